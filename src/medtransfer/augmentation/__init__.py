@@ -1,0 +1,1 @@
+"""Augmented views of training images: Albumentations policies, and mixing on top of them."""

@@ -1,0 +1,78 @@
+"""A policy of `params.yaml` as an Albumentations pipeline."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from typing import Any
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for a newer version at import
+
+import albumentations
+import cv2
+
+from medtransfer.study import Policy, near
+
+cv2.setNumThreads(1)  # views are drawn in threads of our own; OpenCV's would compete with them
+
+
+class PolicyError(Exception):
+    """A transform that does not exist, or arguments that it does not take; a line each in `problems`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def build_transform(policy: Policy, size: int) -> albumentations.Compose:
+    """Build the pipeline; a transform that needs an output `size` and states none gets the study's.
+
+    Raises `PolicyError` with every wrong transform or argument.
+    """
+    transforms, problems = [], []
+    for number, item in enumerate(policy.transforms):
+        ((name, arguments),) = item.items()
+        try:
+            transforms.append(_build_one(name, arguments, size))
+        except PolicyError as error:
+            problems += [f"transforms[{number}]: {problem}" for problem in error.problems]
+    if problems:
+        raise PolicyError(problems)
+    return albumentations.Compose(transforms)
+
+
+def policy_problems(policy: Policy, size: int) -> list[str]:
+    """List what is wrong with a policy; empty where it can be built."""
+    try:
+        build_transform(policy, size)
+    except PolicyError as error:
+        return error.problems
+    return []
+
+
+def _build_one(name: str, arguments: dict[str, Any], size: int) -> albumentations.BasicTransform:
+    kind = getattr(albumentations, name, None)
+    if not (inspect.isclass(kind) and issubclass(kind, albumentations.BasicTransform)):
+        raise PolicyError([f"no Albumentations transform {name!r}{near(name, _transform_names())}"])
+    signature = inspect.signature(kind.__init__).parameters
+    if "size" in signature and signature["size"].default is inspect.Parameter.empty:
+        arguments = {"size": [size, size]} | arguments
+    unknown = [argument for argument in arguments if argument not in signature]
+    if unknown:
+        raise PolicyError([f"{name} takes no {argument!r}{near(argument, signature)}" for argument in unknown])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            return kind(**arguments)
+    except (ValueError, TypeError, UserWarning) as error:
+        raise PolicyError([f"{name}: {' '.join(str(error).split())[:200]}"]) from None
+
+
+def _transform_names() -> list[str]:
+    base = albumentations.BasicTransform
+    return [
+        name
+        for name, value in vars(albumentations).items()
+        if inspect.isclass(value) and issubclass(value, base) and value is not base
+    ]

@@ -1,0 +1,1 @@
+"""Backbones by name, their weights, and the network that a strategy makes of them."""

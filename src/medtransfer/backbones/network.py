@@ -1,0 +1,107 @@
+"""The network that is trained: pixels, normalisation, a backbone's body, and a head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+AUXILIARY_WEIGHT = {"GoogLeNet": 0.3, "Inception3": 0.4}
+"""What each auxiliary head's loss counts: Szegedy et al. 2015 (0.3); torchvision's reference training (0.4)."""
+
+
+class Normalise(nn.Module):
+    """uint8 pixels to what a backbone expects: three channels, mean and standard deviation of the channel.
+
+    A grey image is repeated three times, which is what the first convolution's kernels summed over their
+    inputs would see.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map uint8 [n, 1 or 3, height, width] to float32 [n, 3, height, width]."""
+        images = pixels.to(torch.float32) / 255.0
+        return (images.expand(-1, 3, -1, -1) - self.mean) / self.std
+
+
+class Network(nn.Module):
+    """Normalisation, body and head in a row.
+
+    `body` maps normalised images to features [n, width]; a body in train mode may return a tuple of its
+    features and the logits of its auxiliary heads. `head` maps features to logits [n, classes].
+    `frozen` lists the modules that stay in eval mode whatever `train` says: see `freezing`.
+    """
+
+    def __init__(self, normalise: Normalise, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.normalise = normalise
+        self.body = body
+        self.head = head
+        self.frozen: list[nn.Module] = []
+
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map uint8 pixels [n, channels, height, width] to features [n, width], without auxiliary outputs."""
+        outputs = self.body(self._images(pixels))
+        features: torch.Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
+        return features
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map uint8 pixels [n, channels, height, width] to logits [n, classes]."""
+        logits: torch.Tensor = self.head(self.features(pixels))
+        return logits
+
+    def forward_with_auxiliary(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Map pixels to logits and those of the auxiliary heads, of which most backbones have none."""
+        outputs = self.body(self._images(pixels))
+        if not isinstance(outputs, tuple):
+            return self.head(outputs), []
+        return self.head(outputs[0]), [logits for logits in outputs[1:] if logits is not None]
+
+    @property
+    def auxiliary_weight(self) -> float:
+        """Give what each auxiliary head's loss counts beside the main one."""
+        return AUXILIARY_WEIGHT.get(type(self.body).__name__, 0.0)
+
+    def train(self, mode: bool = True) -> Network:
+        """Switch to train or eval mode; frozen modules, their batch norms among them, stay in eval mode."""
+        super().train(mode)
+        for module in self.frozen:
+            module.training = False
+        return self
+
+    def _images(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.normalise(pixels).contiguous(memory_format=torch.channels_last)
+
+
+def to_channels_first(pixels: np.ndarray) -> torch.Tensor:
+    """Turn packed pixels [n, size, size, channels] into a tensor [n, channels, size, size], sharing memory."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+
+
+def to_channels_last(module: nn.Module) -> None:
+    """Lay convolution weights out with their channels last, in place: the faster order on CPUs and tensor cores."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def count_multiply_adds(network: Network, image_size: int) -> int:
+    """Count the multiply-adds of one image's way through body and head."""
+    device = next(network.parameters()).device
+    pixels = torch.zeros(1, 1, image_size, image_size, dtype=torch.uint8, device=device)
+    training = network.training
+    network.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(pixels)
+    network.train(training)
+    return int(counter.get_total_flops()) // 2

@@ -1,0 +1,58 @@
+"""What only the libraries and the disk can say about a study: do its models, weights and transforms exist?"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from medtransfer.augmentation.policy import policy_problems
+from medtransfer.backbones.bare import backbone_problems, is_path
+from medtransfer.evaluation.names import METRICS
+from medtransfer.study import Group, Study, near
+
+
+def study_problems(study: Study) -> list[str]:
+    """List, one line each, what the params ask for and cannot have; empty where everything is there."""
+    params = study.params
+    problems = []
+    for name, backbone in params.backbones.items():
+        found = backbone_problems(name, backbone, params.data.image_size)
+        if is_path(backbone.weights) and not Path(backbone.weights).is_file():
+            found.append(f"weights: no file {backbone.weights}; give the path of a state dict")
+        problems += [f"backbones.{name}: {problem}" for problem in found]
+    for name, policy in params.augmentation.items():
+        found = policy_problems(policy, params.data.image_size)
+        problems += [f"augmentation.{name}: {problem}" for problem in found]
+    problems += _source_problems(study) + _metric_problems(study) + _group_problems(params.data.group)
+    return [f"params.yaml: {problem}" for problem in problems]
+
+
+def _source_problems(study: Study) -> list[str]:
+    folder = Path(study.params.data.folder)
+    if study.params.data.source != "folder":
+        return []
+    if not folder.is_dir():
+        return [f"data.folder: expected a folder of images, but {folder} is none"]
+    if not any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*")):
+        return [f"data.folder: {folder} is empty; put the set's files there, or name another folder"]
+    return []
+
+
+def _metric_problems(study: Study) -> list[str]:
+    reference = study.params.comparison.reference
+    return [
+        f"comparison.reference.rows.{row}: no metric {name!r}{near(name, METRICS)}"
+        for row, figures in (reference.rows if reference else {}).items()
+        for name in figures
+        if name not in METRICS
+    ]
+
+
+def _group_problems(group: Group | None) -> list[str]:
+    if group is None or group.pattern is None:
+        return []
+    try:
+        re.compile(group.pattern)
+    except re.error as error:
+        return [f"data.group.pattern: {group.pattern!r} is no regular expression: {error}"]
+    return []

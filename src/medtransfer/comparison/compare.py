@@ -1,0 +1,141 @@
+"""Brings the predictions of all variants of a study together: tables, figures and the flat summary."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.comparison.bootstrap import draw_counts
+from medtransfer.comparison.cost import cost_page, cost_table
+from medtransfer.comparison.figures import write_interval_figure, write_size_figure
+from medtransfer.comparison.markdown import comparison_page
+from medtransfer.comparison.plots import write_plots
+from medtransfer.comparison.rows import difference_columns, order_rows, published_rows, variant_row
+from medtransfer.comparison.scores import Scores, score
+from medtransfer.comparison.ties import differences_to_best
+from medtransfer.errors import UserError
+from medtransfer.evaluation.predictions import Predictions, read_predictions
+from medtransfer.files import write_json, write_text
+from medtransfer.seeding import generator
+from medtransfer.study import BASELINES, Study
+
+SUMMARY = ("accuracy", "f1_macro", "roc_auc")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the stages' files lie: the root of the repository."""
+
+    root: Path = Path()
+
+    def predictions(self, name: str) -> Path:
+        """Give the predictions of a variant."""
+        return self.root / "predictions" / f"{name}.parquet"
+
+    def metrics(self, name: str) -> Path:
+        """Give the metrics of a variant."""
+        return self.root / "metrics" / "variants" / f"{name}.json"
+
+    def model(self, name: str) -> Path:
+        """Give the folder of a trained variant."""
+        return self.root / "models" / name
+
+
+def compare(study: Study, places: Places = Places()) -> pd.DataFrame:
+    """Write `metrics/summary.json`, the comparison and cost tables, the plots and the figures.
+
+    The variants are those of the params; files of others are named in a warning and left alone. Raises
+    `UserError` where the predictions of one are missing. Returns the comparison table.
+    """
+    settings = study.params.comparison
+    predictions = _read_all(study, places)
+    _warn_of_orphans(study, places)
+    scores, notes = _score_all(study, predictions)
+    about = json.loads((places.root / "data/prepared/dataset.json").read_text(encoding="utf-8"))
+    notes["warnings"] = about["warnings"]
+    table = _table(study, places, scores)
+    metrics = places.root / "metrics"
+    write_text(metrics / "comparison.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    page = comparison_page(study.params.study.title, table, settings.metric, settings.confidence, notes)
+    write_text(metrics / "comparison.md", page)
+    write_json(metrics / "summary.json", _summary(study, scores))
+    costs = cost_table(list(study.variants), metrics / "cost")
+    write_text(metrics / "cost.csv", costs.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_text(metrics / "cost.md", cost_page(costs))
+    _draw(study, places, table, predictions)
+    return table
+
+
+def _read_all(study: Study, places: Places) -> dict[str, Predictions]:
+    names = [*study.variants, *BASELINES]
+    missing = [name for name in names if not places.predictions(name).exists()]
+    if missing:
+        raise UserError([f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in missing])
+    return {name: read_predictions(places.predictions(name)) for name in names}
+
+
+def _warn_of_orphans(study: Study, places: Places) -> None:
+    known = {*study.variants, *BASELINES}
+    folder = places.root / "predictions"
+    orphans = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in known)
+    if orphans:
+        names = ", ".join(orphans)
+        print(  # noqa: T201
+            f"warning: left over from variants that params.yaml no longer has: {names}; "
+            "delete their files, or `dvc gc --workspace` their cache",
+            file=sys.stderr,
+        )
+
+
+def _score_all(study: Study, predictions: dict[str, Predictions]) -> tuple[dict[str, Scores], dict[str, Any]]:
+    tests = {name: found.of_role("test") for name, found in predictions.items()}
+    images = next(iter(tests.values())).images
+    for name, test in tests.items():
+        if not test.images.equals(images):
+            raise UserError(f"predictions/{name}.parquet covers other test images; `dvc repro` brings them in line")
+    rng = generator("bootstrap", study.params.study.seed)
+    groups = images["group"].to_numpy()
+    counts = draw_counts(groups, study.params.comparison.resamples, rng)
+    notes = {
+        "images": len(images),
+        "groups": len(np.unique(groups)),
+        "resamples": study.params.comparison.resamples,
+    }
+    return {name: score(test, counts) for name, test in tests.items()}, notes
+
+
+def _table(study: Study, places: Places, scores: dict[str, Scores]) -> pd.DataFrame:
+    metric = study.params.comparison.metric
+    values = {name: scores[name].value[metric] for name in study.variants}
+    best = max(values, key=lambda name: values[name])
+    resampled = {name: scores[name].resampled[metric] for name in study.variants}
+    differences = differences_to_best(values, resampled, best, study.params.comparison.confidence)
+    rows = []
+    for name, found in scores.items():
+        further = json.loads(places.metrics(name).read_text(encoding="utf-8"))["mean"]
+        card = None
+        if name in study.variants:
+            card = json.loads((places.model(name) / "card.json").read_text(encoding="utf-8"))
+        rows.append(variant_row(study, name, found, further, card) | difference_columns(name, differences))
+    return order_rows(rows + published_rows(study.params.comparison.reference), metric)
+
+
+def _summary(study: Study, scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
+    """Give the few numbers of each variant that `dvc metrics diff` shows."""
+    wanted = dict.fromkeys((*SUMMARY, study.params.comparison.metric))
+    return {name: {metric: round(scores[name].value[metric], 4) for metric in wanted} for name in study.variants}
+
+
+def _draw(study: Study, places: Places, table: pd.DataFrame, predictions: dict[str, Predictions]) -> None:
+    plots, settings = places.root / "plots", study.params.comparison
+    histories = {name: places.model(name) / "history.csv" for name in study.variants}
+    write_plots(plots, {name: predictions[name] for name in study.variants}, histories)
+    title = study.params.study.title
+    write_interval_figure(table, settings.metric, title, settings.confidence, plots / "comparison.png")
+    write_size_figure(table, settings.metric, plots / "size.png")

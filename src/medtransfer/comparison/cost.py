@@ -1,0 +1,43 @@
+"""What each variant cost: the one table that differs between two runs of the same params."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.comparison.markdown import markdown_table
+
+COLUMNS = ("train_seconds", "stage_seconds", "seconds_an_image", "peak_memory_mb", "device", "threads")
+
+
+def cost_table(variants: list[str], folder: Path) -> pd.DataFrame:
+    """Read the cost files of the variants into a table, a row each."""
+    rows = []
+    for name in variants:
+        cost = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        rows.append({"variant": name, "runs": len(cost["runs"])} | {column: cost[column] for column in COLUMNS})
+    return pd.DataFrame(rows)
+
+
+def cost_page(table: pd.DataFrame) -> str:
+    """Write the cost table as Markdown."""
+    header = ["Variant", "Runs", "Training s", "Stage s", "Prediction ms/image", "Peak memory MB"]
+    rows = [
+        [
+            str(row["variant"]),
+            str(row["runs"]),
+            f"{row['train_seconds']:.1f}",
+            f"{row['stage_seconds']:.1f}",
+            f"{1000 * row['seconds_an_image']:.2f}",
+            f"{row['peak_memory_mb']:.0f}",
+        ]
+        for _, row in table.iterrows()
+    ]
+    machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in table.iterrows()})
+    note = (
+        "Training: epochs of all runs, without the features that are computed once and shared. "
+        f"Measured on {'; '.join(machines)}."
+    )
+    return f"# What it cost\n\n{markdown_table(header, rows)}\n\n{note}\n"

@@ -1,0 +1,54 @@
+"""The device and the precision that a stage computes with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+import torch
+
+from medtransfer.errors import UserError
+from medtransfer.hardware import cpu_count, processor
+from medtransfer.study import Training
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how precisely networks run."""
+
+    device: torch.device
+    precision: str
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Give the context that lowers the precision of what may be lowered."""
+        if self.precision == "bfloat16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def describe(self) -> dict[str, str]:
+        """Say what decides the last bits of a result."""
+        return {"device": self.name(), "precision": self.precision, "torch": torch.__version__}
+
+    def name(self) -> str:
+        """Name the processor or the graphics card."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"{self.device.type}: {processor()}"
+
+
+def choose_compute(training: Training) -> Compute:
+    """Take CUDA, then MPS, then the CPU where the device is `auto`, and make torch deterministic.
+
+    Raises `UserError` where the device asked for is not there.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = training.device
+    if name == "auto":
+        name = "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
+    if not available[name]:
+        raise UserError(f"training.device: {name} is not available to torch on this machine; use auto or cpu")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
+    return Compute(torch.device(name), training.precision)

@@ -1,0 +1,121 @@
+"""From a published set to the prepared one: read, decode, group, split, and say what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medtransfer.dataset.groups import duplicate_groups, group_keys, merge_groups
+from medtransfer.dataset.leakage import Crossing, resolve_leakage
+from medtransfer.dataset.pack import pack, repack
+from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
+from medtransfer.dataset.split import assign_splits
+from medtransfer.errors import UserError
+from medtransfer.files import atomic_folder, sha256_of_file, write_json
+from medtransfer.layouts.read import read_layout
+from medtransfer.study import Data
+
+COLUMNS = (
+    "path",
+    "label",
+    "label_index",
+    "group",
+    "sha256",
+    "phash",
+    "width",
+    "height",
+    "mode",
+    "split",
+    "fold",
+)
+
+
+def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path) -> dict[str, Any]:
+    """Write the prepared set to the folder `target` and the audit to `audit_path`; return the audit.
+
+    Raises `UserError` with all problems of the layout, then all unreadable images, then those of the
+    groups, the leakage gate and the splits; nothing is written then.
+    """
+    found = read_layout(raw, data.layout)
+    keys = group_keys(found, data.group)
+    with atomic_folder(target) as folder:
+        images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
+        table = pd.concat([found, images], axis=1).assign(group=merge_groups(keys, images["sha256"]))
+        duplicates = duplicate_groups(table["sha256"])
+        table, crossing, warnings = _split(table, data, seed)
+        if len(table) < len(found):
+            repack(folder / IMAGES, found.index[found["path"].isin(table["path"])].to_numpy())
+        classes = sorted(found["label"].unique())
+        table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
+        table[list(COLUMNS)].to_parquet(folder / TABLE, index=False)
+        about = _about(table, classes, data, folder, _set_warnings(data) + warnings)
+        write_json(folder / ABOUT, about)
+    audit = _audit(Prepared(target), found, duplicates, crossing)
+    write_json(audit_path, audit)
+    return audit
+
+
+def _split(table: pd.DataFrame, data: Data, seed: int) -> tuple[pd.DataFrame, Crossing | None, list[str]]:
+    split, crossing = data.split, None
+    warnings: list[str] = []
+    if split.method == "published" and table["split"].notna().all():
+        table, split, crossing, warnings = resolve_leakage(table, data)
+    table, notes = assign_splits(table, split, seed)
+    unlearned = set(table["label"]) - set(table["label"][table["split"].isin(("train", "rotating"))])
+    if unlearned:
+        raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
+    return table, crossing, warnings + notes
+
+
+def _set_warnings(data: Data) -> list[str]:
+    warnings = []
+    if data.source == "phantom":
+        warnings.append("SIMULATION: these images are simulated, and figures on them say nothing about patients")
+    if data.group is None:
+        warnings.append(
+            "NO GROUP KEY: images of one patient may stand on both sides of a split; "
+            "intervals treat every image as independent"
+        )
+    return warnings
+
+
+def _about(table: pd.DataFrame, classes: list[str], data: Data, folder: Path, warnings: list[str]) -> dict[str, Any]:
+    folds = int(table["fold"].max()) + 1
+    return {
+        "task": "classification",
+        "classes": classes,
+        "image_size": data.image_size,
+        "folds": max(folds, 1),
+        "grouped": data.group is not None,
+        "pixels_sha256": sha256_of_file(folder / IMAGES),
+        "table_sha256": sha256_of_file(folder / TABLE),
+        "warnings": warnings,
+    }
+
+
+def _audit(
+    prepared: Prepared, found: pd.DataFrame, duplicates: list[list[int]], crossing: Crossing | None
+) -> dict[str, Any]:
+    table = prepared.table
+    by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
+    return {
+        "images": len(table),
+        "left_out": len(found) - len(table),
+        "groups": int(table["group"].nunique()),
+        "classes": prepared.classes,
+        "class_counts": table["label"].value_counts().sort_index().to_dict(),
+        "class_counts_by_split": by_split,
+        "folds": prepared.folds,
+        "channels": int(prepared.images.shape[-1]),
+        "image_sizes": int((table["width"].astype(str) + "x" + table["height"].astype(str)).nunique()),
+        "modes": table["mode"].value_counts().sort_index().to_dict(),
+        "exact_duplicates": {
+            "sets": len(duplicates),
+            "files_too_many": sum(len(rows) - 1 for rows in duplicates),
+            "paths": [[str(found["path"][row]) for row in rows] for rows in duplicates],
+        },
+        "crossing": None if crossing is None else vars(crossing),
+        "warnings": prepared.about["warnings"],
+    }

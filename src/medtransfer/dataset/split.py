@@ -1,0 +1,97 @@
+"""Gives each row its split and its fold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.dataset.partition import partition
+from medtransfer.errors import UserError
+from medtransfer.seeding import generator
+from medtransfer.study import Split
+
+NOT_FOLDED = -1
+LEAST_VALIDATION = 30
+"""Below this many validation rows the standard error of an accuracy of .5 is above 9 points."""
+
+
+def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
+    """Fill the columns `split` and `fold`; see `Roles` for what they mean.
+
+    The table needs path, label, group and the published split (or missing values). Returns the new table
+    and what was decided, as sentences. Raises `UserError` where the set cannot be split so.
+    """
+    table = table.assign(fold=NOT_FOLDED)
+    notes: list[str] = []
+    if split.method == "published":
+        table, notes = _published(table, split, seed)
+    else:
+        problems = _too_few(table, split.folds if split.method == "kfold" else 3)
+        if problems:
+            raise UserError(problems)
+        if split.method == "random":
+            shares = np.array([1 - split.test - split.validation, split.validation, split.test])
+            table["split"] = np.array(["train", "val", "test"])[_parts(table, shares, seed, "random")]
+        else:
+            table["split"] = "rotating"
+            notes += _few_groups(table, split.folds)
+    if split.folds > 1:
+        table["fold"] = _folds(table, split.folds, seed)
+    return table, notes
+
+
+def _published(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
+    unknown = table["split"].isna()
+    if unknown.all():
+        raise UserError("data.split.method: published, but this layout publishes no split; use random or kfold")
+    if unknown.any():
+        raise UserError([f"{path}: stands in no published split" for path in table["path"][unknown]])
+    for name in ("train", "test"):
+        if not (table["split"] == name).any():
+            raise UserError(f"data.split.method: published, but the set has no {name} images; use random or kfold")
+    validation = int((table["split"] == "val").sum())
+    if validation >= LEAST_VALIDATION or split.folds > 1:
+        return table, []
+    pool = (table["split"] != "test").to_numpy()
+    shares = np.array([1 - split.validation, split.validation])
+    parts = _parts(table[pool], shares, seed, "validation")
+    table.loc[pool, "split"] = np.array(["train", "val"])[parts]
+    note = (
+        f"the published split has {validation} validation images, too few to select by: "
+        f"{int((parts == 1).sum())} were carved, by group, from train and val together"
+    )
+    return table, [note]
+
+
+def _folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
+    pool = (table["split"] != "test").to_numpy()
+    problems = _too_few(table[pool], folds)
+    if problems:
+        raise UserError(problems)
+    fold = np.full(len(table), NOT_FOLDED)
+    fold[pool] = _parts(table[pool], np.full(folds, 1 / folds), seed, "folds")
+    return fold
+
+
+def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+    return partition(table["group"].to_numpy(), table["label"].to_numpy(), shares, generator("split", purpose, seed))
+
+
+def _too_few(table: pd.DataFrame, parts: int) -> list[str]:
+    counts = table["label"].value_counts().sort_index()
+    return [
+        f"data.split: class {label!r} has {count} images, too few for {parts} parts; "
+        "use fewer folds, or leave the class out"
+        for label, count in counts.items()
+        if count < parts
+    ]
+
+
+def _few_groups(table: pd.DataFrame, folds: int) -> list[str]:
+    counts = table.groupby("label")["group"].nunique()
+    return [
+        f"class {label!r} stands in only {count} groups, fewer than the {folds} folds: "
+        "some folds test it without having trained on it"
+        for label, count in counts.items()
+        if count < folds
+    ]

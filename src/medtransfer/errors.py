@@ -1,0 +1,32 @@
+"""The one kind of error that is the user's to mend, and how a command reports it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+MOST_LINES = 50
+
+
+class UserError(Exception):
+    """A mistake in the params, the data or the set-up, told in one line for each problem.
+
+    Each line says what was expected, what was found, where, and what to do. Commands print the lines
+    without a traceback and end with exit code 1.
+    """
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def run(main: Callable[[], object]) -> None:
+    """Call `main`; turn a `UserError` into one line a problem on standard error, and exit code 1."""
+    try:
+        main()
+    except UserError as error:
+        for problem in error.problems[:MOST_LINES]:
+            print(f"error: {problem}", file=sys.stderr)  # noqa: T201
+        if len(error.problems) > MOST_LINES:
+            print(f"error: … and {len(error.problems) - MOST_LINES} more", file=sys.stderr)  # noqa: T201
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""What a variant's predictions are worth, run by run."""

@@ -1,0 +1,87 @@
+"""Metrics of class probabilities against labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn import metrics
+
+from medtransfer.evaluation.names import METRICS
+
+CALIBRATION_BINS = 15
+LEAST_PROBABILITY = 1e-7
+
+
+def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Compute every metric of one run.
+
+    labels: [n], class numbers. probabilities: [n, classes], each row summing to 1. The predicted class is
+    the most probable one. Averages over classes (macro, weighted, AUC) take the classes that have a label
+    among the n; where fewer than two have, the AUCs are not defined (nan). roc_auc and pr_auc: each class
+    against the rest, the macro mean; for two classes those of the second class. pr_auc: average precision.
+    brier: the sum of squares over classes, halved for two classes. ece: see `expected_calibration_error`.
+    """
+    predicted = probabilities.argmax(axis=1)
+    present = np.unique(labels)
+    found: dict[str, float] = {
+        "accuracy": metrics.accuracy_score(labels, predicted),
+        "balanced_accuracy": metrics.recall_score(labels, predicted, labels=present, average="macro", zero_division=0),
+    }
+    for average in ("weighted", "macro"):
+        precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+            labels, predicted, labels=present, average=average, zero_division=0
+        )
+        found |= {f"precision_{average}": precision, f"recall_{average}": recall, f"f1_{average}": f1}
+    found["roc_auc"], found["pr_auc"] = _areas(labels, probabilities, present)
+    classes = np.arange(probabilities.shape[1])
+    clipped = np.clip(probabilities.astype(np.float64), LEAST_PROBABILITY, 1.0)
+    found |= {
+        "mcc": metrics.matthews_corrcoef(labels, predicted),
+        "kappa": metrics.cohen_kappa_score(labels, predicted, labels=classes),
+        "log_loss": metrics.log_loss(labels, clipped / clipped.sum(axis=1, keepdims=True), labels=classes),
+        "brier": _brier(labels, probabilities),
+        "ece": expected_calibration_error(labels, probabilities),
+    }
+    return {name: float(found[name]) for name in METRICS}
+
+
+def per_class_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    """Give precision, recall, F1 and the number of labels of each class; precision and recall of none are 0."""
+    numbers = np.arange(len(classes))
+    values = metrics.precision_recall_fscore_support(
+        labels, probabilities.argmax(axis=1), labels=numbers, zero_division=0
+    )
+    names = ("precision", "recall", "f1", "labels")
+    return {
+        name: {key: float(column[number]) for key, column in zip(names, values, strict=True)}
+        for number, name in enumerate(classes)
+    }
+
+
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Average |accuracy - confidence| over 15 equal bins of the largest probability, weighted by their counts.
+
+    Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence.astype(np.float64), minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def _areas(labels: np.ndarray, probabilities: np.ndarray, present: np.ndarray) -> tuple[float, float]:
+    if len(present) < 2:
+        return float("nan"), float("nan")
+    scored = present if probabilities.shape[1] > 2 else [1]
+    pairs = [(labels == number, probabilities[:, number]) for number in scored]
+    roc = np.mean([metrics.roc_auc_score(truth, score) for truth, score in pairs])
+    precision_recall = np.mean([metrics.average_precision_score(truth, score) for truth, score in pairs])
+    return float(roc), float(precision_recall)
+
+
+def _brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    truth = np.eye(probabilities.shape[1])[labels]
+    total = ((probabilities - truth) ** 2).sum(axis=1).mean()
+    return float(total / 2 if probabilities.shape[1] == 2 else total)

@@ -1,0 +1,94 @@
+"""A variant's predictions on disk: a row an image and run, the probabilities of all classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.files import atomic_file
+
+PREFIX = "p_"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of all runs of a variant.
+
+    table: path, group, fold, seed, role (`validation` or `test`), label (class number), and a float32
+    column `p_CLASS` for each class.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def classes(self) -> list[str]:
+        """Name the classes in the order of their numbers."""
+        return [name.removeprefix(PREFIX) for name in self.table.columns if name.startswith(PREFIX)]
+
+    def of_role(self, role: str) -> Predictions:
+        """Keep the rows of one role."""
+        return Predictions(self.table[self.table["role"] == role])
+
+    def runs(self) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
+        """Give labels [n] and probabilities [n, classes] of each (fold, seed)."""
+        return {
+            (int(fold), int(seed)): (rows["label"].to_numpy(), self._probabilities(rows))
+            for (fold, seed), rows in self.table.groupby(["fold", "seed"])
+        }
+
+    @cached_property
+    def replicates(self) -> np.ndarray:
+        """Give probabilities [replicates, images, classes] in the order of `images`.
+
+        A replicate predicts every image once: a run where the test rows are fixed; all folds of a seed
+        together where the folds take turns in testing.
+        """
+        table = self.table.sort_values("path", kind="stable")
+        count = int(table.groupby("path").size().iloc[0])
+        replicate = table.groupby("path").cumcount().to_numpy()
+        probabilities = self._probabilities(table)
+        return np.stack([probabilities[replicate == number] for number in range(count)])
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """Give path, group and label of each image once, sorted by path."""
+        columns = ["path", "group", "label"]
+        return self.table[columns].drop_duplicates("path").sort_values("path", ignore_index=True)
+
+    def _probabilities(self, rows: pd.DataFrame) -> np.ndarray:
+        return rows[[name for name in rows.columns if name.startswith(PREFIX)]].to_numpy(np.float32)
+
+
+def predictions_frame(
+    images: pd.DataFrame, probabilities: np.ndarray, classes: list[str], fold: int, seed: int, role: str
+) -> pd.DataFrame:
+    """Make the rows of one run and role from rows of the prepared table and probabilities [n, classes]."""
+    frame = pd.DataFrame(
+        {
+            "path": images["path"].to_numpy(),
+            "group": images["group"].to_numpy(),
+            "fold": fold,
+            "seed": seed,
+            "role": role,
+            "label": images["label_index"].to_numpy(),
+        }
+    )
+    scores = pd.DataFrame(probabilities.astype(np.float32), columns=[f"{PREFIX}{name}" for name in classes])
+    return pd.concat([frame, scores], axis=1)
+
+
+def write_predictions(path: Path, frames: list[pd.DataFrame]) -> Predictions:
+    """Write the rows of all runs as one parquet file, atomically."""
+    table = pd.concat(frames, ignore_index=True)
+    with atomic_file(path) as temporary:
+        table.to_parquet(temporary, index=False)
+    return Predictions(table)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read predictions that `write_predictions` wrote."""
+    return Predictions(pd.read_parquet(path))

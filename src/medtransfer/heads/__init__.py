@@ -1,0 +1,1 @@
+"""What turns features into class scores: trained over epochs, or fitted in one step."""

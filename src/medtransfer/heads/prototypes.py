@@ -1,0 +1,44 @@
+"""Nearest class mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+SCALE = 10.0
+"""Turns squared distances between unit vectors into logits."""
+
+FARTHEST = 4.0
+"""The largest squared distance between unit vectors: that of a class without examples."""
+
+
+class PrototypeHead(nn.Module):
+    """Classify by the nearest prototype, the mean of a class's features.
+
+    Snell, Swersky and Zemel 2017, "Prototypical Networks for Few-shot Learning". Features are centred on the
+    training mean and scaled to length 1 first: Wang et al. 2019, "SimpleShot".
+    """
+
+    centre: torch.Tensor
+    prototypes: torch.Tensor
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("prototypes", torch.zeros(classes, width))
+
+    def fit(self, features: torch.Tensor, labels: torch.Tensor) -> None:
+        """Set the prototypes from features [n, width] and labels [n]."""
+        self.centre = features.mean(dim=0)
+        unit = self._unit(features)
+        classes = range(len(self.prototypes))
+        self.prototypes = torch.stack([unit[labels == label].mean(dim=0) for label in classes])
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Give the negative scaled squared distance to each prototype: logits [n, classes]."""
+        distances = torch.cdist(self._unit(features), self.prototypes, compute_mode="donot_use_mm_for_euclid_dist")
+        return -SCALE * torch.nan_to_num(distances.square(), nan=FARTHEST)
+
+    def _unit(self, features: torch.Tensor) -> torch.Tensor:
+        return functional.normalize(features - self.centre, dim=1)

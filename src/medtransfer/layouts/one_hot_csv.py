@@ -1,0 +1,70 @@
+"""Split folders, each with a `_classes.csv`: a file name and a 0/1 column for each class (Roboflow, Kaggle)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.layouts.files import images_below, split_folders
+
+CSV_NAME = "_classes.csv"
+
+
+def read_one_hot_csv(root: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read every split folder's CSV.
+
+    Returns a table (path relative to `root`, label, split) and the problems found, one line each.
+    """
+    folders = split_folders(root)
+    if not folders:
+        return pd.DataFrame(), [f"{root}: expected folders train, valid, test, each with a {CSV_NAME}"]
+    tables, problems = [], []
+    for split, folder in folders.items():
+        table, found = _read_folder(root, folder, split)
+        problems += found
+        if table is not None:
+            tables.append(table)
+    if len({tuple(table.columns) for table in tables}) > 1:
+        problems.append(f"{root}: the {CSV_NAME} files of {', '.join(folders)} differ in their classes")
+    if problems or not tables:
+        return pd.DataFrame(), problems
+    rows = [
+        {"path": f"{folder.relative_to(root).as_posix()}/{name}", "label": label, "split": split}
+        for (split, folder), table in zip(folders.items(), tables, strict=True)
+        for name, label in table.idxmax(axis=1).items()
+    ]
+    return pd.DataFrame(rows), []
+
+
+def _read_folder(root: Path, folder: Path, split: str) -> tuple[pd.DataFrame | None, list[str]]:
+    path = folder / CSV_NAME
+    where = path.relative_to(root)
+    if not path.is_file():
+        return None, [f"{where}: no such file; layout one_hot_csv expects one in the folder of split {split}"]
+    try:
+        table = pd.read_csv(path, skipinitialspace=True, index_col=0, dtype={0: str})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        return None, [f"{where}: not a CSV table: {str(error).strip()}"]
+    table.columns = table.columns.str.strip()
+    table.index = table.index.astype(str).str.strip()
+    problems = [
+        f"{where}: column {name!r} holds {sorted(values)[:3]}, but a one-hot column holds 0 and 1"
+        for name in table.columns
+        if (values := set(table[name].unique()) - {0, 1})
+    ]
+    if table.shape[1] < 2:
+        problems.append(f"{where}: expected a column for each of two or more classes, but got {table.shape[1]}")
+    if problems:
+        return None, problems
+    marked = table.sum(axis=1)
+    problems += [f"{where}: {name} has {marked[name]:g} classes marked, but one is expected"
+                 for name in table.index[(marked != 1).to_numpy()].unique()]  # fmt: skip
+    problems += [f"{where}: {name} stands in more than one row"
+                 for name in table.index[table.index.duplicated()].unique()]  # fmt: skip
+    present = {file.relative_to(folder).as_posix() for file in images_below(folder)}
+    problems += [f"{where}: {name} has a row, but there is no such file"
+                 for name in sorted(set(table.index) - present)]  # fmt: skip
+    problems += [f"{folder.relative_to(root)}/{name}: has no row in {where}"
+                 for name in sorted(present - set(table.index))]  # fmt: skip
+    return table, problems

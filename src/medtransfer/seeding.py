@@ -1,0 +1,20 @@
+"""Random numbers drawn from what they are for, never from a worker's or a global state."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+Key = str | int
+
+
+def seed_from(*keys: Key) -> int:
+    """Give a 63-bit seed that depends on all of `keys`, their types and their order, and nothing else."""
+    text = "\x1f".join(f"{type(key).__name__}:{key}" for key in keys)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator(*keys: Key) -> np.random.Generator:
+    """Give a NumPy generator seeded by `keys`, such as ("view", seed, view, image id)."""
+    return np.random.default_rng(seed_from(*keys))

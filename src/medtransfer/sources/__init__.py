@@ -1,0 +1,1 @@
+"""Where a set comes from: a folder, the simulated phantom, or Kaggle."""

@@ -1,0 +1,43 @@
+"""Brings a set to `data/raw` as it was published, with a manifest that says what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medtransfer.errors import UserError
+from medtransfer.files import atomic_folder, sha256_of_folder, write_json
+from medtransfer.sources.folder import copy_folder
+from medtransfer.sources.phantom import write_phantom
+from medtransfer.study import Data
+
+
+def fetch(data: Data, seed: int, raw: Path, manifest: Path) -> dict[str, Any]:
+    """Write the set's files to the folder `raw` and its description to `manifest`.
+
+    The manifest holds the source, its reference and version, its licence as far as it is stated, the number
+    of files and one SHA-256 of all their paths and bytes. Raises `UserError` where the set cannot be had;
+    then neither is written.
+    """
+    with atomic_folder(raw) as folder:
+        described = _fill(folder, data, seed)
+        described["files"] = sum(path.is_file() for path in folder.rglob("*"))
+        described["sha256"] = sha256_of_folder(folder)
+    write_json(manifest, described)
+    return described
+
+
+def _fill(folder: Path, data: Data, seed: int) -> dict[str, Any]:
+    if data.source == "folder":
+        copy_folder(Path(data.folder), folder)
+        return {"source": "folder", "reference": Path(data.folder).name, "version": None, "licence": None}
+    if data.source == "phantom":
+        assert data.phantom is not None
+        write_phantom(folder, **data.phantom.model_dump(), seed=seed)
+        return {
+            "source": "phantom",
+            "reference": "simulation",
+            "version": None,
+            "licence": "simulated; free to use",
+        }
+    raise UserError("data.source: kaggle cannot be downloaded yet; unpack the set and use data.source: folder")

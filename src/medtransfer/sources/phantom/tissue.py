@@ -1,0 +1,56 @@
+"""Acoustic properties of the simulated tissues.
+
+Levels are relative and of the order that fetal scans show: fluid without echoes, a dark brain, an echogenic
+choroid plexus, bright and strongly attenuating bone. Soft tissue attenuates by about 0.5 dB/cm/MHz one way,
+which is 0.35 dB/mm there and back at 3.5 MHz, while fluid hardly attenuates at all; this difference alone
+produces the posterior enhancement behind fluid (Szabo, Diagnostic Ultrasound Imaging: Inside Out, 2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+LOWEST_ECHO_DB = -60.0
+HIGHEST_ECHO_DB = 15.0
+HIGHEST_ATTENUATION = 3.0
+HIGHEST_MOTTLE_DB = 12.0
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """How a tissue of the simulation scatters.
+
+    Attributes:
+        echo_db: mean backscatter amplitude relative to uterine muscle, -60 to 15 dB.
+        attenuation: loss there and back, 0 to 3 dB/mm.
+        mottle_db: standard deviation of the coarse variation of the backscatter, 0 to 12 dB.
+    """
+
+    echo_db: float
+    attenuation: float
+    mottle_db: float
+
+    def shifted(self, echo_db: float) -> Tissue:
+        """The same tissue with a backscatter that is `echo_db` higher."""
+        return replace(self, echo_db=self.echo_db + echo_db)
+
+    def code(self) -> tuple[int, int, int]:
+        """The three properties as 8-bit levels of their ranges, which is how they are painted."""
+        return (
+            _level(self.echo_db, LOWEST_ECHO_DB, HIGHEST_ECHO_DB),
+            _level(self.attenuation, 0.0, HIGHEST_ATTENUATION),
+            _level(self.mottle_db, 0.0, HIGHEST_MOTTLE_DB),
+        )
+
+
+def _level(value: float, lowest: float, highest: float) -> int:
+    return round(255 * (min(max(value, lowest), highest) - lowest) / (highest - lowest))
+
+
+UTERUS = Tissue(echo_db=0.0, attenuation=0.35, mottle_db=3.5)
+PLACENTA = Tissue(echo_db=3.0, attenuation=0.35, mottle_db=2.0)
+FLUID = Tissue(echo_db=-48.0, attenuation=0.02, mottle_db=0.0)
+BONE = Tissue(echo_db=-4.0, attenuation=0.9, mottle_db=2.0)
+BRAIN = Tissue(echo_db=-17.0, attenuation=0.28, mottle_db=3.0)
+THALAMUS = Tissue(echo_db=-21.0, attenuation=0.28, mottle_db=1.0)
+CHOROID = Tissue(echo_db=-3.0, attenuation=0.35, mottle_db=2.5)

@@ -1,0 +1,54 @@
+"""One line of the comparison with its parts filled in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from medtransfer.study.schema import Backbone, Policy, Strategy
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A backbone, a strategy and an augmentation, each by name and in full."""
+
+    name: str
+    backbone_name: str
+    backbone: Backbone
+    strategy_name: str
+    strategy: Strategy
+    augmentation_name: str
+    policy: Policy
+
+    @property
+    def model(self) -> str:
+        """The model's name: the backbone's own, unless it says another."""
+        return self.backbone.model or self.backbone_name
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that decides what the variant trains, as plain values: for cards, tracking and keys."""
+        simulated = self.backbone.weights == "simulated"
+        return {
+            "model": self.model,
+            "backbone": self.backbone.model_dump(mode="json", exclude=None if simulated else {"pretraining"}),
+            "strategy": self.strategy.model_dump(mode="json"),
+            "augmentation": self.policy.model_dump(mode="json"),
+        }
+
+    @classmethod
+    def from_card(cls, card: dict[str, Any]) -> Variant:
+        """Make the variant that a model's card describes; the parts keep no names but the variant's own."""
+        return cls(
+            name=card["variant"],
+            backbone_name=card["model"],
+            backbone=Backbone.model_validate(card["backbone"] | {"model": card["model"]}),
+            strategy_name="",
+            strategy=Strategy.model_validate(card["strategy"]),
+            augmentation_name="",
+            policy=Policy.model_validate(card["augmentation"]),
+        )
+
+    def key(self) -> str:
+        """The resolved variant as canonical JSON: equal text, equal training."""
+        return json.dumps(self.resolved(), sort_keys=True)

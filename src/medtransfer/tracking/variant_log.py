@@ -1,0 +1,194 @@
+"""The MLflow runs of a variant: one for it, and one nested below it for each fold and seed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+MOST_MODEL_MB = 100
+"""Larger models are left to DVC alone; the run's tags say which variant and inputs they belong to."""
+
+LOCK_SECONDS = 60.0
+BOUNDS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""With MLflow's own defaults a server that is gone blocks one call for four minutes."""
+
+MILLISECONDS = 1000
+BYTES_A_PARAMETER = 4
+LONGEST_PARAM = 500
+
+
+class VariantLog:
+    """The MLflow runs of one variant. Everything here may raise, and may take as long as the server takes."""
+
+    def __init__(self, study: str, variant: str) -> None:
+        for name, value in BOUNDS.items():
+            os.environ.setdefault(name, value)
+        import mlflow
+
+        for noisy in ("alembic", "mlflow"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        self._study, self._variant = study, variant
+        self._root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
+        self._uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{self._root / 'mlflow.db'}")
+        mlflow.set_tracking_uri(self._uri)
+        self._client = mlflow.MlflowClient(self._uri)
+        self._experiment = ""
+        self._parent = ""
+        self._children: dict[str, str] = {}
+
+    def start(self, resolved: dict[str, Any], inputs: str, data: str) -> None:
+        """Open the variant's run with its parameters, its origin and the hash of its data."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        self._open_experiment()
+        self._close_orphans()
+        tags = {"medtransfer.inputs": inputs, "medtransfer.data": data, **_origin()}
+        self._parent = self._create_run(self._variant, tags)
+        self._log_params(self._parent, _flat(resolved))
+        dataset = Dataset(self._study, data[:36], "local", json.dumps({"path": "data/prepared", "sha256": data}))
+        self._client.log_inputs(self._parent, datasets=[DatasetInput(dataset)])
+
+    def epoch(self, fold: int, seed: int, values: dict[str, float]) -> None:
+        """Log an epoch to its nested run, opened when the first one comes."""
+        run = f"fold{fold}_seed{seed}"
+        if run not in self._children:
+            tags = {"mlflow.parentRunId": self._parent, "medtransfer.run": run}
+            self._children[run] = self._create_run(f"{self._variant} {run}", tags)
+            self._log_params(self._children[run], {"fold": fold, "seed": seed})
+        step = int(values["epoch"]) + 1
+        self._log_metrics(self._children[run], {key: value for key, value in values.items() if key != "epoch"}, step)
+
+    def history(self, folder: str) -> None:
+        """Log the card and the history of a trained variant."""
+        for file in ("card.json", "history.csv"):
+            self._client.log_artifact(self._parent, f"{folder}/{file}")
+
+    def expect_evaluation(self) -> None:
+        """Import what `evaluation` needs: torch takes seconds."""
+        importlib.import_module("medtransfer.training.model_files")
+        importlib.import_module("mlflow.pytorch")
+
+    def evaluation(self, folder: str, found: dict[str, Any], figure: str) -> None:
+        """Add test metrics, figure and model to the newest run of the same inputs, the metrics to its nested runs too.
+
+        Where training left no run, because DVC had its result in the cache, nothing is logged.
+        """
+        self._open_experiment()
+        card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
+        parents = self._runs(f"tags.`medtransfer.inputs` = '{card['inputs']}'")
+        if not parents:
+            return
+        parent = parents[0].info.run_id
+        targets = {parent: found["mean"]}
+        for child in self._runs(f"tags.`mlflow.parentRunId` = '{parent}'"):
+            targets[child.info.run_id] = found["runs"].get(child.data.tags["medtransfer.run"], {})
+        for run, values in targets.items():
+            self._log_metrics(run, {f"test_{key}": value for key, value in values.items() if value is not None}, 0)
+        self._client.log_artifact(parent, figure)
+        if card["parameters"] * BYTES_A_PARAMETER / 1e6 <= MOST_MODEL_MB:
+            self._log_model(parent, folder, card["runs"][0])
+
+    def close(self, status: str) -> None:
+        """Close all runs that were opened."""
+        for run in (*self._children.values(), self._parent):
+            if run:
+                self._client.set_terminated(run, status=status)
+
+    def _log_model(self, parent: str, folder: str, run: dict[str, int]) -> None:
+        """Log the model of one run, as a pickle: tracing it to the safer pt2 takes longer than its training."""
+        import mlflow
+
+        from medtransfer.training.model_files import load_run
+
+        network = load_run(Path(folder), **run)
+        with mlflow.start_run(run_id=parent):
+            mlflow.pytorch.log_model(
+                network, name="model", pip_requirements=["medtransfer"], serialization_format="pickle"
+            )
+
+    def _open_experiment(self) -> None:
+        """Find or make the study's experiment, under a lock: processes that make the schema at once break it."""
+        lock = self._root / ".medtransfer" / "mlflow.lock"
+        lock.parent.mkdir(exist_ok=True)
+        with FileLock(lock, timeout=LOCK_SECONDS):
+            experiment = self._client.get_experiment_by_name(self._study)
+            if experiment is not None:
+                self._experiment = experiment.experiment_id
+                return
+            local = self._uri.startswith("sqlite")
+            location = (self._root / "mlartifacts" / self._study).as_uri() if local else None
+            self._experiment = self._client.create_experiment(self._study, artifact_location=location)
+
+    def _close_orphans(self) -> None:
+        """Close the runs of this variant whose process was killed on this machine and could not do it."""
+        for run in self._runs(f"tags.`medtransfer.variant` = '{self._variant}' and attributes.status = 'RUNNING'"):
+            host, _, process = run.data.tags.get("medtransfer.process", "").rpartition(":")
+            if host == socket.gethostname() and not _alive(process):
+                self._client.set_terminated(run.info.run_id, status="KILLED")
+
+    def _create_run(self, name: str, tags: dict[str, str]) -> str:
+        common = {
+            "mlflow.runName": name,
+            "medtransfer.variant": self._variant,
+            "medtransfer.process": f"{socket.gethostname()}:{os.getpid()}",
+        }
+        return str(self._client.create_run(self._experiment, tags=common | tags).info.run_id)
+
+    def _runs(self, condition: str) -> list[Any]:
+        order = ["attributes.start_time DESC"]
+        return list(self._client.search_runs([self._experiment], condition, order_by=order))
+
+    def _log_params(self, run: str, values: dict[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in values.items()]
+        self._client.log_batch(run, params=params)
+
+    def _log_metrics(self, run: str, values: dict[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * MILLISECONDS)
+        self._client.log_batch(run, metrics=[Metric(key, value, now, step) for key, value in values.items()])
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _origin() -> dict[str, str]:
+    """Say where a run comes from: the git commit, the DVC experiment and the stage, as far as there are any."""
+    variables = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
+    tags = {tag: os.environ[name] for tag, name in variables.items() if os.environ.get(name)}
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if git.returncode == 0:
+        tags["mlflow.source.git.commit"] = git.stdout.strip()
+    return tags
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

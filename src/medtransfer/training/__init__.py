@@ -1,0 +1,1 @@
+"""Trains every run of a variant: one trainer for all strategies."""

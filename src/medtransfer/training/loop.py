@@ -1,0 +1,189 @@
+"""The training loop: epochs over batches, the validation rows after each, the best or the last epoch kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from medtransfer.backbones.network import Network
+from medtransfer.compute import Compute
+from medtransfer.seeding import Key, seed_from
+from medtransfer.study import Strategy
+from medtransfer.training.checkpoint import Checkpoint
+from medtransfer.training.examples import Examples, shuffled_batches
+from medtransfer.training.losses import SoftLabelLoss
+from medtransfer.training.optimizers import build_optimizer, set_rate
+from medtransfer.training.prediction import predict_logits
+from medtransfer.training.schedules import rate_factor
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave. Losses are means over images; accuracies are shares of images.
+
+    The training accuracy counts a mixed view as right where its largest share is found.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass
+class Fit:
+    """A finished training: its epochs, the number of the one kept, and the seconds it took in all."""
+
+    epochs: list[Epoch]
+    kept: int
+    seconds: float
+
+
+@dataclass
+class Job:
+    """What the loop needs: the network, how its inputs become logits, its rows, its loss, its key.
+
+    on_features: the inputs are features and only the head is run.
+    """
+
+    network: Network
+    strategy: Strategy
+    train: Examples
+    validation: Examples
+    loss: SoftLabelLoss
+    compute: Compute
+    key: tuple[Key, ...]
+    on_features: bool
+
+    def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Give the logits of a batch, and those of auxiliary heads in training."""
+        if self.on_features:
+            return self.network.head(inputs), []
+        return self.network.forward_with_auxiliary(inputs)
+
+
+def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
+    """Train for `strategy.epochs`, or until the validation loss has not fallen for `patience` epochs.
+
+    With a patience the network ends as it was after the epoch of the lowest validation loss, without one as
+    it was after the last. Goes on from `checkpoint` where that holds epochs of the same job: everything
+    random is drawn from (key, epoch), so the end is the same to the bit. `report` hears every epoch, those
+    of the checkpoint too.
+    """
+    strategy = job.strategy
+    job.network.to(job.compute.device)
+    job.loss.to(job.compute.device)
+    optimizer = build_optimizer(job.network, strategy)
+    epochs, best, seconds = _restore(job, optimizer, checkpoint)
+    for record in epochs:
+        report(record)
+    while not _finished(epochs, strategy):
+        started = time.perf_counter()
+        number = len(epochs)
+        factor = rate_factor(strategy.schedule, number, strategy.epochs, [record.validation_loss for record in epochs])
+        set_rate(optimizer, factor)
+        train_loss, train_accuracy = _train_epoch(job, optimizer, number)
+        validation_loss, validation_accuracy = loss_and_accuracy(job, job.validation)
+        epochs.append(
+            Epoch(number, strategy.lr * factor, train_loss, train_accuracy, validation_loss, validation_accuracy)
+        )
+        if strategy.patience is not None and best_epoch(epochs) == number:
+            best = trained_state(job.network)
+        seconds += time.perf_counter() - started
+        checkpoint.save(_state(job, optimizer, epochs, best, seconds))
+        report(epochs[-1])
+    kept = len(epochs) - 1
+    if strategy.patience is not None:
+        kept = best_epoch(epochs)
+        job.network.load_state_dict(best, strict=False)
+    job.network.eval()
+    return Fit(epochs, kept, seconds)
+
+
+def best_epoch(epochs: list[Epoch]) -> int:
+    """Give the number of the first epoch with the lowest validation loss; a loss that is no number is worst."""
+    losses = [record.validation_loss for record in epochs]
+    return int(np.argmin([math.inf if math.isnan(loss) else loss for loss in losses]))
+
+
+def trained_state(network: Network) -> dict[str, torch.Tensor]:
+    """Copy the tensors that training changes: parameters and buffers of modules that are not frozen."""
+    frozen = {id(module) for module in network.frozen}
+    names = {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in network.named_modules()
+        if id(module) not in frozen
+        for name in (*module._parameters, *module._buffers)
+    }
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items() if name in names}
+
+
+def loss_and_accuracy(job: Job, examples: Examples) -> tuple[float, float]:
+    """Give the job's loss and the share of right images over rows in eval mode."""
+    logits, labels = predict_logits(job.network, examples, job.on_features, job.compute)
+    device = job.compute.device
+    loss = float(job.loss(logits.to(device), labels.to(device)))
+    right = (logits.argmax(dim=1) == labels.argmax(dim=1)).float().mean()
+    return loss, float(right)
+
+
+def _finished(epochs: list[Epoch], strategy: Strategy) -> bool:
+    if len(epochs) >= strategy.epochs:
+        return True
+    return bool(strategy.patience and epochs and len(epochs) - 1 - best_epoch(epochs) >= strategy.patience)
+
+
+def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
+    torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
+    job.network.train()
+    total, right, seen = 0.0, 0, 0
+    for positions in shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key):
+        batch = job.train.batch(positions, number)
+        inputs, labels = batch.inputs.to(job.compute.device), batch.labels.to(job.compute.device)
+        optimizer.zero_grad(set_to_none=True)
+        with job.compute.autocast():
+            logits, auxiliary = job.logits(inputs)
+            loss = job.loss(logits, labels)
+            for outputs in auxiliary:
+                loss = loss + job.network.auxiliary_weight * job.loss(outputs, labels)
+        loss.backward()
+        optimizer.step()
+        total += float(loss.detach()) * len(positions)
+        right += int((logits.argmax(dim=1) == labels.argmax(dim=1)).sum())
+        seen += len(positions)
+    return total / seen, right / seen
+
+
+def _state(
+    job: Job,
+    optimizer: torch.optim.Optimizer,
+    epochs: list[Epoch],
+    best: dict[str, torch.Tensor],
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "epochs": [asdict(record) for record in epochs],
+        "network": trained_state(job.network),
+        "optimizer": optimizer.state_dict(),
+        "best": best,
+        "seconds": seconds,
+    }
+
+
+def _restore(
+    job: Job, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint
+) -> tuple[list[Epoch], dict[str, torch.Tensor], float]:
+    state = checkpoint.load()
+    if state is None:
+        return [], {}, 0.0
+    job.network.load_state_dict(state["network"], strict=False)
+    optimizer.load_state_dict(state["optimizer"])
+    return [Epoch(**record) for record in state["epochs"]], state["best"], state["seconds"]

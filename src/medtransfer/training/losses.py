@@ -1,0 +1,48 @@
+"""Losses of class scores against labels that may be soft."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from medtransfer.study import Loss
+
+
+class SoftLabelLoss(nn.Module):
+    """Cross-entropy, or binary cross-entropy for each class, against label shares [n, classes].
+
+    class_weights: balanced multiplies a class's term by n / (classes x its count), as scikit-learn does.
+    Label smoothing mixes the label with the uniform one. The mean is over images, and for the binary loss
+    over classes too.
+    """
+
+    weight: torch.Tensor | None
+
+    def __init__(self, loss: Loss, class_counts: np.ndarray) -> None:
+        super().__init__()
+        self._loss = loss
+        weight = None
+        if loss.class_weights == "balanced":
+            shares = class_counts.sum() / (len(class_counts) * np.maximum(class_counts, 1))
+            weight = torch.tensor(shares, dtype=torch.float32)
+        self.register_buffer("weight", weight)
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Give the mean loss of logits [n, classes] against label shares [n, classes], in nats."""
+        logits = logits.float()
+        smoothing = self._loss.label_smoothing
+        if self._loss.kind == "cross_entropy":
+            return functional.cross_entropy(logits, labels, weight=self.weight, label_smoothing=smoothing)
+        labels = labels * (1 - smoothing) + smoothing / labels.shape[1]
+        terms = functional.binary_cross_entropy_with_logits(logits, labels, weight=self.weight, reduction="none")
+        return terms.mean()
+
+
+def probabilities(logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+    """Turn logits into class probabilities: softmax, or, after the binary loss, sigmoids scaled to sum 1."""
+    if loss.kind == "cross_entropy":
+        return logits.float().softmax(dim=1)
+    scores = logits.double().sigmoid()
+    return (scores / scores.sum(dim=1, keepdim=True)).float()

@@ -1,0 +1,39 @@
+"""A network's logits for many rows, the same bits however the rows are asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from medtransfer.backbones.network import Network
+from medtransfer.compute import Compute
+from medtransfer.training.examples import Examples
+
+BATCH = 32
+"""Every batch has exactly this size, the last one padded: kernels are chosen by shape, so a row's result then
+does not depend on how many rows there are."""
+
+
+def pad_batch(inputs: torch.Tensor) -> torch.Tensor:
+    """Repeat the last of at most 32 inputs until there are 32."""
+    missing = BATCH - len(inputs)
+    return inputs if missing == 0 else torch.cat([inputs, inputs[-1:].expand(missing, *inputs.shape[1:])])
+
+
+def predict_logits(
+    network: Network, examples: Examples, on_features: bool, compute: Compute
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the logits [n, classes] and labels [n, classes] of all rows, in eval mode, on the CPU.
+
+    on_features: the examples are features, and only the head is run.
+    """
+    network.eval()
+    run = network.head if on_features else network
+    logits, labels = [], []
+    with torch.inference_mode(), compute.autocast():
+        for start in range(0, len(examples), BATCH):
+            batch = examples.batch(np.arange(start, min(start + BATCH, len(examples))), 0)
+            outputs = run(pad_batch(batch.inputs).to(compute.device))
+            logits.append(outputs.float().cpu()[: len(batch.inputs)])
+            labels.append(batch.labels)
+    return torch.cat(logits), torch.cat(labels)

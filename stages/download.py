@@ -1,0 +1,19 @@
+"""DVC stage `download`: the set as it was published, and its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medtransfer.errors import run
+from medtransfer.sources.fetch import fetch
+from medtransfer.study import load_study
+
+
+def main() -> None:
+    """Fetch the study's set to `data/raw`."""
+    params = load_study().params
+    fetch(params.data, params.study.seed, Path("data/raw"), Path("data/manifest.json"))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,45 @@
+"""DVC stage `evaluate@variant`: predictions, metrics and a figure of a variant on the test rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from medtransfer.errors import run
+from medtransfer.study import Study, load_study
+from medtransfer.tracking.tracker import Tracker
+
+
+def main(name: str) -> None:
+    """Evaluate the variant `name`."""
+    study = load_study()
+    study.variant(name)
+    with Tracker(study.params.study.name, name) as tracker:
+        tracker.expect_evaluation()
+        evaluate(study, name, tracker)
+
+
+def evaluate(study: Study, name: str, tracker: Tracker) -> None:
+    """Evaluate with torch, imported here: it takes seconds, in which MLflow's process starts beside it."""
+    from medtransfer.compute import choose_compute
+    from medtransfer.dataset.prepared import Prepared
+    from medtransfer.evaluation.evaluate import predict_variant
+    from medtransfer.evaluation.figures import write_variant_figure
+    from medtransfer.evaluation.predictions import write_predictions
+    from medtransfer.evaluation.summary import evaluate_predictions
+    from medtransfer.files import write_json
+    from medtransfer.training.model_files import HISTORY
+
+    model, prepared = Path("models") / name, Path("data/prepared")
+    compute = choose_compute(study.params.training)
+    frames = predict_variant(study.variant(name), Prepared(prepared), model, compute)
+    predictions = write_predictions(Path(f"predictions/{name}.parquet"), list(frames))
+    found = evaluate_predictions(predictions)
+    figure = Path(f"plots/variants/{name}.png")
+    write_variant_figure(name, model / HISTORY, predictions, found, figure)
+    write_json(Path(f"metrics/variants/{name}.json"), found)
+    tracker.evaluation(model, found, figure)
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1]))

@@ -1,0 +1,19 @@
+"""DVC stage `prepare`: one table and one array of the set's images, split and audited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medtransfer.dataset.prepare import prepare
+from medtransfer.errors import run
+from medtransfer.study import load_study
+
+
+def main() -> None:
+    """Prepare `data/raw` as the params say."""
+    params = load_study().params
+    prepare(Path("data/raw"), params.data, params.study.seed, Path("data/prepared"), Path("metrics/data.json"))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,54 @@
+"""DVC stage `train@variant`: every run of a variant, one for each fold and seed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from medtransfer.errors import run
+from medtransfer.study import Study, load_study
+from medtransfer.tracking.tracker import Tracker
+
+
+def main(name: str) -> None:
+    """Train the variant `name`."""
+    study = load_study()
+    study.variant(name)
+    with Tracker(study.params.study.name, name) as tracker:
+        train(study, name, tracker)
+
+
+def train(study: Study, name: str, tracker: Tracker) -> None:
+    """Train with torch, imported here: it takes seconds, in which MLflow's process starts beside it."""
+    from medtransfer.augmentation.store import open_views
+    from medtransfer.compute import choose_compute
+    from medtransfer.dataset.prepared import Prepared
+    from medtransfer.training.assemble import read_weights
+    from medtransfer.training.variant import Inputs, job_key, train_variant
+
+    params, variant = study.params, study.variant(name)
+    prepared = Prepared(Path("data/prepared"))
+    views = Path("data/views") / variant.augmentation_name
+    inputs = Inputs(
+        variant=variant,
+        prepared=prepared,
+        views=open_views(prepared, views, variant.policy, params.study.seed),
+        weights=read_weights(Path("weights") / variant.backbone_name),
+        compute=choose_compute(params.training),
+        seeds=params.training.seeds,
+        study_seed=params.study.seed,
+    )
+    tracker.start(variant.resolved(), job_key(inputs), prepared.about["pixels_sha256"])
+    folder = Path("models") / name
+    train_variant(
+        inputs,
+        folder,
+        Path(f"metrics/cost/{name}.json"),
+        report=lambda fold, seed, epoch: tracker.epoch(fold, seed, asdict(epoch)),
+    )
+    tracker.history(folder)
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1]))

@@ -1,0 +1,38 @@
+"""DVC stage `weights@backbone`: verified weights of a backbone, and a card that says where they came from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from medtransfer.backbones.weights import obtain_weights, save_state, without_weights
+from medtransfer.errors import run
+from medtransfer.files import atomic_folder, write_json
+from medtransfer.study import load_study
+
+
+def main(name: str) -> None:
+    """Obtain the weights of the backbone `name`: found, pretrained on simulated images, or none."""
+    params = load_study().params
+    spec = params.backbones[name]
+    model = spec.model or name
+    notes: dict[str, float] = {}
+    with atomic_folder(Path("weights") / name) as folder:
+        if spec.weights == "none":
+            card = without_weights(model)
+        elif spec.weights == "simulated":
+            from medtransfer.compute import choose_compute
+            from medtransfer.training.pretraining import pretrain
+
+            compute = choose_compute(params.training)
+            network, card, explained = pretrain(model, spec.pretraining, params.study.seed, compute)
+            save_state(network.state_dict(), folder / "weights.safetensors")
+            notes = {"held_out_variance_explained": explained}
+        else:
+            state, card = obtain_weights(name, spec, params.weights_mirror)
+            save_state(state, folder / "weights.safetensors")
+        write_json(folder / "card.json", card.model_dump(mode="json") | notes)
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1]))
