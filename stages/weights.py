@@ -25,9 +25,9 @@ def main(name: str) -> None:
             from medtransfer.training.pretraining import pretrain
 
             compute = choose_compute(params.training)
-            network, card, explained = pretrain(model, spec.pretraining, params.study.seed, compute)
+            network, card, area = pretrain(model, spec.pretraining, params.study.seed, compute)
             save_state(network.state_dict(), folder / "weights.safetensors")
-            notes = {"held_out_variance_explained": explained}
+            notes = {"held_out_roc_auc": area}
         else:
             state, card = obtain_weights(name, spec, params.weights_mirror)
             save_state(state, folder / "weights.safetensors")

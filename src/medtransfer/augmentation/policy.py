@@ -11,6 +11,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for a ne
 
 import albumentations
 import cv2
+import numpy as np
 
 from medtransfer.study import Policy, near
 
@@ -42,12 +43,25 @@ def build_transform(policy: Policy, size: int) -> albumentations.Compose:
     return albumentations.Compose(transforms)
 
 
-def policy_problems(policy: Policy, size: int) -> list[str]:
-    """List what is wrong with a policy; empty where it can be built."""
+def policy_problems(policy: Policy, size: int, channels: int = 3) -> list[str]:
+    """List what is wrong with a policy; empty where it turns uint8 images [size, size, channels] into such."""
     try:
         build_transform(policy, size)
     except PolicyError as error:
         return error.problems
+    shape = (size, size, channels)
+    image = np.zeros(shape, dtype=np.uint8)
+    for number, item in enumerate(policy.transforms):
+        ((name, arguments),) = item.items()
+        try:
+            image = _build_one(name, arguments | {"p": 1.0}, size)(image=image)["image"]
+        except (ValueError, TypeError, KeyError, NotImplementedError, cv2.error) as error:
+            reason = " ".join(str(error).split())[:200]
+            return [f"transforms[{number}]: {name} fails on an image of {channels} channels: {reason}"]
+        if image.dtype != np.uint8:
+            return [f"transforms[{number}]: expected uint8 pixels, but {name} gives {image.dtype}"]
+    if image.shape != shape:
+        return [f"transforms: expected images {shape} at the end, but got {tuple(image.shape)}"]
     return []
 
 

@@ -8,8 +8,9 @@ import albumentations
 import numpy as np
 
 from medtransfer.augmentation.mixing import cutmix, mixup
-from medtransfer.augmentation.policy import build_transform
+from medtransfer.augmentation.policy import build_transform, policy_problems
 from medtransfer.dataset.prepared import Prepared
+from medtransfer.errors import UserError
 from medtransfer.seeding import generator, seed_from
 from medtransfer.study import Policy
 
@@ -18,10 +19,15 @@ class ViewMaker:
     """Draws views of a prepared set's training rows.
 
     A mixed view's partner comes from the same (split, fold) cell, so that mixing never crosses a split. Other
-    images, their order and the number of threads change nothing.
+    images, their order and the number of threads change nothing. Raises `UserError` where the policy does not
+    go with the set's images.
     """
 
     def __init__(self, prepared: Prepared, policy: Policy, seed: int) -> None:
+        size, channels = prepared.images.shape[-2:]
+        problems = policy_problems(policy, size, channels)
+        if problems:
+            raise UserError([f"augmentation: {problem}" for problem in problems])
         self._policy, self._seed = policy, seed
         self._images = prepared.images
         self._ids = prepared.table["path"].to_numpy()
@@ -30,7 +36,7 @@ class ViewMaker:
         self._partners = {
             cell: rows for cell in np.unique(self._cells) if len(rows := np.flatnonzero(self._cells == cell)) > 1
         }
-        self._size = int(prepared.images.shape[1])
+        self._size = size
         self._threads = threading.local()
 
     def draw(self, row: int, view: int) -> tuple[np.ndarray, np.ndarray]:

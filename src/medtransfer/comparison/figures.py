@@ -65,6 +65,7 @@ def write_size_figure(table: pd.DataFrame, metric: str, path: Path) -> None:
             fontsize=8,
         )  # fmt: skip
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.set(xlabel="parameters (millions)", ylabel=TITLES.get(metric, metric))
     axis.set_title("The best variant of each backbone, with its interval; others faint", loc="left")
     axis.margins(x=0.2)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.scores import HEADLINE
+from medtransfer.evaluation.names import METRICS
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -131,7 +132,7 @@ def _best_table(table: pd.DataFrame, metric: str) -> str:
 def _published_table(table: pd.DataFrame) -> str:
     published = table[table["kind"] == "published"].set_index("variant")
     ours = table[table["kind"] == "variant"].set_index("variant")
-    metrics = [name for name in (*TITLES, "mcc", "kappa") if name in published and published[name].notna().any()]
+    metrics = [name for name in METRICS if name in published and published[name].notna().any()]
     header = ["Variant"]
     for name in metrics:
         header += [f"{TITLES.get(name, name)}: published", "ours"]

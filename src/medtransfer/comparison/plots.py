@@ -40,7 +40,8 @@ def _confusion(name: str, test: Predictions) -> pd.DataFrame:
     labels = np.tile(test.images["label"].to_numpy(), len(scores))
     names = np.array(test.classes)
     pairs = pd.DataFrame({"label": names[labels], "predicted": names[scores.argmax(axis=2).ravel()]})
-    counts = pd.crosstab(pairs["label"], pairs["predicted"]).stack().rename("count").reset_index()
+    table = pd.crosstab(pairs["label"], pairs["predicted"]).reindex(columns=test.classes, fill_value=0)
+    counts = table.stack().rename("count").reset_index()
     counts["share"] = counts["count"] / counts.groupby("label")["count"].transform("sum")
     return counts.assign(variant=name)
 

@@ -16,14 +16,19 @@ from medtransfer.study import Group, near
 def group_keys(table: pd.DataFrame, group: Group | None) -> pd.Series:
     """Give each row its group key; without a group definition every image is its own group.
 
-    Raises `UserError` that lists the paths the pattern does not match, or the column that is not there.
+    Raises `UserError` that lists the paths the pattern does not match or whose column is empty, or names the
+    column that is not there.
     """
     if group is None:
         return table["path"].copy()
     if group.column is not None:
         if group.column not in table:
             raise UserError(f"data.group.column: no {group.column!r}{near(group.column, table.columns)}")
-        return table[group.column].astype(str)
+        keys = table[group.column].astype(str).str.strip()
+        empty = table["path"][keys == ""]
+        if len(empty):
+            raise UserError([f"data.group.column: {group.column!r} is empty for {path}" for path in empty])
+        return keys
     try:
         pattern = re.compile(str(group.pattern))
     except re.error as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from medtransfer.dataset.split import usable_validation
 from medtransfer.errors import UserError
 from medtransfer.study import Data, Split
 
@@ -66,11 +67,11 @@ def resolve_leakage(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, Spli
     if data.leakage == "report":
         return table, data.split, crossing, [f"LEAKAGE: {crossing.sentence()}"]
     if data.leakage == "regroup":
-        sizes = table["split"].value_counts(normalize=True)
-        validation = float(sizes.get("val", 0.0)) or data.split.validation * (1 - float(sizes["test"]))
-        split = data.split.model_copy(
-            update={"method": "random", "test": float(sizes["test"]), "validation": validation}
-        )
+        test = crossing.test_total / len(table)
+        validation = crossing.validation_total / len(table)
+        if not usable_validation(table, data.split):
+            validation = data.split.validation * (1 - test)
+        split = data.split.model_copy(update={"method": "random", "test": test, "validation": validation})
         return table, split, crossing, [f"split anew by group, because {crossing.sentence()}"]
     kept = drop_leaking(table)
     dropped = len(table) - len(kept)

@@ -11,7 +11,7 @@ from medtransfer.dataset.groups import duplicate_groups, group_keys, merge_group
 from medtransfer.dataset.leakage import Crossing, resolve_leakage
 from medtransfer.dataset.pack import pack, repack
 from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
-from medtransfer.dataset.split import assign_splits
+from medtransfer.dataset.split import assign_splits, require_published
 from medtransfer.errors import UserError
 from medtransfer.files import atomic_folder, sha256_of_file, write_json
 from medtransfer.layouts.read import read_layout
@@ -35,11 +35,12 @@ COLUMNS = (
 def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path) -> dict[str, Any]:
     """Write the prepared set to the folder `target` and the audit to `audit_path`; return the audit.
 
-    Raises `UserError` with all problems of the layout, then all unreadable images, then those of the
-    groups, the leakage gate and the splits; nothing is written then.
+    Raises `UserError` with all problems of the layout, then those of the groups, then all unreadable images,
+    then those of the leakage gate and the splits; nothing is written then.
     """
     found = read_layout(raw, data.layout)
     keys = group_keys(found, data.group)
+    found = found[["path", "label", "split"]]
     with atomic_folder(target) as folder:
         images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
         table = pd.concat([found, images], axis=1).assign(group=merge_groups(keys, images["sha256"]))
@@ -60,7 +61,8 @@ def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path) ->
 def _split(table: pd.DataFrame, data: Data, seed: int) -> tuple[pd.DataFrame, Crossing | None, list[str]]:
     split, crossing = data.split, None
     warnings: list[str] = []
-    if split.method == "published" and table["split"].notna().all():
+    if split.method == "published":
+        require_published(table)
         table, split, crossing, warnings = resolve_leakage(table, data)
     table, notes = assign_splits(table, split, seed)
     unlearned = set(table["label"]) - set(table["label"][table["split"].isin(("train", "rotating"))])

@@ -40,7 +40,8 @@ def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.Data
     return table, notes
 
 
-def _published(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
+def require_published(table: pd.DataFrame) -> None:
+    """Raise `UserError` where the published split leaves a row out, or has no train or no test rows."""
     unknown = table["split"].isna()
     if unknown.all():
         raise UserError("data.split.method: published, but this layout publishes no split; use random or kfold")
@@ -49,9 +50,19 @@ def _published(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFra
     for name in ("train", "test"):
         if not (table["split"] == name).any():
             raise UserError(f"data.split.method: published, but the set has no {name} images; use random or kfold")
-    validation = int((table["split"] == "val").sum())
-    if validation >= LEAST_VALIDATION or split.folds > 1:
+
+
+def usable_validation(table: pd.DataFrame, split: Split) -> bool:
+    """Say whether the published validation rows are enough to select by, or as many as would be carved."""
+    pool = int((table["split"] != "test").sum())
+    return int((table["split"] == "val").sum()) >= min(LEAST_VALIDATION, split.validation * pool)
+
+
+def _published(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
+    require_published(table)
+    if split.folds > 1 or usable_validation(table, split):
         return table, []
+    validation = int((table["split"] == "val").sum())
     pool = (table["split"] != "test").to_numpy()
     shares = np.array([1 - split.validation, split.validation])
     parts = _parts(table[pool], shares, seed, "validation")
@@ -74,7 +85,15 @@ def _folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
 
 
 def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    return partition(table["group"].to_numpy(), table["label"].to_numpy(), shares, generator("split", purpose, seed))
+    rng = generator("split", purpose, seed)
+    parts = partition(table["group"].to_numpy(), table["label"].to_numpy(), shares, rng)
+    if len(np.unique(parts)) < len(shares):
+        sizes = table["group"].value_counts()
+        raise UserError(
+            f"data.split: the {len(table)} images stand in {len(sizes)} groups, the largest of {sizes.iloc[0]}, "
+            f"which cannot fill {len(shares)} parts; check data.group"
+        )
+    return parts
 
 
 def _too_few(table: pd.DataFrame, parts: int) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medtransfer.errors import UserError
+
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 )
@@ -31,10 +33,20 @@ def images_below(folder: Path) -> list[Path]:
 
 
 def split_folders(root: Path) -> dict[str, Path]:
-    """Map `train`, `val`, `test` to the folders directly below `root` that bear such a name."""
+    """Map `train`, `val`, `test` to the folders directly below `root` that bear such a name.
+
+    Raises `UserError` where two folders bear names of the same split.
+    """
     found: dict[str, Path] = {}
+    problems = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         split = SPLIT_NAMES.get(folder.name.lower())
-        if split is not None:
-            found.setdefault(split, folder)
+        if split in found:
+            problems.append(
+                f"{root}: expected one folder of split {split}, but got {found[split].name} and {folder.name}"
+            )
+        elif split is not None:
+            found[split] = folder
+    if problems:
+        raise UserError(problems)
     return found

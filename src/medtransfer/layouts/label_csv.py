@@ -40,28 +40,31 @@ def read_label_csv(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]
 
 def _match_rows(root: Path, folder: Path, table: pd.DataFrame, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     files = images_below(folder)
+    by_path = {file.relative_to(folder).as_posix(): file for file in files}
     by_key: dict[str, list[Path]] = {}
-    for file in files:
-        for key in _keys(file.relative_to(folder).as_posix()):
+    for path, file in by_path.items():
+        for key in _keys(path):
             by_key.setdefault(key, []).append(file)
     problems, paths = [], []
-    for name in table[layout.image].str.strip():
-        found = by_key.get(name, [])
+    without = set(files)
+    names = table[layout.image].str.strip()
+    for name in names:
+        found = [by_path[name]] if name in by_path else by_key.get(name, [])
         if len(found) != 1:
             what = "no such image" if not found else f"{len(found)} images of that name; give paths"
             problems.append(f"{layout.file}: {name or '(empty name)'}: {what}")
-        paths.append(found[0].relative_to(root).as_posix() if found else "")
+        paths.append(found[0].relative_to(root).as_posix() if len(found) == 1 else "")
+        without.difference_update(found)
     rows = table.drop(columns=[name for name in ("path", "label", "split") if name in table])
     rows = rows.assign(path=paths, label=table[layout.label].str.strip(), split=None)
     if layout.split is not None:
         rows["split"] = table[layout.split].str.strip().str.lower().map(SPLIT_NAMES)
         unknown = sorted(set(table[layout.split][rows["split"].isna()]))
         problems += [f"{layout.file}: {value!r} is no split; expected train, val, test" for value in unknown]
-    problems += [f"{layout.file}: {path}: has no label" for path in rows["path"][rows["label"] == ""]]
+    problems += [f"{layout.file}: {name}: has no label" for name in names[rows["label"] == ""]]
     twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
     problems += [f"{layout.file}: {path} stands in more than one row" for path in sorted(set(twice))]
-    without = {file.relative_to(root).as_posix() for file in files} - set(paths)
-    problems += [f"{path}: has no row in {layout.file}" for path in sorted(without)]
+    problems += [f"{file.relative_to(root).as_posix()}: has no row in {layout.file}" for file in sorted(without)]
     return rows, problems
 
 

@@ -25,7 +25,7 @@ def read_one_hot_csv(root: Path) -> tuple[pd.DataFrame, list[str]]:
         problems += found
         if table is not None:
             tables.append(table)
-    if len({tuple(table.columns) for table in tables}) > 1:
+    if len({frozenset(table.columns) for table in tables}) > 1:
         problems.append(f"{root}: the {CSV_NAME} files of {', '.join(folders)} differ in their classes")
     if problems or not tables:
         return pd.DataFrame(), problems
@@ -49,7 +49,7 @@ def _read_folder(root: Path, folder: Path, split: str) -> tuple[pd.DataFrame | N
     table.columns = table.columns.str.strip()
     table.index = table.index.astype(str).str.strip()
     problems = [
-        f"{where}: column {name!r} holds {sorted(values)[:3]}, but a one-hot column holds 0 and 1"
+        f"{where}: column {name!r} holds {', '.join(sorted(map(str, values))[:3])}, but a one-hot column holds 0 and 1"
         for name in table.columns
         if (values := set(table[name].unique()) - {0, 1})
     ]
@@ -58,8 +58,8 @@ def _read_folder(root: Path, folder: Path, split: str) -> tuple[pd.DataFrame | N
     if problems:
         return None, problems
     marked = table.sum(axis=1)
-    problems += [f"{where}: {name} has {marked[name]:g} classes marked, but one is expected"
-                 for name in table.index[(marked != 1).to_numpy()].unique()]  # fmt: skip
+    problems += [f"{where}: {name} has {number:g} classes marked, but one is expected"
+                 for name, number in marked[marked != 1].items()]  # fmt: skip
     problems += [f"{where}: {name} stands in more than one row"
                  for name in table.index[table.index.duplicated()].unique()]  # fmt: skip
     present = {file.relative_to(folder).as_posix() for file in images_below(folder)}

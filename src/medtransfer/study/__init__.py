@@ -1,6 +1,6 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
-from medtransfer.study.loading import BASELINES, Study, load_study, near, read_yaml
+from medtransfer.study.loading import BASELINES, Study, check_study, load_study, near
 from medtransfer.study.schema import (
     SCHEMA_VERSION,
     Backbone,
@@ -41,7 +41,7 @@ __all__ = [
     "Study",
     "Training",
     "Variant",
+    "check_study",
     "load_study",
     "near",
-    "read_yaml",
 ]

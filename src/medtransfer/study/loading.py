@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from medtransfer.errors import UserError
-from medtransfer.study.schema import FITTED_HEADS, Params, Strategy, VariantLine
+from medtransfer.study.schema import FITTED_HEADS, OTHER, WORD, Params, Strategy, VariantLine
 from medtransfer.study.variant import Variant
 
 NAME = re.compile(r"[a-z0-9_]+")
@@ -35,27 +35,30 @@ class Study:
 
 
 def load_study(path: Path = Path("params.yaml")) -> Study:
-    """Read and check a parameter file.
+    """Read and check a parameter file; see `check_study`."""
+    return check_study(read_yaml(path), str(path))
+
+
+def check_study(raw: Any, where: str) -> Study:
+    """Check the plain values of a parameter file, which error lines call `where`.
 
     Raises `UserError` with one line for every problem: keys, types and ranges first, then names that refer
     to nothing and parts that do not go together.
     """
-    raw = read_yaml(path)
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
-        raise UserError(_lines(error, str(path))) from None
-    problems: list[str] = []
-    for section in ("augmentation", "backbones", "strategies", "variants"):
-        problems += [
-            f"{path}: {section}.{name}: names match [a-z0-9_]+"
-            for name in getattr(params, section)
-            if not NAME.fullmatch(name)
-        ]
+        raise UserError(_lines(error, where)) from None
+    problems = [
+        f"{where}: {section}.{name}: names match [a-z0-9_]+"
+        for section in ("augmentation", "backbones", "strategies", "variants")
+        for name in getattr(params, section)
+        if not NAME.fullmatch(name)
+    ]
     variants: dict[str, Variant] = {}
     for name, line in params.variants.items():
         variant, found = _resolve(name, line, params)
-        problems += [f"{path}: variants.{name}{problem}" for problem in found]
+        problems += [f"{where}: variants.{name}{problem}" for problem in found]
         if variant is not None:
             variants[name] = variant
     if problems:
@@ -66,12 +69,19 @@ def load_study(path: Path = Path("params.yaml")) -> Study:
 def read_yaml(path: Path) -> Any:
     """Read a YAML file as plain values; raise `UserError` where it is missing or no YAML."""
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; `medtransfer use NAME` puts a study in force") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        place = " ".join(str(error).split())
-        raise UserError(f"{path}: not valid YAML: {place}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: expected UTF-8 text") from None
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML into plain values; raise `UserError` that names the place in one line."""
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -134,12 +144,14 @@ def _impossible(variant: Variant) -> list[str]:
 def _lines(error: ValidationError, path: str = "") -> list[str]:
     lines = []
     for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"] if part not in ("function-after", "LastModules"))
+        place = ".".join(str(part) for part in item["loc"] if part not in (WORD, OTHER))
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = "unknown key"
         elif item["type"] == "missing":
             message = "missing"
+        elif item["type"] in ("model_type", "dict_type"):
+            message = f"expected a section of keys and values, but got {item['input']!r}"
         elif not item["type"].startswith("value_error"):
             message = f"{message[0].lower()}{message[1:]}, but got {item['input']!r}"
         lines.append(": ".join(part for part in (path, place, message) if part))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 
 SCHEMA_VERSION = 1
 FITTED_HEADS = ("prototypes", "knn", "logistic")
@@ -19,7 +20,7 @@ FITTED_HEADS = ("prototypes", "knn", "logistic")
 class Section(BaseModel):
     """A part of `params.yaml`: closed to unknown keys and never changed after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class StudySection(Section):
@@ -28,7 +29,7 @@ class StudySection(Section):
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
     task: Literal["classification"] = "classification"
-    seed: int = 0
+    seed: Seed = 0
 
 
 class PhantomSource(Section):
@@ -41,8 +42,23 @@ class PhantomSource(Section):
     split_by: Literal["patient", "image"] = "patient"
 
 
+class KaggleSource(Section):
+    """A Kaggle data set: `owner/name`, and the version that the study was made with."""
+
+    dataset: str = Field(pattern=r"^[\w-]+/[\w-]+$")
+    version: Count
+
+
 def _kind_alone(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
+
+
+WORD, OTHER = "<word>", "<other>"
+"""The branches of a value that is a word or something else; an error line leaves them out."""
+
+
+def _word_or_other(value: Any) -> str:
+    return WORD if isinstance(value, str) else OTHER
 
 
 class Layout(Section):
@@ -67,7 +83,7 @@ class Layout(Section):
 
 
 class Group(Section):
-    """What must not be divided by a split: a regular expression on the path, or a column of the label CSV.
+    """What must not be divided by a split: a regular expression on the file name, or a column of the label CSV.
 
     The key is what the pattern's groups captured, or the whole match where it has none.
     """
@@ -111,6 +127,7 @@ class Data(Section):
     source: Literal["phantom", "folder", "kaggle"]
     folder: str
     phantom: PhantomSource | None = None
+    kaggle: KaggleSource | None = None
     layout: Annotated[Layout, BeforeValidator(_kind_alone)]
     group: Group | None
     image_size: Annotated[int, Field(ge=16, le=2048)]
@@ -120,8 +137,8 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _the_source_is_described(self) -> Data:
-        if self.source == "phantom" and self.phantom is None:
-            raise ValueError("source: phantom needs a section data.phantom (it may be {})")
+        if self.source != "folder" and getattr(self, self.source) is None:
+            raise ValueError(f"source: {self.source} needs a section data.{self.source}")
         return self
 
 
@@ -140,7 +157,9 @@ class Policy(Section):
     """
 
     transforms: list[dict[str, dict[str, Any]]]
-    views: Count | Literal["fresh"] = 8
+    views: Annotated[
+        Annotated[Literal["fresh"], Tag(WORD)] | Annotated[Count, Tag(OTHER)], Discriminator(_word_or_other)
+    ] = 8
     mix: Mix | None = None
 
     @model_validator(mode="after")
@@ -156,8 +175,8 @@ class Pretraining(Section):
 
     images: Annotated[int, Field(ge=64)] = 4000
     size: Annotated[int, Field(ge=32, le=256)] = 64
-    epochs: Count = 4
-    batch_size: Count = 32
+    epochs: Count = 2
+    batch_size: Count = 16
     lr: Positive = 1e-3
 
 
@@ -209,7 +228,10 @@ class Strategy(Section):
     """How a backbone becomes a classifier: from what start, which part trains, with which head, and how."""
 
     init: Literal["pretrained", "random"] = "pretrained"
-    train: Literal["none", "head", "all"] | LastModules = "head"
+    train: Annotated[
+        Annotated[Literal["none", "head", "all"], Tag(WORD)] | Annotated[LastModules, Tag(OTHER)],
+        Discriminator(_word_or_other),
+    ] = "head"
     shots: Count | None = None
     head: Literal["linear", "mlp", "own", "prototypes", "knn", "logistic"] = "linear"
     hidden: Count = 256
@@ -254,7 +276,7 @@ class Strategy(Section):
 class VariantLine(Section):
     """One line of the comparison: the names of its parts; any field of a strategy may be overridden here."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     backbone: str
     strategy: str
@@ -264,7 +286,7 @@ class VariantLine(Section):
 class Training(Section):
     """What all variants share: the seeds of their runs, the device and the precision."""
 
-    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
 

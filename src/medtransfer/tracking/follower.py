@@ -14,23 +14,20 @@ from medtransfer.tracking.variant_log import VariantLog
 
 
 def main(study: str, variant: str) -> None:
-    """Carry out the calls in order; after the first that fails, warn once and drop the rest."""
+    """Carry out the calls in order; the first that fails ends the process with one warning."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what follows
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log = VariantLog(study, variant)
-    closed = failed = False
-    for line in sys.stdin:
-        event = json.loads(line)
-        closed |= event["call"] == "close"
-        if failed:
-            continue
-        try:
+    try:
+        closed = False
+        for line in sys.stdin:
+            event = json.loads(line)
+            closed = event["call"] == "close"
             getattr(log, event["call"])(**event["arguments"])
-        except Exception as error:  # noqa: BLE001 - whatever a server does, training goes on
-            failed = True
-            warn(variant, f"{type(error).__name__}: {error}")
-    if not closed and not failed:
-        log.close("KILLED")
+        if not closed:
+            log.close("KILLED")
+    except Exception as error:  # noqa: BLE001 - whatever a server does, training goes on
+        warn(variant, f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

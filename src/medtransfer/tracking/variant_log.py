@@ -36,15 +36,9 @@ class VariantLog:
     def __init__(self, study: str, variant: str) -> None:
         for name, value in BOUNDS.items():
             os.environ.setdefault(name, value)
-        import mlflow
-
-        for noisy in ("alembic", "mlflow"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
         self._study, self._variant = study, variant
         self._root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
-        self._uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{self._root / 'mlflow.db'}")
-        mlflow.set_tracking_uri(self._uri)
-        self._client = mlflow.MlflowClient(self._uri)
+        self._client: Any = None
         self._experiment = ""
         self._parent = ""
         self._children: dict[str, str] = {}
@@ -53,7 +47,7 @@ class VariantLog:
         """Open the variant's run with its parameters, its origin and the hash of its data."""
         from mlflow.entities import Dataset, DatasetInput
 
-        self._open_experiment()
+        self._connect()
         self._close_orphans()
         tags = {"medtransfer.inputs": inputs, "medtransfer.data": data, **_origin()}
         self._parent = self._create_run(self._variant, tags)
@@ -77,7 +71,7 @@ class VariantLog:
             self._client.log_artifact(self._parent, f"{folder}/{file}")
 
     def expect_evaluation(self) -> None:
-        """Import what `evaluation` needs: torch takes seconds."""
+        """Import what `evaluation` needs: MLflow and torch take seconds."""
         importlib.import_module("medtransfer.training.model_files")
         importlib.import_module("mlflow.pytorch")
 
@@ -86,7 +80,7 @@ class VariantLog:
 
         Where training left no run, because DVC had its result in the cache, nothing is logged.
         """
-        self._open_experiment()
+        self._connect()
         card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
         parents = self._runs(f"tags.`medtransfer.inputs` = '{card['inputs']}'")
         if not parents:
@@ -119,17 +113,26 @@ class VariantLog:
                 network, name="model", pip_requirements=["medtransfer"], serialization_format="pickle"
             )
 
-    def _open_experiment(self) -> None:
-        """Find or make the study's experiment, under a lock: processes that make the schema at once break it."""
+    def _connect(self) -> None:
+        """Open the store and find or make the study's experiment.
+
+        All under a lock: the first touch makes the schema, and processes that do so at once break it.
+        """
+        import mlflow
+
+        for noisy in ("alembic", "mlflow"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{self._root / 'mlflow.db'}")
         lock = self._root / ".medtransfer" / "mlflow.lock"
         lock.parent.mkdir(exist_ok=True)
         with FileLock(lock, timeout=LOCK_SECONDS):
+            mlflow.set_tracking_uri(uri)
+            self._client = mlflow.MlflowClient(uri)
             experiment = self._client.get_experiment_by_name(self._study)
             if experiment is not None:
                 self._experiment = experiment.experiment_id
                 return
-            local = self._uri.startswith("sqlite")
-            location = (self._root / "mlartifacts" / self._study).as_uri() if local else None
+            location = (self._root / "mlartifacts" / self._study).as_uri() if uri.startswith("sqlite") else None
             self._experiment = self._client.create_experiment(self._study, artifact_location=location)
 
     def _close_orphans(self) -> None:

@@ -23,11 +23,6 @@ class Inclusion:
     contrast_db: float
     stripes: int
 
-    @property
-    def area_mm2(self) -> float:
-        """Area of the smooth ellipse."""
-        return float(np.pi * self.shape.semi_axes[0] * self.shape.semi_axes[1])
-
     def elements(self) -> tuple[Element, ...]:
         """The inclusion as regions of tissue."""
         patch = Region(self.shape.points(), self._tissue())
@@ -58,13 +53,9 @@ class Inclusion:
         return list(placement.apply(np.stack([along, across], axis=2).reshape(-1, 2)).reshape(-1, 4, 2))
 
 
-def draw_inclusions(rng: np.random.Generator, room: Ellipse, around: Tissue, field_mm: float) -> list[Inclusion]:
-    """Draw none to three inclusions of random kinds, with their centres inside `room`."""
-    return [_draw_inclusion(rng, room, around, field_mm) for _ in range(int(rng.integers(0, 4)))]
-
-
-def _draw_inclusion(rng: np.random.Generator, room: Ellipse, around: Tissue, field_mm: float) -> Inclusion:
-    radius = float(rng.uniform(0.04, 0.10)) * field_mm
+def draw_inclusion(rng: np.random.Generator, room: Ellipse, around: Tissue, field_mm: float) -> Inclusion:
+    """Draw an inclusion of a random kind with its centre inside `room`."""
+    radius = float(rng.uniform(0.06, 0.11)) * field_mm
     stretch = float(rng.uniform(1.0, 1.5))
     return Inclusion(
         kind=KINDS[int(rng.integers(len(KINDS)))],

@@ -1,0 +1,69 @@
+"""Puts a ready-made study in force, with changes of the user's own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from medtransfer.errors import UserError
+from medtransfer.files import write_text
+from medtransfer.study.loading import check_study, load_study, near, parse_yaml, read_yaml
+
+LONGEST_LINE = 160
+
+
+def list_studies(folder: Path) -> dict[str, str]:
+    """Give the title of every study in a folder, by its name."""
+    return {path.stem: load_study(path).params.study.title for path in sorted(folder.glob("*.yaml"))}
+
+
+def use_study(name: str, changes: Sequence[str], folder: Path, target: Path) -> None:
+    """Write the study `name`, changed, to `target`, comments and all.
+
+    A change is `key.path=value`, the value in YAML. Raises `UserError` where there is no such study or key,
+    or the result is no valid study; then `target` stays as it was.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        raise UserError(f"no study {name!r}{near(name, (file.stem for file in folder.glob('*.yaml')))}")
+    read_yaml(path)
+    text = path.read_text(encoding="utf-8")
+    if changes:
+        text = _changed(text, changes)
+    check_study(parse_yaml(text, str(path)), str(path))
+    write_text(target, text)
+
+
+def _changed(text: str, changes: Sequence[str]) -> str:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = LONGEST_LINE
+    document = yaml.load(text)
+    for change in changes:
+        _change(document, change)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def _change(document: Any, change: str) -> None:
+    key, found, value = change.partition("=")
+    if not found:
+        raise UserError(f"-S {change}: expected KEY=VALUE, such as data.source=folder")
+    *path, last = key.split(".")
+    section = document
+    for part in path:
+        if not isinstance(section, dict) or part not in section:
+            raise UserError(f"-S {change}: the study has no {part!r} on the way to {key}")
+        section = section[part]
+    if not isinstance(section, dict):
+        raise UserError(f"-S {change}: {'.'.join(path)} is a value, not a section")
+    try:
+        section[last] = YAML(typ="safe", pure=True).load(value)
+    except YAMLError:
+        raise UserError(f"-S {change}: {value!r} is not valid YAML") from None

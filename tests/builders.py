@@ -1,0 +1,96 @@
+"""Small networks and prepared sets that several tests are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from medtransfer.augmentation.store import Views, open_views, write_views
+from medtransfer.backbones.network import Network, Normalise
+from medtransfer.backbones.weights import without_weights
+from medtransfer.compute import Compute
+from medtransfer.dataset.prepare import prepare
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.sources.phantom import write_phantom
+from medtransfer.study import Backbone, Data, Policy, Strategy, Variant
+from medtransfer.training.assemble import Weights, assemble
+from medtransfer.training.variant import Inputs
+
+CLASSES = 3
+CPU = Compute(torch.device("cpu"), "float32")
+
+
+@contextmanager
+def without_initialisation() -> Iterator[None]:
+    """Leave random initialisation out: what is tested is the way through the model, and it takes seconds."""
+    names = ["normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_"]
+    before = {name: getattr(nn.init, name) for name in names}
+    for name in names:
+        setattr(nn.init, name, lambda tensor, *_, **__: tensor.detach().fill_(0.01))
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(nn.init, name, function)
+
+
+def variant_of(name: str, head: str, train: Any = "all") -> Variant:
+    strategy = Strategy.model_validate({"train": train, "head": head})
+    strategy = strategy.model_copy(update={"init": "random"})  # also where layers are frozen: no file is needed
+    backbone = Backbone(weights="none", model=name)
+    return Variant("v", name, backbone, "s", strategy, "none", Policy(transforms=[]))
+
+
+def assembled(name: str, head: str, size: int, train: Any = "all") -> Network:
+    weights = Weights(None, without_weights(name), None)
+    normalise = Normalise((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    return assemble(variant_of(name, head, train), weights, CLASSES, size, normalise, (0, 0))
+
+
+def tiny_prepared(folder: Path, **split: Any) -> Prepared:
+    """Prepare 40 simulated patients, 32 pixels, split as published unless `split` says otherwise."""
+    write_phantom(folder / "raw", patients=40, frames=2, size=48, difficulty=0.0, split_by="patient", seed=1)
+    data = Data.model_validate(
+        {
+            "source": "phantom",
+            "folder": ".",
+            "phantom": {},
+            "layout": "one_hot_csv",
+            "group": {"pattern": r"^(patient\d+)_"},
+            "image_size": 32,
+            "resize": "stretch",
+            "split": {"method": "published"} | split,
+            "leakage": "fail",
+        }
+    )
+    prepare(folder / "raw", data, 1, folder / "prepared", folder / "audit.json")
+    return Prepared(folder / "prepared")
+
+
+def tiny_views(prepared: Prepared, policy: Policy) -> Views:
+    """Draw the views of a policy beside the prepared set."""
+    folder = prepared.folder.parent / "views"
+    write_views(prepared, policy, 1, folder)
+    return open_views(prepared, folder, policy, 1)
+
+
+def tiny_inputs(prepared: Prepared, policy: dict[str, Any] | None = None, **strategy: Any) -> Inputs:
+    """Describe a training of the small baseline network on a tiny set, from random weights unless told otherwise."""
+    chosen = Policy.model_validate(policy or {"transforms": []})
+    fields = {"init": "random", "train": "all", "epochs": 3, "batch_size": 16} | strategy
+    variant = Variant(
+        name="tiny",
+        backbone_name="cnn_small",
+        backbone=Backbone(weights="none"),
+        strategy_name="tiny",
+        strategy=Strategy.model_validate(fields),
+        augmentation_name="tiny",
+        policy=chosen,
+    )
+    weights = Weights(None, without_weights("cnn_small"), None)
+    return Inputs(variant, prepared, tiny_views(prepared, chosen), weights, CPU, [0, 1], 1)

@@ -1,0 +1,62 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from medtransfer.dataset.prepared import Prepared
+
+os.environ.setdefault("MEDTRANSFER_TRACKING", "off")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Give the project's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of real images and weights beside the project, or skip."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("needs the real images and weights in ../shared, which are not here")
+    return folder
+
+
+@pytest.fixture
+def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Prepared]:
+    """Give a function that writes a prepared set of any table and pixels, as `prepare` would lay it out.
+
+    It takes the columns of the table that matter (label_index, split, and perhaps fold, path, group) and the
+    images [n, size, size, channels]; without images, each row is filled with its own number.
+    """
+    from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
+    from medtransfer.files import write_json
+
+    def build(images: np.ndarray | None = None, **columns: Any) -> Prepared:
+        count = len(columns["label_index"])
+        names = [f"image{number:03}.png" for number in range(count)]
+        table = pd.DataFrame({"path": names, "group": names, "fold": -1} | columns)
+        classes = [f"class{number}" for number in range(int(table["label_index"].max()) + 1)]
+        table["label"] = [classes[number] for number in table["label_index"]]
+        if images is None:
+            images = np.zeros((count, 4, 4, 1), np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None]
+        folder = tmp_path_factory.mktemp("prepared")
+        table.to_parquet(folder / TABLE, index=False)
+        np.save(folder / IMAGES, images)
+        folds = max(int(table["fold"].max()) + 1, 1)
+        write_json(folder / ABOUT, {"classes": classes, "folds": folds, "pixels_sha256": "0" * 64, "warnings": []})
+        return Prepared(folder)
+
+    return build

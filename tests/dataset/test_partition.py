@@ -1,0 +1,82 @@
+"""Dividing rows by group, so that every part has its share of every class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medtransfer.dataset.partition import partition
+
+PARTS = st.lists(st.integers(1, 10), min_size=2, max_size=6).map(lambda found: np.array(found) / sum(found))
+ONE_LABEL_GROUPS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=1, max_size=40)
+ROWS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+def rows_of(groups: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Lay out groups of (label, size) as rows: their group numbers and labels."""
+    sizes = [size for _, size in groups]
+    return np.repeat(np.arange(len(groups)), sizes), np.repeat([label for label, _ in groups], sizes)
+
+
+@given(ROWS, PARTS, st.integers(0, 99))
+def test_every_row_has_a_part_and_no_group_is_divided(
+    rows: list[tuple[int, int]], shares: np.ndarray, seed: int
+) -> None:
+    groups, labels = (np.array(column) for column in zip(*rows, strict=True))
+    parts = partition(groups, labels, shares, np.random.default_rng(seed))
+    assert parts.shape == groups.shape
+    assert set(parts) <= set(range(len(shares)))
+    assert all(len(set(parts[groups == group])) == 1 for group in groups)
+
+
+@settings(max_examples=300)
+@given(ONE_LABEL_GROUPS, PARTS, st.integers(0, 99))
+def test_with_one_label_a_group_each_class_is_within_its_largest_group_of_its_share(
+    groups: list[tuple[int, int]], shares: np.ndarray, seed: int
+) -> None:
+    names, labels = rows_of(groups)
+    parts = partition(names, labels, shares, np.random.default_rng(seed))
+    for label in np.unique(labels):
+        largest = max(size for its_label, size in groups if its_label == label)
+        counts = np.bincount(parts[labels == label], minlength=len(shares))
+        assert np.abs(counts - shares * (labels == label).sum()).max() <= largest + 1e-9
+
+
+@given(ROWS, PARTS, st.integers(0, 99))
+def test_the_order_of_rows_and_the_names_of_labels_change_nothing(
+    rows: list[tuple[int, int]], shares: np.ndarray, seed: int
+) -> None:
+    groups, labels = (np.array(column) for column in zip(*rows, strict=True))
+    parts = partition(groups, labels, shares, np.random.default_rng(seed))
+    order = np.random.default_rng(seed + 1).permutation(len(rows))
+    names = np.array(["a", "b", "c", "d"])[labels]
+    again = partition(groups[order], names[order], shares, np.random.default_rng(seed))
+    np.testing.assert_array_equal(again, parts[order])
+
+
+def test_single_images_are_divided_almost_exactly() -> None:
+    labels = np.repeat([0, 1, 2], [100, 50, 10])
+    parts = partition(np.arange(160), labels, np.array([0.7, 0.1, 0.2]), np.random.default_rng(0))
+    counts = np.array([np.bincount(parts[labels == label], minlength=3) for label in range(3)])
+    np.testing.assert_array_equal(counts, [[70, 10, 20], [35, 5, 10], [7, 1, 2]])
+
+
+def test_another_seed_draws_another_division() -> None:
+    labels = np.repeat([0, 1], 50)
+    first, second = (
+        partition(np.arange(100), labels, np.array([0.5, 0.5]), np.random.default_rng(seed)) for seed in (0, 1)
+    )
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_of_several_labels_are_still_balanced_roughly(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 80, 800)
+    labels = rng.integers(0, 4, 800)
+    parts = partition(groups, labels, np.full(4, 0.25), rng)
+    for label in range(4):
+        counts = np.bincount(parts[labels == label], minlength=4)
+        assert np.abs(counts - counts.mean()).max() <= 25

@@ -1,0 +1,43 @@
+"""Every study that ships loads, and the first one is in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medtransfer.augmentation.policy import policy_problems
+from medtransfer.evaluation.names import METRICS
+from medtransfer.study import load_study
+from medtransfer.study.use import list_studies
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_loads_and_resolves(path: Path) -> None:
+    study = load_study(path)
+    assert study.params.study.name == path.stem
+    assert set(study.variants) == set(study.params.variants)
+    assert len({variant.key() for variant in study.variants.values()}) == len(study.variants)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_studys_policies_can_be_drawn_and_its_published_metrics_exist(path: Path) -> None:
+    params = load_study(path).params
+    found = {name: policy_problems(policy, params.data.image_size) for name, policy in params.augmentation.items()}
+    assert not any(found.values()), found
+    if params.comparison.reference is not None:
+        named = {metric for row in params.comparison.reference.rows.values() for metric in row}
+        assert named <= set(METRICS)
+
+
+def test_all_studies_are_listed_by_their_titles() -> None:
+    titles = list_studies(ROOT / "studies")
+    assert list(titles) == [path.stem for path in STUDIES]
+    assert all(titles.values())
+
+
+def test_the_phantom_study_is_in_force_byte_for_byte() -> None:
+    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "studies" / "phantom.yaml").read_bytes()

@@ -1,0 +1,109 @@
+"""Putting a study in force keeps its comments, checks every change first, and never leaves half a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from medtransfer.errors import UserError
+from medtransfer.study import load_study
+from medtransfer.study.use import list_studies, use_study
+
+
+@pytest.fixture
+def studies(tmp_path: Path, study_text: str) -> Path:
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    (folder / "small.yaml").write_text(study_text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text("as it was\n")
+    return path
+
+
+def test_without_changes_the_study_is_copied_byte_for_byte(studies: Path, target: Path, study_text: str) -> None:
+    use_study("small", [], studies, target)
+    assert target.read_text(encoding="utf-8") == study_text
+
+
+def test_a_change_keeps_every_comment_and_every_other_value(studies: Path, target: Path, study_text: str) -> None:
+    use_study("small", ["data.image_size=64"], studies, target)
+    text = target.read_text(encoding="utf-8")
+    for comment in ("# a small study", "# its name", "# no weights: it learns from nothing"):
+        assert comment in text
+    expected = YAML(typ="safe", pure=True).load(study_text)
+    expected["data"]["image_size"] = 64
+    assert YAML(typ="safe", pure=True).load(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "look_up", "value"),
+    [
+        ("data.folder=my/set", lambda study: study.params.data.folder, "my/set"),
+        ("data.folder=a=b", lambda study: study.params.data.folder, "a=b"),
+        ("training.seeds=[3, 4]", lambda study: study.params.training.seeds, [3, 4]),
+        ("strategies.frozen.lr=1e-3", lambda study: study.variant("head_only").strategy.lr, 1e-3),
+        ("variants.head_only.epochs=7", lambda study: study.variant("head_only").strategy.epochs, 7),
+        ("data.group={pattern: '^(p[0-9]+)_'}", lambda study: study.params.data.group.pattern, "^(p[0-9]+)_"),
+        ("comparison.confidence=0.9", lambda study: study.params.comparison.confidence, 0.9),
+    ],
+)
+def test_changes_are_yaml_at_a_dotted_key(studies: Path, target: Path, change: str, look_up, value) -> None:
+    use_study("small", [change], studies, target)
+    assert look_up(load_study(target)) == value
+
+
+def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
+    use_study("small", ["data.kaggle={dataset: a/b, version: 1}", "data.kaggle.version=2"], studies, target)
+    kaggle = load_study(target).params.data.kaggle
+    assert kaggle is not None
+    assert kaggle.version == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("data.image_size", "-S data.image_size: expected KEY=VALUE, such as data.source=folder"),
+        ("dta.image_size=64", "-S dta.image_size=64: the study has no 'dta' on the way to dta.image_size"),
+        ("data.image_size.x=64", "-S data.image_size.x=64: data.image_size is a value, not a section"),
+        ("data.folder={a", "-S data.folder={a: '{a' is not valid YAML"),
+        ("data.colour=grey", "data.colour: unknown key"),
+        ("data.image_size=big", "data.image_size: input should be a valid integer, but got 'big'"),
+        ("variants.head_only.strategy=frosen", "no 'frosen' in strategies; did you mean 'frozen'?"),
+        ("training=", "training: expected a section of keys and values, but got None"),
+    ],
+)
+def test_a_bad_change_is_told_in_one_line_and_changes_nothing(
+    studies: Path, target: Path, change: str, line: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        use_study("small", ["training.seeds=[5]", change], studies, target)
+    (problem,) = raised.value.problems
+    assert line in problem
+    assert target.read_text() == "as it was\n"
+    assert [path.name for path in target.parent.iterdir() if path.is_file()] == ["params.yaml"]
+
+
+def test_an_unknown_study_is_asked_for_by_a_near_name(studies: Path, target: Path) -> None:
+    with pytest.raises(UserError, match="no study 'smal'; did you mean 'small'"):
+        use_study("smal", [], studies, target)
+    assert target.read_text() == "as it was\n"
+
+
+@pytest.mark.parametrize("changes", [[], ["data.image_size=64"]])
+def test_a_study_that_is_no_yaml_is_told_in_one_line(studies: Path, target: Path, changes: list[str]) -> None:
+    (studies / "broken.yaml").write_text("study: {")
+    with pytest.raises(UserError, match="not valid YAML"):
+        use_study("broken", changes, studies, target)
+    assert target.read_text() == "as it was\n"
+
+
+def test_studies_are_listed_with_their_titles(studies: Path, study_text: str) -> None:
+    (studies / "another.yaml").write_text(study_text.replace("A small study", "Another one"), encoding="utf-8")
+    assert list_studies(studies) == {"another": "Another one", "small": "A small study"}

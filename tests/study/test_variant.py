@@ -1,0 +1,80 @@
+"""A resolved variant: equal text, equal training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from medtransfer.study import Variant, check_study
+
+Make = Callable[..., dict[str, Any]]
+
+
+def head_only(values: dict[str, Any]) -> Variant:
+    return check_study(values, "params.yaml").variant("head_only")
+
+
+def test_the_key_is_canonical_json_of_all_parts(params_with: Make) -> None:
+    found = json.loads(head_only(params_with()).key())
+    assert found["model"] == "resnet18"
+    assert found["backbone"]["weights"] == "DEFAULT"
+    assert found["strategy"]["lr"] == 1e-4
+    assert found["augmentation"]["mix"] == {"method": "cutmix", "alpha": 1.0, "probability": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("study.title", "Another title"),
+        ("strategies.scratch.epochs", 9),
+        ("strategies.frozen.schedule", {"kind": "cosine", "warmup": 0}),
+        ("strategies.frozen.batch_size", 32),
+        ("backbones.resnet18.model", "resnet18"),
+        ("comparison.resamples", 999),
+    ],
+)
+def test_what_means_the_same_training_leaves_the_key_alone(params_with: Make, key: str, value: Any) -> None:
+    changed = head_only(params_with({key: value})).resolved()
+    original = head_only(params_with()).resolved()
+    changed["backbone"]["model"] = original["backbone"]["model"] = None
+    assert changed == original
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("strategies.frozen.lr", 2e-4),
+        ("backbones.resnet18.weights", "IMAGENET1K_V1"),
+        ("backbones.resnet18.normalise", "train"),
+        ("backbones.resnet18.model", "resnet34"),
+        ("augmentation.cutmix.views", 4),
+        ("augmentation.cutmix.transforms", [{"HorizontalFlip": {"p": 0.5}}]),
+        ("augmentation.cutmix.mix", {"method": "cutmix", "alpha": 0.5}),
+    ],
+)
+def test_what_changes_training_changes_the_key(params_with: Make, key: str, value: Any) -> None:
+    assert head_only(params_with({key: value})).key() != head_only(params_with()).key()
+
+
+def test_a_backbone_may_name_another_model(params_with: Make) -> None:
+    assert head_only(params_with({"backbones.resnet18.model": "resnet34"})).model == "resnet34"
+
+
+def test_pretraining_counts_only_where_weights_are_simulated(params_with: Make) -> None:
+    assert "pretraining" not in head_only(params_with()).resolved()["backbone"]
+    simulated = params_with({"backbones.resnet18": {"weights": "simulated", "pretraining": {"epochs": 2}}})
+    assert head_only(simulated).resolved()["backbone"]["pretraining"]["epochs"] == 2
+
+
+@pytest.mark.parametrize("train", ["all", {"last": 3}])
+def test_a_card_gives_back_the_variant(params_with: Make, train: Any) -> None:
+    values = params_with({"strategies.frozen.train": train, "backbones.resnet18.weights": "simulated"})
+    original = head_only(values)
+    card = json.loads(json.dumps({"variant": original.name} | original.resolved()))
+    found = Variant.from_card(card)
+    assert (found.name, found.model) == (original.name, original.model)
+    assert (found.strategy, found.policy) == (original.strategy, original.policy)
+    assert found.backbone == original.backbone.model_copy(update={"model": "resnet18"})

@@ -1,0 +1,195 @@
+"""MLflow runs as a stage leaves them: finished, failed, killed; and stages that no server can stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import tiny_inputs, tiny_prepared
+
+from medtransfer.evaluation.evaluate import predict_variant
+from medtransfer.evaluation.figures import write_variant_figure
+from medtransfer.evaluation.predictions import write_predictions
+from medtransfer.evaluation.summary import evaluate_predictions
+from medtransfer.files import write_json
+from medtransfer.tracking.again import log_again
+from medtransfer.tracking.tracker import Tracker
+from medtransfer.tracking.variant_log import VariantLog
+from medtransfer.training.variant import train_variant
+
+RESOLVED = {"model": "cnn_small", "strategy": {"lr": 0.001, "train": "all"}}
+EPOCH = {"epoch": 0, "lr": 0.001, "train_loss": 1.5, "validation_loss": 1.25}
+
+STAGE = """
+import sys, time
+from medtransfer.tracking.tracker import Tracker
+with Tracker("study", "variant") as tracker:
+    tracker.start({"model": "cnn_small"}, "inputs", "data")
+    tracker.epoch(0, 0, {"epoch": 0, "train_loss": 1.0})
+    print("running", flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a store whose schema is there: making it takes MLflow seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        VariantLog("template", "none").start({}, "none", "none")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    shutil.copyfile(migrated, tmp_path / "mlflow.db")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MEDTRANSFER_TRACKING", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield tmp_path
+
+
+def runs(store: Path, study: str = "study") -> list[Any]:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(study)
+    return list(client.search_runs([experiment.experiment_id])) if experiment else []
+
+
+def parent_and_children(store: Path, study: str = "study") -> tuple[Any, list[Any]]:
+    found = runs(store, study)
+    (parent,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+    return parent, [run for run in found if run is not parent]
+
+
+def test_a_variant_has_one_run_and_a_nested_one_for_each_fold_and_seed(store: Path) -> None:
+    with Tracker("study", "variant") as tracker:
+        tracker.start(RESOLVED, "hash of inputs", "hash of pixels")
+        for fold, seed in ((0, 0), (0, 1), (1, 0)):
+            for number in range(2):
+                tracker.epoch(fold, seed, EPOCH | {"epoch": number})
+    parent, children = parent_and_children(store)
+    assert parent.data.params["strategy.lr"] == "0.001"
+    assert parent.data.tags["medtransfer.inputs"] == "hash of inputs"
+    assert parent.inputs.dataset_inputs[0].dataset.digest == "hash of pixels"
+    assert {run.data.tags["medtransfer.run"] for run in children} == {"fold0_seed0", "fold0_seed1", "fold1_seed0"}
+    assert all(run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in children)
+    assert all(run.data.metrics["validation_loss"] == 1.25 for run in children)
+    assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
+
+
+def test_the_origin_is_tagged(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "train@variant")
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-name")
+    with Tracker("study", "variant") as tracker:
+        tracker.start(RESOLVED, "inputs", "data")
+    parent, _ = parent_and_children(store)
+    assert parent.data.tags["dvc.stage"] == "train@variant"
+    assert parent.data.tags["dvc.experiment"] == "bold-name"
+
+
+def test_an_error_in_the_stage_closes_the_runs_as_failed(store: Path) -> None:
+    with pytest.raises(RuntimeError), Tracker("study", "variant") as tracker:
+        tracker.start(RESOLVED, "inputs", "data")
+        raise RuntimeError
+    assert parent_and_children(store)[0].info.status == "FAILED"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_killed_stage_leaves_no_run_open(store: Path, how: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", STAGE, "60"], stdout=subprocess.PIPE, text=True) as stage:
+        assert stage.stdout is not None
+        assert stage.stdout.readline() == "running\n"
+        wait_for(lambda: len(runs(store)) == 2)
+        os.kill(stage.pid, how)
+    wait_for(lambda: {run.info.status for run in runs(store)} == {"KILLED"})
+
+
+def test_runs_whose_process_is_gone_are_closed_at_the_next_start(store: Path) -> None:
+    log = VariantLog("study", "variant")
+    log.start(RESOLVED, "old", "data")
+    for run in runs(store):  # as if another process had opened it, and all of its group had been killed
+        host, _, _ = run.data.tags["medtransfer.process"].rpartition(":")
+        log._client.set_tag(run.info.run_id, "medtransfer.process", f"{host}:999999999")
+    VariantLog("study", "variant").start(RESOLVED, "new", "data")
+    assert {run.data.tags["medtransfer.inputs"]: run.info.status for run in runs(store)} == {
+        "old": "KILLED",
+        "new": "RUNNING",
+    }
+
+
+def test_a_server_that_is_gone_costs_one_warning_and_bounded_time(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    started = time.monotonic()
+    with Tracker("study", "variant") as tracker:
+        tracker.start(RESOLVED, "inputs", "data")
+        for number in range(50):
+            tracker.epoch(0, 0, EPOCH | {"epoch": number})
+    assert time.monotonic() - started < 60
+    error = capfd.readouterr().err
+    assert error.count("warning: MLflow") == 1
+    assert "medtransfer log variant" in error
+
+
+def test_processes_that_start_together_on_a_new_store_all_get_through(tmp_path: Path) -> None:
+    unset = ("MEDTRANSFER_TRACKING", "MLFLOW_TRACKING_URI")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    environment["DVC_ROOT"] = str(tmp_path)
+    stages = [
+        subprocess.Popen([sys.executable, "-c", STAGE, "0"], env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [stage.communicate()[1] for stage in stages] == ["", "", ""]
+    assert len(runs(tmp_path)) == 6
+
+
+def test_off_is_off(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDTRANSFER_TRACKING", "off")
+    with Tracker("study", "variant") as tracker:
+        tracker.start(RESOLVED, "inputs", "data")
+    assert runs(store) == []
+
+
+def test_a_lost_variant_is_logged_again_from_its_files(store: Path) -> None:
+    import mlflow
+
+    prepared = tiny_prepared(store)
+    inputs = tiny_inputs(prepared, epochs=2)
+    model, figure = store / "models" / "tiny", store / "plots" / "variants" / "tiny.png"
+    heard: list[Any] = []
+    train_variant(inputs, model, store / "cost.json", lambda *event: heard.append(event))
+    frames = list(predict_variant(inputs.variant, prepared, model, inputs.compute))
+    predictions = write_predictions(store / "predictions" / "tiny.parquet", frames)
+    found = evaluate_predictions(predictions)
+    write_json(store / "metrics" / "variants" / "tiny.json", found)
+    write_variant_figure("tiny", model / "history.csv", predictions, found, figure)
+    log_again("study", "tiny", store)
+    parent, children = parent_and_children(store)
+    assert len(children) == 2
+    assert parent.data.metrics["test_accuracy"] == pytest.approx(found["mean"]["accuracy"])
+    client = mlflow.MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    for child in children:
+        seed = int(child.data.params["seed"])
+        curve = [point.value for point in client.get_metric_history(child.info.run_id, "validation_loss")]
+        assert curve == pytest.approx([epoch.validation_loss for _, s, epoch in heard if s == seed])
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"card.json", "history.csv", "tiny.png"}
+    assert parent.info.status == "FINISHED"
+
+
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.2)

@@ -1,0 +1,60 @@
+"""Losses against torch's own on hard labels, and against numbers by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
+
+from medtransfer.study import Loss
+from medtransfer.training.losses import SoftLabelLoss, probabilities
+
+COUNTS = np.array([4, 1, 3])
+LABELS = torch.tensor([0, 0, 0, 0, 1, 2, 2, 2])
+HARD = functional.one_hot(LABELS, 3).float()
+
+
+@pytest.fixture
+def logits() -> torch.Tensor:
+    return torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_torchs_on_class_numbers(logits: torch.Tensor, smoothing: float) -> None:
+    found = SoftLabelLoss(Loss(label_smoothing=smoothing), COUNTS)(logits, HARD)
+    torch.testing.assert_close(found, functional.cross_entropy(logits, LABELS, label_smoothing=smoothing))
+
+
+def test_binary_cross_entropy_is_torchs_on_one_hot_labels(logits: torch.Tensor) -> None:
+    found = SoftLabelLoss(Loss(kind="binary_cross_entropy"), COUNTS)(logits, HARD)
+    torch.testing.assert_close(found, functional.binary_cross_entropy_with_logits(logits, HARD))
+
+
+def test_balanced_weights_are_scikit_learns(logits: torch.Tensor) -> None:
+    weights = compute_class_weight("balanced", classes=np.arange(3), y=LABELS.numpy())
+    found = SoftLabelLoss(Loss(class_weights="balanced"), COUNTS)(logits, HARD)
+    terms = functional.cross_entropy(logits, LABELS, reduction="none")
+    torch.testing.assert_close(found, (terms * torch.tensor(weights, dtype=torch.float32)[LABELS]).mean())
+
+
+def test_a_soft_label_is_the_mean_of_the_losses_of_its_parts() -> None:
+    logits = torch.tensor([[2.0, -1.0]])
+    loss = SoftLabelLoss(Loss(), np.array([1, 1]))
+    first, second = (float(loss(logits, torch.tensor([label]))) for label in ([1.0, 0.0], [0.0, 1.0]))
+    mixed = float(loss(logits, torch.tensor([[0.25, 0.75]])))
+    assert mixed == pytest.approx(0.25 * first + 0.75 * second)
+    assert first == pytest.approx(np.log(1 + np.exp(-3.0)), rel=1e-6)
+
+
+def test_probabilities_are_softmax_or_scaled_sigmoids() -> None:
+    logits = torch.tensor([[0.0, np.log(3.0)]], dtype=torch.float32)
+    torch.testing.assert_close(probabilities(logits, Loss()), torch.tensor([[0.25, 0.75]]))
+    binary = probabilities(logits, Loss(kind="binary_cross_entropy"))
+    torch.testing.assert_close(binary, torch.tensor([[0.5 / 1.25, 0.75 / 1.25]]))
+
+
+def test_scaled_sigmoids_of_very_low_scores_stay_probabilities() -> None:
+    found = probabilities(torch.full((1, 3), -120.0), Loss(kind="binary_cross_entropy"))
+    torch.testing.assert_close(found, torch.full((1, 3), 1 / 3))

@@ -1,0 +1,57 @@
+"""A row's result does not depend on the rows beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from builders import CPU, assembled
+
+from medtransfer.training.embeddings import compute_features
+from medtransfer.training.examples import Batch, shuffled_batches
+from medtransfer.training.prediction import predict_logits
+
+
+class Rows:
+    def __init__(self, pixels: torch.Tensor) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def batch(self, positions: np.ndarray, epoch: int) -> Batch:
+        return Batch(self.pixels[positions], torch.zeros(len(positions), 3))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "resnet18", "squeezenet1_1"])
+def test_logits_are_the_same_bits_alone_and_among_others(name: str) -> None:
+    torch.manual_seed(0)
+    network = assembled(name, "own", 64)
+    pixels = torch.randint(0, 256, (70, 1, 64, 64), dtype=torch.uint8)
+    together, _ = predict_logits(network, Rows(pixels), False, CPU)
+    for chosen in ([3], [69, 0], list(range(40, 57))):
+        alone, _ = predict_logits(network, Rows(pixels[chosen]), False, CPU)
+        assert torch.equal(alone, together[chosen])
+
+
+def test_features_are_the_same_bits_alone_and_among_others() -> None:
+    torch.manual_seed(0)
+    network = assembled("mobilenet_v3_small", "linear", 64, train="head")
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 64, 64, 1), dtype=np.uint8)
+    together = compute_features(network, pixels, CPU)
+    assert np.array_equal(compute_features(network, pixels[5:8], CPU), together[5:8])
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (8, [4, 4]), (1, [1]), (3, [3])])
+def test_batches_cover_every_row_once_and_none_is_left_with_one(count: int, sizes: list[int]) -> None:
+    batches = list(shuffled_batches(count, 4, 0, (0, 0)))
+    assert [len(batch) for batch in batches] == sizes
+    assert sorted(np.concatenate(batches)) == list(range(count))
+
+
+def test_the_order_is_drawn_from_the_key_and_the_epoch() -> None:
+    def order(*key: int, epoch: int) -> list[int]:
+        return list(np.concatenate(list(shuffled_batches(50, 8, epoch, key))))
+
+    assert order(1, 0, epoch=0) == order(1, 0, epoch=0)
+    assert len({tuple(order(*key, epoch=epoch)) for key in ((1, 0), (0, 1)) for epoch in (0, 1)}) == 4

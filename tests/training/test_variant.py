@@ -1,0 +1,208 @@
+"""Whole trainings of a variant: the same bytes twice, however often they are killed; and what they write."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from builders import CPU, tiny_inputs, tiny_prepared
+
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.evaluation.evaluate import predict_variant
+from medtransfer.files import sha256_of_folder
+from medtransfer.training.loop import Epoch
+from medtransfer.training.model_files import load_run, read_card
+from medtransfer.training.variant import Inputs, few_shots, job_key, train_variant
+
+FLIPS = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2}
+MIXED = FLIPS | {"mix": {"method": "cutmix"}}
+
+
+class KilledError(Exception):
+    """Stands for a kill between two epochs."""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return tiny_prepared(tmp_path_factory.mktemp("set"))
+
+
+@pytest.fixture(autouse=True)
+def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
+def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tuple[int, int, Epoch]]:
+    heard: list[tuple[int, int, Epoch]] = []
+
+    def report(fold: int, seed: int, epoch: Epoch) -> None:
+        heard.append((fold, seed, epoch))
+        if len(heard) == kill_at:
+            raise KilledError
+
+    train_variant(inputs, folder / "model", folder / "cost.json", report)
+    return heard
+
+
+@pytest.mark.parametrize(
+    ("policy", "strategy"),
+    [
+        (FLIPS, {"train": "all", "patience": 2, "epochs": 4}),
+        (MIXED, {"train": "head", "head": "mlp", "dropout": 0.3, "optimizer": "sgd"}),
+        (FLIPS | {"views": "fresh"}, {"train": "all", "schedule": {"kind": "plateau", "patience": 1}}),
+    ],
+    ids=["fine-tuned", "frozen and mixed", "fresh views"],
+)
+def test_a_killed_training_ends_in_the_bytes_of_an_uninterrupted_one(
+    prepared: Prepared, tmp_path: Path, policy: dict[str, Any], strategy: dict[str, Any]
+) -> None:
+    inputs = tiny_inputs(prepared, policy, **strategy)
+    whole = train(inputs, tmp_path / "whole")
+    folder = tmp_path / "killed"
+    for _ in range(50):  # each life hears the old epochs again and one new one
+        reached = len(list((tmp_path / ".medtransfer" / "checkpoints").glob("*/*.pt")))
+        try:
+            heard = train(inputs, folder, kill_at=_heard_so_far(folder) + 1)
+        except KilledError:
+            assert not (folder / "model").exists(), "something half written was left"
+            _note(folder)
+            continue
+        break
+    assert reached
+    assert heard == whole
+    assert sha256_of_folder(folder / "model") == sha256_of_folder(tmp_path / "whole" / "model")
+
+
+def _heard_so_far(folder: Path) -> int:
+    note = folder / "heard"
+    return int(note.read_text()) if note.exists() else 0
+
+
+def _note(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "heard").write_text(str(_heard_so_far(folder) + 1))
+
+
+def test_checkpoints_are_deleted_at_the_end(prepared: Prepared, tmp_path: Path) -> None:
+    train(tiny_inputs(prepared), tmp_path)
+    assert not list((tmp_path / ".medtransfer" / "checkpoints").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("change", [{"lr": 5e-4}, {"dropout": 0.1}, {"batch_size": 8}, {"weight_decay": 0.1}])
+def test_a_changed_parameter_never_resumes_a_stale_run(prepared: Prepared, change: dict[str, Any]) -> None:
+    assert job_key(tiny_inputs(prepared)) != job_key(tiny_inputs(prepared, **change))
+    assert job_key(tiny_inputs(prepared)) == job_key(tiny_inputs(prepared))
+
+
+def test_other_seeds_do_not_change_a_run(prepared: Prepared, tmp_path: Path) -> None:
+    inputs = tiny_inputs(prepared)
+    train(inputs, tmp_path / "two")
+    train(Inputs(**vars(inputs) | {"seeds": [1]}), tmp_path / "one")
+    name = "model/fold0_seed1.safetensors"
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_features_give_what_the_whole_network_gives(prepared: Prepared, tmp_path: Path) -> None:
+    """The same frozen training with kept features and, the plain way, through all layers on the same views."""
+    strategy = {"train": "head", "epochs": 3}
+    kept = tiny_inputs(prepared, FLIPS, **strategy)
+    train(kept, tmp_path / "kept")
+
+    class AsPixels:  # the same views, but not of the kind whose features are kept
+        def __init__(self, views: Any) -> None:
+            self.count, self.view_of, self.pixels, self.labels = views.count, views.view_of, views.pixels, views.labels
+
+    plain = Inputs(**vars(kept) | {"views": AsPixels(kept.views)})
+    train(plain, tmp_path / "plain")
+    one, other = (load_run(tmp_path / name / "model", 0, 0).state_dict() for name in ("kept", "plain"))
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_deleted_or_half_filled_feature_store_changes_nothing(prepared: Prepared, tmp_path: Path) -> None:
+    inputs = tiny_inputs(prepared, FLIPS, train="head")
+    train(inputs, tmp_path / "first")
+    store = tmp_path / ".medtransfer" / "features"
+    done = next(path for path in store.glob("*/done.npy") if np.load(path).sum() > 40)
+    half = np.load(done)
+    half[::2] = False
+    np.save(done, half)
+    train(inputs, tmp_path / "half")
+    shutil.rmtree(store)
+    train(inputs, tmp_path / "none")
+    hashes = {sha256_of_folder(tmp_path / name / "model") for name in ("first", "half", "none")}
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("head", ["prototypes", "knn", "logistic"])
+def test_fitted_heads_write_one_line_of_history_a_run(prepared: Prepared, tmp_path: Path, head: str) -> None:
+    train(tiny_inputs(prepared, FLIPS, train="head", head=head), tmp_path)
+    history = pd.read_csv(tmp_path / "model" / "history.csv")
+    assert list(history["seed"]) == [0, 1]
+    assert history["train_accuracy"].min() > 0.3
+
+
+def test_stored_runs_predict_what_the_trained_network_predicted(prepared: Prepared, tmp_path: Path) -> None:
+    for name, strategy in {"all": {}, "head": {"train": "head"}, "knn": {"train": "head", "head": "knn"}}.items():
+        inputs = tiny_inputs(prepared, **strategy)
+        train(inputs, tmp_path / name)
+        frames = list(predict_variant(inputs.variant, prepared, tmp_path / name / "model", CPU))
+        history = pd.read_csv(tmp_path / name / "model" / "history.csv").groupby("seed").last()
+        for frame in frames:
+            if frame["role"].iloc[0] == "validation":
+                scores = frame[[column for column in frame if column.startswith("p_")]].to_numpy()
+                accuracy = (scores.argmax(axis=1) == frame["label"]).mean()
+                assert accuracy == pytest.approx(history.loc[frame["seed"].iloc[0], "validation_accuracy"])
+                assert np.allclose(scores.sum(axis=1), 1, atol=1e-5)
+
+
+def test_patience_keeps_the_best_epoch(prepared: Prepared, tmp_path: Path) -> None:
+    inputs = tiny_inputs(prepared, train="all", lr=0.02, epochs=12, patience=2)
+    train(inputs, tmp_path)
+    history = pd.read_csv(tmp_path / "model" / "history.csv")
+    cost = json.loads((tmp_path / "cost.json").read_text())
+    for seed, run in history.groupby("seed"):
+        best = int(run["validation_loss"].to_numpy().argmin())
+        assert cost["runs"][f"fold0_seed{seed}"]["kept_epoch"] == best
+        assert len(run) == min(best + 3, 12)
+
+
+def test_shots_draw_that_many_of_each_class_by_seed_and_from_training_rows_alone(prepared: Prepared) -> None:
+    rows = prepared.roles(0).train
+    labels = prepared.table["label_index"].to_numpy()
+    first, again, other = (few_shots(prepared, rows, 2, seed, 0) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert set(first) <= set(rows)
+    assert set(np.bincount(labels[first])) == {2}
+    assert np.array_equal(few_shots(prepared, rows, None, 0, 0), rows)
+    assert np.array_equal(np.sort(rows), few_shots(prepared, rows, 10_000, 0, 0))
+
+
+def test_the_card_tells_what_was_trained(prepared: Prepared, tmp_path: Path) -> None:
+    inputs = tiny_inputs(prepared, train="head")
+    train(inputs, tmp_path)
+    card = read_card(tmp_path / "model")
+    width, classes = 64, len(prepared.classes)
+    assert card["trainable_parameters"] == width * classes + classes
+    assert card["parameters"] > card["trainable_parameters"]
+    assert card["classes"] == prepared.classes
+    assert card["inputs"] == job_key(inputs)
+    assert card["data"]["pixels_sha256"] == prepared.about["pixels_sha256"]
+
+
+def test_several_folds_make_a_run_each(tmp_path: Path) -> None:
+    prepared = tiny_prepared(tmp_path, method="kfold", folds=3)
+    inputs = tiny_inputs(prepared, train="head", epochs=2)
+    heard = train(inputs, tmp_path)
+    assert {(fold, seed) for fold, seed, _ in heard} == {(fold, seed) for fold in range(3) for seed in (0, 1)}
+    frames = pd.concat(predict_variant(inputs.variant, prepared, tmp_path / "model", CPU))
+    test = frames[frames["role"] == "test"]
+    assert (test.groupby(["seed", "path"]).size() == 1).all()
+    assert test["path"].nunique() == len(prepared.table)
