@@ -15,12 +15,11 @@ def main(name: str) -> None:
     study = load_study()
     study.variant(name)
     with Tracker(study.params.study.name, name) as tracker:
-        tracker.expect_evaluation()
         evaluate(study, name, tracker)
 
 
 def evaluate(study: Study, name: str, tracker: Tracker) -> None:
-    """Evaluate with torch, imported here: it takes seconds, in which MLflow's process starts beside it."""
+    """Evaluate with torch, imported here: it takes seconds, in which the tracker starts beside it."""
     from medtransfer.compute import choose_compute
     from medtransfer.dataset.prepared import Prepared
     from medtransfer.evaluation.evaluate import predict_variant

@@ -20,7 +20,7 @@ def main(name: str) -> None:
 
 
 def train(study: Study, name: str, tracker: Tracker) -> None:
-    """Train with torch, imported here: it takes seconds, in which MLflow's process starts beside it."""
+    """Train with torch, imported here: it takes seconds, in which the tracker starts beside it."""
     from medtransfer.augmentation.store import open_views
     from medtransfer.compute import choose_compute
     from medtransfer.dataset.prepared import Prepared

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from medtransfer.errors import UserError
+from medtransfer.tracking.origin import origin, process_name
 from medtransfer.tracking.variant_log import VariantLog
 
 
@@ -21,7 +22,7 @@ def log_again(study: str, name: str, root: Path = Path()) -> None:
         raise UserError(f"models/{name}: not trained yet; `dvc repro train@{name}` first")
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     resolved = {key: card[key] for key in ("model", "backbone", "strategy", "augmentation")}
-    log = VariantLog(study, name)
+    log = VariantLog(study, name, process_name(), origin())
     log.start(resolved, card["inputs"], card["data"]["pixels_sha256"])
     for row in pd.read_csv(folder / "history.csv").to_dict("records"):
         fold, seed = int(row.pop("fold")), int(row.pop("seed"))

@@ -1,28 +1,33 @@
-"""What the stages call: events to a process of its own that talks to MLflow.
+"""What the stages call: events on disk, which one process beside the pipeline carries to MLflow.
 
-A slow, broken or missing server costs a warning and a bounded wait at the end, never a stage. The process
-starts at once, so that MLflow's import, seconds long, runs beside the stage's own. What is logged also stands
-in files of the stages, from which `medtransfer log` can log a lost run again.
+A stage appends lines to a file of its own and waits for nothing, so that a slow, broken or missing server costs
+a warning and never a stage. One follower serves all stages, for MLflow and torch take seconds to import; it
+starts with the first event and ends when there is nothing left to follow. What is logged also stands in files
+of the stages, from which `medtransfer log` can log a lost run again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
-WAIT_SECONDS, KILLED_WAIT_SECONDS = 60.0, 5.0
+from filelock import FileLock, Timeout
+
+from medtransfer.tracking.origin import origin, process_name, repository_root
+
+FOLLOWER_LOCK, WARNINGS = "follower.lock", "warnings.txt"
 
 
 class Tracker:
-    """The MLflow run of a variant, seen from a stage. No method raises or waits, but for the end of `with`.
+    """The MLflow run of a variant, seen from a stage. No method raises or waits.
 
     With MEDTRANSFER_TRACKING=off nothing is logged. A SIGTERM inside the `with` becomes an exit that closes
     the runs as killed.
@@ -30,16 +35,17 @@ class Tracker:
 
     def __init__(self, study: str, variant: str) -> None:
         self._variant = variant
-        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._process: subprocess.Popen[str] | None = None
-        if os.environ.get("MEDTRANSFER_TRACKING") != "off":
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "medtransfer.tracking.follower", study, variant],
-                stdin=subprocess.PIPE,
-                text=True,
-            )
-        self._writer = threading.Thread(target=self._write, daemon=True)
-        self._writer.start()
+        self._file: TextIO | None = None
+        if os.environ.get("MEDTRANSFER_TRACKING") == "off":
+            return
+        try:
+            spool = spool_folder()
+            spool.mkdir(parents=True, exist_ok=True)
+            self._file = (spool / f"{time.time_ns()}_{os.getpid()}.jsonl").open("w", encoding="utf-8", buffering=1)
+            self._send("open", study=study, variant=variant, process=process_name(), origin=origin())
+            ensure_follower(spool)
+        except OSError as error:
+            self._give_up(error)
 
     def start(self, resolved: dict[str, Any], inputs: str, data: str) -> None:
         """Open the variant's run: its parameters, the hash of its inputs and that of its pixels."""
@@ -51,15 +57,11 @@ class Tracker:
 
     def history(self, folder: Path) -> None:
         """Log the card and the history of a trained variant's folder."""
-        self._send("history", folder=str(folder))
-
-    def expect_evaluation(self) -> None:
-        """Let the process import what logging a model takes while the stage still computes."""
-        self._send("expect_evaluation")
+        self._send("history", folder=str(folder.resolve()))
 
     def evaluation(self, folder: Path, found: dict[str, Any], figure: Path) -> None:
         """Add test metrics, a figure and the model to the run of the same inputs, where training left one."""
-        self._send("evaluation", folder=str(folder), found=found, figure=str(figure))
+        self._send("evaluation", folder=str(folder.resolve()), found=found, figure=str(figure.resolve()))
 
     def __enter__(self) -> Tracker:
         self._signal = signal.signal(signal.SIGTERM, _exit)
@@ -71,40 +73,85 @@ class Tracker:
         signal.signal(signal.SIGTERM, self._signal)
         killed = kind is not None and not issubclass(kind, Exception)
         self._send("close", status="KILLED" if killed else "FAILED" if kind else "FINISHED")
-        self._events.put(None)
-        self._wait(KILLED_WAIT_SECONDS if killed else WAIT_SECONDS)
+        if self._file is None:
+            return
+        self._file.close()
+        try:
+            ensure_follower(spool_folder())
+            print_warnings(spool_folder())
+        except OSError as error_of_spool:
+            self._give_up(error_of_spool)
 
     def _send(self, call: str, **arguments: Any) -> None:
-        self._events.put({"call": call, "arguments": arguments})
-
-    def _write(self) -> None:
-        while (event := self._events.get()) is not None:
-            if self._process is None or self._process.stdin is None:
-                continue
-            try:
-                self._process.stdin.write(json.dumps(event) + "\n")
-                self._process.stdin.flush()
-            except OSError:  # the process has ended, and said why
-                self._process = None
-
-    def _wait(self, seconds: float) -> None:
-        process = self._process
-        if process is None:
+        if self._file is None:
             return
-        self._writer.join(seconds)
-        if process.stdin is not None and not self._writer.is_alive():
-            process.stdin.close()
         try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            warn(self._variant, f"not done after {seconds:g} s")
+            self._file.write(json.dumps({"call": call, "arguments": arguments}) + "\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._file = None
+        print(warning(self._variant, str(error)), file=sys.stderr)  # noqa: T201
 
 
-def warn(variant: str, what: str) -> None:
+def spool_folder() -> Path:
+    """Give the folder of the events; stages that log to another server have another, for a follower has one."""
+    settings = sorted((name, value) for name, value in os.environ.items() if name.startswith("MLFLOW_TRACKING_"))
+    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
+    return repository_root() / ".medtransfer" / "tracking" / digest
+
+
+def ensure_follower(spool: Path) -> None:
+    """Start the follower where events wait and none is running."""
+    if not waiting(spool):
+        return
+    try:
+        with FileLock(spool / FOLLOWER_LOCK, timeout=0):
+            pass
+    except Timeout:
+        return
+    with (spool / "follower.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "medtransfer.tracking.follower", str(spool)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def wait_for_follower(seconds: float) -> None:
+    """Wait until all events are logged, no longer than `seconds`; print the warnings that there are."""
+    if os.environ.get("MEDTRANSFER_TRACKING") == "off":
+        return
+    spool, deadline = spool_folder(), time.monotonic() + seconds
+    ensure_follower(spool)
+    while waiting(spool) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    print_warnings(spool)
+
+
+def waiting(spool: Path) -> list[Path]:
+    """List the files whose events are not all logged, oldest first."""
+    return sorted(spool.glob("*.jsonl"))
+
+
+def print_warnings(spool: Path) -> None:
+    """Print the follower's warnings once."""
+    taken = spool / f"{WARNINGS}.{os.getpid()}"
+    try:
+        (spool / WARNINGS).rename(taken)
+    except FileNotFoundError:
+        return
+    sys.stderr.write(taken.read_text(encoding="utf-8"))
+    taken.unlink()
+
+
+def warning(variant: str, what: str) -> str:
     """Say in one line what was not logged, and how it can be logged again."""
     message = " ".join(what.split())[:300]
-    print(f"warning: MLflow: {message}; nothing is lost: `medtransfer log {variant}` logs it again", file=sys.stderr)  # noqa: T201
+    return f"warning: MLflow: {message}; nothing is lost: `medtransfer log {variant}` logs it again"
 
 
 def _exit(*_: object) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
-import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+
+from medtransfer.tracking.origin import is_gone, repository_root
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC alone; the run's tags say which variant and inputs they belong to."""
@@ -33,11 +32,11 @@ LONGEST_PARAM = 500
 class VariantLog:
     """The MLflow runs of one variant. Everything here may raise, and may take as long as the server takes."""
 
-    def __init__(self, study: str, variant: str) -> None:
+    def __init__(self, study: str, variant: str, process: str, origin: dict[str, str]) -> None:
         for name, value in BOUNDS.items():
             os.environ.setdefault(name, value)
-        self._study, self._variant = study, variant
-        self._root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
+        self._study, self._variant, self._process, self._origin = study, variant, process, origin
+        self._root = repository_root()
         self._client: Any = None
         self._experiment = ""
         self._parent = ""
@@ -49,7 +48,7 @@ class VariantLog:
 
         self._connect()
         self._close_orphans()
-        tags = {"medtransfer.inputs": inputs, "medtransfer.data": data, **_origin()}
+        tags = {"medtransfer.inputs": inputs, "medtransfer.data": data, **self._origin}
         self._parent = self._create_run(self._variant, tags)
         self._log_params(self._parent, _flat(resolved))
         dataset = Dataset(self._study, data[:36], "local", json.dumps({"path": "data/prepared", "sha256": data}))
@@ -69,11 +68,6 @@ class VariantLog:
         """Log the card and the history of a trained variant."""
         for file in ("card.json", "history.csv"):
             self._client.log_artifact(self._parent, f"{folder}/{file}")
-
-    def expect_evaluation(self) -> None:
-        """Import what `evaluation` needs: MLflow and torch take seconds."""
-        importlib.import_module("medtransfer.training.model_files")
-        importlib.import_module("mlflow.pytorch")
 
     def evaluation(self, folder: str, found: dict[str, Any], figure: str) -> None:
         """Add test metrics, figure and model to the newest run of the same inputs, the metrics to its nested runs too.
@@ -138,15 +132,14 @@ class VariantLog:
     def _close_orphans(self) -> None:
         """Close the runs of this variant whose process was killed on this machine and could not do it."""
         for run in self._runs(f"tags.`medtransfer.variant` = '{self._variant}' and attributes.status = 'RUNNING'"):
-            host, _, process = run.data.tags.get("medtransfer.process", "").rpartition(":")
-            if host == socket.gethostname() and not _alive(process):
+            if is_gone(run.data.tags.get("medtransfer.process", "")):
                 self._client.set_terminated(run.info.run_id, status="KILLED")
 
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         common = {
             "mlflow.runName": name,
             "medtransfer.variant": self._variant,
-            "medtransfer.process": f"{socket.gethostname()}:{os.getpid()}",
+            "medtransfer.process": self._process,
         }
         return str(self._client.create_run(self._experiment, tags=common | tags).info.run_id)
 
@@ -175,23 +168,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
-
-
-def _origin() -> dict[str, str]:
-    """Say where a run comes from: the git commit, the DVC experiment and the stage, as far as there are any."""
-    variables = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
-    tags = {tag: os.environ[name] for tag, name in variables.items() if os.environ.get(name)}
-    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    if git.returncode == 0:
-        tags["mlflow.source.git.commit"] = git.stdout.strip()
-    return tags
-
-
-def _alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,0 +1,159 @@
+"""A copy of the project with a tiny study, run once through DVC; each test goes on from a copy of that."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+STUDY = """\
+study: {name: tiny, title: A tiny study, seed: 7}
+data:
+  source: phantom
+  phantom: {patients: 40, frames: 2, size: 48, difficulty: 0.0, split_by: patient}
+  kaggle: null
+  folder: data/incoming
+  layout: one_hot_csv
+  group: {pattern: '^(patient[0-9]+)_'}
+  image_size: 32
+  resize: stretch
+  split: {method: published}
+  leakage: fail
+augmentation:
+  none: {views: 1, transforms: []}
+  flips: {views: 2, transforms: [HorizontalFlip: {p: 0.5}], mix: {method: cutmix}}
+backbones:
+  cnn_small: {weights: none}
+  pretrained: {model: cnn_small, weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}}
+strategies:
+  scratch: {init: random, train: all, epochs: 2}
+  frozen: {train: head, epochs: 2}
+  few_shot: {shots: 2, head: prototypes}
+training: {seeds: [0, 1]}
+variants:
+  scratch: {backbone: cnn_small, strategy: scratch, augmentation: flips}
+  frozen: {backbone: pretrained, strategy: frozen, augmentation: none}
+  few_shot: {backbone: pretrained, strategy: few_shot, augmentation: none}
+comparison: {metric: accuracy, resamples: 200}
+"""
+PARTS = [".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming/.gitkeep", "dvc.yaml", "src", "stages"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder in which commands run."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a user: this Python's commands, no tracking, one thread."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        git = {
+            f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        return os.environ | git | {"PATH": path, "MEDTRANSFER_TRACKING": "off", "OMP_NUM_THREADS": "1"}
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command; give what it wrote. It must succeed, or fail with exit code 1 or DVC's 255."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, f"{command}: {output[-4000:]}"
+        return output
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def read(self, name: str) -> str:
+        """Give a file's text."""
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file."""
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def replace(self, old: str, new: str) -> None:
+        """Change the parameters by their text."""
+        params = self.read("params.yaml")
+        assert old in params
+        self.write("params.yaml", params.replace(old, new))
+
+
+def stages_run(output: str) -> set[str]:
+    """Give the names of the stages that DVC says it ran."""
+    return set(re.findall(r"Running stage '(.+?)'", output))
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with all that it started, as the machine's end would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _new_project(root: Path, folder: Path) -> Project:
+    for part in PARTS:
+        source = root / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        elif source.exists():
+            (folder / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / part)
+    project = Project(folder)
+    project.write("params.yaml", STUDY)
+    return project
+
+
+@pytest.fixture
+def fresh(root: Path, tmp_path: Path) -> Project:
+    """Give a project that has not run, without git."""
+    project = _new_project(root, tmp_path / "fresh")
+    project.run("dvc", "config", "--local", "core.no_scm", "true")
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Give the project after its first `dvc repro`, committed; no test may change it."""
+    project = _new_project(root, tmp_path_factory.mktemp("pipeline") / "finished")
+    project.run("git", "init", "-q")
+    project.run("dvc", "repro")
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "the tiny study")
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """Give a copy of the finished project to work in."""
+    shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def changed(project: Project) -> Callable[..., set[str]]:
+    """Give a function that runs `dvc exp run` with changes, and gives the stages that ran."""
+
+    def run(*changes: str) -> set[str]:
+        options = [part for change in changes for part in ("-S", change)]
+        return stages_run(project.run("dvc", "exp", "run", *options))
+
+    return run

@@ -1,0 +1,116 @@
+"""What a user gets wrong is told before anything trains: all of it, a line each, and nothing half written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from .conftest import Project, stages_run
+
+
+def problems(output: str) -> list[str]:
+    """Give the lines of the stage that says what is wrong."""
+    return [line for line in output.splitlines() if line.startswith("error: ")]
+
+
+def test_every_error_of_the_params_is_listed_at_once(fresh: Project) -> None:
+    fresh.replace("image_size: 32", "image_size: large")
+    fresh.replace("patients: 40", "patiens: 40")
+    fresh.replace("epochs: 2}\n  frozen", "epochs: 0}\n  frozen")
+    found = problems(fresh.run("python", "stages/check.py", fails=True))
+    assert [line.split(": ")[2] for line in found] == [
+        "data.phantom.patiens",
+        "data.image_size",
+        "strategies.scratch.epochs",
+    ]
+
+
+def test_names_that_are_not_there_and_impossible_parts_are_listed_at_once(fresh: Project) -> None:
+    fresh.replace("backbone: cnn_small, strategy: scratch", "backbone: cnn_smal, strategy: scratch")
+    fresh.replace("weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}", "weights: IMAGENET1K_V1")
+    fresh.replace("HorizontalFlip", "HorizontalFlipp")
+    output = fresh.run("python", "stages/check.py", fails=True)
+    assert "did you mean 'cnn_small'" in output
+    assert "Traceback" not in output
+    fresh.replace("backbone: cnn_smal,", "backbone: cnn_small,")
+    found = "\n".join(problems(fresh.run("python", "stages/check.py", fails=True)))
+    assert "cnn_small has no such weights" in found
+    assert "HorizontalFlipp" in found
+
+
+def test_nothing_runs_after_a_failed_check(fresh: Project) -> None:
+    fresh.replace("leakage: fail", "leakage: fial")
+    output = fresh.run("dvc", "repro", fails=True)
+    assert stages_run(output) == {"check"}
+    assert not (fresh.folder / "data/raw").exists()
+
+
+@pytest.mark.parametrize("make", [False, True], ids=["missing", "empty"])
+def test_a_missing_or_empty_folder(fresh: Project, make: bool) -> None:
+    fresh.replace("source: phantom", "source: folder")
+    fresh.replace("folder: data/incoming", "folder: mine")
+    if make:
+        (fresh.folder / "mine").mkdir()
+    output = fresh.run("dvc", "repro", fails=True)
+    assert "mine" in output
+    assert not (fresh.folder / "data/raw").exists()
+
+
+@pytest.fixture
+def own(fresh: Project, finished: Project) -> Project:
+    """Give a project whose images are a folder of the user's own."""
+    shutil.copytree(finished.folder / "data/raw", fresh.folder / "mine")
+    fresh.replace("source: phantom", "source: folder")
+    fresh.replace("folder: data/incoming", "folder: mine")
+    return fresh
+
+
+def failure(project: Project) -> str:
+    output = project.run("dvc", "repro", "prepare", fails=True)
+    assert "Traceback" not in output
+    assert not (project.folder / "data/prepared").exists()
+    assert not (project.folder / "metrics/data.json").exists()
+    return "\n".join(problems(output))
+
+
+def images(project: Project, split: str) -> list[Path]:
+    return sorted((project.folder / "mine" / split).glob("*.png"))
+
+
+def test_rows_without_files_and_files_without_rows_are_all_listed(own: Project) -> None:
+    first, second, third = images(own, "train")[:3]
+    first.unlink()
+    second.unlink()
+    third.rename(third.with_name("stranger.png"))
+    found = failure(own)
+    assert all(name in found for name in (first.name, second.name, third.name, "stranger.png"))
+
+
+def test_unreadable_images_are_all_listed(own: Project) -> None:
+    truncated, empty, text = images(own, "train")[:3]
+    truncated.write_bytes(truncated.read_bytes()[:100])
+    empty.write_bytes(b"")
+    text.write_text("no image", encoding="utf-8")
+    found = failure(own)
+    assert all(path.name in found for path in (truncated, empty, text))
+
+
+def test_a_class_with_too_few_groups_for_the_folds(own: Project) -> None:
+    own.replace("split: {method: published}", "split: {method: kfold, folds: 30}")
+    assert "fold" in failure(own)
+
+
+def test_a_leak_stops_the_run_and_says_what_can_be_done(own: Project) -> None:
+    table = pd.read_csv(own.folder / "mine/train/_classes.csv")
+    moved = table.iloc[[0]]
+    test = own.folder / "mine/test/_classes.csv"
+    source = own.folder / "mine/train" / str(moved["filename"].iloc[0])
+    shutil.copy(source, own.folder / "mine/test/copy_of_one.png")
+    pd.concat([pd.read_csv(test), moved.assign(filename="copy_of_one.png")]).to_csv(test, index=False)
+    own.replace("group: {pattern: '^(patient[0-9]+)_'}", "group: null")
+    found = failure(own)
+    assert "data.leakage" in found
+    assert "regroup" in found

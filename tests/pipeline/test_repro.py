@@ -1,0 +1,134 @@
+"""The whole pipeline through real DVC: what it makes, what it runs again, and what stays the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from .conftest import Project, kill, stages_run
+
+VARIANTS = ("scratch", "frozen", "few_shot")
+
+
+def locked(project: Project) -> dict[str, Any]:
+    """Give the hash of every out, by its path."""
+    stages = YAML(typ="safe").load(project.read("dvc.lock"))["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+
+
+def test_the_table_has_a_row_a_variant_and_the_two_baselines(finished: Project) -> None:
+    table = pd.read_csv(finished.folder / "metrics/comparison.csv")
+    assert set(table["variant"]) == {*VARIANTS, "majority", "nearest_neighbour"}
+    predictions = pd.read_parquet(finished.folder / "predictions/frozen.parquet")
+    assert predictions.groupby(["fold", "seed"]).ngroups == 2
+    summary = json.loads(finished.read("metrics/summary.json"))
+    assert summary["scratch"]["accuracy"] == pytest.approx(table.set_index("variant").loc["scratch", "accuracy"])
+    assert all(isinstance(value, float) for row in summary.values() for value in row.values())
+
+
+def test_only_test_rows_are_predicted_for_the_table(finished: Project) -> None:
+    rows = pd.read_parquet(finished.folder / "data/prepared/table.parquet")
+    test = set(rows["path"][rows["split"] == "test"])
+    scored = pd.read_parquet(finished.folder / "predictions/frozen.parquet")
+    assert set(scored["path"][scored["role"] == "test"]) == test
+    assert not set(scored["path"][scored["role"] == "validation"]) & test
+
+
+def test_a_second_repro_runs_nothing(finished: Project) -> None:
+    assert not stages_run(finished.run("dvc", "repro"))
+
+
+def test_a_changed_strategy_runs_the_variants_that_use_it(changed: Callable[..., set[str]]) -> None:
+    assert changed("strategies.frozen.lr=0.01") == {"check", "train@frozen", "evaluate@frozen", "compare"}
+
+
+def test_an_added_variant_runs_alone_and_a_removed_one_leaves_the_table(
+    changed: Callable[..., set[str]], project: Project
+) -> None:
+    line = "+variants.new={backbone: pretrained, strategy: few_shot, augmentation: flips}"
+    assert changed(line) == {"check", "train@new", "evaluate@new", "compare"}
+    assert "new" in set(pd.read_csv(project.folder / "metrics/comparison.csv")["variant"])
+    assert changed("~variants.new") == {"check", "compare"}
+    assert "new" not in set(pd.read_csv(project.folder / "metrics/comparison.csv")["variant"])
+
+
+def test_metrics_diff_exp_show_and_plots_answer(project: Project, changed: Callable[..., set[str]]) -> None:
+    changed("strategies.scratch.epochs=4")
+    diff = project.run("dvc", "metrics", "diff", "--md")
+    assert "scratch" in diff
+    assert "frozen" not in diff
+    shown = pd.read_csv(StringIO(project.run("dvc", "exp", "show", "--csv")))
+    assert any("scratch" in column for column in shown)
+    project.run("dvc", "plots", "show")
+    page = project.read("dvc_plots/index.html")
+    assert all(name in page for name in VARIANTS)
+
+
+def test_two_forced_runs_differ_in_what_they_cost_and_in_nothing_else(project: Project) -> None:
+    before = locked(project)
+    shutil.rmtree(project.folder / ".medtransfer")
+    project.run("dvc", "repro", "--force", "--no-run-cache")
+    after = locked(project)
+    assert before.keys() == after.keys()
+    differing = {path for path, found in after.items() if found != before[path]}
+    allowed = {*(f"metrics/cost/{name}.json" for name in VARIANTS), "metrics/cost.csv", "metrics/cost.md"}
+    assert differing <= allowed
+
+
+def test_a_killed_repro_resumes_and_ends_in_the_same_bytes(project: Project) -> None:
+    project.replace("train: all, epochs: 2", "train: all, epochs: 40")
+    interrupted = Project(project.folder.parent / "interrupted")
+    shutil.copytree(project.folder, interrupted.folder, symlinks=True)
+    process = interrupted.start("dvc", "repro")
+    checkpoints = interrupted.folder / ".medtransfer" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not (found := _checkpoints(checkpoints)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    kill(process)
+    assert found
+    assert not (interrupted.folder / "models/scratch/card.json").exists()
+    for lock in (interrupted.folder / ".dvc/tmp").glob("*lock*"):
+        lock.unlink()
+    interrupted.run("dvc", "repro")
+    project.run("dvc", "repro")
+    assert locked(interrupted)["models/scratch"] == locked(project)["models/scratch"]
+    assert locked(interrupted)["predictions/scratch.parquet"] == locked(project)["predictions/scratch.parquet"]
+    assert not _checkpoints(checkpoints)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
+
+
+def test_an_unpacked_archive_without_git_works(fresh: Project) -> None:
+    assert stages_run(fresh.run("dvc", "repro", "prepare")) == {"check", "download", "prepare"}
+
+
+@pytest.mark.parametrize("layout", ["class_folders", "split_folders"])
+def test_a_folder_of_the_users_own(fresh: Project, finished: Project, layout: str) -> None:
+    source = finished.folder / "data/raw"
+    for split in ("train", "valid", "test"):
+        table = pd.read_csv(source / split / "_classes.csv").set_index("filename")
+        for name, row in table.iterrows():
+            parts = [split, row.idxmax()] if layout.startswith("split") else [row.idxmax()]
+            target = fresh.folder.joinpath("mine", *parts, str(name))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / split / str(name), target)
+    fresh.replace("source: phantom", "source: folder")
+    fresh.replace("folder: data/incoming", "folder: mine")
+    fresh.replace("layout: one_hot_csv", f"layout: {layout}")
+    if layout == "class_folders":
+        fresh.replace("method: published", "method: random")
+    fresh.run("dvc", "repro", "prepare")
+    ours = pd.read_parquet(fresh.folder / "data/prepared/table.parquet")
+    theirs = pd.read_parquet(finished.folder / "data/prepared/table.parquet")
+    assert sorted(ours["label"]) == sorted(theirs["label"])
