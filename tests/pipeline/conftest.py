@@ -35,7 +35,7 @@ backbones:
   pretrained: {model: cnn_small, weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}}
 strategies:
   scratch: {init: random, train: all, epochs: 2}
-  frozen: {train: head, epochs: 2}
+  frozen: {train: head, lr: 1.0e-3, epochs: 2}
   few_shot: {shots: 2, head: prototypes}
 training: {seeds: [0, 1]}
 variants:

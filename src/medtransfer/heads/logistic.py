@@ -24,9 +24,11 @@ class LogisticHead(nn.Module):
         from sklearn.linear_model import LogisticRegression  # a second to import, and only needed here
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
+        from threadpoolctl import threadpool_limits
 
         scaler, regression = StandardScaler(), LogisticRegression(max_iter=2000)
-        make_pipeline(scaler, regression).fit(features.double().numpy(), labels.numpy())
+        with threadpool_limits(1):  # more threads wait for each other: the problem is small, and torch has its own
+            make_pipeline(scaler, regression).fit(features.double().numpy(), labels.numpy())
         weight = torch.from_numpy(regression.coef_ / scaler.scale_)
         bias = torch.from_numpy(regression.intercept_) - weight @ torch.from_numpy(scaler.mean_)
         if len(weight) == 1:  # two classes: scikit-learn gives the second one's log-odds alone
