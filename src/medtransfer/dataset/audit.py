@@ -17,7 +17,7 @@ MOST_LISTED = 50
 def audit_of(prepared: Prepared, found: pd.DataFrame, pairs: pd.DataFrame, crossing: Crossing | None) -> dict[str, Any]:
     """Sum up a prepared set.
 
-    `found` has all rows as published (path, label, split, sha256), `pairs` the near duplicates among them (first,
+    `found` has all rows as published (path, label, split, sha256), `keys` their group keys, `pairs` the near duplicates among them (first,
     second: row numbers, mirrored, inliers). Lists of paths are cut at 50; the counts are whole.
     """
     table = prepared.table
@@ -25,6 +25,7 @@ def audit_of(prepared: Prepared, found: pd.DataFrame, pairs: pd.DataFrame, cross
     return {
         "images": len(table),
         "left_out": len(found) - len(table),
+        "group_keys": int(keys.nunique()),
         "groups": int(table["group"].nunique()),
         "classes": prepared.classes,
         "class_counts": table["label"].value_counts().sort_index().to_dict(),

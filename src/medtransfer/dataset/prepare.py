@@ -62,7 +62,7 @@ def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path, sh
         table[list(COLUMNS)].to_parquet(folder / TABLE, index=False)
         warnings = [*_set_warnings(data, list(found["path"])), *warnings]
         write_json(folder / ABOUT, _about(table, classes, data, folder, warnings))
-    audit = audit_of(Prepared(target), whole, pairs, crossing)
+    audit = audit_of(Prepared(target), whole, keys, pairs, crossing)
     write_json(audit_path, audit)
     return audit
 
