@@ -20,7 +20,8 @@ def audit_of(
     """Sum up a prepared set.
 
     `found` has all rows as published (path, label, split, sha256), `keys` their group keys, `pairs`
-    the near duplicates among them (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50; the counts are whole.
+    the near duplicates among them (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50;
+    the counts are whole.
     """
     table = prepared.table
     by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
