@@ -41,7 +41,7 @@ def data_of(leakage: str, **split: Any) -> Data:
 
 
 # group 1 is in train and test, group 2 in train and val, group 3 in all three, groups 4 to 6 in one
-SPLITS = "train test test train val train val test train train val test".split()
+SPLITS = ["train", "test", "test", "train", "val", "train", "val", "test", "train", "train", "val", "test"]
 LEAKING = table_of(list(zip([1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 6], SPLITS, strict=True)))
 CLEAN = LEAKING[LEAKING["group"] >= 4].reset_index(drop=True)
 SENTENCE = "3 groups stand in more than one split: 3 of 4 test images and 2 of 3 validation images have a sibling"
