@@ -68,13 +68,13 @@ def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path, sh
 
 
 def _split(table: pd.DataFrame, data: Data, seed: int) -> tuple[pd.DataFrame, Crossing | None, list[str]]:
-    split, crossing = data.split, None
+    split, crossing, labels = data.split, None, set(table["label"])
     warnings: list[str] = []
     if split.method == "published":
         require_published(table)
         table, split, crossing, warnings = resolve_leakage(table, data)
     table, notes = assign_splits(table, split, seed)
-    unlearned = set(table["label"]) - set(table["label"][table["split"].isin(("train", "rotating"))])
+    unlearned = labels - set(table["label"][table["split"].isin(("train", "rotating"))])
     if unlearned:
         raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
     return table, crossing, warnings + notes
