@@ -64,7 +64,7 @@ SPLIT_SET = [*names_of("train", range(8)), *names_of("val", range(8, 12)), *name
 
 def prepared_from(raw: Path, data: Data, seed: int = 1) -> tuple[Prepared, dict[str, Any]]:
     folder = raw.parent / "prepared"
-    audit = prepare(raw, data, seed, folder, raw.parent / "audit.json")
+    audit = prepare(raw, data, seed, folder, raw.parent / "audit.json", raw.parent / "near_duplicates.png")
     assert json.loads((raw.parent / "audit.json").read_text(encoding="utf-8")) == audit
     return Prepared(folder), audit
 
@@ -127,13 +127,15 @@ def test_the_audit_counts_what_the_simulation_wrote(phantom: tuple[Path, Prepare
     assert audit["groups"] == truth["patient"].nunique()
     assert audit["class_counts"] == truth["class"].value_counts().to_dict()
     assert audit["modes"] == {"L": len(truth)}
-    assert audit["exact_duplicates"] == {"sets": 0, "files_too_many": 0, "paths": []}
+    assert audit["exact_duplicates"] == {"sets": 0, "files_too_many": 0, "contradictory": [], "paths": []}
+    assert audit["near_duplicates"]["pairs"] == 0
+    assert audit["group_keys"] == audit["groups"]
     assert audit["crossing"]["groups"] == 0
 
 
 def test_preparing_twice_gives_the_same_bytes(phantom: tuple[Path, Prepared, dict[str, Any]], tmp_path: Path) -> None:
     raw, prepared, _ = phantom
-    prepare(raw, phantom_data(), 1, tmp_path / "again", tmp_path / "audit.json")
+    prepare(raw, phantom_data(), 1, tmp_path / "again", tmp_path / "audit.json", tmp_path / "sheet.png")
     assert sha256_of_folder(tmp_path / "again") == sha256_of_folder(prepared.folder)
 
 
@@ -158,6 +160,10 @@ def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Pat
     assert audit["exact_duplicates"] == {
         "sets": 2,
         "files_too_many": 3,
+        "contradictory": [
+            ["a/patient02_1.png", "a/patient06_0.bmp", "b/patient09_0.bmp"],
+            ["a/patient20_0.bmp", "b/patient09_1.png"],
+        ],
         "paths": [
             ["a/patient02_1.png", "a/patient06_0.bmp", "b/patient09_0.bmp"],
             ["a/patient20_0.bmp", "b/patient09_1.png"],
@@ -234,7 +240,12 @@ def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_p
         prepared_from(raw, data_of())
     assert {problem.split(":")[0] for problem in raised.value.problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
     assert sha256_of_folder(prepared.folder) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.json", "prepared", "raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "audit.json",
+        "near_duplicates.png",
+        "prepared",
+        "raw",
+    ]
 
 
 def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
