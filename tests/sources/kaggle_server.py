@@ -182,6 +182,9 @@ class Handler(BaseHTTPRequestHandler):
             headers["Accept-Ranges"] = "bytes"
             if wanted and self.headers.get("If-Range") in (etag, MODIFIED):
                 start, status = int(wanted[1]), 206
+                if start >= len(data) > 0:
+                    self._answer(416, {})
+                    return
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         self.send_response(status)
         for name, value in (headers | {"Content-Length": str(len(data) - start)}).items():

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from medtransfer.study.schema import Data
 from .kaggle_server import SIGNATURE, STORAGE, Fault, KaggleServer, says, zipped
 
 TOKEN = "KGAT_0123456789abcdef"
+GOES_ON = "run again: the download goes on where it stopped"
 HEADS: dict[str, Any] = {"dataset": "owner/heads", "version": 2}
 BRAINS: dict[str, Any] = {"competition": "brains"}
 CREDENTIALS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR", "VERBOSE", "DVC_ROOT")
@@ -237,7 +239,7 @@ def test_a_token_that_is_not_accepted(server: KaggleServer, monkeypatch: pytest.
     [
         (HEADS | {"dataset": "owner/haeds"}, "data.kaggle.dataset: Kaggle has no set 'owner/haeds' (404); did you"),
         (HEADS | {"dataset": "owner/haeds"}, "did you mean 'owner/heads'?"),
-        (HEADS | {"version": 7}, "data.kaggle.version: owner/heads has no version 7 (404); there is versions 1 to 3"),
+        (HEADS | {"version": 7}, "data.kaggle.version: owner/heads has no version 7 (404); it has versions 1 to 3"),
         ({"competition": "brain"}, "did you mean 'brains'?"),
     ],
 )
@@ -245,9 +247,21 @@ def test_a_wrong_name_or_version_tells_what_there_is(kaggle: dict[str, Any], exp
     assert expected in failure(kaggle)
 
 
+def test_a_name_like_the_users_own_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", "owner")
+    monkeypatch.setenv("KAGGLE_KEY", "heads-key")
+    assert "did you mean 'owner/heads'?" in failure(dataset="owner/haeds")
+
+
 def test_a_wrong_name_where_the_server_lists_none(server: KaggleServer) -> None:
     server.always["ListDatasets"] = says(500, "No")
     assert "has no set 'owner/haeds' (404); copy the name" in failure(dataset="owner/haeds")
+
+
+@pytest.mark.parametrize("body", [b"[garbage", b"5", b'{"code": "none", "message": 5}', b"null"])
+def test_an_answer_that_is_not_kaggles(server: KaggleServer, body: bytes) -> None:
+    server.faults["DownloadDataset"].append(Fault(200, {"Content-Type": "application/json"}, body))
+    assert "cannot be read" in failure()
 
 
 # --- what may pass
@@ -357,7 +371,36 @@ def test_an_error_while_resuming_costs_nothing_of_what_is_there(server: KaggleSe
     assert server.calls("archive")[-1].headers["Range"] == f"bytes={200_000 // download.CHUNK * download.CHUNK}-"
 
 
-def test_a_killed_download_goes_on_where_it_stopped(server: KaggleServer, root: Path) -> None:
+def test_more_bytes_than_there_are_is_begun_anew(server: KaggleServer) -> None:
+    server.archive = random_archive(300_000)
+    server.always["archive"] = Fault(cut=50_000)
+    failure()
+    server.always.clear()
+    with kept(".part")[0].open("ab") as part:
+        part.write(bytes(300_000))
+    server.seen.clear()
+    assert fetched()["archive_sha256"] == sha256(server.archive)
+    assert "Range" in server.calls("archive")[1].headers
+
+
+def test_two_runs_at_once_wait_for_each_other(server: KaggleServer, root: Path) -> None:
+    server.archive = random_archive(2_000_000)
+    server.faults["archive"].append(Fault(drip=0.05))
+    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    Path("other").mkdir()
+    with subprocess.Popen([sys.executable, "-c", FETCH, json.dumps(HEADS), "5"], env=environment) as process:
+        while not kept(".part"):
+            time.sleep(0.02)
+            assert process.poll() is None
+        fetch(data(HEADS), 0, Path("other/raw"), Path("other/manifest.json"))
+        assert process.wait() == 0
+    assert {path.name for path in Path("raw").iterdir()} == {path.name for path in Path("other/raw").iterdir()}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_download_goes_on_where_it_stopped(
+    server: KaggleServer, root: Path, capfd: pytest.CaptureFixture[str], how: signal.Signals
+) -> None:
     server.archive = random_archive(3_000_000)
     server.faults["archive"].append(Fault(drip=0.1))
     environment = os.environ | {"PYTHONPATH": str(root / "src")}
@@ -365,7 +408,9 @@ def test_a_killed_download_goes_on_where_it_stopped(server: KaggleServer, root: 
         while not kept(".part") or kept(".part")[0].stat().st_size < 1_000_000:
             time.sleep(0.05)
             assert process.poll() is None
-        process.kill()
+        process.send_signal(how)
+    told = capfd.readouterr().err
+    assert told == ("" if how == signal.SIGKILL else f"error: data.kaggle: interrupted; {GOES_ON}\n")
     assert fetched()["archive_sha256"] == sha256(server.archive)
     assert int(server.calls("archive")[-1].headers["Range"][6:-1]) >= 1_000_000
 
@@ -597,11 +642,25 @@ def test_no_secret_is_shown_or_written_even_by_a_talkative_client(
     assert secrets_of(done.stderr) + secrets_of(written()) == []
 
 
-def test_a_token_too_long_for_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN * 100)
+@pytest.mark.parametrize("token", [TOKEN * 100, f"{TOKEN}\n", f"{TOKEN}é"], ids=["long", "line break", "accent"])
+def test_a_token_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", token)
     line = failure()
-    assert "~/.kaggle/access_token" in line
+    assert "the credentials cannot be read; expected a token in KAGGLE_API_TOKEN" in line
     assert TOKEN not in line
+
+
+def test_a_key_file_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "home/.kaggle").mkdir()
+    (tmp_path / "home/.kaggle/kaggle.json").write_text("[1]", encoding="utf-8")
+    assert "the credentials cannot be read" in failure()
+
+
+def test_a_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    assert "the kaggle client cannot start" in failure()
 
 
 def test_signing_in_does_not_wait_for_ever(server: KaggleServer, root: Path) -> None:

@@ -21,6 +21,10 @@ TIMEOUT = 60.0
 TALKATIVE = ("VERBOSE", "VERBOSE_OUTPUT")
 """Variables that make the client print every request with its credentials."""
 MOST_MESSAGE = 200
+UNREADABLE_CREDENTIALS = (
+    "data.kaggle: the credentials cannot be read; expected a token in KAGGLE_API_TOKEN or, where it is very long, in "
+    'the file ~/.kaggle/access_token, or {"username": …, "key": …} in kaggle.json'
+)
 
 
 class Client:
@@ -39,13 +43,13 @@ class Client:
     def __enter__(self) -> Client:
         try:
             self.api.__enter__()
-        except OSError:
-            # The client first looks for a file of that name; the error's own text holds the token.
-            raise UserError(
-                "data.kaggle: KAGGLE_API_TOKEN is too long for a variable; write the token to ~/.kaggle/access_token"
-            ) from None
+        except (OSError, ValueError, TypeError, AttributeError):
+            # The error's own text may hold the token: the client first looks for a file of that name.
+            raise UserError(UNREADABLE_CREDENTIALS) from None
         # The client gives its requests no time-out and no other way to its session.
         self._session: requests.Session = self.api.http_client()._session
+        if not all(secret.isascii() and secret.isprintable() for secret in self._secrets()):
+            raise UserError(UNREADABLE_CREDENTIALS)
         self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Impatient())
@@ -63,6 +67,13 @@ class Client:
 
     def open_archive(self, reference: Reference) -> requests.Response:
         """Ask for the archive; give the answer with its body yet to be read."""
+        try:
+            return self._open_archive(reference)
+        except (ValueError, TypeError, AttributeError) as error:
+            # What the client makes of an answer that is not Kaggle's; some of these are no `RequestException`.
+            raise requests.exceptions.InvalidJSONError(type(error).__name__) from None
+
+    def _open_archive(self, reference: Reference) -> requests.Response:
         if reference.owner is None:
             from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFilesRequest
 
@@ -89,12 +100,15 @@ class Client:
 
     def without_secrets(self, text: str) -> str:
         """Give text of the server's fit for a log: one short line without any of the credentials in use."""
-        auth = self._session.auth
-        secrets = {self._values.get("token"), self._values.get("key"), os.environ.get("KAGGLE_API_TOKEN")}
-        secrets |= {getattr(auth, "token", None), *(auth if isinstance(auth, tuple) else ())}
-        for secret in filter(None, secrets):
+        for secret in self._secrets():
             text = text.replace(secret, "***")
         return " ".join(text.split())[:MOST_MESSAGE]
+
+    def _secrets(self) -> set[str]:
+        """What the session may send: a token, or a key; a user's name is no secret, and sets are called by it."""
+        auth: Any = self._session.auth
+        sent = auth[1] if isinstance(auth, tuple) else getattr(auth, "token", None)
+        return {str(secret) for secret in (sent, self._values.get("key"), self._values.get("token")) if secret}
 
 
 class _Impatient(HTTPAdapter):
@@ -131,9 +145,9 @@ def _import_kaggle() -> ModuleType:
             loading.join(TIMEOUT)
     finally:
         os.environ.update(talkative)
-    if not found:
+    if loading.is_alive():
         raise UserError(f"data.kaggle: Kaggle did not answer within {TIMEOUT:g} s while signing in; run again later")
-    if isinstance(found[0], ModuleType):
+    if found and isinstance(found[0], ModuleType):
         return found[0]
     raise UserError(
         "data.kaggle: the kaggle client cannot start: expected a home folder it can write to, or KAGGLE_CONFIG_DIR, "

@@ -86,20 +86,21 @@ def download(client: Client, reference: Reference, archive: Path) -> None:
 
 def _transfer(client: Client, reference: Reference, partial: Partial) -> None:
     answer = client.open_archive(reference)
-    size = _length(answer)
-    # A weak ETag does not vouch for the bytes.
-    etag = answer.headers.get("ETag", "").strip()
-    validator = (etag if etag and not etag.startswith("W/") else None) or answer.headers.get("Last-Modified")
+    validator, size = _identity(answer)
     if partial.begins(validator, size):
         assert validator is not None
         if partial.size == size:
             answer.close()
             return
         answer = client.open_rest(answer, partial.size, validator)
+        if answer.status_code == 416:
+            partial.restart(None, None)
+            raise requests.ConnectionError("there is no such rest")
+        answer.raise_for_status()
         if not _continues(answer, partial.size):
             # No ranges here, or another archive by now: the answer is the whole.
-            answer.raise_for_status()
-            partial.restart(validator, _length(answer))
+            validator, size = _identity(answer)
+            partial.restart(validator, size)
     else:
         partial.restart(validator, size)
     _require_space(partial, size)
@@ -115,9 +116,14 @@ def _first_byte(answer: requests.Response) -> int | None:
     return int(found[1]) if found else None
 
 
-def _length(answer: requests.Response) -> int | None:
-    length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
+def _identity(answer: requests.Response) -> tuple[str | None, int | None]:
+    """Give what names the archive's bytes, so that they can be gone on with, and how many there are, if it says so."""
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        return None, None
+    length, etag = answer.headers.get("Content-Length", ""), answer.headers.get("ETag", "").strip()
+    # A weak ETag does not vouch for the bytes.
+    validator = (etag if not etag.startswith("W/") else None) or answer.headers.get("Last-Modified")
+    return validator, int(length) if length.isdecimal() else None
 
 
 def _require_space(partial: Partial, size: int | None) -> None:

@@ -41,12 +41,21 @@ def understand(error: requests.RequestException, reference: Reference, client: C
     """Give the trouble that may pass; raise `UserError` for what will not."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return _answered(error, error.response, reference, client)
-    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else None
     if isinstance(error, requests.exceptions.SSLError):
         raise UserError(
             "data.kaggle: the secure connection to Kaggle was refused; a proxy with a certificate of its own needs "
             f"REQUESTS_CA_BUNDLE to name that certificate; {OTHER_WAYS}"
         ) from None
+    if isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
+        return _broken(error, reference)
+    raise UserError(
+        f"data.kaggle: Kaggle's answer about {reference.label} cannot be read ({type(error).__name__}); "
+        f"run again later, {OTHER_WAYS}"
+    ) from None
+
+
+def _broken(error: requests.RequestException, reference: Reference) -> Trouble:
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else None
     if isinstance(error, requests.exceptions.ProxyError | requests.ConnectTimeout) or isinstance(
         reason, NEVER_CONNECTED
     ):
@@ -57,14 +66,9 @@ def understand(error: requests.RequestException, reference: Reference, client: C
             f"data.kaggle: Kaggle did not answer within {kaggle_client.TIMEOUT:g} s; run again later: the download of "
             f"{reference.label} goes on where it stopped"
         )
-    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return Trouble(
-            f"data.kaggle: the download of {reference.label} was cut off; run again: it goes on where it stopped"
-        )
-    raise UserError(
-        f"data.kaggle: Kaggle's answer about {reference.label} cannot be read ({type(error).__name__}); "
-        f"run again later, {OTHER_WAYS}"
-    ) from None
+    return Trouble(
+        f"data.kaggle: the download of {reference.label} was cut off; run again: it goes on where it stopped"
+    )
 
 
 def _answered(error: requests.HTTPError, response: requests.Response, reference: Reference, client: Client) -> Trouble:
@@ -112,11 +116,11 @@ def _retry_after(value: str | None) -> float | None:
     """Read the header: seconds, or a date (RFC 9110, section 10.2.3)."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -145,7 +149,7 @@ def _not_found(reference: Reference, client: Client) -> str:
     newest = newest_version(client, reference) if reference.owner is not None else None
     if newest is not None:
         versions = "version 1" if newest == 1 else f"versions 1 to {newest}"
-        return f"data.kaggle.version: {reference.path} has no version {reference.version} (404); there is {versions}"
+        return f"data.kaggle.version: {reference.path} has no version {reference.version} (404); it has {versions}"
     what = "competition" if reference.owner is None else "set"
     return (
         f"{reference.param}: Kaggle has no {what} {reference.path!r} (404){_near(reference, client)}; "

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from medtransfer.errors import UserError
 from medtransfer.files import sha256_of_file, state_folder
+from medtransfer.progress import notice
 from medtransfer.sources.archive import BrokenArchiveError, unpack
 from medtransfer.sources.kaggle.client import Client
 from medtransfer.sources.kaggle.download import download
@@ -31,10 +32,10 @@ def fetch_kaggle(source: KaggleSource, folder: Path) -> dict[str, Any]:
     line that says what to do, for whatever goes wrong; a later run goes on where this one stopped.
     """
     reference = Reference.of(source)
-    with _disk_errors():
+    with _told():
         archive = state_folder() / "downloads" / reference.file_name
         archive.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(archive.with_suffix(".lock")), Client() as client:
+        with _alone(archive.with_suffix(".lock")), Client() as client:
             digest = _obtain(client, reference, archive, source.sha256)
             _unpack(archive, folder, source, reference)
             known = recorded(reference.key) or {}
@@ -49,7 +50,7 @@ def fetch_kaggle(source: KaggleSource, folder: Path) -> dict[str, Any]:
 def _obtain(client: Client, reference: Reference, archive: Path, stated: str | None) -> str:
     """Have the expected archive at its place, a kept one if it is the right one; give its SHA-256."""
     known = recorded(reference.key)
-    expected = stated or (known["archive_sha256"] if known else None)
+    expected = stated or (known.get("archive_sha256") if known else None)
     if archive.exists():
         digest = sha256_of_file(archive)
         if expected in (None, digest):
@@ -79,9 +80,27 @@ def _unpack(archive: Path, folder: Path, source: KaggleSource, reference: Refere
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
+    """Let other runs of the same download, as of queued experiments, wait for this one."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        notice("another run is downloading this set; waiting for it")
+        lock.acquire()
     try:
         yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what the machine and its user can do to a download into one line."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise UserError("data.kaggle: interrupted; run again: the download goes on where it stopped") from None
     except OSError as error:
         if error.errno in DISK_FULL:
             raise UserError(
