@@ -12,6 +12,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+STATE_FOLDER = ".medtransfer"
+
+
+def repository() -> Path:
+    """Give the repository's root: the one that a DVC experiment was started from, not its temporary workspace."""
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def state_folder() -> Path:
+    """Give the git-ignored folder of checkpoints, computed features and unfinished downloads.
+
+    It stands in the repository that a DVC experiment was started from, so that a temporary workspace shares
+    it. Everything in it is keyed by its content and may be deleted at any time.
+    """
+    return repository() / STATE_FOLDER
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:

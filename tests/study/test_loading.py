@@ -54,6 +54,14 @@ WRONG_VALUES = [
 WRONG_TOGETHER = [
     ("data.source", "phantom", "data: source: phantom needs a section data.phantom"),
     ("data.source", "kaggle", "data: source: kaggle needs a section data.kaggle"),
+    ("data.kaggle", {}, "data.kaggle: expected either dataset, with its version, or competition"),
+    ("data.kaggle", {"dataset": "a/b"}, "data.kaggle: dataset needs a version: the number on its page"),
+    (
+        "data.kaggle",
+        {"competition": "a", "version": 1},
+        "data.kaggle: version belongs to dataset; a competition has none",
+    ),
+    ("data.kaggle", {"competition": "a", "dataset": "b/c", "version": 1}, "data.kaggle: expected either dataset"),
     ("data.layout", "label_csv", "data.layout: label_csv needs file, image, label: the CSV file and its column names"),
     (
         "data.layout",

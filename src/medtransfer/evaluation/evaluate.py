@@ -10,8 +10,8 @@ import pandas as pd
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.predictions import predictions_frame
+from medtransfer.files import state_folder
 from medtransfer.study import Variant
-from medtransfer.training.checkpoint import state_folder
 from medtransfer.training.embeddings import FeatureImages, FeatureStore
 from medtransfer.training.examples import Examples, ImageExamples
 from medtransfer.training.losses import probabilities

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medtransfer.errors import UserError
 from medtransfer.files import atomic_folder, sha256_of_folder, write_json
 from medtransfer.sources.folder import copy_folder
+from medtransfer.sources.kaggle import fetch_kaggle
 from medtransfer.sources.phantom import write_phantom
 from medtransfer.study import Data
 
@@ -40,4 +40,5 @@ def _fill(folder: Path, data: Data, seed: int) -> dict[str, Any]:
             "version": None,
             "licence": "simulated; free to use",
         }
-    raise UserError("data.source: kaggle cannot be downloaded yet; unpack the set and use data.source: folder")
+    assert data.kaggle is not None
+    return fetch_kaggle(data.kaggle, folder)

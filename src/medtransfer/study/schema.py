@@ -43,10 +43,29 @@ class PhantomSource(Section):
 
 
 class KaggleSource(Section):
-    """A Kaggle data set: `owner/name`, and the version that the study was made with."""
+    """A Kaggle data set, `owner/name` and the version that the study was made with, or a competition by its name.
 
-    dataset: str = Field(pattern=r"^[\w-]+/[\w-]+$")
-    version: Count
+    `files` are patterns that choose some of its files, `*` standing for anything, folders included. `sha256`
+    is that of the archive. It stands here, not beside `source`, because only Kaggle's sets come as an
+    archive, and because the download then runs again when it changes. Without it, the one recorded at the first
+    download counts.
+    """
+
+    dataset: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")
+    version: Count | None = None
+    competition: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]+$")
+    files: Annotated[list[str], Field(min_length=1)] | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> KaggleSource:
+        if (self.dataset is None) == (self.competition is None):
+            raise ValueError("expected either dataset, with its version, or competition")
+        if self.dataset is not None and self.version is None:
+            raise ValueError("dataset needs a version: the number on its page, so that the study stays what it is")
+        if self.competition is not None and self.version is not None:
+            raise ValueError("version belongs to dataset; a competition has none")
+        return self
 
 
 def _kind_alone(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,6 @@ from typing import Any
 import torch
 
 from medtransfer.files import atomic_file, sha256_of_file
-
-STATE_FOLDER = ".medtransfer"
-
-
-def state_folder() -> Path:
-    """Give the git-ignored folder of checkpoints and computed features.
-
-    It stands in the repository that a DVC experiment was started from (`DVC_ROOT`), so that a temporary
-    workspace shares it. Everything in it is keyed by its content and may be deleted at any time.
-    """
-    return Path(os.environ.get("DVC_ROOT", ".")) / STATE_FOLDER
 
 
 def code_hash(*modules: str) -> str:

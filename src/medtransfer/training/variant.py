@@ -18,14 +18,14 @@ from medtransfer.augmentation.store import StoredViews, Views
 from medtransfer.backbones.network import Network, count_multiply_adds, to_channels_first
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import atomic_folder, write_json
+from medtransfer.files import atomic_folder, state_folder, write_json
 from medtransfer.hardware import cpu_count, peak_memory_mb
 from medtransfer.heads.build import fit_head
 from medtransfer.progress import progress
 from medtransfer.seeding import generator
 from medtransfer.study import Variant
 from medtransfer.training.assemble import Weights, assemble, normalisation
-from medtransfer.training.checkpoint import Checkpoint, code_hash, delete_checkpoints, state_folder
+from medtransfer.training.checkpoint import Checkpoint, code_hash, delete_checkpoints
 from medtransfer.training.embeddings import FeatureImages, FeatureStore, FeatureViews
 from medtransfer.training.examples import Examples, ImageExamples, ViewExamples
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_accuracy
