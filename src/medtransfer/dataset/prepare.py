@@ -14,6 +14,8 @@ from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
 from medtransfer.dataset.split import assign_splits, require_published
 from medtransfer.errors import UserError
 from medtransfer.files import atomic_folder, sha256_of_file, write_json
+from medtransfer.layouts.describe import as_yaml, describe_set
+from medtransfer.layouts.detect import resolve_layout
 from medtransfer.layouts.read import read_layout
 from medtransfer.study import Data
 
@@ -35,10 +37,14 @@ COLUMNS = (
 def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path) -> dict[str, Any]:
     """Write the prepared set to the folder `target` and the audit to `audit_path`; return the audit.
 
+    What was understood of the set's layout is printed first, for its user to confirm.
+
     Raises `UserError` with all problems of the layout, then those of the groups, then all unreadable images,
     then those of the leakage gate and the splits; nothing is written then.
     """
-    found = read_layout(raw, data.layout)
+    layout = resolve_layout(raw, data.layout)
+    found = read_layout(raw, layout)
+    print(describe_set(raw, layout, found), flush=True)  # noqa: T201
     keys = group_keys(found, data.group)
     found = found[["path", "label", "split"]]
     with atomic_folder(target) as folder:
@@ -53,7 +59,7 @@ def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path) ->
         table[list(COLUMNS)].to_parquet(folder / TABLE, index=False)
         about = _about(table, classes, data, folder, _set_warnings(data) + warnings)
         write_json(folder / ABOUT, about)
-    audit = _audit(Prepared(target), found, duplicates, crossing)
+    audit = {"layout": as_yaml(layout)} | _audit(Prepared(target), found, duplicates, crossing)
     write_json(audit_path, audit)
     return audit
 
