@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from medtransfer.dataset.raster import bounded, eight_bits
 from medtransfer.layouts.files import DICOM_SUFFIXES
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
+# A damaged or careless file would print a warning for each of its elements; what matters is raised.
+warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
+
 MISSING = "DICOM needs pydicom, which is not installed; run: pip install 'medtransfer[dicom]'"
 
 

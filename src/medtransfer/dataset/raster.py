@@ -19,8 +19,10 @@ MAX_PIXELS = 50_000_000
 
 BLOCK = 256
 
-# A size between Pillow's own limit and its error would print a warning a file; `bounded` refuses it anyway.
+# Pillow would print a warning for each odd tag of each file, and for sizes that `bounded` refuses; what matters
+# is raised.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 
 class UnreadableImageError(Exception):
