@@ -48,19 +48,15 @@ def read_dicom(path: Path) -> tuple[Image.Image, str]:
     if importlib.util.find_spec("pydicom") is None:
         raise ValueError(MISSING)
     from pydicom import config
-    from pydicom.pixels import apply_color_lut, apply_modality_lut
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
-    config.settings.reading_validation_mode = config.IGNORE  # odd dates and names are no reason for a warning a file
-    dataset = _open(path)
-    kind = str(dataset.PhotometricInterpretation)
-    values = dataset.pixel_array
-    if kind == "PALETTE COLOR":
-        colours = apply_color_lut(values, dataset)
-        values = (colours >> 8 if colours.dtype == np.uint16 else colours).astype(np.uint8)
-    if values.ndim == 3:
-        return Image.fromarray(values if values.dtype == np.uint8 else eight_bits(values)), f"DICOM {kind}"
-    shown = _show(apply_modality_lut(values, dataset), dataset)
-    return Image.fromarray(255 - shown if kind == "MONOCHROME1" else shown), f"DICOM {kind}"
+    config.settings.reading_validation_mode = config.IGNORE  # odd dates and names make no image unreadable
+    try:
+        return _decode(_open(path))
+    except InvalidDicomError as error:
+        raise ValueError("no DICOM file: the mark DICM after the preamble is missing") from error
+    except BytesLengthException as error:  # of no kind that other broken files raise
+        raise ValueError(str(error)) from error
 
 
 def window(values: np.ndarray, centre: float, width: float, function: str = "LINEAR") -> np.ndarray:
@@ -89,18 +85,14 @@ def window(values: np.ndarray, centre: float, width: float, function: str = "LIN
 def _open(path: Path) -> Any:
     """Read the file's elements, once its header has said that they fit in memory."""
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
 
-    try:
-        with path.open("rb") as file:
-            meta = dcmread(file, stop_before_pixels=True, specific_tags=["TransferSyntaxUID"]).file_meta
-            # A deflated file is inflated whole before its size is known: a few bytes can fill the memory.
-            if str(meta.get("TransferSyntaxUID", "")) == DEFLATED:
-                raise ValueError("a deflated DICOM file; save it uncompressed or with JPEG 2000")
-            file.seek(0)
-            dataset = dcmread(file)
-    except InvalidDicomError as error:
-        raise ValueError("no DICOM file: the mark DICM after the preamble is missing") from error
+    with path.open("rb") as file:
+        meta = dcmread(file, stop_before_pixels=True, specific_tags=["TransferSyntaxUID"]).file_meta
+        # A deflated file is inflated whole before its size is known: a few bytes can fill the memory.
+        if str(meta.get("TransferSyntaxUID", "")) == DEFLATED:
+            raise ValueError("a deflated DICOM file; save it uncompressed or with JPEG 2000")
+        file.seek(0)
+        dataset = dcmread(file)
     if "PixelData" not in dataset:
         raise ValueError("a DICOM file without pixel data")
     bounded(int(dataset.Rows), int(dataset.Columns))
@@ -108,6 +100,20 @@ def _open(path: Path) -> Any:
     if frames > 1:
         raise ValueError(f"holds {frames} frames, but one image is expected; save each as its own file")
     return dataset
+
+
+def _decode(dataset: Any) -> tuple[Image.Image, str]:
+    from pydicom.pixels import apply_color_lut, apply_modality_lut
+
+    kind = str(dataset.PhotometricInterpretation)
+    values = dataset.pixel_array
+    if kind == "PALETTE COLOR":
+        colours = apply_color_lut(values, dataset)
+        values = (colours >> 8 if colours.dtype == np.uint16 else colours).astype(np.uint8)
+    if values.ndim == 3:
+        return Image.fromarray(values if values.dtype == np.uint8 else eight_bits(values)), f"DICOM {kind}"
+    shown = _show(apply_modality_lut(values, dataset), dataset)
+    return Image.fromarray(255 - shown if kind == "MONOCHROME1" else shown), f"DICOM {kind}"
 
 
 def _show(values: np.ndarray, dataset: Any) -> np.ndarray:
