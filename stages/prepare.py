@@ -12,7 +12,14 @@ from medtransfer.study import load_study
 def main() -> None:
     """Prepare `data/raw` as the params say."""
     params = load_study().params
-    prepare(Path("data/raw"), params.data, params.study.seed, Path("data/prepared"), Path("metrics/data.json"))
+    prepare(
+        raw=Path("data/raw"),
+        data=params.data,
+        seed=params.study.seed,
+        target=Path("data/prepared"),
+        audit_path=Path("metrics/data.json"),
+        sheet=Path("plots/near_duplicates.png"),
+    )
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def tiny_prepared(folder: Path, **split: Any) -> Prepared:
             "leakage": "fail",
         }
     )
-    prepare(folder / "raw", data, 1, folder / "prepared", folder / "audit.json")
+    prepare(folder / "raw", data, 1, folder / "prepared", folder / "audit.json", folder / "near_duplicates.png")
     return Prepared(folder / "prepared")
 
 

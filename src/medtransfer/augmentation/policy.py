@@ -12,6 +12,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for a ne
 import albumentations
 import cv2
 import numpy as np
+from albumentations.augmentations.crops.transforms import CropSizeError
 
 from medtransfer.study import Policy, near
 
@@ -55,7 +56,7 @@ def policy_problems(policy: Policy, size: int, channels: int = 3) -> list[str]:
         ((name, arguments),) = item.items()
         try:
             image = _build_one(name, arguments | {"p": 1.0}, size)(image=image)["image"]
-        except (ValueError, TypeError, KeyError, NotImplementedError, cv2.error) as error:
+        except (ValueError, TypeError, KeyError, NotImplementedError, CropSizeError, cv2.error) as error:
             reason = " ".join(str(error).split())[:200]
             return [f"transforms[{number}]: {name} fails on an image of {channels} channels: {reason}"]
         if image.dtype != np.uint8:

@@ -68,7 +68,7 @@ def compare(study: Study, places: Places = Places()) -> pd.DataFrame:
     costs = cost_table(list(study.variants), metrics / "cost")
     write_text(metrics / "cost.csv", costs.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_text(metrics / "cost.md", cost_page(costs))
-    _draw(study, places, table, predictions)
+    _draw(study, places, table, predictions, about["warnings"])
     return table
 
 
@@ -132,10 +132,12 @@ def _summary(study: Study, scores: dict[str, Scores]) -> dict[str, dict[str, flo
     return {name: {metric: round(scores[name].value[metric], 4) for metric in wanted} for name in study.variants}
 
 
-def _draw(study: Study, places: Places, table: pd.DataFrame, predictions: dict[str, Predictions]) -> None:
+def _draw(
+    study: Study, places: Places, table: pd.DataFrame, predictions: dict[str, Predictions], warnings: list[str]
+) -> None:
     plots, settings = places.root / "plots", study.params.comparison
     histories = {name: places.model(name) / "history.csv" for name in study.variants}
     write_plots(plots, {name: predictions[name] for name in study.variants}, histories)
     title = study.params.study.title
-    write_interval_figure(table, settings.metric, title, settings.confidence, plots / "comparison.png")
+    write_interval_figure(table, settings.metric, title, warnings, settings.confidence, plots / "comparison.png")
     write_size_figure(table, settings.metric, plots / "size.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,16 @@ from medtransfer.comparison.rows import is_tied
 from medtransfer.plotting import COLOURS, new_figure, save_png
 
 MARKERS = "osD^vP*X"
+WARNING_WIDTH = 130
 
 
-def write_interval_figure(table: pd.DataFrame, metric: str, title: str, confidence: float, path: Path) -> None:
-    """Draw a line a row: value, interval, every published figure; ties with the best are filled."""
+def write_interval_figure(
+    table: pd.DataFrame, metric: str, title: str, warnings: list[str], confidence: float, path: Path
+) -> None:
+    """Draw a line a row: value, interval, every published figure; ties with the best are filled; warnings below."""
     rows = table[table["kind"] != "published"].iloc[::-1]
     published = table[table["kind"] == "published"].set_index("variant")
-    figure = new_figure(9, 1.4 + 0.32 * len(rows))
+    figure = new_figure(9, 1.4 + 0.32 * len(rows) + 0.3 * len(warnings))
     axis = figure.subplots()
     colours = _colours(table)
     for height, (_, row) in enumerate(rows.iterrows()):
@@ -37,6 +41,8 @@ def write_interval_figure(table: pd.DataFrame, metric: str, title: str, confiden
     if len(published):
         handles.append(axis.plot([], [], "|", color="black", markersize=12, label="published")[0])
     axis.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    told = [textwrap.fill(warning, WARNING_WIDTH) for warning in warnings]
+    figure.supxlabel("\n".join(told), fontsize=8, color="#a00000", x=0.01, ha="left")
     save_png(figure, path)
 
 

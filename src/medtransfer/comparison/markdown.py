@@ -22,6 +22,8 @@ TITLES = {
     "log_loss": "Log loss",
     "ece": "ECE",
 }
+LEAST_WIDTH = 3
+"""A narrower column would have no room for the rule that says how it is aligned."""
 
 
 def comparison_page(title: str, table: pd.DataFrame, metric: str, confidence: float, notes: dict[str, Any]) -> str:
@@ -38,7 +40,7 @@ def comparison_page(title: str, table: pd.DataFrame, metric: str, confidence: fl
 
 def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
     """Lay out a table with padded cells; all but the first `left` columns are aligned to the right."""
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    widths = [max(LEAST_WIDTH, *(len(row[column]) for row in [header, *rows])) for column in range(len(header))]
 
     def line(cells: list[str]) -> str:
         padded = [

@@ -52,6 +52,16 @@ def merge_groups(keys: pd.Series, sha256: pd.Series) -> pd.Series:
     return pd.Series(first.loc[component[key_codes]].to_numpy(), index=keys.index)
 
 
+def join_groups(keys: pd.Series, pairs: pd.DataFrame) -> pd.Series:
+    """Join the groups of the rows that stand in a pair (columns first, second: row numbers)."""
+    codes, names = pd.factorize(keys, sort=True)
+    ends = (codes[pairs["first"].to_numpy(int)], codes[pairs["second"].to_numpy(int)])
+    graph = coo_array((np.ones(len(pairs), dtype=np.int8), ends), shape=(len(names), len(names)))
+    _, component = connected_components(graph, directed=False)
+    first = pd.Series(names).groupby(component).first()
+    return pd.Series(first.loc[component[codes]].to_numpy(), index=keys.index)
+
+
 def duplicate_groups(sha256: pd.Series) -> list[list[int]]:
     """List the row numbers of each set of exact duplicates."""
     positions = pd.Series(np.arange(len(sha256)), index=sha256.to_numpy())

@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from medtransfer.dataset.groups import duplicate_groups, group_keys, merge_groups
+from medtransfer.dataset.audit import audit_of
+from medtransfer.dataset.duplicate_sheet import write_duplicate_sheet
+from medtransfer.dataset.groups import group_keys, join_groups, merge_groups
 from medtransfer.dataset.leakage import Crossing, resolve_leakage
+from medtransfer.dataset.near_duplicates import near_duplicate_pairs
 from medtransfer.dataset.pack import pack, repack
 from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
+from medtransfer.dataset.proposals import propose_groups
 from medtransfer.dataset.split import assign_splits, require_published
 from medtransfer.errors import UserError
 from medtransfer.files import atomic_folder, sha256_of_file, write_json
@@ -34,13 +39,13 @@ COLUMNS = (
 )
 
 
-def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path) -> dict[str, Any]:
-    """Write the prepared set to the folder `target` and the audit to `audit_path`; return the audit.
+def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path, sheet: Path) -> dict[str, Any]:
+    """Write the prepared set to the folder `target`, the audit to `audit_path`, near duplicates to the picture `sheet`.
 
     What was understood of the set's layout is printed first, for its user to confirm.
-
-    Raises `UserError` with all problems of the layout, then those of the groups, then all unreadable images,
-    then those of the leakage gate and the splits; nothing is written then.
+    Images of one group key, exact duplicates and near duplicates make one group. Returns the audit. Raises
+    `UserError` with all problems of the layout, then those of the groups, then all unreadable images, then those
+    of the leakage gate and the splits; nothing is written then.
     """
     layout = resolve_layout(raw, data.layout)
     found = read_layout(raw, layout)
@@ -49,35 +54,38 @@ def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path) ->
     found = found[["path", "label", "split"]]
     with atomic_folder(target) as folder:
         images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
-        table = pd.concat([found, images], axis=1).assign(group=merge_groups(keys, images["sha256"]))
-        duplicates = duplicate_groups(table["sha256"])
-        table, crossing, warnings = _split(table, data, seed)
+        whole = pd.concat([found, images], axis=1)
+        packed = np.load(folder / IMAGES, mmap_mode="r")
+        pairs = near_duplicate_pairs(packed, list(whole["sha256"]))
+        whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), pairs)
+        table, crossing, warnings = _split(whole, data, seed)
+        write_duplicate_sheet(packed, whole, pairs, sheet)
         if len(table) < len(found):
             repack(folder / IMAGES, found.index[found["path"].isin(table["path"])].to_numpy())
         classes = sorted(found["label"].unique())
         table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
         table[list(COLUMNS)].to_parquet(folder / TABLE, index=False)
-        about = _about(table, classes, data, folder, _set_warnings(data) + warnings)
-        write_json(folder / ABOUT, about)
-    audit = {"layout": as_yaml(layout)} | _audit(Prepared(target), found, duplicates, crossing)
+        warnings = [*_set_warnings(data, list(found["path"])), *warnings]
+        write_json(folder / ABOUT, _about(table, classes, data, folder, warnings))
+    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(target), whole, keys, pairs, crossing)
     write_json(audit_path, audit)
     return audit
 
 
 def _split(table: pd.DataFrame, data: Data, seed: int) -> tuple[pd.DataFrame, Crossing | None, list[str]]:
-    split, crossing = data.split, None
+    split, crossing, labels = data.split, None, set(table["label"])
     warnings: list[str] = []
     if split.method == "published":
         require_published(table)
         table, split, crossing, warnings = resolve_leakage(table, data)
     table, notes = assign_splits(table, split, seed)
-    unlearned = set(table["label"]) - set(table["label"][table["split"].isin(("train", "rotating"))])
+    unlearned = labels - set(table["label"][table["split"].isin(("train", "rotating"))])
     if unlearned:
         raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
     return table, crossing, warnings + notes
 
 
-def _set_warnings(data: Data) -> list[str]:
+def _set_warnings(data: Data, paths: list[str]) -> list[str]:
     warnings = []
     if data.source == "phantom":
         warnings.append("SIMULATION: these images are simulated, and figures on them say nothing about patients")
@@ -86,6 +94,7 @@ def _set_warnings(data: Data) -> list[str]:
             "NO GROUP KEY: images of one patient may stand on both sides of a split; "
             "intervals treat every image as independent"
         )
+        warnings += [proposal.sentence() for proposal in propose_groups(paths)]
     return warnings
 
 
@@ -100,30 +109,4 @@ def _about(table: pd.DataFrame, classes: list[str], data: Data, folder: Path, wa
         "pixels_sha256": sha256_of_file(folder / IMAGES),
         "table_sha256": sha256_of_file(folder / TABLE),
         "warnings": warnings,
-    }
-
-
-def _audit(
-    prepared: Prepared, found: pd.DataFrame, duplicates: list[list[int]], crossing: Crossing | None
-) -> dict[str, Any]:
-    table = prepared.table
-    by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
-    return {
-        "images": len(table),
-        "left_out": len(found) - len(table),
-        "groups": int(table["group"].nunique()),
-        "classes": prepared.classes,
-        "class_counts": table["label"].value_counts().sort_index().to_dict(),
-        "class_counts_by_split": by_split,
-        "folds": prepared.folds,
-        "channels": int(prepared.images.shape[-1]),
-        "image_sizes": int((table["width"].astype(str) + "x" + table["height"].astype(str)).nunique()),
-        "modes": table["mode"].value_counts().sort_index().to_dict(),
-        "exact_duplicates": {
-            "sets": len(duplicates),
-            "files_too_many": sum(len(rows) - 1 for rows in duplicates),
-            "paths": [[str(found["path"][row]) for row in rows] for rows in duplicates],
-        },
-        "crossing": None if crossing is None else vars(crossing),
-        "warnings": prepared.about["warnings"],
     }

@@ -1,0 +1,94 @@
+"""What `prepare` found in a set, as `metrics/data.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.dataset.groups import duplicate_groups
+from medtransfer.dataset.leakage import Crossing
+from medtransfer.dataset.prepared import Prepared
+
+MOST_LISTED = 50
+
+
+def audit_of(
+    prepared: Prepared, found: pd.DataFrame, keys: pd.Series, pairs: pd.DataFrame, crossing: Crossing | None
+) -> dict[str, Any]:
+    """Sum up a prepared set.
+
+    `found` has all rows as published (path, label, split, sha256), `keys` their group keys, `pairs`
+    the near duplicates among them (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50;
+    the counts are whole.
+    """
+    table = prepared.table
+    by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
+    return {
+        "images": len(table),
+        "left_out": len(found) - len(table),
+        "group_keys": int(keys.nunique()),
+        "groups": int(table["group"].nunique()),
+        "classes": prepared.classes,
+        "class_counts": table["label"].value_counts().sort_index().to_dict(),
+        "class_counts_by_split": by_split,
+        "classes_missing": {
+            split: missing
+            for split, counts in by_split.items()
+            if (missing := sorted(set(prepared.classes) - set(counts)))
+        },
+        "brightness_by_class": _brightness(prepared),
+        "folds": prepared.folds,
+        "channels": int(prepared.images.shape[-1]),
+        "image_sizes": int((table["width"].astype(str) + "x" + table["height"].astype(str)).nunique()),
+        "modes": table["mode"].value_counts().sort_index().to_dict(),
+        "exact_duplicates": _exact(found),
+        "near_duplicates": _near(found, pairs),
+        "crossing": None if crossing is None else vars(crossing),
+        "warnings": prepared.about["warnings"],
+    }
+
+
+def _exact(found: pd.DataFrame) -> dict[str, Any]:
+    sets = duplicate_groups(found["sha256"])
+    contradictory = [rows for rows in sets if found["label"].iloc[rows].nunique() > 1]
+    return {
+        "sets": len(sets),
+        "files_too_many": sum(len(rows) - 1 for rows in sets),
+        "contradictory": [_paths(found, rows) for rows in contradictory[:MOST_LISTED]],
+        "paths": [_paths(found, rows) for rows in sets[:MOST_LISTED]],
+    }
+
+
+def _near(found: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, Any]:
+    first, second = (pairs[name].to_numpy(int) for name in ("first", "second"))
+    labels, splits = found["label"].to_numpy(), found["split"].fillna("").to_numpy()
+    across, differing = splits[first] != splits[second], labels[first] != labels[second]
+
+    def listed(chosen: np.ndarray) -> list[list[str]]:
+        return [_paths(found, list(rows)) for rows in zip(first[chosen], second[chosen], strict=True)][:MOST_LISTED]
+
+    return {
+        "pairs": len(pairs),
+        "images": len(set(first) | set(second)),
+        "mirrored_pairs": int(pairs["mirrored"].sum()),
+        "pairs_across_splits": int(across.sum()),
+        "contradictory_pairs": int(differing.sum()),
+        "contradictory": listed(differing),
+        "across_splits": listed(across),
+        "within_splits": listed(~across),
+    }
+
+
+def _brightness(prepared: Prepared) -> dict[str, float]:
+    """Give the mean grey value of each class, 0 to 255: a model could learn it in place of the anatomy."""
+    means = np.array([float(np.mean(image)) for image in prepared.images])
+    return {
+        str(label): round(float(value), 1)
+        for label, value in pd.Series(means).groupby(prepared.table["label"]).mean().items()
+    }
+
+
+def _paths(found: pd.DataFrame, rows: list[int]) -> list[str]:
+    return [str(found["path"].iloc[row]) for row in rows]

@@ -1,0 +1,118 @@
+"""Policies as Albumentations pipelines: every one that ships works, and every wrong one is told why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medtransfer.augmentation.policy import PolicyError, build_transform, policy_problems
+from medtransfer.study import Policy, load_study
+
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
+POLICIES = {
+    f"{path.stem}-{name}": policy
+    for path in STUDIES
+    for name, policy in load_study(path).params.augmentation.items()
+}  # fmt: skip
+SIZE = 40
+
+
+def policy_of(*transforms: dict[str, dict[str, Any]]) -> Policy:
+    return Policy(transforms=list(transforms))
+
+
+def problems_of(*transforms: dict[str, dict[str, Any]], channels: int = 1) -> list[str]:
+    return policy_problems(policy_of(*transforms), SIZE, channels)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_every_policy_that_ships_gives_images_of_the_same_kind(policy: Policy, channels: int) -> None:
+    assert policy_problems(policy, SIZE, channels) == []
+    transform = build_transform(policy, SIZE)
+    image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, channels), np.uint8)
+    before = image.copy()
+    for seed in range(20):
+        transform.set_random_seed(seed)
+        view = transform(image=image)["image"]
+        assert view.shape == image.shape
+        assert view.dtype == np.uint8
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_transform_that_needs_a_size_gets_the_studys() -> None:
+    crop = {"RandomResizedCrop": {"scale": [0.5, 1.0]}}
+    assert problems_of(crop) == []
+    view = build_transform(policy_of(crop), 24)(image=np.zeros((SIZE, SIZE, 1), np.uint8))["image"]
+    assert view.shape == (24, 24, 1)
+
+
+def test_a_size_of_ones_own_is_kept() -> None:
+    found = problems_of({"RandomResizedCrop": {"size": [16, 16]}})
+    assert found == [f"transforms: expected images ({SIZE}, {SIZE}, 1) at the end, but got (16, 16, 1)"]
+
+
+def test_an_unknown_transform_is_asked_for_by_a_near_name() -> None:
+    found = problems_of({"HorizontalFlp": {}})
+    assert found == ["transforms[0]: no Albumentations transform 'HorizontalFlp'; did you mean 'HorizontalFlip'?"]
+
+
+@pytest.mark.parametrize("name", ["Compose", "OneOf", "BasicTransforms", "__doc__"])
+def test_what_albumentations_has_beside_transforms_is_none(name: str) -> None:
+    (found,) = problems_of({name: {}})
+    assert found.startswith(f"transforms[0]: no Albumentations transform {name!r}")
+
+
+def test_an_unknown_argument_is_asked_for_by_a_near_name() -> None:
+    assert problems_of({"Rotate": {"limits": 10}}) == ["transforms[0]: Rotate takes no 'limits'; did you mean 'limit'?"]
+
+
+def test_a_wrong_value_is_one_line_with_the_transform_and_the_argument() -> None:
+    (found,) = problems_of({"Rotate": {"limit": "far"}})
+    assert found.startswith("transforms[0]: Rotate: ")
+    assert "limit" in found
+    assert "\n" not in found
+
+
+def test_every_wrong_transform_is_told_at_once_with_its_place() -> None:
+    found = problems_of({"Rotat": {}}, {"HorizontalFlip": {"p": 0.5}}, {"Rotate": {"limits": 1, "probability": 1}})
+    assert [problem.split(": ")[0] for problem in found] == ["transforms[0]", "transforms[2]", "transforms[2]"]
+
+
+def test_building_a_wrong_policy_raises_what_the_check_lists() -> None:
+    wrong = ({"Rotat": {}}, {"Rotate": {"limits": 1}})
+    with pytest.raises(PolicyError) as raised:
+        build_transform(policy_of(*wrong), SIZE)
+    assert raised.value.problems == problems_of(*wrong)
+
+
+def test_pixels_that_are_no_longer_bytes_are_an_error_even_where_they_are_rare() -> None:
+    found = problems_of({"HorizontalFlip": {}}, {"Normalize": {"p": 0.01}})
+    assert found == ["transforms[1]: expected uint8 pixels, but Normalize gives float32"]
+
+
+def test_another_size_at_the_end_is_an_error_and_on_the_way_is_none() -> None:
+    smaller, back = {"Resize": {"height": 20, "width": 30}}, {"Resize": {"height": SIZE, "width": SIZE}}
+    assert problems_of(smaller) == [f"transforms: expected images ({SIZE}, {SIZE}, 1) at the end, but got (20, 30, 1)"]
+    assert problems_of(smaller, back) == []
+
+
+@pytest.mark.parametrize("name", ["RandomCrop", "CenterCrop"])
+def test_a_crop_larger_than_the_image_is_one_line(name: str) -> None:
+    (found,) = problems_of({name: {"height": 100, "width": 100}})
+    assert found.startswith(f"transforms[0]: {name} fails on an image of 1 channels: Crop size")
+
+
+def test_a_transform_that_needs_more_than_an_image_is_an_error() -> None:
+    (found,) = problems_of({"HistogramMatching": {}})
+    assert found.startswith("transforms[0]: HistogramMatching fails on an image of 1 channels: ")
+
+
+def test_a_transform_of_colours_is_told_by_the_number_of_channels() -> None:
+    colours = {"ChannelDropout": {}}
+    assert problems_of(colours, channels=3) == []
+    (found,) = problems_of(colours, channels=1)
+    assert found.startswith("transforms[0]: ChannelDropout fails on an image of 1 channels: ")

@@ -1,0 +1,101 @@
+"""A finished study without its training: predictions, metrics, cards and costs as the stages leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medtransfer.comparison.compare import Places
+from medtransfer.evaluation.predictions import predictions_frame, write_predictions
+from medtransfer.evaluation.summary import evaluate_predictions
+from medtransfer.files import write_json, write_text
+from medtransfer.study import Study, check_study
+
+SKILL = {"strong": 2.5, "twin": 2.5, "weak": 0.6, "majority": 0.0, "nearest_neighbour": 1.0}
+"""How far the score of an image's own class lies above the others, in standard deviations."""
+
+CLASSES = ["cyst", "mass", "normal"]
+IMAGES, GROUP = 90, 3
+
+
+@pytest.fixture
+def study_with() -> Callable[..., Study]:
+    """Give a function that makes a study of three variants and two backbones, its comparison perhaps changed."""
+
+    def make(**comparison: Any) -> Study:
+        return check_study(
+            {
+                "study": {"name": "tiny", "title": "A tiny study", "seed": 3},
+                "data": {
+                    "source": "folder",
+                    "folder": "somewhere",
+                    "layout": "class_folders",
+                    "group": None,
+                    "image_size": 32,
+                    "resize": "stretch",
+                    "split": {"method": "random"},
+                    "leakage": "fail",
+                },
+                "augmentation": {"none": {"views": 1, "transforms": []}},
+                "backbones": {"small": {"model": "cnn_small", "weights": "none"}, "resnet18": {"weights": "DEFAULT"}},
+                "strategies": {"scratch": {"init": "random", "train": "all"}, "frozen": {"train": "head"}},
+                "training": {"seeds": [0, 1]},
+                "variants": {
+                    "weak": {"backbone": "small", "strategy": "scratch", "augmentation": "none"},
+                    "strong": {"backbone": "resnet18", "strategy": "frozen", "augmentation": "none"},
+                    "twin": {"backbone": "resnet18", "strategy": "scratch", "augmentation": "none"},
+                },
+                "comparison": {"metric": "accuracy", "resamples": 300} | comparison,
+            },
+            "params.yaml",
+        )
+
+    return make
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Places:
+    """Give the files of a finished study: 30 groups of three images, two runs a variant."""
+    places = Places(tmp_path)
+    for number, (name, skill) in enumerate(SKILL.items()):
+        baseline = name in ("majority", "nearest_neighbour")
+        frames = [_run(skill, 10 * number + seed, seed) for seed in range(1 if baseline else 2)]
+        predictions = write_predictions(places.predictions(name), frames)
+        write_json(places.metrics(name), evaluate_predictions(predictions))
+        if not baseline:
+            _write_training(places, name, 1000 * (number + 1))
+    write_json(tmp_path / "data/prepared/dataset.json", {"warnings": ["LEAKAGE: 2 groups stand in two splits"]})
+    return places
+
+
+def _run(skill: float, draw: int, seed: int) -> pd.DataFrame:
+    numbers = np.arange(IMAGES)
+    labels = numbers // GROUP % len(CLASSES)
+    images = pd.DataFrame({"path": [f"image{number:03}.png" for number in numbers], "label_index": labels})
+    images["group"] = [f"patient{number // GROUP:02}" for number in numbers]
+    logits = np.random.default_rng(draw).normal(size=(IMAGES, 3)) + skill * np.eye(3)[labels]
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return predictions_frame(images, scores, CLASSES, 0, seed, "test")
+
+
+def _write_training(places: Places, name: str, parameters: int) -> None:
+    sizes = {"parameters": parameters, "trainable_parameters": parameters // 2, "multiply_adds": 10 * parameters}
+    write_json(places.model(name) / "card.json", {"runs": [{"fold": 0, "seed": 0}, {"fold": 0, "seed": 1}]} | sizes)
+    header = "fold,seed,epoch,train_loss,validation_loss,validation_accuracy\n"
+    rows = [f"0,{seed},{epoch},{1 / (epoch + 1)},{2 / (epoch + 1)},0.5" for seed in (0, 1) for epoch in (0, 1)]
+    write_text(places.model(name) / "history.csv", header + "\n".join(rows) + "\n")
+    cost = {
+        "runs": [{}, {}],
+        "train_seconds": 12.34,
+        "stage_seconds": 20.0,
+        "seconds_an_image": 0.0123,
+        "peak_memory_mb": 512.4,
+        "device": "cpu",
+        "threads": 2,
+    }
+    write_json(places.root / "metrics" / "cost" / f"{name}.json", cost)

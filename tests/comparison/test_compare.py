@@ -1,0 +1,172 @@
+"""A whole comparison from stored files: its table, its text, its warnings, and the same bytes twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medtransfer.comparison.compare import Places, compare
+from medtransfer.errors import UserError
+from medtransfer.evaluation.predictions import read_predictions, write_predictions
+from medtransfer.files import sha256_of_folder
+from medtransfer.study import Study
+
+MakeStudy = Callable[..., Study]
+REFERENCE = {
+    "source": "a report",
+    "rows": {"strong": {"accuracy": 0.9, "precision_weighted": 0.8}, "theirs": {"accuracy": 0.99}},
+}
+
+
+def test_rows_stand_from_the_best_to_the_worst_then_baselines_then_published(
+    study_with: MakeStudy, finished: Places
+) -> None:
+    table = compare(study_with(reference=REFERENCE), finished)
+    assert table["kind"].tolist() == ["variant"] * 3 + ["baseline"] * 2 + ["published"] * 2
+    for _, rows in table.groupby("kind"):
+        assert rows["accuracy"].is_monotonic_decreasing
+    assert table["variant"].tolist()[2:] == ["weak", "nearest_neighbour", "majority", "theirs", "strong"]
+    published = table[table["kind"] == "published"].set_index("variant")
+    assert published.loc["strong", "precision_weighted"] == 0.8
+    assert published["accuracy_low"].isna().all()
+    assert set(published["source"]) == {"a report"}
+
+
+def test_values_are_means_over_runs_and_lie_in_their_intervals(study_with: MakeStudy, finished: Places) -> None:
+    table = compare(study_with(), finished).set_index("variant")
+    for name in table.index:
+        runs = read_predictions(finished.predictions(name)).runs().values()
+        accuracies = [(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]
+        assert table.loc[name, "accuracy"] == pytest.approx(np.mean(accuracies))
+        assert table.loc[name, "accuracy_low"] <= table.loc[name, "accuracy"] <= table.loc[name, "accuracy_high"]
+        if len(accuracies) > 1:
+            assert table.loc[name, "accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
+        mean = json.loads(finished.metrics(name).read_text())["mean"]
+        assert table.loc[name, "log_loss"] == pytest.approx(mean["log_loss"])
+
+
+def test_variants_of_one_skill_are_tied_and_a_weak_one_is_not(study_with: MakeStudy, finished: Places) -> None:
+    table = compare(study_with(), finished).set_index("variant")
+    assert table.loc[["strong", "twin"], "tied_with_best"].tolist() == [True, True]
+    assert not table.loc["weak", "tied_with_best"]
+    assert table.loc["weak", "difference_high"] < 0
+    assert table.loc[["majority", "nearest_neighbour"], "p_corrected"].isna().all()
+    names = [line.split("|")[1].strip() for line in read(finished, "comparison.md").split("\n")[:12] if "|" in line]
+    assert set(names[2:4]) == {"**strong** =", "**twin** ="}
+
+
+def read(places: Places, name: str) -> str:
+    return (places.root / "metrics" / name).read_text(encoding="utf-8")
+
+
+def test_the_files_say_what_the_table_says(study_with: MakeStudy, finished: Places) -> None:
+    table = compare(study_with(metric="f1_macro"), finished)
+    written = pd.read_csv(finished.root / "metrics" / "comparison.csv")
+    assert written["variant"].tolist() == table["variant"].tolist()
+    np.testing.assert_allclose(written["f1_macro"], table["f1_macro"], rtol=1e-5)
+    summary = json.loads(read(finished, "summary.json"))
+    assert set(summary) == {"strong", "twin", "weak"}
+    assert set(summary["weak"]) == {"accuracy", "f1_macro", "roc_auc"}
+    page = read(finished, "comparison.md")
+    assert page.startswith("# A tiny study\n")
+    assert "> **Warning.** LEAKAGE: 2 groups stand in two splits" in page
+    assert "30 groups (90 images), 300 resamples" in page
+
+
+def test_a_row_tells_what_it_is_made_of(study_with: MakeStudy, finished: Places) -> None:
+    table = compare(study_with(), finished).set_index("variant")
+    weak = table.loc["weak"]
+    assert (weak["backbone"], weak["strategy"], weak["augmentation"], weak["runs"]) == ("small", "scratch", "none", 2)
+    assert (weak["parameters"], weak["trainable_parameters"], weak["multiply_adds"]) == (3000, 1500, 30000)
+    assert table.loc["majority", ["backbone", "parameters"]].isna().all()
+
+
+def test_the_cost_table_has_a_line_a_variant_and_names_the_machine(study_with: MakeStudy, finished: Places) -> None:
+    compare(study_with(), finished)
+    costs = pd.read_csv(finished.root / "metrics" / "cost.csv")
+    assert costs["variant"].tolist() == ["weak", "strong", "twin"]
+    assert costs["runs"].tolist() == [2, 2, 2]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in read(finished, "cost.md").split("\n")]
+    assert ["strong", "2", "12.3", "20.0", "12.30", "512"] in cells
+    assert "Measured on cpu, 2 threads." in read(finished, "cost.md")
+
+
+def test_two_comparisons_write_the_same_bytes(study_with: MakeStudy, finished: Places, tmp_path: Path) -> None:
+    study = study_with(reference=REFERENCE)
+    other = Places(tmp_path / "copy")
+    shutil.copytree(finished.root, other.root, ignore=shutil.ignore_patterns("copy"))
+    for places in (finished, other):
+        compare(study, places)
+    for folder in ("metrics", "plots"):
+        assert sha256_of_folder(finished.root / folder) == sha256_of_folder(other.root / folder)
+
+
+def test_another_seed_draws_other_intervals_and_the_same_values(finished: Places, study_with: MakeStudy) -> None:
+    study = study_with()
+    first = compare(study, finished)
+    section = study.params.study.model_copy(update={"seed": 4})
+    second = compare(Study(study.params.model_copy(update={"study": section}), study.variants), finished)
+    pd.testing.assert_series_equal(first["accuracy"], second["accuracy"])
+    assert (first["f1_macro_low"] != second["f1_macro_low"]).any()
+
+
+def test_missing_predictions_are_all_named_with_what_to_do(study_with: MakeStudy, finished: Places) -> None:
+    for name in ("twin", "majority"):
+        finished.predictions(name).unlink()
+    with pytest.raises(UserError) as raised:
+        compare(study_with(), finished)
+    assert raised.value.problems == [
+        f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in ("twin", "majority")
+    ]
+
+
+def test_predictions_of_other_test_images_are_an_error(study_with: MakeStudy, finished: Places) -> None:
+    table = read_predictions(finished.predictions("twin")).table
+    write_predictions(finished.predictions("twin"), [table[table["path"] != "image007.png"]])
+    with pytest.raises(UserError, match=r"^predictions/twin\.parquet covers other test images"):
+        compare(study_with(), finished)
+
+
+def test_validation_rows_change_nothing(study_with: MakeStudy, finished: Places) -> None:
+    expected = compare(study_with(), finished)
+    for name in ("strong", "majority"):
+        table = read_predictions(finished.predictions(name)).table
+        further = table.assign(role="validation", path="v" + table["path"], label=0)
+        write_predictions(finished.predictions(name), [table, further])
+    pd.testing.assert_frame_equal(compare(study_with(), finished), expected)
+
+
+def test_files_of_variants_that_are_no_more_are_named_and_left_alone(
+    study_with: MakeStudy, finished: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left_over = finished.predictions("an_old_one")
+    shutil.copy(finished.predictions("twin"), left_over)
+    table = compare(study_with(), finished)
+    assert "an_old_one" in capsys.readouterr().err
+    assert left_over.exists()
+    assert "an_old_one" not in set(table["variant"])
+
+
+def test_the_points_for_plots_are_those_of_the_predictions(study_with: MakeStudy, finished: Places) -> None:
+    compare(study_with(), finished)
+    plots = finished.root / "plots"
+    learning = pd.read_csv(plots / "learning_curves.csv")
+    weak = learning[learning["variant"] == "weak"]
+    assert weak["epoch"].tolist() == [1, 2]
+    assert weak["train_loss"].tolist() == [1.0, 0.5]
+    confusion = pd.read_csv(plots / "confusion.csv")
+    for name, rows in confusion.groupby("variant"):
+        assert rows["count"].sum() == 2 * 90
+        right = rows.loc[rows["label"] == rows["predicted"], "count"].sum() / 180
+        runs = read_predictions(finished.predictions(str(name))).runs().values()
+        assert right == pytest.approx(np.mean([(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]))
+    roc = pd.read_csv(plots / "roc_curves.csv")
+    assert set(roc["variant"]) == {"weak", "strong", "twin"}
+    for figure in ("comparison.png", "size.png"):
+        assert (plots / figure).read_bytes().startswith(b"\x89PNG")
