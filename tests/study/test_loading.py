@@ -34,7 +34,7 @@ WRONG_VALUES = [
     ("strategies.frozen.train", {"first": 1, "last": 1}, "strategies.frozen.train.first: unknown key"),
     ("strategies.frozen.schedule", "linear", "strategies.frozen.schedule.kind: input should be 'constant', 'step'"),
     ("strategies.frozen.loss", 3, "strategies.frozen.loss: expected a section of keys and values, but got 3"),
-    ("data.layout", "csv", "data.layout.kind: input should be 'one_hot_csv', 'class_folders'"),
+    ("data.layout", "csv", "data.layout.kind: input should be 'auto', 'one_hot_csv', 'class_folders'"),
     ("data", 5, "data: expected a section of keys and values, but got 5"),
     ("data.image_size", 8, "data.image_size: input should be greater than or equal to 16, but got 8"),
     ("augmentation.none.views", "always", "augmentation.none.views: input should be 'fresh', but got 'always'"),

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import imagehash
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+
+from medtransfer.dataset.dicom import is_dicom, read_dicom
+from medtransfer.dataset.raster import UnreadableImageError, read_raster
 
 Resize = Literal["stretch", "crop", "pad"]
 
-WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+# What Pillow, libtiff, pydicom and their plugins were seen to raise on damaged files. A set's file is not ours:
+# any of these means that it cannot be read, never that the program is wrong.
+DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    ArithmeticError,
+    LookupError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
-
-class UnreadableImageError(Exception):
-    """A file that is no image, or a broken one; the message says which and why."""
+__all__ = ["Decoded", "Resize", "UnreadableImageError", "decode", "fit"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,7 @@ class Decoded:
 
     pixels: uint8, [size, size] for grey or [size, size, 3]. sha256: of the pixels before resizing, so that
     copies in another file format agree. phash: the 64-bit perceptual hash, as 16 hexadecimal digits.
+    mode: Pillow's name of what the file holds, or `DICOM` and its photometric interpretation.
     """
 
     pixels: np.ndarray
@@ -39,25 +59,26 @@ class Decoded:
 def decode(path: Path, size: int, resize: Resize) -> Decoded:
     """Read an image file, apply its EXIF rotation, and resize it to `size` x `size` with antialiasing.
 
-    A colour image whose three channels agree everywhere is grey. Transparency is laid on black. Values of
-    more than 8 bits are scaled from the image's own minimum and maximum. Raises `UnreadableImageError`.
+    A colour image whose three channels agree everywhere is grey. Transparency is laid on black. Grey values
+    of more than 8 bits are scaled from the image's own minimum and maximum (`raster.eight_bits`), those of
+    DICOM by its window (`dicom.read_dicom`). Raises `UnreadableImageError`.
     """
     try:
-        with Image.open(path) as file:
-            mode = file.mode
-            image = _plain(ImageOps.exif_transpose(file))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnreadableImageError(f"{path.name}: {error}") from error
-    digest = hashlib.sha256(f"{image.mode}{image.size}".encode())
-    digest.update(image.tobytes())
-    return Decoded(
-        pixels=np.asarray(fit(image, size, resize)),
-        sha256=digest.hexdigest(),
-        phash=str(imagehash.phash(image)),
-        width=image.width,
-        height=image.height,
-        mode=mode,
-    )
+        image, mode = read_dicom(path) if is_dicom(path) else read_raster(path)
+        image = _grey_if_colourless(image)
+        digest = hashlib.sha256(f"{image.mode}{image.size}".encode())
+        digest.update(image.tobytes())
+        return Decoded(
+            pixels=np.asarray(fit(image, size, resize)),
+            sha256=digest.hexdigest(),
+            phash=str(imagehash.phash(image)),
+            width=image.width,
+            height=image.height,
+            mode=mode,
+        )
+    except DECODER_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImageError(f"{path.name}: {reason}") from error
 
 
 def fit(image: Image.Image, size: int, resize: Resize) -> Image.Image:
@@ -69,25 +90,10 @@ def fit(image: Image.Image, size: int, resize: Resize) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """Give the image as `L` or `RGB`."""
-    if image.mode in WIDE_MODES:
-        return _eight_bits(image)
-    if image.mode in ("L", "1"):
-        return image.convert("L")
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        with_alpha = image.convert("RGBA")
-        image = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image.alpha_composite(with_alpha)
-    image = image.convert("RGB")
+def _grey_if_colourless(image: Image.Image) -> Image.Image:
+    if image.mode == "L":
+        return image
     red, green, blue = (np.asarray(channel) for channel in image.split())
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return image.getchannel(0)
     return image
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
-    low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.dataset.decode import Decoded, Resize, UnreadableImageError, decode
+from medtransfer.dataset.dicom import dicom_problem
 from medtransfer.errors import UserError
 from medtransfer.hardware import cpu_count
 from medtransfer.progress import progress
@@ -22,8 +23,11 @@ def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Pa
 
     The array is uint8, [images, size, size, channels], with one channel where every image is grey and three
     where one is not. Returns a row an image in the order of `paths`: sha256, phash, width, height, mode.
-    Raises `UserError` that lists all unreadable files. Memory holds a few hundred images at a time.
+    Raises `UserError` that lists all unreadable files, or one line where DICOM files are there but pydicom is
+    not. Memory holds a few hundred images at a time.
     """
+    if missing := dicom_problem(paths):
+        raise UserError(missing)
     unreadable: list[str] = []
     described: list[dict[str, object]] = []
     colour = False

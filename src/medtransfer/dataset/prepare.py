@@ -19,6 +19,8 @@ from medtransfer.dataset.proposals import propose_groups
 from medtransfer.dataset.split import assign_splits, require_published
 from medtransfer.errors import UserError
 from medtransfer.files import atomic_folder, sha256_of_file, write_json
+from medtransfer.layouts.describe import as_yaml, describe_set
+from medtransfer.layouts.detect import resolve_layout
 from medtransfer.layouts.read import read_layout
 from medtransfer.study import Data
 
@@ -40,11 +42,14 @@ COLUMNS = (
 def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path, sheet: Path) -> dict[str, Any]:
     """Write the prepared set to the folder `target`, the audit to `audit_path`, near duplicates to the picture `sheet`.
 
+    What was understood of the set's layout is printed first, for its user to confirm.
     Images of one group key, exact duplicates and near duplicates make one group. Returns the audit. Raises
     `UserError` with all problems of the layout, then those of the groups, then all unreadable images, then those
     of the leakage gate and the splits; nothing is written then.
     """
-    found = read_layout(raw, data.layout)
+    layout = resolve_layout(raw, data.layout)
+    found = read_layout(raw, layout)
+    print(describe_set(raw, layout, found), flush=True)  # noqa: T201
     keys = group_keys(found, data.group)
     found = found[["path", "label", "split"]]
     with atomic_folder(target) as folder:
@@ -62,7 +67,7 @@ def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path, sh
         table[list(COLUMNS)].to_parquet(folder / TABLE, index=False)
         warnings = [*_set_warnings(data, list(found["path"])), *warnings]
         write_json(folder / ABOUT, _about(table, classes, data, folder, warnings))
-    audit = audit_of(Prepared(target), whole, keys, pairs, crossing)
+    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(target), whole, keys, pairs, crossing)
     write_json(audit_path, audit)
     return audit
 

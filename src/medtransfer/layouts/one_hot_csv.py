@@ -7,15 +7,19 @@ from pathlib import Path
 import pandas as pd
 
 from medtransfer.layouts.files import images_below, split_folders
+from medtransfer.layouts.one_hot_table import read_one_hot_table
+from medtransfer.study import Layout
 
 CSV_NAME = "_classes.csv"
 
 
-def read_one_hot_csv(root: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read every split folder's CSV.
+def read_one_hot_csv(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+    """Read every split folder's CSV, or the one that `layout.file` names.
 
     Returns a table (path relative to `root`, label, split) and the problems found, one line each.
     """
+    if layout.file is not None:
+        return read_one_hot_table(root, layout)
     folders = split_folders(root)
     if not folders:
         return pd.DataFrame(), [f"{root}: expected folders train, valid, test, each with a {CSV_NAME}"]

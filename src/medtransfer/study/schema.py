@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -80,24 +81,54 @@ def _word_or_other(value: Any) -> str:
     return WORD if isinstance(value, str) else OTHER
 
 
-class Layout(Section):
-    """How the set's files say which image has which label; the column names are for `label_csv`."""
+LayoutKind = Literal["auto", "one_hot_csv", "class_folders", "split_folders", "class_split_folders", "label_csv"]
 
-    kind: Literal["one_hot_csv", "class_folders", "split_folders", "label_csv"]
+
+class Layout(Section):
+    """How the set's files say which image has which label.
+
+    auto: recognised from the files, and refused where they can be read in more than one way. one_hot_csv: split
+    folders, each with a one-hot `_classes.csv`; with `file`, one such CSV for the whole set, whose columns
+    `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders: CLASS/image.
+    split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the CSV `file`, with
+    columns `image` (path or bare name, with or without extension), `label`, and perhaps `split`. `images` is
+    the folder, below `root`, that a CSV's names are looked for in. `root` is the folder within the set where
+    all this begins, because archives often wrap a set in folders of its own name. `depth` counts the folders
+    above the classes that are neither split nor class (`train/train/CLASS`).
+    """
+
+    kind: LayoutKind
+    root: str = "."
+    depth: Annotated[int, Field(ge=0)] = 0
     file: str | None = None
     image: str | None = None
     label: str | None = None
     split: str | None = None
+    classes: Annotated[list[str], Field(min_length=2)] | None = None
     images: str = "."
 
     @model_validator(mode="after")
-    def _columns_belong_to_label_csv(self) -> Layout:
+    def _fields_belong_to_the_kind(self) -> Layout:
         columns = {"file": self.file, "image": self.image, "label": self.label}
         if self.kind == "label_csv" and None in columns.values():
             missing = ", ".join(name for name, value in columns.items() if value is None)
             raise ValueError(f"label_csv needs {missing}: the CSV file and its column names")
-        if self.kind != "label_csv" and (any(columns.values()) or self.split or self.images != "."):
+        of_a_csv = any(columns.values()) or self.split is not None or self.images != "."
+        one_table = self.kind == "one_hot_csv" and self.file is not None and self.label is None
+        if of_a_csv and self.kind != "label_csv" and not one_table:
             raise ValueError(f"file, image, label, split and images belong to label_csv, not to {self.kind}")
+        if self.classes is not None and not one_table:
+            raise ValueError("classes belongs to one_hot_csv with a file: its columns of 0 and 1")
+        if self.depth and self.kind not in ("class_folders", "split_folders"):
+            raise ValueError(f"depth belongs to class_folders and split_folders, not to {self.kind}")
+        return self
+
+    @model_validator(mode="after")
+    def _folders_stay_inside_the_set(self) -> Layout:
+        for name in ("root", "file", "images"):
+            path = PurePosixPath(getattr(self, name) or ".")
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"{name}: expected a path within the set, but got {path}")
         return self
 
 
