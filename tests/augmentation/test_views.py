@@ -115,6 +115,16 @@ def test_the_label_of_a_mixup_is_its_share_of_brightness(build_prepared: Build) 
     assert len({float(label[1]) for _, label in drawn}) == len(drawn)
 
 
+def test_the_partner_is_augmented_as_well(build_prepared: Build) -> None:
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    images[1] = 200
+    prepared = build_prepared(images=images, label_index=[0, 1], split=["train"] * 2)
+    inverted = Policy.model_validate({"transforms": [{"InvertImg": {"p": 1.0}}], "mix": {"method": "mixup"}})
+    for view in range(10):
+        image, label = ViewMaker(prepared, inverted, 0).draw(0, view)
+        assert abs(float(image[0, 0, 0]) - (255 * float(label[0]) + 55 * float(label[1]))) <= 0.5 + 1e-3
+
+
 @pytest.mark.parametrize("method", ["cutmix", "mixup"])
 def test_labels_sum_to_one_and_partners_of_the_same_class_add_up(build_prepared: Build, method: str) -> None:
     prepared = build_prepared(label_index=[0, 0, 0, 1], split=["train"] * 4)

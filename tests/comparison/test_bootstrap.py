@@ -63,7 +63,7 @@ def slow_metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(samples())
 def test_every_resample_has_the_metrics_of_a_loop_over_its_images(
     sample: tuple[np.ndarray, np.ndarray, np.ndarray],

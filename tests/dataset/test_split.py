@@ -15,7 +15,7 @@ from medtransfer.errors import UserError
 from medtransfer.study import Split
 
 SEEDS = st.integers(0, 99)
-QUICKLY = settings(max_examples=60, deadline=None)
+QUICKLY = settings(max_examples=40, deadline=None)
 
 
 def table_of(groups: list[tuple[str, int, str | None]]) -> pd.DataFrame:

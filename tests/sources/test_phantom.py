@@ -16,7 +16,6 @@ from medtransfer.sources.phantom import CLASSES, pretraining_set, write_phantom
 from medtransfer.sources.phantom.acquisition import Acquisition, acquire, draw_acquisition
 from medtransfer.sources.phantom.anatomy import CLASS_SHARES, FALX_POINTS, classify, draw_head
 from medtransfer.sources.phantom.challenge import VENTRICULOMEGALY_MM, Challenge
-from medtransfer.sources.phantom.contents import draw_ring_content
 from medtransfer.sources.phantom.frames import Frame, render
 from medtransfer.sources.phantom.geometry import (
     Ellipse,
@@ -28,13 +27,13 @@ from medtransfer.sources.phantom.geometry import (
 )
 from medtransfer.sources.phantom.painting import paint
 from medtransfer.sources.phantom.patients import Patient, draw_patient
+from medtransfer.sources.phantom.scenarios import QUESTIONS, draw_scenario
 from medtransfer.sources.phantom.scene import Reflector, Region, Scene
 from medtransfer.sources.phantom.sector import SECTORS, Sector, polar_grid
 from medtransfer.sources.phantom.speckle import resolution_cells, speckle
 from medtransfer.sources.phantom.splits import SPLITS, stratified_splits
 from medtransfer.sources.phantom.tissue import BRAIN, FLUID, UTERUS
 from medtransfer.sources.phantom.ventricles import LateralVentricles
-from medtransfer.sources.phantom.views import draw_view
 
 SETTINGS = {"patients": 40, "frames": 3, "size": 64, "difficulty": 0.3, "seed": 7}
 difficulties = st.floats(0.0, 1.0)
@@ -380,16 +379,15 @@ def test_an_existing_set_is_not_overwritten(folder: Path) -> None:
 # The pretraining set
 
 
-def test_pretraining_targets_are_standardised() -> None:
-    images, targets, names = pretraining_set(600, 32, 0)
-    assert images.shape == (600, 32, 32)
+def test_pretraining_questions_are_answered_with_yes_and_with_no() -> None:
+    images, answers, questions = pretraining_set(300, 32, 0)
+    assert images.shape == (300, 32, 32)
     assert images.dtype == np.uint8
-    assert targets.shape == (600, len(names))
-    assert targets.dtype == np.float32
-    assert len(set(names)) == len(names)
-    assert np.isfinite(targets).all()
-    assert (np.abs(targets.mean(axis=0)) < 0.5).all()
-    assert ((targets.std(axis=0) > 0.5) & (targets.std(axis=0) < 2.0)).all()
+    assert answers.shape == (300, len(questions))
+    assert answers.dtype == np.float32
+    assert len(set(questions)) == len(questions)
+    assert set(np.unique(answers)) == {0.0, 1.0}
+    assert ((answers.mean(axis=0) > 0.03) & (answers.mean(axis=0) < 0.97)).all()
 
 
 @settings(max_examples=5, deadline=None)
@@ -401,20 +399,20 @@ def test_a_smaller_pretraining_set_is_the_start_of_a_larger_one(first: int, more
     assert small[2] == large[2]
 
 
+@settings(max_examples=50, deadline=None)
 @given(seeds)
-def test_pretraining_parameters_describe_the_scene(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    view = draw_view(rng)
-    content = draw_ring_content(rng, view)
-    paths = [element.path for element in content.elements if isinstance(element, Reflector)]
-    ring = paths[0] / content.field_mm
-    centre = (content.truth["ellipse_x"], content.truth["ellipse_y"])
-    assert ring[:-1].mean(axis=0) == pytest.approx(centre, abs=0.01)
-    lines = [path for path in paths if len(path) == FALX_POINTS]
-    assert len(lines) == content.truth["line_present"]
-    for line in lines:
-        slope = (line[-1, 1] - line[0, 1]) / (line[-1, 0] - line[0, 0])
-        assert slope == pytest.approx(np.tan(content.truth["line_angle"]))
+def test_pretraining_answers_describe_the_scene(seed: int) -> None:
+    scenario = draw_scenario(np.random.default_rng(seed))
+    answers = dict(zip(QUESTIONS, scenario.answers, strict=True))
+    lines = [
+        element
+        for element in scenario.scene.elements
+        if isinstance(element, Reflector) and len(element.path) == FALX_POINTS
+    ]
+    assert answers["midline"] == any(np.any(np.asarray(line.strength) > 0) for line in lines)
+    assert sum(answer for question, answer in answers.items() if question.endswith("inclusion")) <= 1
+    widths = [answer for question, answer in answers.items() if question.startswith("atrium over")]
+    assert widths == sorted(widths, reverse=True)  # over 12 mm is over 9 mm as well
 
 
 def test_pretraining_targets_do_not_depend_on_the_size() -> None:
