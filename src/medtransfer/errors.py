@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-MOST_LINES = 50
-
 
 class UserError(Exception):
     """A mistake in the params, the data or the set-up, told in one line for each problem.
@@ -25,8 +23,6 @@ def run(main: Callable[[], object]) -> None:
     try:
         main()
     except UserError as error:
-        for problem in error.problems[:MOST_LINES]:
+        for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201
-        if len(error.problems) > MOST_LINES:
-            print(f"error: … and {len(error.problems) - MOST_LINES} more", file=sys.stderr)  # noqa: T201
         sys.exit(1)
