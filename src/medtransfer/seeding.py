@@ -12,7 +12,7 @@ Key = str | int
 def seed_from(*keys: Key) -> int:
     """Give a 63-bit seed that depends on all of `keys`, their types and their order, and nothing else."""
     text = "\x1f".join(f"{type(key).__name__}:{key}" for key in keys)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 1
 
 
 def generator(*keys: Key) -> np.random.Generator:
