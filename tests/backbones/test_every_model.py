@@ -21,8 +21,8 @@ NAMES = [
 
 
 def size_for(name: str) -> int:
-    if name.startswith(("maxvit", "swin_t", "swin_s", "swin_b")):
-        return 224
+    if name.startswith(("maxvit", "swin")):
+        return 256 if name.startswith("swin_v2") else 224
     if name.startswith("vit_"):
         return 2 * int(name.rsplit("_", 1)[-1])
     return 96 if name == "inception_v3" else 64

@@ -9,20 +9,10 @@ import pandas as pd
 from medtransfer.comparison.bootstrap import percentile_interval
 from medtransfer.comparison.scores import HEADLINE, Scores
 from medtransfer.comparison.ties import Difference
+from medtransfer.evaluation.names import METRICS
 from medtransfer.study import Reference, Study
 
-FURTHER = (
-    "precision_weighted",
-    "recall_weighted",
-    "precision_macro",
-    "recall_macro",
-    "pr_auc",
-    "mcc",
-    "kappa",
-    "log_loss",
-    "brier",
-    "ece",
-)
+FURTHER = tuple(name for name in METRICS if name not in HEADLINE)
 """Metrics that stand in the table as the mean over runs, without an interval."""
 
 FACTORS = ("backbone", "strategy", "augmentation")
