@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from medtransfer.dataset.prepared import Prepared
 
 os.environ.setdefault("MEDTRANSFER_TRACKING", "off")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to Ctrl-C
 
 ROOT = Path(__file__).parents[1]
 
