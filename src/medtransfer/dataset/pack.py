@@ -31,29 +31,28 @@ def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Pa
     unreadable: list[str] = []
     described: list[dict[str, object]] = []
     colour = False
-    shape = (len(paths), size, size, 3)
-    scratch = np.lib.format.open_memmap(target.with_suffix(".rgb.npy"), "w+", np.uint8, shape)
-    for row, item in enumerate(_decode_all(root, paths, size, resize)):
-        if isinstance(item, UnreadableImageError):
-            unreadable.append(f"{paths[row]}: unreadable: {str(item).split(': ', 1)[-1]}")
-            continue
-        grey = item.pixels.ndim == 2
-        colour |= not grey
-        scratch[row] = item.pixels[..., None] if grey else item.pixels
-        described.append(
-            {
-                "sha256": item.sha256,
-                "phash": item.phash,
-                "width": item.width,
-                "height": item.height,
-                "mode": item.mode,
-            }
-        )
-    scratch.flush()
+    scratch = target.with_suffix(".rgb")
+    with scratch.open("wb") as file:  # a plain file: pages of a mapped one would count as memory
+        for path, item in zip(paths, _decode_all(root, paths, size, resize), strict=True):
+            if isinstance(item, UnreadableImageError):
+                unreadable.append(f"{path}: unreadable: {str(item).split(': ', 1)[-1]}")
+                continue
+            grey = item.pixels.ndim == 2
+            colour |= not grey
+            pixels = np.repeat(item.pixels[..., None], 3, axis=2) if grey else item.pixels
+            file.write(np.ascontiguousarray(pixels).tobytes())
+            described.append(
+                {
+                    "sha256": item.sha256,
+                    "phash": item.phash,
+                    "width": item.width,
+                    "height": item.height,
+                    "mode": item.mode,
+                }
+            )
     if not unreadable:
-        _keep_channels(scratch, 3 if colour else 1, target)
-    del scratch
-    target.with_suffix(".rgb.npy").unlink()
+        _keep_channels(scratch, (len(paths), size, size, 3 if colour else 1), target)
+    scratch.unlink()
     if unreadable:
         raise UserError(unreadable)
     return pd.DataFrame(described)
@@ -82,8 +81,13 @@ def _decode_all(
                 bar.update()
 
 
-def _keep_channels(scratch: np.ndarray, channels: int, target: Path) -> None:
-    packed = np.lib.format.open_memmap(target, "w+", np.uint8, (*scratch.shape[:3], channels))
-    for start in range(0, len(scratch), CHUNK):
-        packed[start : start + CHUNK] = scratch[start : start + CHUNK, ..., :channels]
-    packed.flush()
+def _keep_channels(scratch: Path, shape: tuple[int, int, int, int], target: Path) -> None:
+    """Copy the first channels of raw pixels in three into a .npy file of that shape."""
+    count, size, _, channels = shape
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with scratch.open("rb") as source, target.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, count, CHUNK):
+            rows = min(CHUNK, count - start)
+            chunk = np.fromfile(source, np.uint8, rows * size * size * 3).reshape(rows, size, size, 3)
+            file.write(np.ascontiguousarray(chunk[..., :channels]).tobytes())
