@@ -13,7 +13,7 @@ from PIL import Image
 from medtransfer.dataset.decode import UnreadableImageError, decode
 from medtransfer.dataset.prepare import prepare
 from medtransfer.errors import UserError
-from medtransfer.study.schema import Data
+from medtransfer.study import Data
 
 pytest.importorskip("pydicom")
 

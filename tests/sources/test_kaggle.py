@@ -26,7 +26,7 @@ from medtransfer.errors import UserError
 from medtransfer.sources import archive as unpacking
 from medtransfer.sources.fetch import fetch
 from medtransfer.sources.kaggle import client, download, failures
-from medtransfer.study.schema import Data
+from medtransfer.study import Data
 
 from .kaggle_server import SIGNATURE, STORAGE, Fault, KaggleServer, says, zipped
 
@@ -40,7 +40,7 @@ import json, sys
 from pathlib import Path
 from medtransfer.errors import run
 from medtransfer.sources.kaggle import client, fetch_kaggle
-from medtransfer.study.schema import KaggleSource
+from medtransfer.study import KaggleSource
 client.TIMEOUT = float(sys.argv[2])
 folder = Path("raw")
 folder.mkdir(exist_ok=True)

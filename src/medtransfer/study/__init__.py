@@ -1,25 +1,18 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
+from medtransfer.study.data import Data, Group, KaggleSource, Layout, PhantomSource, Split
 from medtransfer.study.loading import BASELINES, Study, check_study, load_study, near
 from medtransfer.study.schema import (
     SCHEMA_VERSION,
     Backbone,
     Comparison,
-    Data,
-    Group,
-    KaggleSource,
-    Layout,
-    Loss,
     Mix,
-    PhantomSource,
     Policy,
     Pretraining,
     Reference,
-    Schedule,
-    Split,
-    Strategy,
     Training,
 )
+from medtransfer.study.strategy import Loss, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [

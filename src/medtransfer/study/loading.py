@@ -13,7 +13,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from medtransfer.errors import UserError
-from medtransfer.study.schema import FITTED_HEADS, OTHER, WORD, Params, Strategy, VariantLine
+from medtransfer.study.schema import Params, VariantLine
+from medtransfer.study.section import OTHER, WORD
+from medtransfer.study.strategy import FITTED_HEADS, Strategy
 from medtransfer.study.variant import Variant
 
 NAME = re.compile(r"[a-z0-9_]+")

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from medtransfer.study.schema import Backbone, Policy, Strategy
+from medtransfer.study.schema import Backbone, Policy
+from medtransfer.study.strategy import Strategy
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,95 @@
+"""The sections `strategies`: how a backbone becomes a classifier."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from medtransfer.study.section import (
+    OTHER,
+    WORD,
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Section,
+    Share,
+    kind_alone,
+    word_or_other,
+)
+
+FITTED_HEADS = ("prototypes", "knn", "logistic")
+
+
+class Schedule(Section):
+    """How the learning rate moves from epoch to epoch, after `warmup` epochs of a linear rise."""
+
+    kind: Literal["constant", "step", "exponential", "plateau", "cosine"] = "constant"
+    warmup: Annotated[int, Field(ge=0)] = 0
+    every: Count = 2
+    factor: Fraction = 0.8
+    patience: Count = 2
+
+
+class Loss(Section):
+    """The training loss; binary cross-entropy treats each class of the one-hot target by itself."""
+
+    kind: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    label_smoothing: Share = 0.0
+    class_weights: Literal["balanced"] | None = None
+
+
+class LastModules(Section):
+    """Unfreeze the last N modules that own parameters, counted from the backbone's output back."""
+
+    last: Count
+
+
+class Strategy(Section):
+    """How a backbone becomes a classifier: from what start, which part trains, with which head, and how."""
+
+    init: Literal["pretrained", "random"] = "pretrained"
+    train: Annotated[
+        Annotated[Literal["none", "head", "all"], Tag(WORD)] | Annotated[LastModules, Tag(OTHER)],
+        Discriminator(word_or_other),
+    ] = "head"
+    shots: Count | None = None
+    head: Literal["linear", "mlp", "own", "prototypes", "knn", "logistic"] = "linear"
+    hidden: Count = 256
+    head_batch_norm: bool = False
+    neighbours: Count = 5
+    dropout: Share | None = None
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    lr: Positive = 1e-3
+    backbone_lr: Positive | None = None
+    momentum: Share = 0.9
+    nesterov: bool = False
+    weight_decay: NotNegative = 0.0
+    schedule: Annotated[Schedule, BeforeValidator(kind_alone)] = Schedule()
+    loss: Annotated[Loss, BeforeValidator(kind_alone)] = Loss()
+    batch_size: Count = 32
+    epochs: Count = 20
+    patience: Count | None = None
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether any of the backbone's own modules is trained."""
+        return self.train == "all" or isinstance(self.train, LastModules)
+
+    @property
+    def fits_head(self) -> bool:
+        """Whether the head is computed from features in one step, rather than trained over epochs."""
+        return self.head in FITTED_HEADS
+
+    @model_validator(mode="after")
+    def _parts_go_together(self) -> Strategy:
+        if self.fits_head and self.train != "head":
+            raise ValueError(f"head: {self.head} is fitted on frozen features: it goes with train: head alone")
+        if self.init == "random" and isinstance(self.train, LastModules):
+            raise ValueError("init: random with train: {last: N} would freeze layers that never learned")
+        if self.backbone_lr is not None and not self.trains_backbone:
+            raise ValueError("backbone_lr needs train: all or {last: N}; nothing of the backbone trains here")
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise ValueError("nesterov belongs to optimizer: sgd with a momentum above 0")
+        return self
