@@ -31,7 +31,7 @@ def write_set(tmp_path: Path) -> Callable[..., Path]:
 def rows_of() -> Callable[..., list[tuple[Any, ...]]]:
     """Give a function that reads a set and gives its rows as (path, label, split)."""
 
-    def read(root: Path, **layout: Any) -> list[tuple[Any, ...]]:
+    def read(root: Path, /, **layout: Any) -> list[tuple[Any, ...]]:
         table = read_layout(root, Layout(**layout))
         return [tuple(row) for row in table[["path", "label", "split"]].itertuples(index=False)]
 
@@ -42,7 +42,7 @@ def rows_of() -> Callable[..., list[tuple[Any, ...]]]:
 def problems_of() -> Callable[..., list[str]]:
     """Give a function that reads a set that cannot be read, and gives the lines that say why."""
 
-    def read(root: Path, **layout: Any) -> list[str]:
+    def read(root: Path, /, **layout: Any) -> list[str]:
         with pytest.raises(UserError) as raised:
             read_layout(root, Layout(**layout))
         return [problem.replace(str(root), "RAW") for problem in raised.value.problems]

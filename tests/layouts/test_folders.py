@@ -81,3 +81,8 @@ def test_a_set_without_split_folders_is_told_what_is_there(write_set, problems_o
     assert problems_of(write_set("cyst/a.png normal/b.png"), **SPLITS) == [
         "RAW: expected folders named train, val, test; found cyst, normal"
     ]
+
+
+def test_problems_below_a_root_say_so(write_set, problems_of) -> None:
+    root = write_set("set/cyst/a.png set/normal/c.png set/x.png")
+    assert problems_of(root, kind="class_folders", root="set") == ["in set: x.png: stands in no class folder"]

@@ -1,0 +1,189 @@
+"""How each mistake in a parameter file is told: one line, with the key and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .mistakes import LINE, problems_of
+
+Make = Callable[..., dict[str, Any]]
+
+WRONG_VALUES = [
+    ("data.colour", "grey", "data.colour: unknown key"),
+    ("data.split.tset", 0.2, "data.split.tset: unknown key"),
+    ("strategies.frozen.epocs", 3, "strategies.frozen.epocs: unknown key"),
+    ("more", {}, "more: unknown key"),
+    ("strategies.frozen.epochs", "5", "strategies.frozen.epochs: input should be a valid integer, but got '5'"),
+    ("strategies.frozen.epochs", 5.0, "strategies.frozen.epochs: input should be a valid integer, but got 5.0"),
+    ("strategies.frozen.epochs", True, "strategies.frozen.epochs: input should be a valid integer, but got True"),
+    ("strategies.frozen.epochs", 0, "epochs: input should be greater than or equal to 1, but got 0"),
+    ("strategies.frozen.lr", -0.1, "strategies.frozen.lr: input should be greater than 0, but got -0.1"),
+    ("strategies.frozen.nesterov", "yes", "nesterov: input should be a valid boolean, but got 'yes'"),
+    ("strategies.frozen.dropout", 1.0, "strategies.frozen.dropout: input should be less than 1, but got 1.0"),
+    ("strategies.frozen.optimizer", "adan", "'adam', 'adamw', 'sgd' or 'rmsprop', but got 'adan'"),
+    ("strategies.frozen.train", "some", "strategies.frozen.train: input should be 'none', 'head' or 'all'"),
+    ("strategies.frozen.train", {"last": 0}, "train.last: input should be greater than or equal to 1, but got 0"),
+    ("strategies.frozen.train", {"first": 1, "last": 1}, "strategies.frozen.train.first: unknown key"),
+    ("strategies.frozen.schedule", "linear", "strategies.frozen.schedule.kind: input should be 'constant', 'step'"),
+    ("strategies.frozen.loss", 3, "strategies.frozen.loss: expected a section of keys and values, but got 3"),
+    ("data.layout", "csv", "data.layout.kind: input should be 'auto', 'one_hot_csv', 'class_folders'"),
+    ("data", 5, "data: expected a section of keys and values, but got 5"),
+    ("data.image_size", 8, "data.image_size: input should be greater than or equal to 16, but got 8"),
+    ("augmentation.none.views", "always", "augmentation.none.views: input should be 'fresh', but got 'always'"),
+    ("augmentation.none.views", 0, "augmentation.none.views: input should be greater than or equal to 1, but got 0"),
+    ("augmentation.none.transforms", [{"Rotate": {}, "Blur": {}}], "transforms[0]: expected one transform"),
+    ("augmentation.none.transforms", ["Rotate"], "none.transforms.0: expected a section of keys and values"),
+    ("augmentation", {}, "augmentation: dictionary should have at least 1 item"),
+    ("variants.head_only", None, "variants.head_only: expected a section of keys and values, but got None"),
+    ("training.seeds", [], "training.seeds: list should have at least 1 item"),
+    ("training.seeds", [-1], "training.seeds.0: input should be greater than or equal to 0, but got -1"),
+    ("study.seed", -1, "study.seed: input should be greater than or equal to 0, but got -1"),
+    ("study.name", "My study", "study.name: string should match pattern"),
+    ("comparison.metric", "acuracy", "comparison.metric: input should be 'accuracy', 'balanced_accuracy'"),
+    ("comparison.resamples", 10, "comparison.resamples: input should be greater than or equal to 200, but got 10"),
+]
+
+WRONG_TOGETHER = [
+    ("data.source", "phantom", "data: source: phantom needs a section data.phantom"),
+    ("data.source", "kaggle", "data: source: kaggle needs a section data.kaggle"),
+    ("data.kaggle", {}, "data.kaggle: expected either dataset, with its version, or competition"),
+    ("data.kaggle", {"dataset": "a/b"}, "data.kaggle: dataset needs a version: the number on its page"),
+    (
+        "data.kaggle",
+        {"competition": "a", "version": 1},
+        "data.kaggle: version belongs to dataset; a competition has none",
+    ),
+    ("data.kaggle", {"competition": "a", "dataset": "b/c", "version": 1}, "data.kaggle: expected either dataset"),
+    ("data.layout", "label_csv", "data.layout: label_csv needs file, image, label: the CSV file and its column names"),
+    (
+        "data.layout",
+        {"kind": "class_folders", "label": "plane"},
+        "data.layout: file, image, label, split and images belong to label_csv, not to class_folders",
+    ),
+    ("data.group", {}, "data.group: expected either pattern or column"),
+    ("data.group", {"pattern": "a", "column": "b"}, "data.group: expected either pattern or column"),
+    ("data.split", {"method": "kfold", "folds": 2}, "data.split: kfold needs folds: 3 or more"),
+    (
+        "data.split",
+        {"method": "random", "test": 0.6, "validation": 0.4},
+        "data.split: test + validation must stay below 1, but are 1",
+    ),
+    (
+        "backbones.cnn_small.pretraining",
+        {"epochs": 1},
+        "backbones.cnn_small: pretraining belongs to weights: simulated, not to weights: none",
+    ),
+    (
+        "strategies.frozen",
+        {"head": "knn", "train": "all"},
+        "strategies.frozen: head: knn is fitted on frozen features: it goes with train: head alone",
+    ),
+    ("strategies.frozen", {"init": "random", "train": {"last": 2}}, "would freeze layers that never learned"),
+    ("strategies.frozen", {"backbone_lr": 1e-5}, "backbone_lr needs train: all or {last: N}"),
+    ("strategies.frozen", {"nesterov": True}, "nesterov belongs to optimizer: sgd with a momentum above 0"),
+    (
+        "strategies.frozen",
+        {"nesterov": True, "optimizer": "sgd", "momentum": 0.0},
+        "nesterov belongs to optimizer: sgd with a momentum above 0",
+    ),
+    ("training.seeds", [1, 2, 1], "training: seeds must differ, but are [1, 2, 1]"),
+    ("variants.head_only", LINE | {"backbone": "resnet81"}, "no 'resnet81' in backbones; did you mean 'resnet18'?"),
+    (
+        "variants.head_only",
+        LINE | {"strategy": "xyz"},
+        "variants.head_only.strategy: no 'xyz' in strategies; there are frozen, prototypes, scratch",
+    ),
+    (
+        "variants.head_only",
+        LINE | {"augmentation": "cutmxi"},
+        "variants.head_only.augmentation: no 'cutmxi' in augmentation; did you mean 'cutmix'?",
+    ),
+    ("variants.Head", LINE, "variants.Head: names match [a-z0-9_]+"),
+    ("backbones.res-net", {"weights": "none"}, "backbones.res-net: names match [a-z0-9_]+"),
+    ("variants.majority", LINE, "variants.majority: 'majority' is the name of a baseline row; choose another"),
+    (
+        "variants.nearest_neighbour",
+        LINE,
+        "variants.nearest_neighbour: 'nearest_neighbour' is the name of a baseline row; choose another",
+    ),
+    (
+        "variants.head_only",
+        LINE | {"backbone": "cnn_small"},
+        "variants.head_only: init: pretrained needs weights, but backbones.cnn_small.weights is none; "
+        "give weights, or use a strategy with init: random",
+    ),
+    (
+        "variants.head_only",
+        LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
+        "variants.head_only: head: prototypes needs hard labels, but cutmix makes soft ones",
+    ),
+    (
+        "variants.head_only",
+        LINE | {"augmentation": "cutmix", "shots": 5},
+        "variants.head_only: shots: 5 with cutmix would mix in images beyond the shots",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "line"), [*WRONG_VALUES, *WRONG_TOGETHER])
+def test_each_mistake_is_told_in_one_line(params_with: Make, key: str, value: Any, line: str) -> None:
+    (problem,) = problems_of(params_with({key: value}))
+    assert line in problem
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("study", "data", "augmentation", "backbones", "strategies", "training", "variants", "comparison"),
+        *("study.title", "data.leakage", "data.group", "variants.head_only.strategy", "backbones.resnet18.weights"),
+    ],
+)
+def test_what_is_missing_is_named(params_with: Make, key: str) -> None:
+    assert problems_of(params_with(without=key)) == [f"params.yaml: {key}: missing"]
+
+
+@pytest.mark.parametrize("raw", [None, [], "text", 3])
+def test_a_file_that_is_no_table_of_sections_is_told_so(raw: Any) -> None:
+    assert problems_of(raw) == [f"params.yaml: expected a section of keys and values, but got {raw!r}"]
+
+
+def test_all_wrong_values_are_listed_at_once(params_with: Make) -> None:
+    found = problems_of(params_with({"data.colour": 1, "study.seed": "x", "strategies.frozen.lr": 0}, "training"))
+    assert sorted(line.split(": ")[1] for line in found) == [
+        "data.colour",
+        "strategies.frozen.lr",
+        "study.seed",
+        "training",
+    ]
+
+
+def test_all_wrong_names_and_combinations_are_listed_at_once(params_with: Make) -> None:
+    lines = {
+        "variants.Bad-Name": LINE,
+        "variants.two": LINE | {"backbone": "x", "strategy": "y"},
+        "variants.three": LINE | {"epochs": 0},
+        "variants.four": LINE | {"strategy": "prototypes", "augmentation": "cutmix", "shots": 1},
+    }
+    found = problems_of(params_with(lines))
+    assert [line.split(": ")[1] for line in found] == [
+        "variants.Bad-Name",
+        "variants.two.backbone",
+        "variants.two.strategy",
+        "variants.three.epochs",
+        "variants.four",
+        "variants.four",
+    ]
+
+
+def test_a_fitted_head_needs_kept_views(params_with: Make) -> None:
+    changes = {
+        "augmentation.fresh": {"views": "fresh", "transforms": [{"HorizontalFlip": {}}]},
+        "variants.head_only": LINE | {"strategy": "prototypes", "augmentation": "fresh"},
+    }
+    assert problems_of(params_with(changes)) == [
+        "params.yaml: variants.head_only: head: prototypes is fitted once on kept views; "
+        "give the policy a number of views"
+    ]
