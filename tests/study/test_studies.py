@@ -8,8 +8,7 @@ import pytest
 
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.evaluation.names import METRICS
-from medtransfer.study import load_study
-from medtransfer.study.use import list_studies
+from medtransfer.study.use import list_studies, read_study
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
@@ -17,7 +16,7 @@ STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_study_loads_and_resolves(path: Path) -> None:
-    study = load_study(path)
+    study = read_study(path)
     assert study.params.study.name == path.stem
     assert set(study.variants) == set(study.params.variants)
     assert len({variant.key() for variant in study.variants.values()}) == len(study.variants)
@@ -25,7 +24,7 @@ def test_a_study_loads_and_resolves(path: Path) -> None:
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_studys_policies_can_be_drawn_and_its_published_metrics_exist(path: Path) -> None:
-    params = load_study(path).params
+    params = read_study(path).params
     found = {name: policy_problems(policy, params.data.image_size) for name, policy in params.augmentation.items()}
     assert not any(found.values()), found
     if params.comparison.reference is not None:

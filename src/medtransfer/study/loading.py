@@ -47,6 +47,8 @@ def check_study(raw: Any, where: str) -> Study:
     Raises `UserError` with one line for every problem: keys, types and ranges first, then names that refer
     to nothing and parts that do not go together.
     """
+    if isinstance(raw, dict) and "grid" in raw:
+        raise UserError(f"{where}: grid belongs to a file of studies/; `medtransfer use NAME` writes its lines out")
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:

@@ -8,47 +8,73 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from medtransfer.errors import UserError
 from medtransfer.files import write_text
-from medtransfer.study.loading import check_study, load_study, near, parse_yaml, read_yaml
+from medtransfer.study.grid import write_out
+from medtransfer.study.loading import Study, check_study, near, parse_yaml, read_yaml
 
 LONGEST_LINE = 160
 
 
 def list_studies(folder: Path) -> dict[str, str]:
     """Give the title of every study in a folder, by its name."""
-    return {path.stem: load_study(path).params.study.title for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: read_study(path).params.study.title for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_study(path: Path) -> Study:
+    """Read and check a file of `studies/`, its grid written out."""
+    raw = read_yaml(path)
+    write_out(raw, str(path))
+    return check_study(raw, str(path))
 
 
 def use_study(name: str, changes: Sequence[str], folder: Path, target: Path) -> None:
-    """Write the study `name`, changed, to `target`, comments and all.
+    """Write the study `name`, changed and its grid written out, to `target`, comments and all.
 
-    A change is `key.path=value`, the value in YAML. Raises `UserError` where there is no such study or key,
-    or the result is no valid study; then `target` stays as it was.
+    A change is `key.path=value`, the value in YAML; those of the grid come first, the others can change its
+    lines. Raises `UserError` where there is no such study or key, or the result is no valid study; then
+    `target` stays as it was.
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"no study {name!r}{near(name, (file.stem for file in folder.glob('*.yaml')))}")
-    read_yaml(path)
+    raw = read_yaml(path)
     text = path.read_text(encoding="utf-8")
-    if changes:
-        text = _changed(text, changes)
+    if changes or (isinstance(raw, dict) and "grid" in raw):
+        text = _changed(text, changes, str(path))
     check_study(parse_yaml(text, str(path)), str(path))
     write_text(target, text)
 
 
-def _changed(text: str, changes: Sequence[str]) -> str:
+def _changed(text: str, changes: Sequence[str], where: str) -> str:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = LONGEST_LINE
     document = yaml.load(text)
-    for change in changes:
+    of_the_grid = [change for change in changes if change.startswith(("grid.", "grid="))]
+    for change in of_the_grid:
         _change(document, change)
+    if "grid" in document:
+        write_out(document, where)
+        _one_line_each(document)
+    for change in changes:
+        if change not in of_the_grid:
+            _change(document, change)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+def _one_line_each(document: Any) -> None:
+    """Have plain variants, which a grid made, written in braces on one line."""
+    variants: dict[str, Any] = document["variants"]
+    for name, line in variants.items():
+        if type(line) is dict:
+            variants[name] = CommentedMap(line)
+            variants[name].fa.set_flow_style()
 
 
 def _change(document: Any, change: str) -> None:
