@@ -27,7 +27,7 @@ REFERENCE = {
 def test_rows_stand_from_the_best_to_the_worst_then_baselines_then_published(
     study_with: MakeStudy, finished: Places
 ) -> None:
-    table = compare(study_with(reference=REFERENCE), finished)
+    table = compare(study_with(reference=REFERENCE), finished).table
     assert table["kind"].tolist() == ["variant"] * 3 + ["baseline"] * 2 + ["published"] * 2
     for _, rows in table.groupby("kind"):
         assert rows["accuracy"].is_monotonic_decreasing
@@ -39,7 +39,7 @@ def test_rows_stand_from_the_best_to_the_worst_then_baselines_then_published(
 
 
 def test_values_are_means_over_runs_and_lie_in_their_intervals(study_with: MakeStudy, finished: Places) -> None:
-    table = compare(study_with(), finished).set_index("variant")
+    table = compare(study_with(), finished).table.set_index("variant")
     for name in table.index:
         runs = read_predictions(finished.predictions(name)).runs().values()
         accuracies = [(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]
@@ -52,7 +52,7 @@ def test_values_are_means_over_runs_and_lie_in_their_intervals(study_with: MakeS
 
 
 def test_variants_of_one_skill_are_tied_and_a_weak_one_is_not(study_with: MakeStudy, finished: Places) -> None:
-    table = compare(study_with(), finished).set_index("variant")
+    table = compare(study_with(), finished).table.set_index("variant")
     assert table.loc[["strong", "twin"], "tied_with_best"].tolist() == [True, True]
     assert not table.loc["weak", "tied_with_best"]
     assert table.loc["weak", "difference_high"] < 0
@@ -66,7 +66,7 @@ def read(places: Places, name: str) -> str:
 
 
 def test_the_files_say_what_the_table_says(study_with: MakeStudy, finished: Places) -> None:
-    table = compare(study_with(metric="f1_macro"), finished)
+    table = compare(study_with(metric="f1_macro"), finished).table
     written = pd.read_csv(finished.root / "metrics" / "comparison.csv")
     assert written["variant"].tolist() == table["variant"].tolist()
     np.testing.assert_allclose(written["f1_macro"], table["f1_macro"], rtol=1e-5)
@@ -80,7 +80,7 @@ def test_the_files_say_what_the_table_says(study_with: MakeStudy, finished: Plac
 
 
 def test_a_row_tells_what_it_is_made_of(study_with: MakeStudy, finished: Places) -> None:
-    table = compare(study_with(), finished).set_index("variant")
+    table = compare(study_with(), finished).table.set_index("variant")
     weak = table.loc["weak"]
     assert (weak["backbone"], weak["strategy"], weak["augmentation"], weak["runs"]) == ("small", "scratch", "none", 2)
     assert (weak["parameters"], weak["trainable_parameters"], weak["multiply_adds"]) == (3000, 1500, 30000)
@@ -109,9 +109,9 @@ def test_two_comparisons_write_the_same_bytes(study_with: MakeStudy, finished: P
 
 def test_another_seed_draws_other_intervals_and_the_same_values(finished: Places, study_with: MakeStudy) -> None:
     study = study_with()
-    first = compare(study, finished)
+    first = compare(study, finished).table
     section = study.params.study.model_copy(update={"seed": 4})
-    second = compare(Study(study.params.model_copy(update={"study": section}), study.variants), finished)
+    second = compare(Study(study.params.model_copy(update={"study": section}), study.variants), finished).table
     pd.testing.assert_series_equal(first["accuracy"], second["accuracy"])
     assert (first["f1_macro_low"] != second["f1_macro_low"]).any()
 
@@ -134,12 +134,12 @@ def test_predictions_of_other_test_images_are_an_error(study_with: MakeStudy, fi
 
 
 def test_validation_rows_change_nothing(study_with: MakeStudy, finished: Places) -> None:
-    expected = compare(study_with(), finished)
+    expected = compare(study_with(), finished).table
     for name in ("strong", "majority"):
         table = read_predictions(finished.predictions(name)).table
         further = table.assign(role="validation", path="v" + table["path"], label=0)
         write_predictions(finished.predictions(name), [table, further])
-    pd.testing.assert_frame_equal(compare(study_with(), finished), expected)
+    pd.testing.assert_frame_equal(compare(study_with(), finished).table, expected)
 
 
 def test_files_of_variants_that_are_no_more_are_named_and_left_alone(
@@ -147,7 +147,7 @@ def test_files_of_variants_that_are_no_more_are_named_and_left_alone(
 ) -> None:
     left_over = finished.predictions("an_old_one")
     shutil.copy(finished.predictions("twin"), left_over)
-    table = compare(study_with(), finished)
+    table = compare(study_with(), finished).table
     assert "an_old_one" in capsys.readouterr().err
     assert left_over.exists()
     assert "an_old_one" not in set(table["variant"])

@@ -6,7 +6,6 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,12 @@ from medtransfer.comparison.bootstrap import draw_counts
 from medtransfer.comparison.cost import cost_page, cost_table
 from medtransfer.comparison.figures import write_interval_figure, write_size_figure
 from medtransfer.comparison.markdown import comparison_page
-from medtransfer.comparison.plots import write_plots
+from medtransfer.comparison.plots import confusion_table, learning_table, roc_table, write_plots
+from medtransfer.comparison.results import CALIBRATION, EFFECTS, OPERATING, PER_CLASS, RELIABILITY, Comparison, frame
 from medtransfer.comparison.rows import difference_columns, order_rows, published_rows, variant_row
-from medtransfer.comparison.scores import Scores, score
-from medtransfer.comparison.ties import differences_to_best
+from medtransfer.comparison.scores import HEADLINE, Scores, score
+from medtransfer.comparison.tables import image_table, published_table, verdict_of
+from medtransfer.comparison.ties import all_pairs, differences_to_best
 from medtransfer.errors import UserError
 from medtransfer.evaluation.predictions import Predictions, read_predictions
 from medtransfer.files import write_json, write_text
@@ -47,29 +48,66 @@ class Places:
         return self.root / "models" / name
 
 
-def compare(study: Study, places: Places = Places()) -> pd.DataFrame:
-    """Write `metrics/summary.json`, the comparison and cost tables, the plots and the figures.
+def compare(study: Study, places: Places = Places()) -> Comparison:
+    """Compare the variants of the params, and write the tables, plots and figures.
 
-    The variants are those of the params; files of others are named in a warning and left alone. Raises
-    `UserError` where the predictions of one are missing. Returns the comparison table.
+    Files of other variants are named in a warning and left alone. Raises `UserError` where the predictions of
+    one are missing.
     """
-    settings = study.params.comparison
+    comparison = _results(study, places)
+    _write(comparison, places)
+    return comparison
+
+
+def _results(study: Study, places: Places) -> Comparison:
     predictions = _read_all(study, places)
     _warn_of_orphans(study, places)
-    scores, notes = _score_all(study, predictions)
+    scores, test = _score_all(study, predictions)
     about = json.loads((places.root / "data/prepared/dataset.json").read_text(encoding="utf-8"))
-    notes["warnings"] = about["warnings"]
+    tests = {name: predictions[name].of_role("test") for name in study.variants}
     table = _table(study, places, scores)
-    metrics = places.root / "metrics"
-    write_text(metrics / "comparison.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    page = comparison_page(study.params.study.title, table, settings.metric, settings.confidence, notes)
+    own = {name: scores[name] for name in study.variants}
+    pairs = all_pairs(own, study.params.comparison.confidence)
+    metric = study.params.comparison.metric
+    return Comparison(
+        study=study,
+        metrics=(metric, *(name for name in HEADLINE if name != metric)),
+        classes=tuple(next(iter(tests.values())).classes),
+        test=test,
+        warnings=tuple(about["warnings"]),
+        verdict=verdict_of(table, metric),
+        table=table,
+        pairs=pairs,
+        effects=frame(EFFECTS, []),
+        calibration=frame(CALIBRATION, []),
+        reliability=frame(RELIABILITY, []),
+        operating=frame(OPERATING, []),
+        curves=roc_table(tests),
+        per_class=frame(PER_CLASS, []),
+        confusion=confusion_table(tests),
+        learning=learning_table({name: places.model(name) / "history.csv" for name in study.variants}),
+        costs=cost_table(list(study.variants), places.root / "metrics" / "cost"),
+        images=image_table(tests),
+        published=published_table(table),
+        audit=json.loads((places.root / "metrics" / "data.json").read_text(encoding="utf-8")),
+        about=about,
+    )
+
+
+def _write(found: Comparison, places: Places) -> None:
+    metrics, plots = places.root / "metrics", places.root / "plots"
+    write_text(metrics / "comparison.csv", found.table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    title = found.study.params.study.title
+    notes = found.test | {"warnings": found.warnings}
+    page = comparison_page(title, found.table, found.metric, found.confidence, notes)
     write_text(metrics / "comparison.md", page)
-    write_json(metrics / "summary.json", _summary(study, scores))
-    costs = cost_table(list(study.variants), metrics / "cost")
-    write_text(metrics / "cost.csv", costs.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    write_text(metrics / "cost.md", cost_page(costs))
-    _draw(study, places, table, predictions, about["warnings"])
-    return table
+    write_json(metrics / "summary.json", _summary(found))
+    write_text(metrics / "cost.csv", found.costs.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_text(metrics / "cost.md", cost_page(found.costs))
+    write_plots(plots, found)
+    warnings = list(found.warnings)
+    write_interval_figure(found.table, found.metric, title, warnings, found.confidence, plots / "comparison.png")
+    write_size_figure(found.table, found.metric, plots / "size.png")
 
 
 def _read_all(study: Study, places: Places) -> dict[str, Predictions]:
@@ -93,7 +131,7 @@ def _warn_of_orphans(study: Study, places: Places) -> None:
         )
 
 
-def _score_all(study: Study, predictions: dict[str, Predictions]) -> tuple[dict[str, Scores], dict[str, Any]]:
+def _score_all(study: Study, predictions: dict[str, Predictions]) -> tuple[dict[str, Scores], dict[str, int]]:
     tests = {name: found.of_role("test") for name, found in predictions.items()}
     images = next(iter(tests.values())).images
     for name, test in tests.items():
@@ -126,18 +164,10 @@ def _table(study: Study, places: Places, scores: dict[str, Scores]) -> pd.DataFr
     return order_rows(rows + published_rows(study.params.comparison.reference), metric)
 
 
-def _summary(study: Study, scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
+def _summary(found: Comparison) -> dict[str, dict[str, float]]:
     """Give the few numbers of each variant that `dvc metrics diff` shows."""
-    wanted = dict.fromkeys((*SUMMARY, study.params.comparison.metric))
-    return {name: {metric: round(scores[name].value[metric], 4) for metric in wanted} for name in study.variants}
-
-
-def _draw(
-    study: Study, places: Places, table: pd.DataFrame, predictions: dict[str, Predictions], warnings: list[str]
-) -> None:
-    plots, settings = places.root / "plots", study.params.comparison
-    histories = {name: places.model(name) / "history.csv" for name in study.variants}
-    write_plots(plots, {name: predictions[name] for name in study.variants}, histories)
-    title = study.params.study.title
-    write_interval_figure(table, settings.metric, title, warnings, settings.confidence, plots / "comparison.png")
-    write_size_figure(table, settings.metric, plots / "size.png")
+    wanted = dict.fromkeys((*SUMMARY, found.metric))
+    rows = found.table[found.table["kind"] == "variant"].set_index("variant")
+    return {
+        name: {metric: round(float(rows.loc[name, metric]), 4) for metric in wanted} for name in found.study.variants
+    }

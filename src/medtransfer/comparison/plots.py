@@ -7,23 +7,41 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from medtransfer.comparison.results import CONFUSION, CURVES, LEARNING, Comparison
 from medtransfer.evaluation.curves import macro_roc
 from medtransfer.evaluation.predictions import Predictions
 from medtransfer.files import write_text
 
-CURVES = ("train_loss", "validation_loss", "validation_accuracy")
+LEARNED = ("train_loss", "validation_loss", "validation_accuracy")
 
 
-def write_plots(folder: Path, predictions: dict[str, Predictions], histories: dict[str, Path]) -> None:
+def write_plots(folder: Path, found: Comparison) -> None:
     """Write learning_curves.csv, roc_curves.csv and confusion.csv; rows bear their variant."""
-    _write(folder / "learning_curves.csv", [_learning(name, path) for name, path in histories.items()])
-    tests = {name: found.of_role("test") for name, found in predictions.items()}
-    _write(folder / "roc_curves.csv", [_roc(name, test) for name, test in tests.items()])
-    _write(folder / "confusion.csv", [_confusion(name, test) for name, test in tests.items()])
+    roc = found.curves[found.curves["curve"] == "roc"]
+    names = {"x": "false_positive_rate", "y": "true_positive_rate"}
+    _write(folder / "learning_curves.csv", found.learning)
+    _write(folder / "roc_curves.csv", roc[["variant", "x", "y"]].rename(columns=names))
+    _write(folder / "confusion.csv", found.confusion)
+
+
+def learning_table(histories: dict[str, Path]) -> pd.DataFrame:
+    """Read how each variant learned, mean over its runs."""
+    tables = [_learning(name, path) for name, path in histories.items()]
+    return pd.concat(tables, ignore_index=True)[list(LEARNING)]
+
+
+def roc_table(tests: dict[str, Predictions]) -> pd.DataFrame:
+    """Make the mean ROC curve of each variant."""
+    return pd.concat([_roc(name, test) for name, test in tests.items()], ignore_index=True).reindex(columns=CURVES)
+
+
+def confusion_table(tests: dict[str, Predictions]) -> pd.DataFrame:
+    """Count, for each variant, which label was predicted as which class."""
+    return pd.concat([_confusion(name, test) for name, test in tests.items()], ignore_index=True)[list(CONFUSION)]
 
 
 def _learning(name: str, path: Path) -> pd.DataFrame:
-    mean = pd.read_csv(path).groupby("epoch")[list(CURVES)].mean().reset_index()
+    mean = pd.read_csv(path).groupby("epoch")[list(LEARNED)].mean().reset_index()
     mean["epoch"] += 1
     return mean.assign(variant=name)
 
@@ -32,7 +50,7 @@ def _roc(name: str, test: Predictions) -> pd.DataFrame:
     labels = test.images["label"].to_numpy()
     curves = [macro_roc(labels, scores) for scores in test.replicates]
     mean = np.mean([true_rate for _, true_rate in curves], axis=0)
-    return pd.DataFrame({"false_positive_rate": curves[0][0], "true_positive_rate": mean}).assign(variant=name)
+    return pd.DataFrame({"variant": name, "curve": "roc", "x": curves[0][0], "y": mean})
 
 
 def _confusion(name: str, test: Predictions) -> pd.DataFrame:
@@ -46,7 +64,5 @@ def _confusion(name: str, test: Predictions) -> pd.DataFrame:
     return counts.assign(variant=name)
 
 
-def _write(path: Path, tables: list[pd.DataFrame]) -> None:
-    table = pd.concat(tables, ignore_index=True)
-    columns = ["variant", *(column for column in table if column != "variant")]
-    write_text(path, table[columns].to_csv(index=False, float_format="%.5g", lineterminator="\n"))
+def _write(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False, float_format="%.5g", lineterminator="\n"))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
 from medtransfer.comparison.bootstrap import percentile_interval
+from medtransfer.comparison.results import PAIRS, frame
+from medtransfer.comparison.scores import HEADLINE, Scores
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,25 @@ def differences_to_best(
         low, high = percentile_interval(gaps[name], confidence)
         found[name] = Difference(values[name] - values[best], low, high, float(p), bool(p >= 1 - confidence))
     return found
+
+
+def all_pairs(scores: dict[str, Scores], confidence: float) -> pd.DataFrame:
+    """Test every pair of variants by every metric; see `Comparison.pairs`."""
+    rows = []
+    for metric in HEADLINE:
+        found = [_pair(metric, a, b, scores, confidence) for a, b in combinations(scores, 2)]
+        corrected = holm(np.array([row["p"] for row in found]))
+        for row, p in zip(found, corrected, strict=True):
+            rows.append(row | {"p_corrected": float(p), "different": bool(p < 1 - confidence)})
+    return frame(PAIRS, rows)
+
+
+def _pair(metric: str, a: str, b: str, scores: dict[str, Scores], confidence: float) -> dict[str, object]:
+    difference = scores[a].value[metric] - scores[b].value[metric]
+    resampled = scores[a].resampled[metric] - scores[b].resampled[metric]
+    low, high = percentile_interval(resampled, confidence)
+    row = {"metric": metric, "a": a, "b": b, "difference": difference, "se": float(np.nanstd(resampled, ddof=1))}
+    return row | {"low": low, "high": high, "p": _p_value(difference, resampled)}
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
