@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from medtransfer.dataset.split import LEAST_VALIDATION, assign_splits, usable_validation
@@ -193,3 +193,30 @@ def test_single_images_are_split_almost_exactly() -> None:
     found, _ = assign_splits(table, split_of(), 5)
     counts = pd.crosstab(found["label"], found["split"])
     np.testing.assert_array_equal(counts[["train", "val", "test"]], [[50, 20, 30], [10, 4, 6]])
+
+
+@QUICKLY
+@given(tables(), st.integers(6, 30), SEEDS)
+def test_fewer_training_images_are_drawn_by_class_and_whole_groups(table: pd.DataFrame, wanted: int, seed: int) -> None:
+    whole, _ = assign_splits(table, split_of(), seed)
+    train = whole[whole["split"] == "train"]
+    assume(len(train) > wanted)
+    fewer, (note,) = assign_splits(table, split_of(train_images=wanted), seed)
+    kept = fewer[fewer["split"] == "train"]
+    assert f"keeps {len(kept)} of {len(train)}" in note
+    dropped = set(train["path"]) - set(kept["path"])
+    assert not set(kept["group"]) & set(train["group"][train["path"].isin(dropped)])
+    for label, rows in train.groupby("label"):
+        exact = wanted / len(train) * len(rows)
+        assert abs((kept["label"] == label).sum() - exact) <= rows["group"].value_counts().iloc[0] + 1e-9
+    assert (
+        fewer[fewer["split"] != "train"]
+        .reset_index(drop=True)
+        .equals(whole[whole["split"] != "train"].reset_index(drop=True))
+    )
+
+
+def test_more_training_images_than_there_are_is_an_error() -> None:
+    table = table_of([(label, 2, None) for label in "ab" for _ in range(8)])
+    with pytest.raises(UserError, match="train_images: 1000, but there are only"):
+        assign_splits(table, split_of(train_images=1000), 0)

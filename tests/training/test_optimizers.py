@@ -47,3 +47,13 @@ def test_set_rate_scales_every_group_from_its_full_rate() -> None:
     for factor in (0.5, 0.1):
         set_rate(optimizer, factor)
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.001 * factor, 0.01 * factor])
+
+
+def test_rates_rise_geometrically_from_the_first_layer_to_the_last() -> None:
+    network = assembled("cnn_small", "linear", 32)
+    strategy = Strategy(train="all", lr=0.1, backbone_lr=0.01, first_layer_lr=0.0001)
+    optimizer = build_optimizer(network, strategy)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.0001, 0.001, 0.01, 0.1])
+    ours = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    theirs = list(network.parameters())
+    assert [id(parameter) for parameter in ours] == [id(parameter) for parameter in theirs]

@@ -54,10 +54,11 @@ def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tupl
     ("policy", "strategy"),
     [
         (FLIPS, {"train": "all", "patience": 2, "epochs": 4}),
+        (FLIPS, {"train": "all", "lr": 0.02, "patience": 1, "resume_patience": 2, "epochs": 9}),
         (MIXED, {"train": "head", "head": "mlp", "dropout": 0.3, "optimizer": "sgd"}),
         (FLIPS | {"views": "fresh"}, {"train": "all", "schedule": {"kind": "plateau", "patience": 1}}),
     ],
-    ids=["fine-tuned", "frozen and mixed", "fresh views"],
+    ids=["fine-tuned", "gone on", "frozen and mixed", "fresh views"],
 )
 def test_a_killed_training_ends_in_the_bytes_of_an_uninterrupted_one(
     prepared: Prepared, tmp_path: Path, policy: dict[str, Any], strategy: dict[str, Any]

@@ -18,8 +18,9 @@ LEAST_VALIDATION = 30
 def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
     """Fill the columns `split` and `fold`; see `Roles` for what they mean.
 
-    The table needs path, label, group and the published split (or missing values). Returns the new table
-    and what was decided, as sentences. Raises `UserError` where the set cannot be split so.
+    The table needs path, label, group and the published split (or missing values). Returns the new table,
+    without the rows that `train_images` leaves out, and what was decided, as sentences. Raises `UserError`
+    where the set cannot be split so.
     """
     table = table.assign(fold=NOT_FOLDED)
     notes: list[str] = []
@@ -37,6 +38,9 @@ def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.Data
             notes += _few_groups(table, split.folds)
     if split.folds > 1:
         table["fold"] = _folds(table, split.folds, seed)
+    if split.train_images is not None:
+        table, note = _fewer_training_rows(table, split.train_images, seed)
+        notes.append(note)
     return table, notes
 
 
@@ -82,6 +86,22 @@ def _folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
     fold = np.full(len(table), NOT_FOLDED)
     fold[pool] = _parts(table[pool], np.full(folds, 1 / folds), seed, "folds")
     return fold
+
+
+def _fewer_training_rows(table: pd.DataFrame, wanted: int, seed: int) -> tuple[pd.DataFrame, str]:
+    train = (table["split"] == "train").to_numpy()
+    count = int(train.sum())
+    if count < wanted:
+        raise UserError(f"data.split.train_images: {wanted}, but there are only {count} training images")
+    kept = ~train
+    if count > wanted:
+        share = wanted / count
+        kept[train] = _parts(table[train], np.array([share, 1 - share]), seed, "train_images") == 0
+    else:
+        kept[train] = True
+    left = int(kept[train].sum())
+    note = f"data.split.train_images keeps {left} of {count} training images, by class and group"
+    return table[kept].reset_index(drop=True), note
 
 
 def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> np.ndarray:

@@ -119,13 +119,15 @@ class Split(Section):
     published: as the set's own folders or column say; where it has no usable validation rows, a share
     `validation` of train is carved, by group. random: stratified shares `test` and `validation`, by group.
     kfold: fold f tests, fold f + 1 validates, the others train. With published or random, `folds` above 1
-    rotates the validation rows and leaves the test rows as they are.
+    rotates the validation rows and leaves the test rows as they are. `train_images` keeps that many training
+    images, by class and group, and leaves the others out of the set.
     """
 
     method: Literal["published", "random", "kfold"]
     test: Fraction = 0.2
     validation: Fraction = 0.15
     folds: Count = 1
+    train_images: Count | None = None
 
     @model_validator(mode="after")
     def _enough_folds(self) -> Split:
@@ -133,6 +135,8 @@ class Split(Section):
             raise ValueError("kfold needs folds: 3 or more (one tests, one validates, the others train)")
         if self.method == "random" and self.test + self.validation >= 1:
             raise ValueError(f"test + validation must stay below 1, but are {self.test + self.validation:g}")
+        if self.train_images is not None and self.folds > 1:
+            raise ValueError("train_images goes with fixed training rows, not with folds")
         return self
 
 

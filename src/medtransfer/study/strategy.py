@@ -47,7 +47,12 @@ class LastModules(Section):
 
 
 class Strategy(Section):
-    """How a backbone becomes a classifier: from what start, which part trains, with which head, and how."""
+    """How a backbone becomes a classifier: from what start, which part trains, with which head, and how.
+
+    lr is the head's, backbone_lr the backbone's where it has another; from first_layer_lr, where given, the
+    rates rise geometrically to it, layer by layer. Training stops once the validation loss has not fallen for
+    `patience` epochs; with `resume_patience` it then goes on from the best epoch, once, with that patience.
+    """
 
     init: Literal["pretrained", "random"] = "pretrained"
     train: Annotated[
@@ -63,6 +68,7 @@ class Strategy(Section):
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     lr: Positive = 1e-3
     backbone_lr: Positive | None = None
+    first_layer_lr: Positive | None = None
     momentum: Share = 0.9
     nesterov: bool = False
     weight_decay: NotNegative = 0.0
@@ -71,6 +77,7 @@ class Strategy(Section):
     batch_size: Count = 32
     epochs: Count = 20
     patience: Count | None = None
+    resume_patience: Count | None = None
 
     @property
     def trains_backbone(self) -> bool:
@@ -90,6 +97,10 @@ class Strategy(Section):
             raise ValueError("init: random with train: {last: N} would freeze layers that never learned")
         if self.backbone_lr is not None and not self.trains_backbone:
             raise ValueError("backbone_lr needs train: all or {last: N}; nothing of the backbone trains here")
+        if self.first_layer_lr is not None and not self.trains_backbone:
+            raise ValueError("first_layer_lr needs train: all or {last: N}; nothing of the backbone trains here")
+        if self.resume_patience is not None and self.patience is None:
+            raise ValueError("resume_patience needs a patience that runs out first")
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ValueError("nesterov belongs to optimizer: sgd with a momentum above 0")
         return self

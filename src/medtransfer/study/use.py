@@ -57,7 +57,7 @@ def _changed(text: str, changes: Sequence[str], where: str) -> str:
     of_the_grid = [change for change in changes if change.startswith(("grid.", "grid="))]
     for change in of_the_grid:
         _change(document, change)
-    if "grid" in document:
+    if isinstance(document, dict) and "grid" in document:
         write_out(document, where)
         _one_line_each(document)
     for change in changes:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from medtransfer.backbones.network import Network
@@ -21,6 +19,7 @@ from medtransfer.training.losses import SoftLabelLoss
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_logits
 from medtransfer.training.schedules import rate_factor
+from medtransfer.training.stopping import best_epoch, goes_on, is_finished
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     """Train for `strategy.epochs`, or until the validation loss has not fallen for `patience` epochs.
 
     With a patience the network ends as it was after the epoch of the lowest validation loss, without one as
-    it was after the last. Goes on from `checkpoint` where that holds epochs of the same job: everything
+    it was after the last. With `resume_patience` it goes on once, from the epoch kept so far, with a new
+    optimizer. Goes on from `checkpoint` where that holds epochs of the same job: everything
     random is drawn from (key, epoch), so the end is the same to the bit. `report` hears every epoch, those
     of the checkpoint too.
     """
@@ -85,33 +85,30 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     epochs, best, seconds = _restore(job, optimizer, checkpoint)
     for record in epochs:
         report(record)
-    while not _finished(epochs, strategy):
+    while not is_finished(losses := [record.validation_loss for record in epochs], strategy):
         started = time.perf_counter()
         number = len(epochs)
-        factor = rate_factor(strategy.schedule, number, strategy.epochs, [record.validation_loss for record in epochs])
+        if goes_on(losses, strategy):
+            job.network.load_state_dict(best, strict=False)
+            optimizer = build_optimizer(job.network, strategy)
+        factor = rate_factor(strategy.schedule, number, strategy.epochs, losses)
         set_rate(optimizer, factor)
         train_loss, train_accuracy = _train_epoch(job, optimizer, number)
         validation_loss, validation_accuracy = loss_and_accuracy(job, job.validation)
         epochs.append(
             Epoch(number, strategy.lr * factor, train_loss, train_accuracy, validation_loss, validation_accuracy)
         )
-        if strategy.patience is not None and best_epoch(epochs) == number:
+        if strategy.patience is not None and best_epoch([*losses, validation_loss]) == number:
             best = trained_state(job.network)
         seconds += time.perf_counter() - started
         checkpoint.save(_state(job, optimizer, epochs, best, seconds))
         report(epochs[-1])
     kept = len(epochs) - 1
     if strategy.patience is not None:
-        kept = best_epoch(epochs)
+        kept = best_epoch(losses)
         job.network.load_state_dict(best, strict=False)
     job.network.eval()
     return Fit(epochs, kept, seconds)
-
-
-def best_epoch(epochs: list[Epoch]) -> int:
-    """Give the number of the first epoch with the lowest validation loss; a loss that is no number is worst."""
-    losses = [record.validation_loss for record in epochs]
-    return int(np.argmin([math.inf if math.isnan(loss) else loss for loss in losses]))
 
 
 def trained_state(network: Network) -> dict[str, torch.Tensor]:
@@ -133,12 +130,6 @@ def loss_and_accuracy(job: Job, examples: Examples) -> tuple[float, float]:
     loss = float(job.loss(logits.to(device), labels.to(device)))
     right = (logits.argmax(dim=1) == labels.argmax(dim=1)).float().mean()
     return loss, float(right)
-
-
-def _finished(epochs: list[Epoch], strategy: Strategy) -> bool:
-    if len(epochs) >= strategy.epochs:
-        return True
-    return bool(strategy.patience and epochs and len(epochs) - 1 - best_epoch(epochs) >= strategy.patience)
 
 
 def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
