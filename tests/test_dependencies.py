@@ -15,7 +15,7 @@ WITHOUT_INFLUENCE = {"errors.py", "files.py", "hardware.py", "progress.py", "tra
 """What shows, stores or reports, but does not change what a stage computes: no stage re-runs for it."""
 
 LAYERS = [
-    {"errors", "files", "hardware", "progress", "seeding", "plotting"},
+    {"errors", "files", "hardware", "markdown", "progress", "seeding", "plotting"},
     {"study"},
     {"sources", "layouts", "compute"},
     {"dataset"},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.comparison.markdown import markdown_table
+from medtransfer.markdown import markdown_table
 
 COLUMNS = ("train_seconds", "stage_seconds", "seconds_an_image", "peak_memory_mb", "device", "threads")
 

@@ -10,6 +10,7 @@ import pandas as pd
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.scores import HEADLINE
 from medtransfer.evaluation.names import METRICS
+from medtransfer.markdown import in_figures, markdown_table
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -22,8 +23,6 @@ TITLES = {
     "log_loss": "Log loss",
     "ece": "ECE",
 }
-LEAST_WIDTH = 3
-"""A narrower column would have no room for the rule that says how it is aligned."""
 
 
 def comparison_page(title: str, table: pd.DataFrame, metric: str, confidence: float, notes: dict[str, Any]) -> str:
@@ -36,29 +35,6 @@ def comparison_page(title: str, table: pd.DataFrame, metric: str, confidence: fl
     if (table["kind"] == "published").any():
         parts += ["## Published figures beside ours", _published_table(table)]
     return "\n\n".join(parts) + "\n"
-
-
-def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
-    """Lay out a table with padded cells; all but the first `left` columns are aligned to the right."""
-    widths = [max(LEAST_WIDTH, *(len(row[column]) for row in [header, *rows])) for column in range(len(header))]
-
-    def line(cells: list[str]) -> str:
-        padded = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rules = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
-    return "\n".join([line(header), line(rules), *(line(row) for row in rows)])
-
-
-def in_figures(value: Any, digits: int = 3) -> str:
-    """Write a share as `.873`, or `–` where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    text = f"{value:.{digits}f}"
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def in_millions(value: Any) -> str:
