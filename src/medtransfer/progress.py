@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+from medtransfer.hardware import cpu_count
+
+CHUNK = 256
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def progress(total: int | None, desc: str, unit: str, initial: int = 0) -> tqdm[Any]:
@@ -25,3 +34,15 @@ def progress(total: int | None, desc: str, unit: str, initial: int = 0) -> tqdm[
 def notice(text: str) -> None:
     """Write a line to standard error without breaking a bar that is open."""
     tqdm.write(text, file=sys.stderr)
+
+
+def in_threads(function: Callable[[Item], Result], items: Sequence[Item], desc: str, unit: str) -> Iterator[Result]:
+    """Call `function` on all items in as many threads as there are processors; give the results in their order.
+
+    A few hundred calls are waiting at a time: a million of them would fill the memory. A bar shows what is left.
+    """
+    with progress(total=len(items), desc=desc, unit=unit) as bar, ThreadPoolExecutor(cpu_count()) as pool:
+        for start in range(0, len(items), CHUNK):
+            for result in pool.map(function, items[start : start + CHUNK]):
+                yield result
+                bar.update()

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from medtransfer.dataset.decode import decode
-from medtransfer.dataset.pack import CHUNK, pack, repack
+from medtransfer.dataset.pack import Packed, pack, repack
 from medtransfer.errors import UserError
+from medtransfer.progress import CHUNK
 
 RNG = np.random.default_rng(1)
 
@@ -69,8 +70,24 @@ def test_every_unreadable_file_is_listed_and_nothing_is_left(tmp_path: Path) -> 
     assert list(target.parent.iterdir()) == []
 
 
-def test_repacking_keeps_the_rows_asked_for(tmp_path: Path) -> None:
+def test_rows_of_a_packed_array_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
     original = RNG.integers(0, 256, (6, 4, 4, 1), dtype=np.uint8)
     np.save(tmp_path / "packed.npy", original)
-    repack(tmp_path / "packed.npy", np.array([0, 3, 4]))
-    np.testing.assert_array_equal(np.load(tmp_path / "packed.npy"), original[[0, 3, 4]])
+    packed = Packed(tmp_path / "packed.npy")
+    assert len(packed) == 6
+    assert packed.shape == original.shape
+    for rows in (3, [4, 0], slice(1, 3)):
+        found = packed[rows]
+        np.testing.assert_array_equal(found, original[rows])
+        assert not isinstance(found, np.memmap)
+
+
+@pytest.mark.parametrize("count", [6, CHUNK + 9])
+def test_repacking_keeps_the_rows_asked_for_and_writes_what_numpy_would(tmp_path: Path, count: int) -> None:
+    original = RNG.integers(0, 256, (count, 4, 4, 1), dtype=np.uint8)
+    kept = np.delete(np.arange(count), [1, 4])
+    np.save(tmp_path / "packed.npy", original)
+    np.save(tmp_path / "expected.npy", original[kept])
+    repack(tmp_path / "packed.npy", kept)
+    assert (tmp_path / "packed.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected.npy", "packed.npy"]

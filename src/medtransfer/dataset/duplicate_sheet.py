@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from medtransfer.dataset.pack import Images
 from medtransfer.plotting import new_figure, save_png
 
 COLUMNS, MOST_PAIRS = 3, 24
 
 
-def write_duplicate_sheet(images: np.ndarray, table: pd.DataFrame, pairs: pd.DataFrame, path: Path) -> None:
+def write_duplicate_sheet(images: Images, table: pd.DataFrame, pairs: pd.DataFrame, path: Path) -> None:
     """Draw pairs of packed images [n, size, size, channels]: those across splits first, then the doubtful ones.
 
     `table` has the rows' path, split and label; `pairs` the columns first, second and inliers.

@@ -9,19 +9,19 @@ agree on one affine map (RANSAC, Fischler and Bolles 1981). No network and no we
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from medtransfer.hardware import cpu_count
-from medtransfer.progress import progress
+from medtransfer.dataset.pack import Images
+from medtransfer.progress import in_threads
 
 SIZE, KEYPOINTS, CONTRAST = 128, 100, 0.02
 WORDS, WORD_SAMPLE, DIMENSIONS, DIMENSION_SAMPLE = 64, 8000, 256, 1000
 CANDIDATES = 5
+BLOCK = 256
 LEAST_INLIERS = 35
 """Of about 100 keypoints. Two heads, or two chests, of different patients agree on 20 at most, but for one in 1,000."""
 
@@ -37,13 +37,19 @@ _MIRROR = np.arange(128).reshape(4, 4, 8)[::-1, :, -np.arange(8) % 8].reshape(12
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
-    """Places [k, 2] in pixels at SIZE, and their RootSIFT descriptors float32 [k, 128]."""
+    """Places [k, 2] in pixels at SIZE, and their SIFT descriptors, whole numbers that fit uint8 [k, 128]."""
 
     places: np.ndarray
     descriptors: np.ndarray
 
+    def rooted(self, mirrored: bool = False) -> np.ndarray:
+        """Give the RootSIFT descriptors float32 [k, 128] of the image or of its mirror image."""
+        found = self.descriptors[:, _MIRROR] if mirrored else self.descriptors
+        sums = np.maximum(found.sum(axis=1, keepdims=True, dtype=np.float32), 1e-9)
+        return np.sqrt(found / sums, dtype=np.float32)
 
-def near_duplicate_pairs(images: np.ndarray, same: Sequence[object]) -> pd.DataFrame:
+
+def near_duplicate_pairs(images: Images, same: Sequence[object]) -> pd.DataFrame:
     """Find the near duplicates among packed images uint8 [n, size, size, channels].
 
     `same` marks exact duplicates, which are known: one of each set is compared for all. Returns a row a pair:
@@ -56,14 +62,12 @@ def near_duplicate_pairs(images: np.ndarray, same: Sequence[object]) -> pd.DataF
         keypoints = _describe(images, rows)
         plain, mirrored = _summaries(keypoints)
         candidates = sorted(_nearest(plain, plain, False) | _nearest(plain, mirrored, True))
-        bar = progress(total=len(candidates), desc="near duplicates", unit="pair")
-        with bar, ThreadPoolExecutor(cpu_count()) as pool:
-            for (one, other, mirror), inliers in zip(
-                candidates, pool.map(lambda pair: _inliers(keypoints, *pair), candidates), strict=True
-            ):
-                bar.update()
-                if inliers >= LEAST_INLIERS:
-                    pairs.append((int(rows[one]), int(rows[other]), mirror, inliers))
+        found = in_threads(lambda pair: _inliers(keypoints, *pair), candidates, "near duplicates", "pair")
+        pairs = [
+            (int(rows[one]), int(rows[other]), mirror, inliers)
+            for (one, other, mirror), inliers in zip(candidates, found, strict=True)
+            if inliers >= LEAST_INLIERS
+        ]
     return pd.DataFrame(pairs, columns=["first", "second", "mirrored", "inliers"])
 
 
@@ -75,40 +79,33 @@ def keypoints_of(pixels: np.ndarray) -> Keypoints:
     sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
     found, descriptors = sift.detectAndCompute(grey, None)
     if not found:
-        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
+        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
     found, descriptors = found[:KEYPOINTS], descriptors[:KEYPOINTS]  # ties can make more
-    rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
-    return Keypoints(np.array([point.pt for point in found], np.float32), rooted.astype(np.float32))
+    return Keypoints(np.array([point.pt for point in found], np.float32), descriptors.astype(np.uint8))
 
 
-def _describe(images: np.ndarray, rows: np.ndarray) -> list[Keypoints]:
+def _describe(images: Images, rows: np.ndarray) -> list[Keypoints]:
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # the pool below has the cores
+    cv2.setNumThreads(1)  # the images share the cores out
     try:
-        bar = progress(total=len(rows), desc="keypoints", unit="image")
-        with bar, ThreadPoolExecutor(cpu_count()) as pool:
-            keypoints = []
-            for item in pool.map(lambda row: keypoints_of(np.asarray(images[row])), rows):
-                keypoints.append(item)
-                bar.update()
+        return list(in_threads(lambda row: keypoints_of(images[row]), list(rows), "keypoints", "image"))
     finally:
         cv2.setNumThreads(threads)
-    return keypoints
 
 
 def _summaries(keypoints: list[Keypoints]) -> tuple[np.ndarray, np.ndarray]:
     """Give VLAD vectors [n, d] of unit length of the images and of their mirror images, on the same axes."""
     rng = np.random.default_rng(0)
     sample = rng.permutation(len(keypoints))[:DIMENSION_SAMPLE]
-    described = np.concatenate([keypoints[number].descriptors for number in sample])
+    described = np.concatenate([keypoints[number].rooted() for number in sample])
     described = rng.permutation(described)[:WORD_SAMPLE]
     if len(described) < WORDS:
         empty = np.zeros((len(keypoints), 1), np.float32)
         return empty, empty
     words = _words(described)
-    axes = _axes(np.stack([_vlad(keypoints[number].descriptors, words) for number in sample]))
-    plain = np.stack([_vlad(item.descriptors, words) @ axes for item in keypoints])
-    mirrored = np.stack([_vlad(item.descriptors[:, _MIRROR], words) @ axes for item in keypoints])
+    axes = _axes(np.stack([_vlad(keypoints[number].rooted(), words) for number in sample]))
+    plain = np.stack([_vlad(item.rooted(), words) @ axes for item in keypoints])
+    mirrored = np.stack([_vlad(item.rooted(mirrored=True), words) @ axes for item in keypoints])
     return _unit(plain), _unit(mirrored)
 
 
@@ -144,8 +141,8 @@ def _nearest(vectors: np.ndarray, others: np.ndarray, mirrored: bool) -> set[tup
     """Give each vector's nearest among the others as pairs (smaller number, larger number, mirrored)."""
     count = min(CANDIDATES, len(vectors) - 1)
     pairs = set()
-    for start in range(0, len(vectors), 1024):
-        similarity = vectors[start : start + 1024] @ others.T
+    for start in range(0, len(vectors), BLOCK):
+        similarity = vectors[start : start + BLOCK] @ others.T
         own = np.arange(len(similarity))
         similarity[own, start + own] = -2.0
         for row, found in enumerate(np.argpartition(-similarity, count - 1, axis=1)[:, :count]):
@@ -158,16 +155,21 @@ def _inliers(keypoints: list[Keypoints], first: int, second: int, mirrored: bool
     one, other = keypoints[first], keypoints[second]
     if min(len(one.places), len(other.places)) < LEAST_INLIERS:
         return 0
-    described = one.descriptors[:, _MIRROR] if mirrored else one.descriptors
-    matches = cv2.BFMatcher(cv2.NORM_L2, crossCheck=True).match(described, other.descriptors)
-    if len(matches) < LEAST_INLIERS:
+    source, target = _mutual_matches(one.rooted(mirrored), other.rooted())
+    if len(source) < LEAST_INLIERS:
         return 0
-    source = one.places[[match.queryIdx for match in matches]]
-    target = other.places[[match.trainIdx for match in matches]]
     affine, agree = cv2.estimateAffine2D(
-        source, target, method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION, maxIters=500
+        one.places[source], other.places[target], method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION, maxIters=500
     )
     if affine is None:
         return 0
     area = float(np.linalg.det(affine[:, :2])) * (-1 if mirrored else 1)
     return int(agree.sum()) if 1 / LARGEST_SCALE < area < LARGEST_SCALE else 0
+
+
+def _mutual_matches(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the descriptors (unit vectors) of which each is the nearest of the other."""
+    similarity = one @ other.T
+    nearest = similarity.argmax(axis=1)
+    mutual = np.flatnonzero(similarity.argmax(axis=0)[nearest] == np.arange(len(one)))
+    return mutual, nearest[mutual]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,7 @@ import pandas as pd
 from medtransfer.dataset.decode import Decoded, Resize, UnreadableImageError, decode
 from medtransfer.dataset.dicom import dicom_problem
 from medtransfer.errors import UserError
-from medtransfer.hardware import cpu_count
-from medtransfer.progress import progress
+from medtransfer.progress import in_threads
 
 CHUNK = 256
 
@@ -58,10 +57,33 @@ def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Pa
     return pd.DataFrame(described)
 
 
+class Packed:
+    """A packed array on disk, of which only the rows asked for come into memory: mapped pages would stay there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.shape: tuple[int, ...] = np.load(path, mmap_mode="r").shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return np.array(np.load(self._path, mmap_mode="r")[rows])
+
+
+Images = np.ndarray | Packed
+"""Packed images uint8 [n, size, size, channels], in memory or on disk."""
+
+
 def repack(path: Path, rows: np.ndarray) -> None:
     """Keep only `rows` of a packed array, in place."""
-    smaller = np.load(path, mmap_mode="r")[rows]
-    np.save(path, smaller)
+    packed = Packed(path)
+    smaller = path.with_suffix(".kept")
+    with smaller.open("wb") as file:
+        _write_header(file, (len(rows), *packed.shape[1:]))
+        for start in range(0, len(rows), CHUNK):
+            file.write(packed[rows[start : start + CHUNK]].tobytes())
+    smaller.replace(path)
 
 
 def _decode_all(
@@ -73,21 +95,19 @@ def _decode_all(
         except UnreadableImageError as error:
             return error
 
-    bar = progress(total=len(paths), desc="prepare", unit="image")
-    with bar, ThreadPoolExecutor(cpu_count()) as pool:
-        for start in range(0, len(paths), CHUNK):
-            for item in pool.map(one, paths[start : start + CHUNK]):
-                yield item
-                bar.update()
+    return in_threads(one, paths, "prepare", "image")
 
 
 def _keep_channels(scratch: Path, shape: tuple[int, int, int, int], target: Path) -> None:
     """Copy the first channels of raw pixels in three into a .npy file of that shape."""
     count, size, _, channels = shape
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     with scratch.open("rb") as source, target.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
+        _write_header(file, shape)
         for start in range(0, count, CHUNK):
             rows = min(CHUNK, count - start)
             chunk = np.fromfile(source, np.uint8, rows * size * size * 3).reshape(rows, size, size, 3)
             file.write(np.ascontiguousarray(chunk[..., :channels]).tobytes())
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from medtransfer.dataset.audit import audit_of
@@ -13,7 +12,7 @@ from medtransfer.dataset.duplicate_sheet import write_duplicate_sheet
 from medtransfer.dataset.groups import group_keys, join_groups, merge_groups
 from medtransfer.dataset.leakage import Crossing, resolve_leakage
 from medtransfer.dataset.near_duplicates import near_duplicate_pairs
-from medtransfer.dataset.pack import pack, repack
+from medtransfer.dataset.pack import Packed, pack, repack
 from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
 from medtransfer.dataset.proposals import propose_groups
 from medtransfer.dataset.split import assign_splits, require_published
@@ -55,7 +54,7 @@ def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path, sh
     with atomic_folder(target) as folder:
         images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
         whole = pd.concat([found, images], axis=1)
-        packed = np.load(folder / IMAGES, mmap_mode="r")
+        packed = Packed(folder / IMAGES)
         pairs = near_duplicate_pairs(packed, list(whole["sha256"]))
         whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), pairs)
         table, crossing, warnings = _split(whole, data, seed)
