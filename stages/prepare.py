@@ -19,6 +19,7 @@ def main() -> None:
         target=Path("data/prepared"),
         audit_path=Path("metrics/data.json"),
         sheet=Path("plots/near_duplicates.png"),
+        task=params.study.task,
     )
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 STUDY = """\
-study: {name: tiny, title: A tiny study, seed: 7}
+study: {name: tiny, title: A tiny study, task: classification, seed: 7}
 data:
   source: phantom
   phantom: {patients: 40, frames: 2, size: 48, difficulty: 0.0, split_by: patient}
   kaggle: null
   folder: data/incoming
   layout: one_hot_csv
+  masks: {folder: masks}
   group: {pattern: '^(patient[0-9]+)_'}
   image_size: 32
   resize: stretch

@@ -8,6 +8,7 @@ import pytest
 
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.evaluation.names import METRICS
+from medtransfer.study.loading import read_yaml
 from medtransfer.study.use import list_studies, read_study
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,19 @@ def test_a_studys_policies_can_be_drawn_and_its_published_metrics_exist(path: Pa
     if params.comparison.reference is not None:
         named = {metric for row in params.comparison.reference.rows.values() for metric in row}
         assert named <= set(METRICS)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_states_every_parameter_that_a_stage_of_dvc_reads(path: Path) -> None:
+    """DVC refuses to run a stage one of whose parameters is not in the file, default or not."""
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"].values()
+    read = {key for stage in stages for key in stage.get("do", stage).get("params", []) if "$" not in key}
+    stated = read_yaml(path) | {"variants": {}}
+    for key in sorted(read):
+        section = stated
+        for part in key.split("."):
+            assert part in section, key
+            section = section[part]
 
 
 def test_all_studies_are_listed_by_their_titles() -> None:

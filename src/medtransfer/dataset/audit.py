@@ -45,6 +45,7 @@ def audit_of(
         "modes": table["mode"].value_counts().sort_index().to_dict(),
         "exact_duplicates": _exact(found),
         "near_duplicates": _near(found, pairs),
+        "masks": _masks(prepared),
         "crossing": None if crossing is None else vars(crossing),
         "warnings": prepared.about["warnings"],
     }
@@ -78,6 +79,23 @@ def _near(found: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, Any]:
         "contradictory": listed(differing),
         "across_splits": listed(across),
         "within_splits": listed(~across),
+    }
+
+
+def _masks(prepared: Prepared) -> dict[str, Any] | None:
+    """Say how many masks are empty and, of each class, on how many images it is and its mean share of those."""
+    if prepared.masks is None:
+        return None
+    count = len(prepared.mask_classes) + 1
+    shares = np.array([np.bincount(mask.ravel(), minlength=count) / mask.size for mask in prepared.masks])[:, 1:]
+    of_class = dict(zip(prepared.mask_classes, shares.T, strict=True))
+    return {
+        "empty": int((shares.sum(axis=1) == 0).sum()),
+        "classes": {
+            name: {"images": int((share > 0).sum()), "mean_share": round(float(share[share > 0].mean()), 4)}
+            for name, share in of_class.items()
+        },
+        "unit": prepared.unit,
     }
 
 

@@ -80,7 +80,7 @@ def repack(path: Path, rows: np.ndarray) -> None:
     packed = Packed(path)
     smaller = path.with_suffix(".kept")
     with smaller.open("wb") as file:
-        _write_header(file, (len(rows), *packed.shape[1:]))
+        write_header(file, (len(rows), *packed.shape[1:]))
         for start in range(0, len(rows), CHUNK):
             file.write(packed[rows[start : start + CHUNK]].tobytes())
     smaller.replace(path)
@@ -102,12 +102,13 @@ def _keep_channels(scratch: Path, shape: tuple[int, int, int, int], target: Path
     """Copy the first channels of raw pixels in three into a .npy file of that shape."""
     count, size, _, channels = shape
     with scratch.open("rb") as source, target.open("wb") as file:
-        _write_header(file, shape)
+        write_header(file, shape)
         for start in range(0, count, CHUNK):
             rows = min(CHUNK, count - start)
             chunk = np.fromfile(source, np.uint8, rows * size * size * 3).reshape(rows, size, size, 3)
             file.write(np.ascontiguousarray(chunk[..., :channels]).tobytes())
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+def write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Write what a .npy file of uint8 of that shape begins with."""
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

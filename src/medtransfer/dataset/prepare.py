@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from medtransfer.dataset.groups import group_keys, join_groups, merge_groups
 from medtransfer.dataset.leakage import Crossing, resolve_leakage
 from medtransfer.dataset.near_duplicates import near_duplicate_pairs
 from medtransfer.dataset.pack import Packed, pack, repack
-from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
+from medtransfer.dataset.pack_masks import missing_masks, pack_masks
+from medtransfer.dataset.prepared import ABOUT, IMAGES, MASKS, PIXEL, TABLE, Prepared
 from medtransfer.dataset.proposals import propose_groups
+from medtransfer.dataset.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
 from medtransfer.dataset.split import assign_splits, require_published
 from medtransfer.errors import UserError
 from medtransfer.files import atomic_folder, sha256_of_file, write_json
 from medtransfer.layouts.describe import as_yaml, describe_set
 from medtransfer.layouts.detect import resolve_layout
+from medtransfer.layouts.masks import find_masks
 from medtransfer.layouts.read import read_layout
-from medtransfer.study import Data
+from medtransfer.study import Data, Layout
 
 COLUMNS = (
     "path",
@@ -38,37 +42,70 @@ COLUMNS = (
 )
 
 
-def prepare(raw: Path, data: Data, seed: int, target: Path, audit_path: Path, sheet: Path) -> dict[str, Any]:
+def prepare(
+    raw: Path,
+    data: Data,
+    seed: int,
+    target: Path,
+    audit_path: Path,
+    sheet: Path,
+    task: str = "classification",
+) -> dict[str, Any]:
     """Write the prepared set to the folder `target`, the audit to `audit_path`, near duplicates to the picture `sheet`.
 
     What was understood of the set's layout is printed first, for its user to confirm.
     Images of one group key, exact duplicates and near duplicates make one group. Returns the audit. Raises
-    `UserError` with all problems of the layout, then those of the groups, then all unreadable images, then those
-    of the leakage gate and the splits; nothing is written then.
+    `UserError` with all problems of the layout, then those of the groups, then all unreadable images, then all
+    unreadable masks, then those of the leakage gate and the splits; nothing is written then.
     """
-    layout = resolve_layout(raw, data.layout)
-    found = read_layout(raw, layout)
-    print(describe_set(raw, layout, found), flush=True)  # noqa: T201
+    found, masks, layout = _read(raw, data, task)
     keys = group_keys(found, data.group)
     found = found[["path", "label", "split"]]
     with atomic_folder(target) as folder:
-        images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
-        whole = pd.concat([found, images], axis=1)
+        whole = _pack(raw, data, found, masks, folder)
         packed = Packed(folder / IMAGES)
         pairs = near_duplicate_pairs(packed, list(whole["sha256"]))
         whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), pairs)
         table, crossing, warnings = _split(whole, data, seed)
         write_duplicate_sheet(packed, whole, pairs, sheet)
         if len(table) < len(found):
-            repack(folder / IMAGES, found.index[found["path"].isin(table["path"])].to_numpy())
+            rows = found.index[found["path"].isin(table["path"])].to_numpy()
+            for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
+                repack(folder / name, rows)
         classes = sorted(found["label"].unique())
         table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
-        table[list(COLUMNS)].to_parquet(folder / TABLE, index=False)
+        table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
         warnings = [*_set_warnings(data, list(found["path"])), *warnings]
-        write_json(folder / ABOUT, _about(table, classes, data, folder, warnings))
+        write_json(folder / ABOUT, _about(table, classes, data, folder, warnings, task))
     audit = {"layout": as_yaml(layout)} | audit_of(Prepared(target), whole, keys, pairs, crossing)
     write_json(audit_path, audit)
     return audit
+
+
+def _read(raw: Path, data: Data, task: str) -> tuple[pd.DataFrame, dict[str, list[str]], Layout]:
+    """Read the set's layout and say what was understood; give its rows, the masks of each, and the explicit layout."""
+    labelled = task == "classification"
+    masks = find_masks(raw, data.layout.root, data.masks) if data.masks else {}
+    files = frozenset(chain.from_iterable(masks.values()))
+    layout = resolve_layout(raw, data.layout, files, labelled)
+    found = read_layout(raw, layout, files, least_classes=2 if labelled else 1)
+    print(describe_set(raw, layout, found, masks), flush=True)  # noqa: T201
+    if data.masks:
+        found = found[~missing_masks(list(found["path"]), masks, data.masks)].reset_index(drop=True)
+    return found, masks, layout
+
+
+def _pack(raw: Path, data: Data, found: pd.DataFrame, masks: dict[str, list[str]], folder: Path) -> pd.DataFrame:
+    """Pack the pixels of all rows, and their masks where there are any; give the rows with what the files held."""
+    images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
+    whole = pd.concat([found, images], axis=1)
+    if data.masks:
+        pack_masks(raw, whole, masks, data.masks, data.image_size, data.resize, folder / MASKS)
+        whole[list(PIXEL)] = pixel_sides(whole, data.image_size, data.resize)
+        if data.masks.spacing is not None:
+            spacing = read_spacing(raw, data.layout.root, data.masks.spacing, list(whole["path"]))
+            whole[list(PIXEL)] *= spacing[:, None]
+    return whole
 
 
 def _split(table: pd.DataFrame, data: Data, seed: int) -> tuple[pd.DataFrame, Crossing | None, list[str]]:
@@ -97,10 +134,12 @@ def _set_warnings(data: Data, paths: list[str]) -> list[str]:
     return warnings
 
 
-def _about(table: pd.DataFrame, classes: list[str], data: Data, folder: Path, warnings: list[str]) -> dict[str, Any]:
+def _about(
+    table: pd.DataFrame, classes: list[str], data: Data, folder: Path, warnings: list[str], task: str
+) -> dict[str, Any]:
     folds = int(table["fold"].max()) + 1
-    return {
-        "task": "classification",
+    about = {
+        "task": task,
         "classes": classes,
         "image_size": data.image_size,
         "folds": max(folds, 1),
@@ -109,3 +148,11 @@ def _about(table: pd.DataFrame, classes: list[str], data: Data, folder: Path, wa
         "table_sha256": sha256_of_file(folder / TABLE),
         "warnings": warnings,
     }
+    if data.masks:
+        unit = PIXELS if data.masks.spacing is None else MILLIMETRES
+        about["masks"] = {
+            "classes": data.masks.class_names,
+            "sha256": sha256_of_file(folder / MASKS),
+            "unit": unit,
+        }
+    return about

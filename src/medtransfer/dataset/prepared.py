@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-TABLE, IMAGES, ABOUT = "table.parquet", "images.npy", "dataset.json"
+TABLE, IMAGES, MASKS, ABOUT = "table.parquet", "images.npy", "masks.npy", "dataset.json"
+PIXEL = ("pixel_height", "pixel_width")
+BACKGROUND = "background"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Roles:
 class Prepared:
     """A folder that `prepare` wrote.
 
-    table: a row an image: path, label, label_index, group, sha256, phash, width, height, mode, split, fold.
+    table: a row an image: path, label, label_index, group, sha256, phash, width, height, mode, split, fold; and, where
+    there are masks, the sides of a packed pixel, pixel_height and pixel_width, in `unit`.
     """
 
     folder: Path
@@ -47,6 +50,26 @@ class Prepared:
         """Give what was decided: classes, image size, channels, number of folds, hash, warnings."""
         described: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
         return described
+
+    @cached_property
+    def masks(self) -> np.ndarray | None:
+        """Map the packed masks, uint8 [images, size, size], class numbers with 0 for background; None without any."""
+        return np.load(self.folder / MASKS, mmap_mode="r") if "masks" in self.about else None
+
+    @property
+    def mask_classes(self) -> list[str]:
+        """Name the classes of the masks in the order of their numbers, which begin with 1; empty without masks."""
+        return list(self.about["masks"]["classes"]) if "masks" in self.about else []
+
+    @property
+    def unit(self) -> str:
+        """Give the unit of lengths on masks: `px`, pixels of the original image, or `mm`."""
+        return str(self.about["masks"]["unit"])
+
+    @property
+    def task(self) -> str:
+        """Name the task: `classification` or `segmentation`."""
+        return str(self.about["task"])
 
     @property
     def classes(self) -> list[str]:

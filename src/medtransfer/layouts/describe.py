@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -23,13 +25,15 @@ def as_yaml(layout: Layout) -> str:
     return "{" + ", ".join(f"{name}: {_scalar(value)}" for name, value in fields.items()) + "}"
 
 
-def describe_set(root: Path, layout: Layout, table: pd.DataFrame) -> str:
-    """Lay out, in aligned columns, the layout, its root, classes, splits and the files that were passed over."""
+def describe_set(root: Path, layout: Layout, table: pd.DataFrame, masks: Mapping[str, list[str]] = {}) -> str:
+    """Lay out, in aligned columns, the layout, its root, classes, splits, masks and the files that were passed over."""
     splits = table["split"].fillna("none published").value_counts(sort=False)
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
     rows += _block("classes", table["label"].value_counts().sort_index())
     rows += _block("splits", splits.sort_index())
-    rows += _block("ignored", _ignored(root, layout, set(table["path"])))
+    if masks:
+        rows += _block("masks", pd.Series({"images with masks": len(masks), "masks": sum(map(len, masks.values()))}))
+    rows += _block("ignored", _ignored(root, layout, {*table["path"], *chain.from_iterable(masks.values())}))
     width = max(len(name) for _, name, count in rows if count)
     digits = max(len(count) for _, _, count in rows)
     return "\n".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from medtransfer.errors import UserError
@@ -17,32 +18,39 @@ MOST_CHOICES = 6
 FOLDER_KINDS = ("class_folders", "split_folders", "class_split_folders")
 
 
-def resolve_layout(root: Path, layout: Layout) -> Layout:
-    """Give an explicit layout: the same one, or, where it is `auto`, what is recognised below its root."""
+def resolve_layout(root: Path, layout: Layout, masks: Collection[str] = frozenset(), labelled: bool = True) -> Layout:
+    """Give an explicit layout: the same one, or, where it is `auto`, what is recognised below its root.
+
+    `masks`, by their paths, are passed over. Where no labels are needed (`labelled` false) all images are read.
+    """
     if layout.kind != "auto":
         return layout
     base = root / layout.root
     if not base.is_dir():
         raise UserError(f"data.layout.root: {layout.root} is no folder of the set")
-    found = detect_layout(base)
+    if not labelled:
+        return layout.model_copy(update={"kind": "images"})
+    found = detect_layout(base, {PurePosixPath(path).relative_to(layout.root) for path in masks})
     return found.model_copy(update={"root": str(PurePosixPath(layout.root) / found.root)})
 
 
-def detect_layout(base: Path) -> Layout:
-    """Recognise how the images below `base` are laid out.
+def detect_layout(base: Path, masks: Collection[PurePosixPath] = frozenset()) -> Layout:
+    """Recognise how the images below `base`, all but `masks`, are laid out.
 
     Only names, folders and CSVs are looked at, no pixels. Raises `UserError` where there are no images, where
-    masks stand beside them, where nothing is recognised, and where several layouts fit: then it names them.
+    unnamed masks stand beside them, where nothing is recognised, and where several layouts fit: then it names
+    them.
     """
     files = [PurePosixPath(path.relative_to(base).as_posix()) for path in files_below(base)]
+    files = [file for file in files if file not in masks]
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise UserError(f"{base}: expected images, but got {len(files)} files of other kinds")
-    if pairs := mask_pairs(images):
+    if not masks and (pairs := mask_pairs(images)):
         mask, image = pairs[0]
         raise UserError(
-            f"{base}: {len(pairs)} of {len(images)} images are masks of others ({mask} of {image}): segmentation is "
-            "not supported yet; to read classes all the same, name an explicit data.layout that leaves the masks out"
+            f"{base}: {len(pairs)} of {len(images)} images are masks of others ({mask} of {image}): data.masks: auto "
+            "packs them beside their images; to do without them, name a data.layout that leaves them out"
         )
     choices = split_table_layouts(files)
     outside = [image for image in images if not any(image.is_relative_to(layout.root) for layout in choices)]

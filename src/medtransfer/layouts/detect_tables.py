@@ -97,7 +97,7 @@ def _image_column(file: PurePosixPath, table: pd.DataFrame, images: Sequence[Pur
         return None
     for name in counts:
         if len(counts) > 1 and speaks_of_masks(name) and table[name].str.contains(r"\.\w+$").all():
-            raise UserError(f"{file}: column {name!r} names masks: segmentation is not supported yet")
+            raise UserError(f"{file}: column {name!r} names masks: name their folder or suffix in data.masks")
     return max(counts, key=lambda name: counts[name])
 
 

@@ -54,6 +54,11 @@ def images_below(folder: Path) -> list[Path]:
     )
 
 
+def within(folder: Path, images: Sequence[Path]) -> list[Path]:
+    """Keep the images that lie below `folder`."""
+    return [image for image in images if image.is_relative_to(folder)]
+
+
 def shared_start(places: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Give the folders that all places, each a tuple of folders, begin with."""
     shared = []

@@ -1,41 +1,45 @@
-"""A folder for each class, with or without a folder for each split above or below it."""
+"""A folder for each class, with or without a folder for each split above or below it; or no classes at all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 import pandas as pd
 
-from medtransfer.layouts.files import images_below, is_junk, split_folders
+from medtransfer.layouts.files import is_junk, split_folders, split_of, within
 from medtransfer.study import Layout
 
+UNLABELLED = "unlabelled"
+"""Stands for the label of every image of a set that has none."""
 
-def read_class_folders(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+
+def read_class_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read `CLASS/…/image`; the class is the first folder, or `layout.depth` further down. No split is published."""
-    return _read_classes(root, root, None, layout.depth)
+    return _read_classes(root, root, None, layout.depth, images)
 
 
-def read_split_folders(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read `SPLIT/CLASS/…/image`, the splits named train, val or valid, test."""
     folders = split_folders(root)
     if not folders:
         return pd.DataFrame(), [f"{root}: expected folders named train, val, test; found {_names(root)}"]
     tables, problems = [], []
     for split, folder in folders.items():
-        table, found = _read_classes(root, folder, split, layout.depth)
+        table, found = _read_classes(root, folder, split, layout.depth, images)
         tables.append(table)
         problems += found
     return pd.concat(tables, ignore_index=True), problems
 
 
-def read_class_split_folders(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+def read_class_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read `CLASS/SPLIT/…/image`: every class has the folders train, val or valid, test of its own."""
     rows, problems = [], []
     for folder in _folders(root):
         splits = split_folders(folder)
         if not splits:
             problems.append(f"{folder.name}: expected folders named train, val, test; found {_names(folder)}")
-        for image in images_below(folder):
+        for image in within(folder, images):
             path = image.relative_to(root).as_posix()
             split = next((name for name, below in splits.items() if below in image.parents), None)
             rows.append({"path": path, "label": folder.name, "split": split})
@@ -44,9 +48,21 @@ def read_class_split_folders(root: Path, layout: Layout) -> tuple[pd.DataFrame, 
     return pd.DataFrame(rows, columns=["path", "label", "split"]), problems
 
 
-def _read_classes(root: Path, folder: Path, split: str | None, depth: int) -> tuple[pd.DataFrame, list[str]]:
+def read_images(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
+    """Read all images below the root, without labels; the first folder that is named as a split is one."""
+    rows = []
+    for image in images:
+        path = image.relative_to(root)
+        split = next((found for part in path.parts[:-1] if (found := split_of(part))), None)
+        rows.append({"path": path.as_posix(), "label": UNLABELLED, "split": split})
+    return pd.DataFrame(rows, columns=["path", "label", "split"]), []
+
+
+def _read_classes(
+    root: Path, folder: Path, split: str | None, depth: int, images: Sequence[Path]
+) -> tuple[pd.DataFrame, list[str]]:
     rows, problems = [], []
-    for image in images_below(folder):
+    for image in within(folder, images):
         below = image.relative_to(folder).parts
         path = image.relative_to(root).as_posix()
         if len(below) <= depth + 1:
@@ -56,7 +72,7 @@ def _read_classes(root: Path, folder: Path, split: str | None, depth: int) -> tu
     problems += [
         f"{child.relative_to(root).as_posix()}: a class folder without images"
         for child in _folders(folder, depth)
-        if not images_below(child)
+        if not within(child, images)
     ]
     return pd.DataFrame(rows, columns=["path", "label", "split"]), problems
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from medtransfer.layouts.tables import read_table
 from medtransfer.study import Layout, near
 
 
-def read_label_csv(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read the CSV named by `layout` and find each row's image below `layout.images`.
 
     A name may be a path or a bare name, with or without its extension. The other columns of the CSV are
@@ -21,7 +22,7 @@ def read_label_csv(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]
     table, problems = open_table(root, layout)
     if table is None:
         return pd.DataFrame(), problems
-    return label_rows(root, table, table[layout.label], layout)
+    return label_rows(root, table, table[layout.label], layout, images)
 
 
 def open_table(root: Path, layout: Layout) -> tuple[pd.DataFrame | None, list[str]]:
@@ -45,10 +46,12 @@ def open_table(root: Path, layout: Layout) -> tuple[pd.DataFrame | None, list[st
     return (None if problems else table), problems
 
 
-def label_rows(root: Path, table: pd.DataFrame, labels: pd.Series, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+def label_rows(
+    root: Path, table: pd.DataFrame, labels: pd.Series, layout: Layout, images: Sequence[Path]
+) -> tuple[pd.DataFrame, list[str]]:
     """Join the rows of an opened CSV, one label each, with the images that they name."""
     names = table[layout.image].str.strip()
-    found = match_images(root, root / layout.images, names)
+    found = match_images(root, root / layout.images, images, names)
     problems = [f"{layout.file}: {line}" for line in found.problems]
     rows = table.drop(columns=[name for name in ("path", "label", "split") if name in table])
     rows = rows.assign(path=found.paths, label=labels.str.strip(), split=None)

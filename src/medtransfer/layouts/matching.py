@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from medtransfer.layouts.files import IMAGE_SUFFIXES, images_below
+from medtransfer.layouts.files import IMAGE_SUFFIXES, within
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Match:
     left: list[str]
 
 
-def match_images(root: Path, folder: Path, names: Iterable[str]) -> Match:
-    """Find the image below `folder` that each name means.
+def match_images(root: Path, folder: Path, images: Sequence[Path], names: Iterable[str]) -> Match:
+    """Find the one of `images`, below `folder`, that each name means.
 
     Rows written on another machine may share a prefix that is no folder here (`/kaggle/input/set/images/`):
     where no row at all is found as written, as much of that prefix is dropped as it takes.
     """
-    files = images_below(folder)
+    files = within(folder, images)
     below = [file.relative_to(folder).as_posix() for file in files]
     places = [(folder / path).relative_to(root).as_posix() for path in below]
     return match_names(below, places, list(names))

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.layouts.files import images_below, split_folders
+from medtransfer.layouts.files import split_folders, within
 from medtransfer.layouts.one_hot_table import read_one_hot_table
 from medtransfer.study import Layout
 
 CSV_NAME = "_classes.csv"
 
 
-def read_one_hot_csv(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+def read_one_hot_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read every split folder's CSV, or the one that `layout.file` names.
 
     Returns a table (path relative to `root`, label, split) and the problems found, one line each.
     """
     if layout.file is not None:
-        return read_one_hot_table(root, layout)
+        return read_one_hot_table(root, layout, images)
     folders = split_folders(root)
     if not folders:
         return pd.DataFrame(), [f"{root}: expected folders train, valid, test, each with a {CSV_NAME}"]
     tables, problems = [], []
     for split, folder in folders.items():
-        table, found = _read_folder(root, folder, split)
+        table, found = _read_folder(root, folder, split, images)
         problems += found
         if table is not None:
             tables.append(table)
@@ -41,7 +42,7 @@ def read_one_hot_csv(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str
     return pd.DataFrame(rows), []
 
 
-def _read_folder(root: Path, folder: Path, split: str) -> tuple[pd.DataFrame | None, list[str]]:
+def _read_folder(root: Path, folder: Path, split: str, images: Sequence[Path]) -> tuple[pd.DataFrame | None, list[str]]:
     path = folder / CSV_NAME
     where = path.relative_to(root)
     if not path.is_file():
@@ -66,7 +67,7 @@ def _read_folder(root: Path, folder: Path, split: str) -> tuple[pd.DataFrame | N
                  for name, number in marked[marked != 1].items()]  # fmt: skip
     problems += [f"{where}: {name} stands in more than one row"
                  for name in table.index[table.index.duplicated()].unique()]  # fmt: skip
-    present = {file.relative_to(folder).as_posix() for file in images_below(folder)}
+    present = {file.relative_to(folder).as_posix() for file in within(folder, images)}
     problems += [f"{where}: {name} has a row, but there is no such file"
                  for name in sorted(set(table.index) - present)]  # fmt: skip
     problems += [f"{folder.relative_to(root)}/{name}: has no row in {where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from medtransfer.layouts.label_csv import label_rows, open_table
 from medtransfer.study import Layout
 
 
-def read_one_hot_table(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+def read_one_hot_table(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read the CSV named by `layout`; its classes are `layout.classes`, or all columns but image and split.
 
     Names are matched as those of `label_csv` are.
@@ -37,5 +38,5 @@ def read_one_hot_table(root: Path, layout: Layout) -> tuple[pd.DataFrame, list[s
         for name, number in zip(table[layout.image], marked, strict=True)
         if number != 1
     ]
-    rows, unmatched = label_rows(root, table, marks.idxmax(axis=1), layout)
+    rows, unmatched = label_rows(root, table, marks.idxmax(axis=1), layout, images)
     return rows, problems + unmatched

@@ -2,6 +2,7 @@
 
 from medtransfer.study.data import Data, Group, KaggleSource, Layout, PhantomSource, Split
 from medtransfer.study.loading import BASELINES, Study, check_study, load_study, near
+from medtransfer.study.masks import MaskFiles, Spacing
 from medtransfer.study.schema import (
     SCHEMA_VERSION,
     Backbone,
@@ -25,12 +26,14 @@ __all__ = [
     "KaggleSource",
     "Layout",
     "Loss",
+    "MaskFiles",
     "Mix",
     "PhantomSource",
     "Policy",
     "Pretraining",
     "Reference",
     "Schedule",
+    "Spacing",
     "Split",
     "Strategy",
     "Study",

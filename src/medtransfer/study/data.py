@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from medtransfer.study.masks import Masks
 from medtransfer.study.section import Count, Fraction, Section, kind_alone
 
 
@@ -46,7 +47,9 @@ class KaggleSource(Section):
         return self
 
 
-LayoutKind = Literal["auto", "one_hot_csv", "class_folders", "split_folders", "class_split_folders", "label_csv"]
+LayoutKind = Literal[
+    "auto", "one_hot_csv", "class_folders", "split_folders", "class_split_folders", "label_csv", "images"
+]
 
 
 class Layout(Section):
@@ -56,7 +59,8 @@ class Layout(Section):
     folders, each with a one-hot `_classes.csv`; with `file`, one such CSV for the whole set, whose columns
     `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders: CLASS/image.
     split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the CSV `file`, with
-    columns `image` (path or bare name, with or without extension), `label`, and perhaps `split`. `images` is
+    columns `image` (path or bare name, with or without extension), `label`, and perhaps `split`. images: all images
+    below the root, without labels, which segmentation needs none of; a folder named as a split is one. `images` is
     the folder, below `root`, that a CSV's names are looked for in. `root` is the folder within the set where
     all this begins, because archives often wrap a set in folders of its own name. `depth` counts the folders
     above the classes that are neither split nor class (`train/train/CLASS`).
@@ -148,6 +152,7 @@ class Data(Section):
     phantom: PhantomSource | None = None
     kaggle: KaggleSource | None = None
     layout: Annotated[Layout, BeforeValidator(kind_alone)]
+    masks: Masks | None = None
     group: Group | None
     image_size: Annotated[int, Field(ge=16, le=2048)]
     resize: Literal["stretch", "crop", "pad"]

@@ -18,7 +18,7 @@ class StudySection(Section):
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
-    task: Literal["classification"] = "classification"
+    task: Literal["classification", "segmentation"] = "classification"
     seed: Seed = 0
 
 
