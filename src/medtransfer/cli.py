@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from medtransfer.errors import run
 
@@ -33,10 +34,35 @@ def _parser() -> argparse.ArgumentParser:
         help="change a parameter, as in `dvc exp run -S`: data.source=folder",
     )
     use.set_defaults(carry_out=_use)
+    repro = commands.add_parser("repro", help="what `dvc repro` does, with several stages at once")
+    repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to bring up to date; all without")
+    repro.add_argument(
+        "-j",
+        "--jobs",
+        type=_jobs,
+        default="auto",
+        metavar="N",
+        help="stages at once; auto, the default: one a graphics card, else one a processor",
+    )
+    repro.set_defaults(carry_out=_repro)
     log = commands.add_parser("log", help="log variants to MLflow from the files of their stages")
     log.add_argument("variants", nargs="+", metavar="VARIANT")
     log.set_defaults(carry_out=_log)
     return parser
+
+
+def _jobs(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected auto or a number from 1, but got {text!r}")
+    return int(text)
+
+
+def _repro(options: argparse.Namespace) -> None:
+    from medtransfer.repro.run import reproduce
+
+    reproduce(options.jobs, options.targets)
 
 
 def _use(options: argparse.Namespace) -> None:

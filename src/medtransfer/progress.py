@@ -1,7 +1,11 @@
-"""Progress bars and short notices: bars show on a terminal what is left, elsewhere they stay quiet."""
+"""Progress bars and short notices: bars show on a terminal what is left, elsewhere they stay quiet.
+
+`medtransfer repro` sets MEDTRANSFER_BARS, reads the bars of its stages from their logs and shows them itself.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +22,14 @@ Result = TypeVar("Result")
 
 
 def progress(total: int | None, desc: str, unit: str, initial: int = 0) -> tqdm[Any]:
-    """Open a bar of `total` steps on standard error, silent where that is no terminal; bytes (`B`) read as kB, MB."""
+    """Open a bar of `total` steps on standard error, silent where nobody sees it; bytes (`B`) read as kB, MB."""
     return tqdm(
         total=total,
         desc=desc,
         unit=unit,
         unit_scale=unit == "B",
         initial=initial,
-        disable=not sys.stderr.isatty(),
+        disable=not sys.stderr.isatty() and "MEDTRANSFER_BARS" not in os.environ,
         dynamic_ncols=True,
         leave=False,
     )

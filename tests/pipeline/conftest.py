@@ -61,7 +61,11 @@ class Project:
         git = {
             f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }
-        return os.environ | git | {"PATH": path, "MEDTRANSFER_TRACKING": "off", "OMP_NUM_THREADS": "1"}
+        return (
+            os.environ
+            | git
+            | {"PATH": path, "MEDTRANSFER_TRACKING": "off", "MEDTRANSFER_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        )
 
     def run(self, *command: str, fails: bool = False) -> str:
         """Run a command; give what it wrote. It must succeed, or fail with exit code 1 or DVC's 255."""

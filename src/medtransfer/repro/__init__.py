@@ -1,0 +1,1 @@
+"""`medtransfer repro`: what `dvc repro` does, with several stages at once."""

@@ -1,0 +1,103 @@
+"""Runs the stages of a schedule, several at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Literal, NoReturn
+
+from medtransfer.errors import UserError
+from medtransfer.files import state_folder
+from medtransfer.hardware import cpu_count
+from medtransfer.repro.schedule import Schedule, State
+from medtransfer.repro.stages import stages_to_run
+from medtransfer.repro.table import LiveTable
+from medtransfer.repro.worker import Worker, start, stop_all
+
+TICK = 0.1
+
+
+def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
+    """Bring the stages up to date, at most `jobs` at once, each by DVC itself.
+
+    The result is that of `dvc repro` with the same number of threads a stage. A failed stage stops only what
+    hangs on it. Raises `UserError` that names each failed stage and its log. Interrupted, it ends every
+    process that it started.
+    """
+    schedule = Schedule(stages_to_run(targets))
+    if not schedule.states:
+        print("everything is up to date")  # noqa: T201
+        return
+    devices = graphics_cards()
+    count = jobs if jobs != "auto" else len(devices) or cpu_count()
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    workers: list[Worker] = []
+    try:
+        with LiveTable(schedule) as table:
+            while not schedule.finished:
+                _start_ready(schedule, workers, count, devices)
+                table.update(workers)
+                time.sleep(TICK)
+                _collect(schedule, workers, table)
+    except KeyboardInterrupt:
+        raise UserError("interrupted; `medtransfer repro` goes on from here") from None
+    finally:
+        stop_all(workers)
+        signal.signal(signal.SIGTERM, previous)
+    _report(schedule)
+
+
+def graphics_cards() -> list[str]:
+    """Name the graphics cards that a worker each may use."""
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
+    """Divide the processors among `jobs` workers, and give each a graphics card in turn.
+
+    A user's own MEDTRANSFER_THREADS stays: the last bits of a training depend on the number of threads.
+    """
+    threads = os.environ.get("MEDTRANSFER_THREADS", str(max(1, cpu_count() // jobs)))
+    shared = {"MEDTRANSFER_THREADS": threads, "OMP_NUM_THREADS": threads, "MEDTRANSFER_BARS": "1"}
+    return shared | ({"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {})
+
+
+def log_of(stage: str) -> Path:
+    """Say where a stage's output goes."""
+    return state_folder() / "logs" / f"{re.sub(r'[^A-Za-z0-9_@.-]', '_', stage)}.log"
+
+
+def _start_ready(schedule: Schedule, workers: list[Worker], jobs: int, devices: Sequence[str]) -> None:
+    free = sorted(set(range(jobs)) - {worker.slot for worker in workers})
+    for slot, stage in zip(free, schedule.ready(), strict=False):
+        schedule.start(stage)
+        workers.append(start(stage, slot, log_of(stage), worker_environment(slot, jobs, devices)))
+
+
+def _collect(schedule: Schedule, workers: list[Worker], table: LiveTable) -> None:
+    for worker in [worker for worker in workers if worker.process.poll() is not None]:
+        succeeded = worker.process.returncode == 0
+        schedule.finish(worker.stage, succeeded)
+        workers.remove(worker)
+        table.say(worker.stage, "done" if succeeded else "FAILED", worker.seconds)
+
+
+def _report(schedule: Schedule) -> None:
+    failed = schedule.in_state(State.FAILED)
+    if not failed:
+        return
+    problems = [f"{stage} failed; its output is in {log_of(stage)}" for stage in failed]
+    if left_out := schedule.in_state(State.LEFT_OUT):
+        problems.append(f"left out, because they hang on a failed stage: {', '.join(left_out)}")
+    raise UserError(problems)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
