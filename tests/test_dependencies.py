@@ -22,7 +22,7 @@ LAYERS = [
     {"augmentation", "backbones", "heads"},
     {"training"},
     {"evaluation", "tracking"},
-    {"comparison", "checking"},
+    {"comparison", "checking", "repro"},
     {"cli"},
 ]
 
