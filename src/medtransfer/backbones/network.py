@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 AUXILIARY_WEIGHT = {"GoogLeNet": 0.3, "Inception3": 0.4}
@@ -29,9 +30,20 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Map uint8 [n, 1 or 3, height, width] to float32 [n, 3, height, width]."""
-        images = pixels.to(torch.float32) / 255.0
-        return (images.expand(-1, 3, -1, -1) - self.mean) / self.std
+        """Map uint8 [n, 1 or 3, height, width] to float32 [n, 3, height, width], laid out with channels last.
+
+        Both ways give the bits of (pixels / 255 - mean) / std, several times faster than broadcasting would.
+        """
+        last = pixels.permute(0, 2, 3, 1)
+        mean, std = self.mean.flatten(), self.std.flatten()
+        if last.shape[-1] == 1:  # each grey value has three answers: look them up
+            greys = torch.arange(256, dtype=torch.float32, device=pixels.device)[:, None] / 255.0
+            images = functional.embedding(last[..., 0].int(), (greys - mean) / std)
+        else:  # in whole rows of pixels, for three values at a time are no vectors
+            width = last.shape[2]
+            images = last.flatten(2).to(torch.float32).div_(255.0).sub_(mean.repeat(width)).div_(std.repeat(width))
+            images = images.view(last.shape)
+        return images.permute(0, 3, 1, 2)
 
 
 class Network(nn.Module):
@@ -51,7 +63,7 @@ class Network(nn.Module):
 
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map uint8 pixels [n, channels, height, width] to features [n, width], without auxiliary outputs."""
-        outputs = self.body(self._images(pixels))
+        outputs = self.body(self.normalise(pixels))
         features: torch.Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
         return features
 
@@ -62,7 +74,7 @@ class Network(nn.Module):
 
     def forward_with_auxiliary(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Map pixels to logits and those of the auxiliary heads, of which most backbones have none."""
-        outputs = self.body(self._images(pixels))
+        outputs = self.body(self.normalise(pixels))
         if not isinstance(outputs, tuple):
             return self.head(outputs), []
         return self.head(outputs[0]), [logits for logits in outputs[1:] if logits is not None]
@@ -78,9 +90,6 @@ class Network(nn.Module):
         for module in self.frozen:
             module.training = False
         return self
-
-    def _images(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.normalise(pixels).contiguous(memory_format=torch.channels_last)
 
 
 def to_channels_first(pixels: np.ndarray) -> torch.Tensor:
