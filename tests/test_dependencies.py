@@ -23,6 +23,7 @@ LAYERS = [
     {"training"},
     {"evaluation", "tracking"},
     {"comparison", "checking", "repro"},
+    {"deployment"},
     {"cli"},
 ]
 

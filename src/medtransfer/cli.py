@@ -48,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     log = commands.add_parser("log", help="log variants to MLflow from the files of their stages")
     log.add_argument("variants", nargs="+", metavar="VARIANT")
     log.set_defaults(carry_out=_log)
+    predict = commands.add_parser("predict", help="predict images with a trained variant, as `evaluate` does")
+    _add_model(predict)
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
+    predict.add_argument(
+        "-o", "--output", type=Path, default=Path("predictions.csv"), metavar="FILE", help="default: predictions.csv"
+    )
+    predict.set_defaults(carry_out=_predict)
     return parser
 
 
@@ -63,6 +70,11 @@ def _repro(options: argparse.Namespace) -> None:
     from medtransfer.repro.run import reproduce
 
     reproduce(options.jobs, options.targets)
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="a trained variant's name, or its folder (models/NAME)")
+    command.add_argument("--run", metavar="RUN", help="one run, such as fold0_seed0, instead of the mean of all")
 
 
 def _use(options: argparse.Namespace) -> None:
@@ -85,6 +97,22 @@ def _log(options: argparse.Namespace) -> None:
         study.variant(name)
         log_again(study.params.study.name, name)
         sys.stdout.write(f"logged {name}\n")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from medtransfer.deployment.images import find_images
+    from medtransfer.deployment.model import find_model
+    from medtransfer.errors import UserError
+
+    model, files = find_model(options.model, options.run), find_images(options.images)
+    from medtransfer.deployment.predict import predict_files
+
+    unreadable = predict_files(model, files, options.output)
+    sys.stdout.write(f"{options.output}: {len(files) - len(unreadable)} images, mean of {len(model.runs)} runs\n")
+    if unreadable:
+        raise UserError(
+            [*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were passed over"]
+        )
 
 
 if __name__ == "__main__":

@@ -42,13 +42,17 @@ def choose_compute(training: Training) -> Compute:
 
     Raises `UserError` where the device asked for is not there.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    name = training.device
+    name: str = training.device
     if name == "auto":
-        name = "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
-    if not available[name]:
+        name = next(kind for kind in ("cuda", "mps", "cpu") if is_available(kind))
+    if not is_available(name):
         raise UserError(f"training.device: {name} is not available to torch on this machine; use auto or cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` imports the compiler: a second
     torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
     return Compute(torch.device(name), training.precision)
+
+
+def is_available(device: str) -> bool:
+    """Say whether torch can use `cpu`, `cuda` or `mps` on this machine."""
+    return {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}[device]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from medtransfer.dataset.decode import UnreadableImageError, decode
+from medtransfer.dataset.decode import Resize, UnreadableImageError, decode, read_pixels
 
 HEIGHT, WIDTH = 12, 20
 RNG = np.random.default_rng(0)
@@ -236,3 +236,25 @@ def test_a_damaged_file_is_read_or_unreadable_and_never_another_error(
     except UnreadableImageError:
         return
     assert found.pixels.shape[:2] == (16, 16)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("pixels", [GREY, COLOUR], ids=["grey", "colour"])
+def test_pixels_alone_are_those_of_the_decoded_image(tmp_path: Path, pixels: np.ndarray, resize: Resize) -> None:
+    path = save(tmp_path / "a.png", pixels)
+    whole = decode(path, 16, resize).pixels
+    np.testing.assert_array_equal(read_pixels(path, 16, resize, 3), np.broadcast_to(whole.T, (3, 16, 16)).T)
+    if whole.ndim == 2:
+        np.testing.assert_array_equal(read_pixels(path, 16, resize, 1), whole[..., None])
+
+
+def test_colour_becomes_grey_for_a_model_of_grey_images(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4), (200, 100, 50)).save(tmp_path / "a.png")
+    grey = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.png", 4, "stretch", 1), np.full((4, 4, 1), grey))
+
+
+def test_pixels_of_a_broken_file_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(UnreadableImageError, match=r"a\.png: "):
+        read_pixels(tmp_path / "a.png", 16, "stretch", 1)

@@ -7,9 +7,10 @@ import pytest
 import torch
 from builders import CPU, assembled
 
+from medtransfer.compute import Compute
 from medtransfer.training.embeddings import compute_features
 from medtransfer.training.examples import Batch, shuffled_batches
-from medtransfer.training.prediction import predict_logits
+from medtransfer.training.prediction import BATCH, batch_logits, predict_logits
 
 
 class Rows:
@@ -32,6 +33,21 @@ def test_logits_are_the_same_bits_alone_and_among_others(name: str) -> None:
     for chosen in ([3], [69, 0], list(range(40, 57))):
         alone, _ = predict_logits(network, Rows(pixels[chosen]), False, CPU)
         assert torch.equal(alone, together[chosen])
+
+
+@pytest.mark.parametrize(
+    "name", ["alexnet", "densenet121", "googlenet", "shufflenet_v2_x1_0", "efficientnet_b0", "swin_t", "cnn_small"]
+)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_logits_are_the_same_bits_wherever_in_the_batch(name: str, precision: str) -> None:
+    torch.manual_seed(0)
+    network = assembled(name, "linear", 64)
+    compute = Compute(CPU.device, precision)
+    pixels = torch.randint(0, 256, (BATCH, 1, 64, 64), dtype=torch.uint8)
+    pixels[1::2] = pixels[0]
+    logits = batch_logits(network, pixels, False, compute)
+    assert torch.equal(logits[1::2], logits[:1].expand(BATCH // 2, -1))
+    assert torch.equal(batch_logits(network, pixels[:1], False, compute), logits[:1])
 
 
 def test_features_are_the_same_bits_alone_and_among_others() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,7 +38,7 @@ DECODER_ERRORS = (
     Image.DecompressionBombError,
 )
 
-__all__ = ["Decoded", "Resize", "UnreadableImageError", "decode", "fit"]
+__all__ = ["Decoded", "Resize", "UnreadableImageError", "decode", "fit", "read_pixels"]
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,8 @@ def decode(path: Path, size: int, resize: Resize) -> Decoded:
     of more than 8 bits are scaled from the image's own minimum and maximum (`raster.eight_bits`), those of
     DICOM by its window (`dicom.read_dicom`). Raises `UnreadableImageError`.
     """
-    try:
-        image, mode = read_dicom(path) if is_dicom(path) else read_raster(path)
-        image = _grey_if_colourless(image)
+    with _damage_is_unreadable(path):
+        image, mode = _read(path)
         digest = hashlib.sha256(f"{image.mode}{image.size}".encode())
         digest.update(image.tobytes())
         return Decoded(
@@ -76,9 +77,17 @@ def decode(path: Path, size: int, resize: Resize) -> Decoded:
             height=image.height,
             mode=mode,
         )
-    except DECODER_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnreadableImageError(f"{path.name}: {reason}") from error
+
+
+def read_pixels(path: Path, size: int, resize: Resize, channels: int) -> np.ndarray:
+    """Read an image file as `decode` does; give its pixels alone, uint8 [size, size, channels].
+
+    With three channels grey is repeated, as in a packed set that has colour in it. With one channel colour
+    becomes grey (ITU-R 601), since a model of grey images has never seen any. Raises `UnreadableImageError`.
+    """
+    with _damage_is_unreadable(path):
+        image = fit(_read(path)[0], size, resize)
+        return np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(size, size, channels)
 
 
 def fit(image: Image.Image, size: int, resize: Resize) -> Image.Image:
@@ -88,6 +97,20 @@ def fit(image: Image.Image, size: int, resize: Resize) -> Image.Image:
     if resize == "pad":
         return ImageOps.pad(image, (size, size), Image.Resampling.BILINEAR)
     return image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
+
+
+@contextmanager
+def _damage_is_unreadable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DECODER_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImageError(f"{path.name}: {reason}") from error
+
+
+def _read(path: Path) -> tuple[Image.Image, str]:
+    image, mode = read_dicom(path) if is_dicom(path) else read_raster(path)
+    return _grey_if_colourless(image), mode
 
 
 def _grey_if_colourless(image: Image.Image) -> Image.Image:

@@ -142,6 +142,7 @@ def _about(
         "task": task,
         "classes": classes,
         "image_size": data.image_size,
+        "resize": data.resize,
         "folds": max(folds, 1),
         "grouped": data.group is not None,
         "pixels_sha256": sha256_of_file(folder / IMAGES),

@@ -28,12 +28,17 @@ def predict_logits(
     on_features: the examples are features, and only the head is run.
     """
     network.eval()
-    run = network.head if on_features else network
     logits, labels = [], []
-    with torch.inference_mode(), compute.autocast():
-        for start in range(0, len(examples), BATCH):
-            batch = examples.batch(np.arange(start, min(start + BATCH, len(examples))), 0)
-            outputs = run(pad_batch(batch.inputs).to(compute.device))
-            logits.append(outputs.float().cpu()[: len(batch.inputs)])
-            labels.append(batch.labels)
+    for start in range(0, len(examples), BATCH):
+        batch = examples.batch(np.arange(start, min(start + BATCH, len(examples))), 0)
+        logits.append(batch_logits(network, batch.inputs, on_features, compute))
+        labels.append(batch.labels)
     return torch.cat(logits), torch.cat(labels)
+
+
+def batch_logits(network: Network, inputs: torch.Tensor, on_features: bool, compute: Compute) -> torch.Tensor:
+    """Give the logits [n, classes] of at most 32 inputs of a network in eval mode, on the CPU."""
+    run = network.head if on_features else network
+    with torch.inference_mode(), compute.autocast():
+        outputs = run(pad_batch(inputs).to(compute.device))
+    return outputs.float().cpu()[: len(inputs)]

@@ -178,6 +178,7 @@ def _card(inputs: Inputs, network: Network) -> dict[str, Any]:
         "classes": prepared.classes,
         "image_size": int(prepared.images.shape[1]),
         "channels": int(prepared.images.shape[-1]),
+        "resize": prepared.about["resize"],
         "runs": [{"fold": fold, "seed": seed} for fold in range(prepared.folds) for seed in inputs.seeds],
         "weights": inputs.weights.card.model_dump(mode="json"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -185,6 +186,7 @@ def _card(inputs: Inputs, network: Network) -> dict[str, Any]:
         "multiply_adds": count_multiply_adds(network, int(prepared.images.shape[1])),
         "data": {key: prepared.about[key] for key in ("pixels_sha256", "table_sha256", "warnings")},
         "precision": inputs.compute.precision,
+        "device": inputs.compute.device.type,
     }
 
 

@@ -1,0 +1,48 @@
+"""The trained variant that a command names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medtransfer.errors import UserError
+from medtransfer.study import near
+
+NEEDED = {"resize", "device"}
+"""What cards of earlier versions do not have."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained variant's folder, its card, and those of its runs that are used, as (fold, seed)."""
+
+    folder: Path
+    card: dict[str, Any]
+    runs: list[tuple[int, int]]
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return str(self.card["variant"])
+
+
+def find_model(name: str, run: str | None = None, root: Path = Path()) -> Model:
+    """Find a variant of this repository by its name, or any variant by its folder; `run` keeps one of its runs.
+
+    Raises `UserError` where there is no such model or run.
+    """
+    from medtransfer.training.model_files import CARD, read_card, run_name
+
+    folders = [folder for folder in (root / "models" / name, Path(name)) if (folder / CARD).is_file()]
+    if not folders:
+        trained = [card.parent.name for card in (root / "models").glob(f"*/{CARD}")]
+        hint = near(name, trained) if trained else "; none is trained here yet: `dvc repro` trains those of params.yaml"
+        raise UserError(f"{name}: no trained model of that name, and no folder of one{hint}")
+    card = read_card(folders[0])
+    if missing := NEEDED - card.keys():
+        raise UserError(f"{folders[0]}: its card lacks {', '.join(sorted(missing))}: train it again with this version")
+    runs = {run_name(line["fold"], line["seed"]): (line["fold"], line["seed"]) for line in card["runs"]}
+    if run is not None and run not in runs:
+        raise UserError(f"--run {run}: {name} has no such run{near(run, runs)}")
+    return Model(folders[0], card, [runs[run]] if run is not None else list(runs.values()))

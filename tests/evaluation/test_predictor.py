@@ -1,0 +1,80 @@
+"""Predictions of images in any order and number, against those that `evaluate` makes of the prepared set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import CPU, tiny_inputs, tiny_prepared
+
+from medtransfer.compute import Compute
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.evaluation.evaluate import predict_variant
+from medtransfer.evaluation.predictor import Predictor, mean_over_runs
+from medtransfer.training.variant import train_variant
+
+RUNS = [(fold, seed) for fold in (0, 1) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return tiny_prepared(tmp_path_factory.mktemp("set"), folds=2)
+
+
+@pytest.fixture(autouse=True)
+def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
+def trained(prepared: Prepared, folder: Path, **strategy: Any) -> Path:
+    inputs = tiny_inputs(prepared, **{"epochs": 1} | strategy)
+    train_variant(inputs, folder / "model", folder / "cost.json", lambda *_: None)
+    return folder / "model"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"train": "all"},
+        {"train": "all", "head": "own", "loss": "binary_cross_entropy"},
+        {"train": "head"},
+        {"train": "head", "head": "knn"},
+        {"train": "head", "head": "prototypes", "shots": 2},
+    ],
+    ids=lambda strategy: f"{strategy['train']} {strategy.get('head')}",
+)
+def test_any_images_in_any_order_have_the_bits_that_evaluate_gave_them(
+    prepared: Prepared, tmp_path: Path, strategy: dict[str, Any], precision: str
+) -> None:
+    model, compute = trained(prepared, tmp_path, **strategy), Compute(CPU.device, precision)
+    inputs = tiny_inputs(prepared, **{"epochs": 1} | strategy)
+    truth = pd.concat(list(predict_variant(inputs.variant, prepared, model, compute)))
+    predictor = Predictor(model, RUNS, compute)
+    rows = np.resize(np.random.default_rng(0).permutation(prepared.roles(0).test), 37)
+    found = np.concatenate([predictor.probabilities(prepared.images[part]) for part in (rows[:32], rows[32:])], axis=1)
+    for number, (fold, seed) in enumerate(RUNS):
+        run = truth[(truth["fold"] == fold) & (truth["seed"] == seed)].set_index("path")
+        expected = run.loc[prepared.table["path"].iloc[rows]].filter(like="p_").to_numpy(np.float32)
+        assert np.array_equal(found[number].view(np.uint32), expected.view(np.uint32))
+
+
+def test_runs_with_the_same_frozen_body_share_it_and_others_do_not(prepared: Prepared, tmp_path: Path) -> None:
+    frozen = Predictor(trained(prepared, tmp_path / "frozen", train="head", head="prototypes"), RUNS[:2], CPU)
+    assert len({id(network.body) for network in frozen.networks}) == len(frozen.networks)  # random: one a seed
+    again = Predictor(tmp_path / "frozen/model", [RUNS[0], RUNS[0]], CPU)
+    assert again.networks[0].body is again.networks[1].body
+    assert again.networks[0].head is not again.networks[1].head
+
+
+def test_the_mean_of_one_run_is_that_run() -> None:
+    scores = np.random.default_rng(0).random((1, 5, 3), dtype=np.float32)
+    assert np.array_equal(mean_over_runs(scores), scores[0])
+
+
+def test_the_mean_over_runs() -> None:
+    scores = np.array([[[0.25, 0.75]], [[0.5, 0.5]]], dtype=np.float32)
+    np.testing.assert_array_equal(mean_over_runs(scores), np.array([[0.375, 0.625]], dtype=np.float32))

@@ -1,0 +1,65 @@
+"""`medtransfer predict` on the files of a finished study, against what `evaluate` made of the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from .conftest import Project
+
+COMMAND = ("env", "PYTHONPATH=src", "python", "-m", "medtransfer.cli", "predict")
+CHOSEN = slice(3, 40, 3)
+
+
+def scores(table: pd.DataFrame) -> np.ndarray:
+    """Give the bits of a table's probabilities, float32 as whole numbers, in the order of the images' paths."""
+    names = sorted(name for name in table if name.startswith("p_"))
+    return table.sort_values("path")[names].to_numpy(np.float32).view(np.uint32)
+
+
+def evaluated(project: Project, variant: str, seed: int) -> pd.DataFrame:
+    table = pd.read_parquet(project.folder / f"predictions/{variant}.parquet")
+    return table[table["seed"] == seed]
+
+
+def predicted(project: Project, *arguments: str) -> pd.DataFrame:
+    project.run(*COMMAND, *arguments, "-o", "mine.csv")
+    table = pd.read_csv(project.folder / "mine.csv")
+    return table.assign(path=table["path"].str.removeprefix("data/raw/"))
+
+
+@pytest.mark.parametrize("variant", ["scratch", "frozen", "few_shot"])
+def test_a_runs_bits_are_those_of_evaluate_for_all_images_and_for_some(project: Project, variant: str) -> None:
+    truth = evaluated(project, variant, seed=1)
+    found = predicted(project, variant, "data/raw/test", "data/raw/valid", "--run", "fold0_seed1")
+    assert sorted(found["path"]) == sorted(truth["path"])
+    assert np.array_equal(scores(found), scores(truth))
+    some = truth.iloc[::-1][CHOSEN]
+    found = predicted(project, variant, *(f"data/raw/{path}" for path in some["path"]), "--run", "fold0_seed1")
+    assert list(found["path"]) == list(some["path"])
+    assert np.array_equal(scores(found), scores(some))
+
+
+def test_without_a_run_the_probabilities_are_the_mean_of_all(project: Project) -> None:
+    found = predicted(project, "models/scratch", "data/raw/test", "data/raw/valid")
+    names = [name for name in found if name.startswith("p_")]
+    runs = [evaluated(project, "scratch", seed).sort_values("path")[names].to_numpy(np.float64) for seed in (0, 1)]
+    mean = np.mean(runs, axis=0).astype(np.float32)
+    assert np.array_equal(found.sort_values("path")[names].to_numpy(np.float32), mean)
+    assert list(found["predicted"]) == [names[number][2:] for number in found[names].to_numpy().argmax(axis=1)]
+
+
+def test_unreadable_files_are_listed_and_passed_over_and_the_exit_code_says_so(project: Project) -> None:
+    folder: Path = project.folder / "data/raw/test"
+    good = sorted(folder.glob("*.png"))[:2]
+    names = {f"images/{path.name}": path.read_bytes() for path in good}
+    for name, content in (names | {"images/broken.png": good[0].read_bytes()[:99], "images/notes.txt": b""}).items():
+        (project.folder / name).parent.mkdir(exist_ok=True)
+        (project.folder / name).write_bytes(content)
+    output = project.run(*COMMAND, "scratch", "images", "-o", "out/mine.csv", fails=True)
+    assert "error: images/broken.png: unreadable: " in output
+    assert "error: 1 of 3 files could not be read" in output
+    assert sorted(pd.read_csv(project.folder / "out/mine.csv")["path"]) == sorted(names)
