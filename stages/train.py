@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from medtransfer.errors import run
@@ -25,6 +24,7 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.compute import choose_compute
     from medtransfer.dataset.prepared import Prepared
     from medtransfer.training.assemble import read_weights
+    from medtransfer.training.tasks import TASKS
     from medtransfer.training.variant import Inputs, job_key, train_variant
 
     params, variant = study.params, study.variant(name)
@@ -40,12 +40,12 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
         study_seed=params.study.seed,
     )
     tracker.start(variant.resolved(), job_key(inputs), prepared.about["pixels_sha256"])
-    folder = Path("models") / name
+    folder, score = Path("models") / name, TASKS[prepared.task].score
     train_variant(
         inputs,
         folder,
         Path(f"metrics/cost/{name}.json"),
-        report=lambda fold, seed, epoch: tracker.epoch(fold, seed, asdict(epoch)),
+        report=lambda fold, seed, epoch: tracker.epoch(fold, seed, epoch.named(score)),
     )
     tracker.history(folder)
 

@@ -17,7 +17,7 @@ from medtransfer.compute import Compute
 from medtransfer.dataset.prepare import prepare
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.sources.phantom import write_phantom
-from medtransfer.study import Backbone, Data, Policy, Strategy, Variant
+from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
 from medtransfer.training.assemble import Weights, assemble
 from medtransfer.training.variant import Inputs
 
@@ -72,6 +72,28 @@ def tiny_prepared(folder: Path, **split: Any) -> Prepared:
     return Prepared(folder / "prepared")
 
 
+def tiny_pairs(folder: Path) -> Prepared:
+    """Prepare 20 simulated patients, 32 pixels, with the masks of their lesions to be learned."""
+    write_phantom(folder / "raw", patients=20, frames=2, size=48, difficulty=0.0, split_by="patient", seed=1)
+    data = Data.model_validate(
+        {
+            "source": "phantom",
+            "folder": ".",
+            "phantom": {},
+            "layout": "one_hot_csv",
+            "masks": {"folder": "masks"},
+            "group": {"pattern": r"^(patient\d+)_"},
+            "image_size": 32,
+            "resize": "stretch",
+            "split": {"method": "published"},
+            "leakage": "fail",
+        }
+    )
+    places = (folder / "prepared", folder / "audit.json", folder / "near_duplicates.png")
+    prepare(folder / "raw", data, 1, *places, task="segmentation")
+    return Prepared(folder / "prepared")
+
+
 def tiny_views(prepared: Prepared, policy: Policy) -> Views:
     """Draw the views of a policy beside the prepared set."""
     folder = prepared.folder.parent / "views"
@@ -80,17 +102,21 @@ def tiny_views(prepared: Prepared, policy: Policy) -> Views:
 
 
 def tiny_inputs(prepared: Prepared, policy: dict[str, Any] | None = None, **strategy: Any) -> Inputs:
-    """Describe a training of the small baseline network on a tiny set, from random weights unless told otherwise."""
+    """Describe a training of the small baseline network on a tiny set, from random weights unless told otherwise.
+
+    A set with masks to be learned gets a U-Net of 4 channels, two levels deep.
+    """
     chosen = Policy.model_validate(policy or {"transforms": []})
     fields = {"init": "random", "train": "all", "epochs": 3, "batch_size": 16} | strategy
+    model = "cnn_small" if prepared.target_masks is None else "unet"
     variant = Variant(
         name="tiny",
-        backbone_name="cnn_small",
-        backbone=Backbone(weights="none"),
+        backbone_name=model,
+        backbone=Backbone(weights="none", unet=UNet(base=4, depth=2)),
         strategy_name="tiny",
         strategy=Strategy.model_validate(fields),
         augmentation_name="tiny",
         policy=chosen,
     )
-    weights = Weights(None, without_weights("cnn_small"), None)
+    weights = Weights(None, without_weights(model), None)
     return Inputs(variant, prepared, tiny_views(prepared, chosen), weights, CPU, [0, 1], 1)

@@ -41,12 +41,13 @@ def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pr
     """Give a function that writes a prepared set of any table and pixels, as `prepare` would lay it out.
 
     It takes the columns of the table that matter (label_index, split, and perhaps fold, path, group) and the
-    images [n, size, size, channels]; without images, each row is filled with its own number.
+    images [n, size, size, channels]; without images, each row is filled with its own number. With masks
+    [n, size, size] it is a set for segmentation.
     """
-    from medtransfer.dataset.prepared import ABOUT, IMAGES, TABLE, Prepared
+    from medtransfer.dataset.prepared import ABOUT, IMAGES, MASKS, TABLE, Prepared
     from medtransfer.files import write_json
 
-    def build(images: np.ndarray | None = None, **columns: Any) -> Prepared:
+    def build(images: np.ndarray | None = None, masks: np.ndarray | None = None, **columns: Any) -> Prepared:
         count = len(columns["label_index"])
         names = [f"image{number:03}.png" for number in range(count)]
         table = pd.DataFrame({"path": names, "group": names, "fold": -1} | columns)
@@ -58,7 +59,18 @@ def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pr
         table.to_parquet(folder / TABLE, index=False)
         np.save(folder / IMAGES, images)
         folds = max(int(table["fold"].max()) + 1, 1)
-        write_json(folder / ABOUT, {"classes": classes, "folds": folds, "pixels_sha256": "0" * 64, "warnings": []})
+        about = {
+            "task": "classification",
+            "classes": classes,
+            "folds": folds,
+            "pixels_sha256": "0" * 64,
+            "warnings": [],
+        }
+        if masks is not None:
+            np.save(folder / MASKS, masks)
+            names = [f"class{number}" for number in range(1, int(masks.max()) + 1)]
+            about |= {"task": "segmentation", "masks": {"classes": names, "sha256": "1" * 64, "unit": "px"}}
+        write_json(folder / ABOUT, about)
         return Prepared(folder)
 
     return build

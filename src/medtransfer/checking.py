@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.backbones.bare import backbone_problems, is_path
+from medtransfer.backbones.segmenters import segmenter_problems
 from medtransfer.evaluation.names import METRICS
 from medtransfer.study import Group, Study, near
 
@@ -14,14 +15,15 @@ from medtransfer.study import Group, Study, near
 def study_problems(study: Study) -> list[str]:
     """List, one line each, what the params ask for and cannot have; empty where everything is there."""
     params = study.params
+    size, masked = params.data.image_size, params.study.task == "segmentation"
     problems = []
     for name, backbone in params.backbones.items():
-        found = backbone_problems(name, backbone, params.data.image_size)
+        found = segmenter_problems(name, backbone, size) if masked else backbone_problems(name, backbone, size)
         if is_path(backbone.weights) and not Path(backbone.weights).is_file():
             found.append(f"weights: no file {backbone.weights}; give the path of a state dict")
         problems += [f"backbones.{name}: {problem}" for problem in found]
     for name, policy in params.augmentation.items():
-        found = policy_problems(policy, params.data.image_size)
+        found = policy_problems(policy, size, masked=masked)
         problems += [f"augmentation.{name}: {problem}" for problem in found]
     problems += _source_problems(study) + _metric_problems(study) + _group_problems(params.data.group)
     return [f"params.yaml: {problem}" for problem in problems]

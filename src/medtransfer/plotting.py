@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -39,3 +42,10 @@ def save_png(figure: Figure, path: Path, dpi: int = 110) -> None:
     """Write a PNG without its writer's version, so that equal figures are equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=dpi, metadata={"Software": None})
+
+
+def draw_outlines(axis: Axes, mask: np.ndarray, linestyle: str = "solid", colours: Sequence[str] = COLOURS[1:]) -> None:
+    """Outline each class of a mask of class numbers [h, w] over an image that is already drawn."""
+    for number in sorted(set(np.unique(mask).tolist()) - {0}):
+        colour = colours[(number - 1) % len(colours)]
+        axis.contour(mask == number, levels=[0.5], colors=[colour], linewidths=1.2, linestyles=[linestyle])

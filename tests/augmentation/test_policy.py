@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from medtransfer.augmentation.policy import PolicyError, build_transform, policy_problems
-from medtransfer.study import Policy, load_study
+from medtransfer.study import Policy
+from medtransfer.study.use import read_study
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 POLICIES = {
     f"{path.stem}-{name}": policy
     for path in STUDIES
-    for name, policy in load_study(path).params.augmentation.items()
+    for name, policy in read_study(path).params.augmentation.items()
 }  # fmt: skip
 SIZE = 40
 

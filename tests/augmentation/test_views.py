@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -153,3 +154,12 @@ def test_mixing_happens_as_often_as_its_probability_says(build_prepared: Build) 
 def test_a_policy_that_does_not_go_with_the_images_is_told_before_a_view_is_drawn(prepared: Prepared) -> None:
     with pytest.raises(UserError, match=r"^augmentation: transforms\[0\]: ChannelDropout fails on an image of 1 chan"):
         ViewMaker(prepared, Policy(transforms=[{"ChannelDropout": {}}]), 0)
+
+
+def test_drawing_in_threads_leaves_the_warnings_of_the_process_as_they_are(prepared: Prepared) -> None:
+    before = list(warnings.filters)
+    for _ in range(5):
+        maker = ViewMaker(prepared, PHANTOM["strong"], 7)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(maker.draw, [0, 1, 2, 3, 4, 5] * 4, [0] * 24))
+    assert list(warnings.filters) == before

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import atomic_folder, sha256_of_file, write_json
+from medtransfer.files import atomic_folder, sha256_of_folder, write_json
 from medtransfer.hardware import cpu_count
 from medtransfer.progress import progress
 from medtransfer.study import Policy
 
-PIXELS, LABELS, ABOUT = "views.npy", "labels.npy", "views.json"
+PIXELS, LABELS, MASKS, ABOUT = "views.npy", "labels.npy", "masks.npy", "views.json"
 CHUNK = 512
 
 
@@ -32,7 +32,7 @@ class Views(Protocol):
         """Give uint8 [rows, size, size, channels]."""
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Give float32 [rows, classes], each row summing to 1."""
+        """Give what is to be learned: label shares float32 [rows, classes], or masks uint8 [rows, size, size]."""
 
 
 class StoredViews:
@@ -43,7 +43,7 @@ class StoredViews:
         self.count: int | None = about["views"]
         self.sha256: str = about["sha256"]
         self._original = about["kept"] == "original"
-        self._hard = np.eye(len(prepared.classes), dtype=np.float32)[prepared.table["label_index"]]
+        self._prepared = prepared
         self._position = np.full(len(prepared.table), -1)
         rows = prepared.learnable_rows()
         self._position[rows] = np.arange(len(rows))
@@ -52,7 +52,8 @@ class StoredViews:
         else:
             pixels = np.load(folder / PIXELS, mmap_mode="r")
             self._flat = pixels.reshape(-1, *pixels.shape[2:])
-        self._labels = np.load(folder / LABELS, mmap_mode="r") if (folder / LABELS).exists() else None
+        kept = [folder / name for name in (LABELS, MASKS) if (folder / name).exists()]
+        self._labels = np.load(kept[0], mmap_mode="r") if kept else None
 
     def view_of(self, epoch: int) -> int:
         """Give the number of the view that `epoch` trains on: they take turns."""
@@ -78,9 +79,9 @@ class StoredViews:
         return len(self._flat)
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Give float32 [rows, classes]."""
+        """Give what is to be learned of a view: see `Views`."""
         if self._labels is None:
-            return np.asarray(self._hard[rows])
+            return self._prepared.targets(rows)
         return np.asarray(self._labels[self._position[rows], view])
 
 
@@ -106,7 +107,7 @@ class FreshViews:
         return np.stack([pixels for pixels, _ in drawn])
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Give float32 [rows, classes] of the rows that `pixels` drew last."""
+        """Give what is to be learned of the rows that `pixels` drew last: see `Views`."""
         return np.stack([self._drawn[int(row), view][1] for row in rows])
 
 
@@ -121,7 +122,8 @@ def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> 
     """Draw every kept view of every row that trains in some fold; return what was written.
 
     views.npy: uint8 [rows, views, size, size, channels]. labels.npy: float32 [rows, views, classes], only
-    for mixed views. A policy without transforms and mixing keeps nothing, nor does one with fresh views.
+    for mixed views; for segmentation masks.npy: uint8 [rows, views, size, size]. A policy without transforms and
+    mixing keeps nothing, nor does one with fresh views.
     """
     original = not policy.transforms and policy.mix is None
     about: dict[str, Any] = {"policy": policy.model_dump(mode="json")}
@@ -131,7 +133,7 @@ def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> 
             about["sha256"] = prepared.about["pixels_sha256"]
         else:
             _draw_all(prepared, policy, seed, target)
-            about |= {"views": policy.views, "kept": "views", "sha256": sha256_of_file(target / PIXELS)}
+            about |= {"views": policy.views, "kept": "views", "sha256": sha256_of_folder(target)}
         write_json(target / ABOUT, about)
     return about
 
@@ -143,7 +145,11 @@ def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> No
     rows, views = prepared.learnable_rows(), int(policy.views)
     shape = (len(rows), views, *prepared.images.shape[1:])
     pixels = np.lib.format.open_memmap(target / PIXELS, "w+", np.uint8, shape)
-    labels = np.zeros((len(rows), views, len(prepared.classes)), dtype=np.float32)
+    masked = prepared.target_masks is not None
+    if masked:
+        labels: np.ndarray = np.lib.format.open_memmap(target / MASKS, "w+", np.uint8, shape[:-1])
+    else:
+        labels = np.zeros((len(rows), views, len(prepared.classes)), dtype=np.float32)
     jobs = [(position, view) for position in range(len(rows)) for view in range(views)]
     with (
         progress(total=len(jobs), desc="augment", unit="view") as bar,
@@ -159,5 +165,5 @@ def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> No
             list(pool.map(draw, chunk))
             bar.update(len(chunk))
     pixels.flush()
-    if policy.mix is not None:
+    if policy.mix is not None and not masked:
         np.save(target / LABELS, labels)

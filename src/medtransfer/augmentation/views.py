@@ -14,18 +14,23 @@ from medtransfer.errors import UserError
 from medtransfer.seeding import generator, seed_from
 from medtransfer.study import Policy
 
+View = tuple[np.ndarray, np.ndarray | None]
+"""Pixels uint8 [size, size, channels], and the mask uint8 [size, size] where there is one to learn."""
+
 
 class ViewMaker:
-    """Draws views of a prepared set's training rows.
+    """Draws views of a prepared set's training rows, with what a network is to make of them.
 
-    A mixed view's partner comes from the same (split, fold) cell, so that mixing never crosses a split. Other
-    images, their order and the number of threads change nothing. Raises `UserError` where the policy does not
-    go with the set's images.
+    For classification that is the label; for segmentation the mask, which moves with the image: what changes
+    intensities alone leaves it as it is, everything else acts on both, on masks by nearest neighbour. A mixed view's
+    partner comes from the same (split, fold) cell, so that mixing never crosses a split. Other images, their order
+    and the number of threads change nothing. Raises `UserError` where the policy does not go with the set's images.
     """
 
     def __init__(self, prepared: Prepared, policy: Policy, seed: int) -> None:
         size, channels = prepared.images.shape[-2:]
-        problems = policy_problems(policy, size, channels)
+        self._masks = prepared.target_masks
+        problems = policy_problems(policy, size, channels, masked=self._masks is not None)
         if problems:
             raise UserError([f"augmentation: {problem}" for problem in problems])
         self._policy, self._seed = policy, seed
@@ -42,35 +47,47 @@ class ViewMaker:
     def draw(self, row: int, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw view number `view` of image `row`.
 
-        Returns uint8 pixels [size, size, channels] and the label, float32 [classes], summing to 1.
+        Returns uint8 pixels [size, size, channels] and the label, float32 [classes], summing to 1; or, for
+        segmentation, the mask, class numbers uint8 [size, size].
         """
-        pixels, label = self._augmented(row, view), self._labels[row]
-        mix = self._policy.mix
-        if mix is None:
-            return pixels, label
-        rng = generator("mix", self._seed, view, str(self._ids[row]))
-        partners = self._partners.get(int(self._cells[row]))
-        if partners is None or rng.random() >= mix.probability:
-            return pixels, label
-        others = partners[partners != row]
-        partner = int(others[rng.integers(len(others))])
-        share = float(rng.beta(mix.alpha, mix.alpha))
-        other = self._augmented(partner, view)
-        if mix.method == "cutmix":
-            pixels, share = cutmix(pixels, other, share, rng)
-        else:
-            pixels, share = mixup(pixels, other, share)
-        return pixels, np.float32(share) * label + np.float32(1.0 - share) * self._labels[partner]
+        pixels, mask = self._augmented(row, view)
+        label, mix = self._labels[row], self._policy.mix
+        if mix is not None:
+            rng = generator("mix", self._seed, view, str(self._ids[row]))
+            partners = self._partners.get(int(self._cells[row]))
+            if partners is not None and rng.random() < mix.probability:
+                others = partners[partners != row]
+                partner = int(others[rng.integers(len(others))])
+                share = float(rng.beta(mix.alpha, mix.alpha))
+                pixels, mask, share = self._mixed((pixels, mask), self._augmented(partner, view), share, rng)
+                label = np.float32(share) * label + np.float32(1.0 - share) * self._labels[partner]
+        return pixels, label if mask is None else mask
 
-    def _augmented(self, row: int, view: int) -> np.ndarray:
+    def _mixed(
+        self, own: View, other: View, share: float, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None, float]:
+        """Mix two views; a mask is pasted with its image, as one channel more."""
+        if self._policy.mix is not None and self._policy.mix.method == "mixup":
+            pixels, share = mixup(own[0], other[0], share)
+            return pixels, None, share
+        first, second = (pixels if mask is None else np.dstack([pixels, mask]) for pixels, mask in (own, other))
+        mixed, share = cutmix(first, second, share, rng)
+        if own[1] is None:
+            return mixed, None, share
+        return mixed[..., :-1], mixed[..., -1], share
+
+    def _augmented(self, row: int, view: int) -> View:
         transform = self._transform()
         transform.set_random_seed(seed_from("view", self._seed, view, str(self._ids[row])) % 2**32)
-        pixels: np.ndarray = transform(image=np.ascontiguousarray(self._images[row]))["image"]
-        return pixels
+        drawn = {"image": np.ascontiguousarray(self._images[row])}
+        if self._masks is not None:
+            drawn["mask"] = np.ascontiguousarray(self._masks[row])
+        drawn = transform(**drawn)
+        return drawn["image"], drawn.get("mask")
 
     def _transform(self) -> albumentations.Compose:
         """Give this thread's own pipeline: seeding one that threads share would be a race."""
         if not hasattr(self._threads, "transform"):
-            self._threads.transform = build_transform(self._policy, self._size)
+            self._threads.transform = build_transform(self._policy, self._size, known=True)
         transform: albumentations.Compose = self._threads.transform
         return transform

@@ -13,7 +13,6 @@ import pandas as pd
 
 TABLE, IMAGES, MASKS, ABOUT = "table.parquet", "images.npy", "masks.npy", "dataset.json"
 PIXEL = ("pixel_height", "pixel_width")
-BACKGROUND = "background"
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,17 @@ class Prepared:
     def masks(self) -> np.ndarray | None:
         """Map the packed masks, uint8 [images, size, size], class numbers with 0 for background; None without any."""
         return np.load(self.folder / MASKS, mmap_mode="r") if "masks" in self.about else None
+
+    @property
+    def target_masks(self) -> np.ndarray | None:
+        """Give the masks where they are what is to be learned; None in classification."""
+        return self.masks if self.task == "segmentation" else None
+
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """Give what is to be learned of rows: one-hot labels float32 [rows, classes], or masks as `masks` has them."""
+        if self.target_masks is not None:
+            return np.asarray(self.target_masks[rows])
+        return np.asarray(np.eye(len(self.classes), dtype=np.float32)[self.table["label_index"].to_numpy()[rows]])
 
     @property
     def mask_classes(self) -> list[str]:

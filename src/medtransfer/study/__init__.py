@@ -12,12 +12,15 @@ from medtransfer.study.schema import (
     Pretraining,
     Reference,
     Training,
+    UNet,
 )
 from medtransfer.study.strategy import Loss, Schedule, Strategy
+from medtransfer.study.tasks import RULES
 from medtransfer.study.variant import Variant
 
 __all__ = [
     "BASELINES",
+    "RULES",
     "SCHEMA_VERSION",
     "Backbone",
     "Comparison",
@@ -38,6 +41,7 @@ __all__ = [
     "Strategy",
     "Study",
     "Training",
+    "UNet",
     "Variant",
     "check_study",
     "load_study",

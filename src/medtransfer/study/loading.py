@@ -16,6 +16,7 @@ from medtransfer.errors import UserError
 from medtransfer.study.schema import Params, VariantLine
 from medtransfer.study.section import OTHER, WORD
 from medtransfer.study.strategy import FITTED_HEADS, Strategy
+from medtransfer.study.tasks import task_problems, variant_problems
 from medtransfer.study.variant import Variant
 
 NAME = re.compile(r"[a-z0-9_]+")
@@ -59,6 +60,7 @@ def check_study(raw: Any, where: str) -> Study:
         for name in getattr(params, section)
         if not NAME.fullmatch(name)
     ]
+    problems += [f"{where}: {problem}" for problem in task_problems(params)]
     variants: dict[str, Variant] = {}
     for name, line in params.variants.items():
         variant, found = _resolve(name, line, params)
@@ -125,7 +127,7 @@ def _resolve(name: str, line: VariantLine, params: Params) -> tuple[Variant | No
         augmentation_name=line.augmentation,
         policy=params.augmentation[line.augmentation],
     )
-    return variant, _impossible(variant)
+    return variant, _impossible(variant) + variant_problems(variant, params.study.task)
 
 
 def _impossible(variant: Variant) -> list[str]:

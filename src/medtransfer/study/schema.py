@@ -60,8 +60,18 @@ class Pretraining(Section):
     lr: Positive = 1e-3
 
 
+class UNet(Section):
+    """The plain U-Net: channels at full resolution, how often it halves, and whether it normalises its batches."""
+
+    base: Count = 16
+    depth: Annotated[int, Field(ge=1, le=6)] = 4
+    batch_norm: bool = False
+
+
 class Backbone(Section):
-    """A model by its torchvision name (or `cnn_small`, `cnn_large`), its weights and its normalisation.
+    """A model by its torchvision name (or `cnn_small`, `cnn_large`, `unet`), its weights and its normalisation.
+
+    For segmentation, torchvision's models become encoders of U-Nets; `unet` is the plain one.
 
     weights: a member of torchvision's enum (`IMAGENET1K_V1`, `DEFAULT`), the path of a state dict (`.pth`,
     `.safetensors`), `simulated`, or `none`. normalise: by the mean and standard deviation that the weights
@@ -72,6 +82,7 @@ class Backbone(Section):
     weights: str
     normalise: Literal["weights", "train"] = "weights"
     pretraining: Pretraining = Pretraining()
+    unet: UNet = UNet()
 
     @model_validator(mode="after")
     def _pretraining_is_simulated(self) -> Backbone:
@@ -117,7 +128,10 @@ class Reference(Section):
 class Comparison(Section):
     """What the table is ordered by, and how its intervals are drawn."""
 
-    metric: Literal["accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "roc_auc"] = "accuracy"
+    metric: Literal[
+        "accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "roc_auc",
+        "dice", "iou", "precision", "recall", "hd95", "assd",
+    ] = "accuracy"  # fmt: skip
     resamples: Annotated[int, Field(ge=200)] = 2000
     confidence: Fraction = 0.95
     reference: Reference | None = None

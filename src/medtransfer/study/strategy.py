@@ -33,11 +33,31 @@ class Schedule(Section):
 
 
 class Loss(Section):
-    """The training loss; binary cross-entropy treats each class of the one-hot target by itself."""
+    """The training loss; binary cross-entropy treats each class of the one-hot target by itself.
 
-    kind: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    The others are for masks: dice and dice_cross_entropy, its sum with cross-entropy; tversky, which weighs false
+    positives by `alpha` and false negatives by `beta`; focal, which discounts what is easy by the power `gamma`.
+    """
+
+    kind: Literal["cross_entropy", "binary_cross_entropy", "dice", "dice_cross_entropy", "focal", "tversky"] = (
+        "cross_entropy"
+    )
     label_smoothing: Share = 0.0
     class_weights: Literal["balanced"] | None = None
+    alpha: Positive = 0.3
+    beta: Positive = 0.7
+    gamma: NotNegative = 2.0
+
+    @model_validator(mode="after")
+    def _fields_belong_to_the_kind(self) -> Loss:
+        for field, of_kind in {"alpha": "tversky", "beta": "tversky", "gamma": "focal"}.items():
+            if getattr(self, field) != type(self).model_fields[field].default and self.kind != of_kind:
+                raise ValueError(f"{field} belongs to {of_kind}, not to {self.kind}")
+        if self.label_smoothing and self.kind not in ("cross_entropy", "binary_cross_entropy"):
+            raise ValueError(f"label_smoothing belongs to the cross-entropies, not to {self.kind}")
+        if self.class_weights and not self.kind.endswith("cross_entropy"):
+            raise ValueError(f"class_weights belongs to the cross-entropies, not to {self.kind}")
+        return self
 
 
 class LastModules(Section):

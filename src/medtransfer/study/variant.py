@@ -29,10 +29,11 @@ class Variant:
 
     def resolved(self) -> dict[str, Any]:
         """Everything that decides what the variant trains, as plain values: for cards, tracking and keys."""
-        simulated = self.backbone.weights == "simulated"
+        without = {"pretraining"} if self.backbone.weights != "simulated" else set()
+        without |= {"unet"} if self.model != "unet" else set()
         return {
             "model": self.model,
-            "backbone": self.backbone.model_dump(mode="json", exclude=None if simulated else {"pretraining"}),
+            "backbone": self.backbone.model_dump(mode="json", exclude=without),
             "strategy": self.strategy.model_dump(mode="json"),
             "augmentation": self.policy.model_dump(mode="json"),
         }

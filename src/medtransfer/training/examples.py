@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs (uint8 pixels [n, channels, size, size], or features [n, width]) and labels [n, classes]."""
+    """Inputs (uint8 pixels [n, channels, size, size], or features [n, width]) and what is to be learned of them.
+
+    labels: shares [n, classes], or masks [n, size, size].
+    """
 
     inputs: torch.Tensor
     labels: torch.Tensor
@@ -52,20 +55,18 @@ class ViewExamples:
 
 
 class ImageExamples:
-    """Prepared images as they are, with hard labels: validation and test rows."""
+    """Prepared images as they are, with hard labels or masks: validation and test rows."""
 
     def __init__(self, prepared: Prepared, rows: np.ndarray) -> None:
-        self._images, self._rows = prepared.images, rows
-        labels = prepared.table["label_index"].to_numpy()
-        self._labels = np.eye(len(prepared.classes), dtype=np.float32)[labels]
+        self._prepared, self._rows = prepared, rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
-        """Give the images and their one-hot labels."""
+        """Give the images and their one-hot labels, or their masks."""
         rows = self._rows[positions]
-        return Batch(to_channels_first(self._images[rows]), torch.from_numpy(self._labels[rows]))
+        return Batch(to_channels_first(self._prepared.images[rows]), torch.from_numpy(self._prepared.targets(rows)))
 
 
 def shuffled_batches(count: int, size: int, epoch: int, key: tuple[Key, ...]) -> Iterator[np.ndarray]:

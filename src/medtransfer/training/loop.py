@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from medtransfer.backbones.network import Network
 from medtransfer.compute import Compute
@@ -15,26 +16,27 @@ from medtransfer.seeding import Key, seed_from
 from medtransfer.study import Strategy
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.examples import Examples, shuffled_batches
-from medtransfer.training.losses import SoftLabelLoss
 from medtransfer.training.optimizers import build_optimizer, set_rate
-from medtransfer.training.prediction import predict_logits
+from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import rate_factor
 from medtransfer.training.stopping import best_epoch, goes_on, is_finished
+from medtransfer.training.tasks import Task
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave. Losses are means over images; accuracies are shares of images.
-
-    The training accuracy counts a mixed view as right where its largest share is found.
-    """
+    """What one epoch gave: means over images. Which score it is, accuracy or Dice, the task says."""
 
     epoch: int
     lr: float
     train_loss: float
-    train_accuracy: float
+    train_score: float
     validation_loss: float
-    validation_accuracy: float
+    validation_score: float
+
+    def named(self, score: str) -> dict[str, float]:
+        """Give the values by their names in histories: `train_accuracy` where the score is `accuracy`."""
+        return {name.replace("score", score): value for name, value in asdict(self).items()}
 
 
 @dataclass
@@ -48,16 +50,17 @@ class Fit:
 
 @dataclass
 class Job:
-    """What the loop needs: the network, how its inputs become logits, its rows, its loss, its key.
+    """What the loop needs: the task, the network, how its inputs become logits, its rows, its loss, its key.
 
     on_features: the inputs are features and only the head is run.
     """
 
+    task: Task
     network: Network
     strategy: Strategy
     train: Examples
     validation: Examples
-    loss: SoftLabelLoss
+    loss: nn.Module
     compute: Compute
     key: tuple[Key, ...]
     on_features: bool
@@ -93,12 +96,9 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
             optimizer = build_optimizer(job.network, strategy)
         factor = rate_factor(strategy.schedule, number, strategy.epochs, losses)
         set_rate(optimizer, factor)
-        train_loss, train_accuracy = _train_epoch(job, optimizer, number)
-        validation_loss, validation_accuracy = loss_and_accuracy(job, job.validation)
-        epochs.append(
-            Epoch(number, strategy.lr * factor, train_loss, train_accuracy, validation_loss, validation_accuracy)
-        )
-        if strategy.patience is not None and best_epoch([*losses, validation_loss]) == number:
+        trained = _train_epoch(job, optimizer, number)
+        epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
+        if strategy.patience is not None and best_epoch([*losses, epochs[-1].validation_loss]) == number:
             best = trained_state(job.network)
         seconds += time.perf_counter() - started
         checkpoint.save(_state(job, optimizer, epochs, best, seconds))
@@ -123,19 +123,20 @@ def trained_state(network: Network) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items() if name in names}
 
 
-def loss_and_accuracy(job: Job, examples: Examples) -> tuple[float, float]:
-    """Give the job's loss and the share of right images over rows in eval mode."""
-    logits, labels = predict_logits(job.network, examples, job.on_features, job.compute)
-    device = job.compute.device
-    loss = float(job.loss(logits.to(device), labels.to(device)))
-    right = (logits.argmax(dim=1) == labels.argmax(dim=1)).float().mean()
-    return loss, float(right)
+def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
+    """Give the mean loss and the mean score over rows in eval mode; a batch of 32 counts by its images."""
+    total, score = 0.0, 0.0
+    for batch in predict_batches(job.network, examples, job.on_features, job.compute):
+        logits, targets = (tensor.to(job.compute.device) for tensor in batch)
+        total += float(job.loss(logits, targets)) * len(targets)
+        score += float(job.task.scores(logits, targets).sum())
+    return total / len(examples), score / len(examples)
 
 
 def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
     torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
     job.network.train()
-    total, right, seen = 0.0, 0, 0
+    total, score = 0.0, 0.0
     for positions in shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key):
         batch = job.train.batch(positions, number)
         inputs, labels = batch.inputs.to(job.compute.device), batch.labels.to(job.compute.device)
@@ -148,9 +149,8 @@ def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tup
         loss.backward()
         optimizer.step()
         total += float(loss.detach()) * len(positions)
-        right += int((logits.argmax(dim=1) == labels.argmax(dim=1)).sum())
-        seen += len(positions)
-    return total / seen, right / seen
+        score += float(job.task.scores(logits.detach(), labels).sum())
+    return total / len(job.train), score / len(job.train)
 
 
 def _state(

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from medtransfer.backbones.network import Network, Normalise
 from medtransfer.backbones.weights import WeightsCard, save_state
 from medtransfer.study import Variant
-from medtransfer.training.assemble import Weights, assemble
+from medtransfer.training.assemble import Weights
+from medtransfer.training.tasks import TASKS
 
 CARD, BASE, HISTORY = "card.json", "base.safetensors", "history.csv"
 Tensors = dict[str, torch.Tensor]
@@ -60,7 +61,8 @@ def load_run(folder: Path, fold: int, seed: int) -> Network:
         variant = replace(variant, strategy=strategy.model_copy(update={"init": "random"}))
     weights = Weights(base, WeightsCard.model_validate(card["weights"]), folder / BASE)
     identity = Normalise((0.0,) * 3, (1.0,) * 3)
-    network = assemble(variant, weights, len(card["classes"]), card["image_size"], identity, (seed, fold))
+    task = TASKS[card["task"]]
+    network = task.assemble(variant, weights, len(card["classes"]), card["image_size"], identity, (seed, fold))
     if weights.card.transform_input and strategy.init == "pretrained":
         network.body.transform_input = True  # type: ignore[assignment]
     own = network.state_dict()

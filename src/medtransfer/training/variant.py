@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from medtransfer.heads.build import fit_head
 from medtransfer.progress import progress
 from medtransfer.seeding import generator
 from medtransfer.study import Variant
-from medtransfer.training.assemble import Weights, assemble, normalisation
+from medtransfer.training.assemble import Weights, normalisation
 from medtransfer.training.checkpoint import Checkpoint, code_hash, delete_checkpoints
 from medtransfer.training.embeddings import FeatureImages, FeatureStore, FeatureViews
 from medtransfer.training.examples import Examples, ImageExamples, ViewExamples
-from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_accuracy
-from medtransfer.training.losses import SoftLabelLoss
+from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
 from medtransfer.training.model_files import CARD, HISTORY, run_name, save_run
+from medtransfer.training.tasks import TASKS
 
 LATENCY_BATCH, LATENCY_SECONDS, LATENCY_REPEATS = 16, 1.0, 5
 CODE = ("training", "backbones", "heads", "augmentation", "seeding.py", "compute.py")
@@ -59,6 +59,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
     """
     checkpoints = state_folder() / "checkpoints" / job_key(inputs)
     runs = [(fold, seed) for fold in range(inputs.prepared.folds) for seed in inputs.seeds]
+    score = TASKS[inputs.prepared.task].score
     history: list[dict[str, Any]] = []
     cost: dict[str, Any] = {"runs": {}}
     started = time.perf_counter()
@@ -68,12 +69,12 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
 
             def hear(epoch: Epoch, fold: int = fold, seed: int = seed) -> None:
                 bar.update()
-                bar.set_postfix(loss=f"{epoch.validation_loss:.3f}", accuracy=f"{epoch.validation_accuracy:.3f}")
+                bar.set_postfix({"loss": f"{epoch.validation_loss:.3f}", score: f"{epoch.validation_score:.3f}"})
                 report(fold, seed, epoch)
 
             network, result = train_run(inputs, fold, seed, Checkpoint(checkpoints, run_name(fold, seed)), hear)
             save_run(target, network, inputs.weights, fold, seed)
-            history += [{"fold": fold, "seed": seed, **asdict(epoch)} for epoch in result.epochs]
+            history += [{"fold": fold, "seed": seed, **epoch.named(score)} for epoch in result.epochs]
             cost["runs"][run_name(fold, seed)] = {"seconds": result.seconds, "kept_epoch": result.kept}
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
         write_json(target / CARD, _card(inputs, network))
@@ -86,28 +87,27 @@ def train_run(
     inputs: Inputs, fold: int, seed: int, checkpoint: Checkpoint, report: Callable[[Epoch], None]
 ) -> tuple[Network, Fit]:
     """Train the run of one fold and seed; give its network, on its device and in eval mode, and what happened."""
-    prepared, strategy = inputs.prepared, inputs.variant.strategy
+    prepared, strategy, task = inputs.prepared, inputs.variant.strategy, TASKS[inputs.prepared.task]
     roles = prepared.roles(fold)
     rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, roles.train)
-    network = assemble(
+    network = task.assemble(
         inputs.variant,
         inputs.weights,
-        len(prepared.classes),
+        len(task.outputs(prepared)),
         int(prepared.images.shape[1]),
         normalise,
         (seed, fold),
     ).to(inputs.compute.device)
-    counts = np.bincount(prepared.table["label_index"].to_numpy()[rows], minlength=len(prepared.classes))
-    on_features = not strategy.trains_backbone and isinstance(inputs.views, StoredViews)
+    on_features = task.flat_features and not strategy.trains_backbone and isinstance(inputs.views, StoredViews)
     train: Examples
     validation: Examples
     if on_features:
         train, validation = _feature_examples(inputs, network, rows, roles.validation)
     else:
         train, validation = ViewExamples(inputs.views, rows), ImageExamples(prepared, roles.validation)
-    loss = SoftLabelLoss(strategy.loss, counts)
-    job = Job(network, strategy, train, validation, loss, inputs.compute, (seed, fold), on_features)
+    loss = task.loss(strategy.loss, prepared, rows)
+    job = Job(task, network, strategy, train, validation, loss, inputs.compute, (seed, fold), on_features)
     if strategy.fits_head or strategy.train == "none":
         return network, _fit_in_one_step(job, report)
     return network, fit(job, checkpoint, report)
@@ -133,6 +133,7 @@ def job_key(inputs: Inputs) -> str:
         "study_seed": inputs.study_seed,
         "pixels": about["pixels_sha256"],
         "table": about["table_sha256"],
+        "masks": about["masks"]["sha256"] if inputs.prepared.target_masks is not None else None,
         "views": getattr(inputs.views, "sha256", None),
         "weights": inputs.weights.card.model_dump(mode="json"),
         "compute": inputs.compute.describe(),
@@ -164,7 +165,7 @@ def _fit_in_one_step(job: Job, report: Callable[[Epoch], None]) -> Fit:
         fit_head(job.network.head, features, labels)
     job.network.to(job.compute.device).eval()
     job.loss.to(job.compute.device)
-    epoch = Epoch(0, 0.0, *loss_and_accuracy(job, job.train), *loss_and_accuracy(job, job.validation))
+    epoch = Epoch(0, 0.0, *loss_and_score(job, job.train), *loss_and_score(job, job.validation))
     report(epoch)
     return Fit([epoch], 0, time.perf_counter() - started)
 
@@ -175,7 +176,8 @@ def _card(inputs: Inputs, network: Network) -> dict[str, Any]:
         "variant": inputs.variant.name,
         "inputs": job_key(inputs),
         **inputs.variant.resolved(),
-        "classes": prepared.classes,
+        "task": prepared.task,
+        "classes": TASKS[prepared.task].outputs(prepared),
         "image_size": int(prepared.images.shape[1]),
         "channels": int(prepared.images.shape[-1]),
         "resize": prepared.about["resize"],

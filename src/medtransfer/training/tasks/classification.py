@@ -1,0 +1,46 @@
+"""A class for every image: any backbone with a head of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from medtransfer.backbones.network import Network, Normalise
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.seeding import Key
+from medtransfer.study import Loss, Variant
+from medtransfer.training.assemble import Weights, assemble
+from medtransfer.training.losses import SoftLabelLoss
+
+
+class Classification:
+    """See `Task`. The score of an image is whether its class was found: the largest share, for a mixed view."""
+
+    score = "accuracy"
+    flat_features = True
+
+    def outputs(self, prepared: Prepared) -> list[str]:
+        """Name the classes."""
+        return prepared.classes
+
+    def assemble(
+        self,
+        variant: Variant,
+        weights: Weights,
+        outputs: int,
+        image_size: int,
+        normalise: Normalise,
+        key: tuple[Key, ...],
+    ) -> Network:
+        """Build a backbone with a new head."""
+        return assemble(variant, weights, outputs, image_size, normalise, key)
+
+    def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
+        """Build the loss against label shares; classes are weighed by their counts among `rows`."""
+        labels = prepared.table["label_index"].to_numpy()[rows]
+        return SoftLabelLoss(loss, np.bincount(labels, minlength=len(prepared.classes)))
+
+    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Say of each image, 0 or 1, whether its most probable class is its label."""
+        return (logits.argmax(dim=1) == targets.argmax(dim=1)).float()

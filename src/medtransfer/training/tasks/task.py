@@ -1,0 +1,46 @@
+"""The interface between the trainer and a task; nothing else in training asks which task it is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from medtransfer.backbones.network import Network, Normalise
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.seeding import Key
+from medtransfer.study import Loss, Variant
+from medtransfer.training.assemble import Weights
+
+
+class Task(Protocol):
+    """What the trainer asks of a task.
+
+    score: the name of what histories tell beside the loss. flat_features: whether a frozen body gives one short row of
+    features an image, which is worth keeping.
+    """
+
+    score: str
+    flat_features: bool
+
+    def outputs(self, prepared: Prepared) -> list[str]:
+        """Name what the network's outputs stand for, in their order."""
+
+    def assemble(
+        self,
+        variant: Variant,
+        weights: Weights,
+        outputs: int,
+        image_size: int,
+        normalise: Normalise,
+        key: tuple[Key, ...],
+    ) -> Network:
+        """Build a variant's network, frozen as its strategy says; everything random is drawn from `key`."""
+
+    def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
+        """Build the loss of (logits, targets) as a mean over images; `rows` are those that train."""
+
+    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Give the score of each image of a batch, float32 [n], in [0, 1]."""
