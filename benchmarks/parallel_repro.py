@@ -1,0 +1,81 @@
+"""`medtransfer repro -j 2` against `dvc repro`, one thread a stage in both, on eight equal variants.
+
+    python benchmarks/parallel_repro.py        # on an idle machine; writes benchmarks/results/parallel_repro.md
+
+The eight differ in their weight decay alone. What stands upstream of them is made first and not timed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from medtransfer.hardware import cpu_count, processor
+from medtransfer.markdown import markdown_table
+
+ROOT = Path(__file__).parents[1]
+VARIANTS = 8
+PARTS = (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming", "dvc.yaml", "src", "stages")
+ENVIRONMENT = os.environ | {"MEDTRANSFER_TRACKING": "off", "MEDTRANSFER_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def study() -> dict[str, object]:
+    """Give the default study with eight equal variants in place of its own."""
+    params = YAML(typ="safe").load((ROOT / "studies/phantom.yaml").read_text(encoding="utf-8"))
+    params["backbones"] = {"resnet18": {"weights": "none"}}
+    params["strategies"] = {"scratch": {"init": "random", "train": "all", "epochs": 4}}
+    line = {"backbone": "resnet18", "strategy": "scratch", "augmentation": "standard"}
+    params["variants"] = {f"equal{n}": line | {"weight_decay": n * 1e-4} for n in range(VARIANTS)}
+    params["training"] = {"seeds": [0]}
+    return params
+
+
+def project(folder: Path) -> Path:
+    """Make a copy of the project whose stages upstream of training are done."""
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(study(), file)
+    run(folder, "dvc", "config", "--local", "core.no_scm", "true")
+    run(folder, "dvc", "repro", "augment@standard", "weights@resnet18", "baselines")
+    return folder
+
+
+def run(folder: Path, *command: str) -> float:
+    """Run a command that must succeed; give its seconds."""
+    started = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Time both on copies of the same project, and write the table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        first = project(Path(scratch) / "first")
+        second = shutil.copytree(first, Path(scratch) / "second", symlinks=True)
+        serial = run(first, "dvc", "repro")
+        parallel = run(second, "medtransfer", "repro", "-j", "2")
+    rows = [
+        ["`dvc repro`, one thread", f"{serial:.0f}", "1.0"],
+        ["`medtransfer repro -j 2`, one thread each", f"{parallel:.0f}", f"{serial / parallel:.2f}"],
+    ]
+    table = markdown_table(["Eight equal variants, train to compare", "seconds", "times faster"], rows)
+    text = "\n".join([table, "", f"{processor()}, {cpu_count()} processors. `python benchmarks/parallel_repro.py`"])
+    (ROOT / "benchmarks/results").mkdir(exist_ok=True)
+    (ROOT / "benchmarks/results/parallel_repro.md").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
