@@ -1,0 +1,108 @@
+"""Every study made small: a handful of simulated images laid out and named as its own set, two epochs, one seed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medtransfer.sources.phantom import write_phantom
+from medtransfer.study.use import read_study
+
+Picture = tuple[Path, int, int, str]
+"""A simulated image: its file, its class and patient by number, its split."""
+
+PIXELS = 80
+"""Inception takes no smaller ones."""
+PRETRAINING = "{images: 64, size: 32, epochs: 1}"
+
+
+def pictures(folder: Path) -> list[Picture]:
+    """Simulate 60 patients with two frames each."""
+    write_phantom(folder, patients=60, frames=2, size=PIXELS, difficulty=0.0, split_by="patient", seed=1)
+    found = []
+    for split in ("train", "valid", "test"):
+        for name, row in pd.read_csv(folder / split / "_classes.csv").set_index("filename").iterrows():
+            patient = int(str(name).removeprefix("patient").split("_")[0])
+            found.append((folder / split / str(name), int(row.to_numpy().argmax()), patient, split))
+    return sorted(found)
+
+
+def changes(path: Path) -> list[str]:
+    """Say what `medtransfer use -S` has to change of a study: where its images are, and how long it runs."""
+    params = read_study(path).params
+    found = ["training.seeds=[0]", "comparison.resamples=200", f"data.image_size={PIXELS}"]
+    if params.data.source != "phantom":
+        found += ["data.source=folder", "data.folder=mine"]
+    else:
+        found += ["data.phantom.patients=60", "data.phantom.frames=2"]
+    if params.data.split.train_images is not None:
+        found.append("data.split.train_images=40")
+    found += [f"augmentation.{name}.views=2" for name, policy in params.augmentation.items() if policy.views != 1]
+    for name, backbone in params.backbones.items():
+        if backbone.weights != "none":
+            found += [f"backbones.{name}.weights=simulated", f"backbones.{name}.pretraining={PRETRAINING}"]
+    found += [f"strategies.{name}.epochs=2" for name in params.strategies]
+    found += [
+        f"variants.{name}.epochs=2" for name, line in params.variants.items() if "epochs" in (line.model_extra or {})
+    ]
+    if path.stem == "stroke_mri":  # a quarter of its 128 lines: every backbone with every depth and rate
+        found += ["grid.augmentation={augmented: {augmentation: standard}}", "grid.optimizer={adam: {optimizer: adam}}"]
+    return found
+
+
+def lay_out(study: str, images: list[Picture], folder: Path) -> None:
+    """Write the images to `folder` as the study's own set is laid out."""
+    LAYOUTS[study](images, folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def _fetal_head(images: list[Picture], folder: Path) -> None:
+    """One-hot CSVs by split; the source image before `_aug_`."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for number, (file, label, patient, split) in enumerate(images):
+        name = f"source{patient}_png_aug_{number}.png"
+        _copy(file, folder / split / name)
+        rows.setdefault(split, []).append({"filename": name} | {f" class{n}": int(n == label) for n in range(5)})
+    for split, lines in rows.items():
+        pd.DataFrame(lines).to_csv(folder / split / "_classes.csv", index=False)
+
+
+def _chest_xray(images: list[Picture], folder: Path) -> None:
+    """Split and class folders below one of the set's name; the patient in every file name."""
+    for number, (file, label, patient, split) in enumerate(images):
+        sick = label > 0
+        name = f"person{patient}_bacteria_{number}.png" if sick else f"IM-{patient:04}-{number:04}.png"
+        folders = ("val" if split == "valid" else split, "PNEUMONIA" if sick else "NORMAL")
+        _copy(file, folder.joinpath("chest_xray", *folders, name))
+
+
+def _two_folders(images: list[Picture], folder: Path) -> None:
+    for number, (file, label, _, _) in enumerate(images):
+        _copy(file, folder / ("Stroke" if label > 1 else "Normal") / f"{number:04}.png")
+
+
+def _fetal_planes(images: list[Picture], folder: Path) -> None:
+    rows = []
+    for number, (file, label, patient, _) in enumerate(images):
+        name = f"Patient{patient:05}_Plane{label}_{number}_of_99"
+        _copy(file, folder / "images" / f"{name}.png")
+        rows.append({"Image_name": name, "Plane": f"plane {label}"})
+    pd.DataFrame(rows).to_csv(folder / "image_label.csv", index=False)
+
+
+LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
+    "fetal_head": _fetal_head,
+    "fetal_head_grouped": _fetal_head,
+    "chest_xray": _chest_xray,
+    "chest_xray_backbones": _chest_xray,
+    "stroke_mri": _two_folders,
+    "fetal_planes": _fetal_planes,
+}

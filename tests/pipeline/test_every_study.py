@@ -1,0 +1,30 @@
+"""Every ready-made study, shrunk, from `medtransfer use` to the comparison, through DVC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from medtransfer.study.use import read_study
+
+from .conftest import Project
+from .shrunk import changes, lay_out, pictures
+
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_runs_from_use_to_the_table(fresh: Project, tmp_path: Path, root: Path, path: Path) -> None:
+    source = read_study(path).params.data.source
+    if source != "phantom":
+        lay_out(path.stem, pictures(tmp_path / "simulated"), fresh.folder / "mine")
+    fresh.write(f"studies/{path.name}", path.read_text(encoding="utf-8"))
+    fresh.run("medtransfer", "use", path.stem, *(part for change in changes(path) for part in ("-S", change)))
+    fresh.run("medtransfer", "repro", "-j", "2")
+    variants = set(read_study(fresh.folder / "params.yaml").variants)
+    table = pd.read_csv(fresh.folder / "metrics/comparison.csv")
+    assert set(table["variant"][table["kind"] == "variant"]) == variants
+    assert table["accuracy"][table["kind"] == "variant"].between(0, 1).all()
