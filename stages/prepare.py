@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medtransfer.dataset.prepare import prepare
+from medtransfer.dataset.prepare import Outs, prepare
 from medtransfer.errors import run
+from medtransfer.files import state_folder
 from medtransfer.study import load_study
 
 
 def main() -> None:
     """Prepare `data/raw` as the params say."""
     params = load_study().params
-    prepare(
-        raw=Path("data/raw"),
-        data=params.data,
-        seed=params.study.seed,
-        target=Path("data/prepared"),
-        audit_path=Path("metrics/data.json"),
-        sheet=Path("plots/near_duplicates.png"),
-        task=params.study.task,
+    outs = Outs(
+        prepared=Path("data/prepared"),
+        audit=Path("metrics/data.json"),
+        duplicates=Path("plots/duplicates.png"),
+        leaks=state_folder() / "leaking_images.png",
     )
+    prepare(Path("data/raw"), params.data, params.study.seed, outs, params.study.task)
 
 
 if __name__ == "__main__":

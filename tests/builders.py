@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from outs import outs_in
 from torch import nn
 
 from medtransfer.augmentation.store import Views, open_views, write_views
@@ -68,7 +69,7 @@ def tiny_prepared(folder: Path, **split: Any) -> Prepared:
             "leakage": "fail",
         }
     )
-    prepare(folder / "raw", data, 1, folder / "prepared", folder / "audit.json", folder / "near_duplicates.png")
+    prepare(folder / "raw", data, 1, outs_in(folder))
     return Prepared(folder / "prepared")
 
 

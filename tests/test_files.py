@@ -14,6 +14,7 @@ from medtransfer.files import (
     atomic_folder,
     sha256_of_file,
     sha256_of_folder,
+    shown,
     write_json,
     write_text,
 )
@@ -125,3 +126,13 @@ def test_the_hash_of_a_folder_depends_on_names_and_bytes_and_on_nothing_else(tmp
     assert folder("other_bytes", files | {"a.png": b"4"}) != original
     assert folder("one_more", files | {"c.png": b""}) != original
     assert folder("swapped", {"b/x.png": b"2", "a.png": b"1", ".hidden": b"3"}) != original
+
+
+def test_a_path_is_shown_from_the_current_folder_where_it_lies_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert shown(tmp_path / "here" / "state" / "a.png") == "state/a.png"
+    assert shown(Path("b.png")) == "b.png"
+    assert shown(tmp_path / "elsewhere.png") == str(tmp_path / "elsewhere.png")

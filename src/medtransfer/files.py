@@ -29,6 +29,11 @@ def state_folder() -> Path:
     return repository() / STATE_FOLDER
 
 
+def shown(path: Path) -> str:
+    """Write a path as its user would type it: from the current folder where it lies below it."""
+    return str(path.resolve().relative_to(Path.cwd())) if path.resolve().is_relative_to(Path.cwd()) else str(path)
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it there at the end, or delete it after an error."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from outs import outs_in
 from PIL import Image
 
 from medtransfer.dataset.decode import UnreadableImageError, decode
@@ -48,9 +49,8 @@ def check(folder: Path, count: int, seed: int) -> None:
     for number, file in enumerate(files):
         (folder / "raw" / ("cyst", "normal")[number % 2] / file.name).write_bytes(file.content)
     before = peak_memory()
-    outs = (folder / "prepared", folder / "data.json", folder / "near.png")
     with pytest.raises(UserError) as raised:
-        prepare(folder / "raw", Data.model_validate(DATA), 0, *outs)
+        prepare(folder / "raw", Data.model_validate(DATA), 0, outs_in(folder))
     assert peak_memory() - before < MOST_MEMORY
     listed = {problem.split(": unreadable: ")[0].partition("/")[2] for problem in raised.value.problems}
     assert all(": unreadable: " in problem and "\n" not in problem for problem in raised.value.problems)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medtransfer.dataset.leakage import drop_leaking, find_crossing, resolve_leakage
+from medtransfer.dataset.leakage import drop_leaking, find_crossing, refusal, resolve_leakage, splits_in_use
 from medtransfer.dataset.split import assign_splits
 from medtransfer.errors import UserError
-from medtransfer.study import Data
+from medtransfer.study import Data, Split
 
 ROWS = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["train", "val", "test"])), min_size=1, max_size=40)
 
@@ -40,6 +40,14 @@ def data_of(leakage: str, **split: Any) -> Data:
     )
 
 
+KEPT = data_of("fail", validation=0.01).split
+"""A split whose validation rows, however few, stay what they were published as."""
+
+
+def resolved(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, Split, list[str]]:
+    return resolve_leakage(table, data, find_crossing(table, data.split))
+
+
 # group 1 is in train and test, group 2 in train and val, group 3 in all three, groups 4 to 6 in one
 SPLITS = ["train", "test", "test", "train", "val", "train", "val", "test", "train", "train", "val", "test"]
 LEAKING = table_of(list(zip([1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 6], SPLITS, strict=True)))
@@ -48,14 +56,14 @@ SENTENCE = "3 groups stand in more than one split: 3 of 4 test images and 2 of 3
 
 
 def test_what_crosses_counted_by_hand() -> None:
-    found = find_crossing(LEAKING)
+    found = find_crossing(LEAKING, KEPT)
     assert (found.groups, found.test, found.test_total, found.validation, found.validation_total) == (3, 3, 4, 2, 3)
     assert found.sentence().startswith(SENTENCE)
 
 
 @given(ROWS)
 def test_what_crosses_is_what_a_loop_over_pairs_of_images_finds(rows: list[tuple[int, str]]) -> None:
-    found = find_crossing(table_of(rows))
+    found = find_crossing(table_of(rows), KEPT)
 
     def with_sibling(split: str, others: set[str]) -> int:
         return sum(
@@ -73,31 +81,30 @@ def test_what_crosses_is_what_a_loop_over_pairs_of_images_finds(rows: list[tuple
 @pytest.mark.parametrize("leakage", ["fail", "regroup", "drop", "report"])
 def test_where_nothing_crosses_nothing_is_done(leakage: str) -> None:
     data = data_of(leakage)
-    table, split, crossing, warnings = resolve_leakage(CLEAN, data)
+    table, split, warnings = resolved(CLEAN, data)
     pd.testing.assert_frame_equal(table, CLEAN)
     assert split == data.split
-    assert crossing.groups == 0
     assert warnings == []
 
 
-def test_failing_says_what_crosses_and_what_to_do() -> None:
-    with pytest.raises(UserError) as raised:
-        resolve_leakage(LEAKING, data_of("fail"))
-    (problem,) = raised.value.problems
-    assert problem.startswith(f"data.leakage: fail, and {SENTENCE}")
-    assert all(remedy in problem for remedy in ("regroup splits anew", "drop leaves", "report goes on"))
+def test_failing_says_what_crosses_of_which_kind_where_to_look_and_what_to_do() -> None:
+    kinds = {"group_keys": 2, "exact_sets": 0, "near_pairs": 7}
+    line = refusal(find_crossing(LEAKING, KEPT), kinds, "leaks.png")
+    assert line.startswith(f"data.leakage: fail, and {SENTENCE}")
+    assert "(2 group keys, 7 pairs of near duplicates; side by side in leaks.png)" in line
+    assert all(remedy in line for remedy in ("regroup splits anew", "drop leaves", "report goes on"))
 
 
 def test_reporting_changes_nothing_and_warns_every_table() -> None:
     data = data_of("report")
-    table, split, _, (warning,) = resolve_leakage(LEAKING, data)
+    table, split, (warning,) = resolved(LEAKING, data)
     pd.testing.assert_frame_equal(table, LEAKING)
     assert split == data.split
     assert warning.startswith(f"LEAKAGE: {SENTENCE}")
 
 
 def test_dropping_leaves_out_what_leaks_by_hand() -> None:
-    table, split, _, (warning,) = resolve_leakage(LEAKING, data_of("drop"))
+    table, split, (warning,) = resolved(LEAKING, data_of("drop"))
     # out go 000 (group 1), 005 and 006 (group 3): their group tests; then 003 (group 2): it validates
     assert table["path"].tolist() == [f"{row:03}.png" for row in (1, 2, 4, 7, 8, 9, 10, 11)]
     assert split.method == "published"
@@ -107,12 +114,45 @@ def test_dropping_leaves_out_what_leaks_by_hand() -> None:
 @given(ROWS)
 def test_after_dropping_nothing_crosses_and_nothing_was_dropped_without_need(rows: list[tuple[int, str]]) -> None:
     table = table_of(rows)
-    kept = drop_leaking(table)
-    assert find_crossing(kept).groups == 0
+    kept = drop_leaking(table, KEPT)
+    assert find_crossing(kept, KEPT).groups == 0
     assert (kept["split"] == "test").sum() == (table["split"] == "test").sum()
     tested, kept_validation = (set(kept["group"][kept["split"] == name]) for name in ("test", "val"))
     for row in table[~table["path"].isin(kept["path"])].itertuples():
         assert row.group in tested or (row.split == "train" and row.group in kept_validation)
+
+
+# 8 train and 2 validation images of two groups; 20 % of 12 are to validate: too few, so both are drawn anew
+FEW = table_of([*[(1, "train")] * 4, *[(2, "train")] * 4, (1, "val"), (2, "val"), (3, "test"), (4, "test")])
+
+
+@pytest.mark.parametrize(("split", "anew"), [({"validation": 0.3}, True), ({"folds": 2}, True), ({}, False)])
+def test_train_and_validation_are_one_split_where_they_are_drawn_anew(split: dict[str, Any], anew: bool) -> None:
+    data = data_of("fail", **split)
+    found = find_crossing(FEW, data.split)
+    assert set(splits_in_use(FEW, data.split)) == ({"train", "test"} if anew else {"train", "val", "test"})
+    assert (found.groups, found.validation_total) == ((0, 0) if anew else (2, 2))
+    assert len(drop_leaking(FEW, data.split)) == (12 if anew else 4)
+
+
+def test_a_sentence_without_validation_images_does_not_count_them() -> None:
+    found = find_crossing(LEAKING, data_of("fail", folds=2).split)
+    assert (found.groups, found.test, found.validation_total) == (2, 3, 0)
+    assert found.sentence().startswith("2 groups stand in more than one split: 3 of 4 test images have a sibling")
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.integers(1, 3), st.floats(0.05, 0.6), st.integers(0, 99))
+def test_what_is_dropped_and_then_split_crosses_nothing(
+    rows: list[tuple[int, str]], folds: int, validation: float, seed: int
+) -> None:
+    table, split = table_of(rows), data_of("drop", folds=folds, validation=validation).split
+    try:
+        found, _ = assign_splits(drop_leaking(table, split), split, seed)
+    except UserError:  # too little is left to be split
+        return
+    side = found["split"].where((found["split"] == "test") | (folds == 1), found["fold"].astype(str))
+    assert side.groupby(found["group"]).nunique().max() == 1
 
 
 @settings(max_examples=40, deadline=None)
@@ -122,11 +162,10 @@ def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, wi
     groups = [number for number in range(40) for _ in range(5)]
     rng = pd.Series(names).sample(200, replace=True, random_state=seed)
     table = table_of(list(zip(groups, rng, strict=True)))
-    regrouped, split, crossing, (warning,) = resolve_leakage(table, data_of("regroup"))
-    assert crossing.groups > 0
+    regrouped, split, (warning,) = resolved(table, data_of("regroup"))
     assert warning.startswith("split anew by group, because ")
     found, _ = assign_splits(regrouped, split, seed)
-    assert find_crossing(found).groups == 0
+    assert find_crossing(found, KEPT).groups == 0
     assert len(found) == len(table)
     shares = {name: (table["split"] == name).mean() for name in ("val", "test")}
     if not with_validation:
@@ -136,7 +175,7 @@ def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, wi
 
 
 def test_regrouping_keeps_the_folds_that_were_asked_for() -> None:
-    _, split, _, _ = resolve_leakage(LEAKING, data_of("regroup", folds=4))
+    _, split, _ = resolved(LEAKING, data_of("regroup", folds=4))
     assert (split.method, split.folds) == ("random", 4)
     assert split.test == pytest.approx(4 / 12)
     assert split.validation == pytest.approx(3 / 12)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from outs import outs_in
 from PIL import Image
 
 from medtransfer.dataset.decode import decode
@@ -63,10 +64,10 @@ SPLIT_SET = [*names_of("train", range(8)), *names_of("val", range(8, 12)), *name
 
 
 def prepared_from(raw: Path, data: Data, seed: int = 1) -> tuple[Prepared, dict[str, Any]]:
-    folder = raw.parent / "prepared"
-    audit = prepare(raw, data, seed, folder, raw.parent / "audit.json", raw.parent / "near_duplicates.png")
-    assert json.loads((raw.parent / "audit.json").read_text(encoding="utf-8")) == audit
-    return Prepared(folder), audit
+    outs = outs_in(raw.parent)
+    audit = prepare(raw, data, seed, outs)
+    assert json.loads(outs.audit.read_text(encoding="utf-8")) == audit
+    return Prepared(outs.prepared), audit
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +136,10 @@ def test_the_audit_counts_what_the_simulation_wrote(phantom: tuple[Path, Prepare
 
 def test_preparing_twice_gives_the_same_bytes(phantom: tuple[Path, Prepared, dict[str, Any]], tmp_path: Path) -> None:
     raw, prepared, _ = phantom
-    prepare(raw, phantom_data(), 1, tmp_path / "again", tmp_path / "audit.json", tmp_path / "near_duplicates.png")
-    assert sha256_of_folder(tmp_path / "again") == sha256_of_folder(prepared.folder)
+    outs = outs_in(tmp_path)
+    prepare(raw, phantom_data(), 1, outs)
+    assert sha256_of_folder(outs.prepared) == sha256_of_folder(prepared.folder)
+    assert outs.duplicates.read_bytes() == (raw.parent / "duplicates.png").read_bytes()
 
 
 def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Path) -> None:
@@ -175,10 +178,10 @@ def leaking(tmp_path: Path) -> Path:
     return write_images(tmp_path / "raw", *SPLIT_SET, "test/cyst/patient03_9.png")
 
 
-def test_leaking_fails_with_the_remedy_and_leaves_nothing(leaking: Path) -> None:
+def test_leaking_fails_with_the_remedy_and_leaves_a_picture_alone(leaking: Path) -> None:
     with pytest.raises(UserError, match=r"data\.leakage: fail, and 1 groups stand in more than one split"):
         prepared_from(leaking, data_of())
-    assert [path.name for path in leaking.parent.iterdir()] == ["raw"]
+    assert sorted(path.name for path in leaking.parent.iterdir()) == ["leaks.png", "raw"]
 
 
 def test_reporting_keeps_every_image_and_the_warning(leaking: Path) -> None:
@@ -238,7 +241,7 @@ def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_p
         prepared_from(raw, data_of())
     assert {problem.split(":")[0] for problem in raised.value.problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
     assert sha256_of_folder(prepared.folder) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.json", "near_duplicates.png", "prepared", "raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.json", "duplicates.png", "prepared", "raw"]
 
 
 def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
@@ -300,9 +303,9 @@ def test_a_set_for_segmentation_needs_no_classes(tmp_path: Path) -> None:
         write_mask.save(raw / f"truth/{number}_mask.png")
     data = data_of(layout="auto", masks="auto", group=None, split={"method": "random"})
     with pytest.raises(UserError, match=r"data\.masks: 2 of 12 images have no mask"):
-        prepare(raw, data, 1, tmp_path / "p", tmp_path / "a.json", tmp_path / "n.png", task="segmentation")
+        prepare(raw, data, 1, outs_in(tmp_path), task="segmentation")
     dropping = data.model_copy(update={"masks": data.masks.model_copy(update={"missing": "drop"})})  # type: ignore[union-attr]
-    audit = prepare(raw, dropping, 1, tmp_path / "p", tmp_path / "a.json", tmp_path / "n.png", task="segmentation")
-    prepared = Prepared(tmp_path / "p")
+    audit = prepare(raw, dropping, 1, outs_in(tmp_path), task="segmentation")
+    prepared = Prepared(tmp_path / "prepared")
     assert (audit["layout"], audit["images"], audit["masks"]["empty"]) == ("images", 10, 5)
     assert prepared.task == "segmentation"

@@ -103,7 +103,7 @@ def test_a_class_with_too_few_groups_for_the_folds(own: Project) -> None:
     assert "fold" in failure(own)
 
 
-def test_a_leak_stops_the_run_and_says_what_can_be_done(own: Project) -> None:
+def test_a_leak_stops_the_run_and_says_where_to_look_and_what_can_be_done(own: Project) -> None:
     table = pd.read_csv(own.folder / "mine/train/_classes.csv")
     moved = table.iloc[[0]]
     test = own.folder / "mine/test/_classes.csv"
@@ -114,3 +114,9 @@ def test_a_leak_stops_the_run_and_says_what_can_be_done(own: Project) -> None:
     found = failure(own)
     assert "data.leakage" in found
     assert "regroup" in found
+    picture = own.folder / ".medtransfer/leaking_images.png"
+    assert "(1 sets of exact duplicates; side by side in .medtransfer/leaking_images.png)" in found
+    assert picture.is_file()
+    own.replace("leakage: fail", "leakage: report")
+    own.run("dvc", "repro", "prepare")
+    assert not picture.exists()

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from medtransfer.dataset.split import usable_validation
-from medtransfer.errors import UserError
+from medtransfer.dataset.split import draws_validation, usable_validation
 from medtransfer.study import Data, Split
 
 REMEDY = (
@@ -16,12 +15,20 @@ REMEDY = (
 )
 
 
+KIND_NAMES = {
+    "group_keys": "group keys",
+    "exact_sets": "sets of exact duplicates",
+    "near_pairs": "pairs of near duplicates",
+}
+
+
 @dataclass(frozen=True)
 class Crossing:
-    """How many images have a sibling (same group, or an exact duplicate) where it must not be.
+    """How many images have a sibling (same group, or a duplicate) where it must not be.
 
     test: test images with a sibling in train or validation. validation: validation images with one in train.
-    groups: how many groups stand in more than one split.
+    groups: how many groups stand in more than one split. Where validation rows are drawn anew, by group, those
+    of train and validation are one split, and there are no validation images to count.
     """
 
     groups: int
@@ -32,18 +39,25 @@ class Crossing:
 
     def sentence(self) -> str:
         """Say it as a warning for a table."""
+        validation = f" and {self.validation} of {self.validation_total} validation images"
         return (
-            f"{self.groups} groups stand in more than one split: {self.test} of {self.test_total} test images and "
-            f"{self.validation} of {self.validation_total} validation images have a sibling that they are "
-            "compared with or trained on"
+            f"{self.groups} groups stand in more than one split: {self.test} of {self.test_total} test images"
+            f"{validation if self.validation_total else ''} have a sibling that they are compared with or trained on"
         )
 
 
-def find_crossing(table: pd.DataFrame) -> Crossing:
-    """Count the groups and images of a split table (columns split, group) that cross."""
-    splits_of = table.groupby("group")["split"].agg(set)
+def splits_in_use(table: pd.DataFrame, split: Split) -> pd.Series:
+    """Give the published splits as far as they are kept: `train` for all rows whose role is drawn anew."""
+    splits: pd.Series = table["split"]
+    return splits.where(splits == "test", "train") if draws_validation(table, split) else splits
+
+
+def find_crossing(table: pd.DataFrame, split: Split) -> Crossing:
+    """Count the groups and images that cross the splits of a published table (columns split, group)."""
+    splits = splits_in_use(table, split)
+    splits_of = splits.groupby(table["group"]).agg(set)
     seen = table["group"].map(splits_of)
-    test, validation = table["split"] == "test", table["split"] == "val"
+    test, validation = splits == "test", splits == "val"
     return Crossing(
         groups=int((splits_of.map(len) > 1).sum()),
         test=int(seen[test].map(lambda splits: len(splits) > 1).sum()),
@@ -53,39 +67,45 @@ def find_crossing(table: pd.DataFrame) -> Crossing:
     )
 
 
-def resolve_leakage(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, Split, Crossing, list[str]]:
-    """Apply `data.leakage` to a table with its published splits.
+def refusal(crossing: Crossing, kinds: dict[str, int], picture: str) -> str:
+    """Say what crosses, as how many of each kind (see `siblings.count_kinds`), where to look, and what to do."""
+    names = {
+        "group_keys": "group keys",
+        "exact_sets": "sets of exact duplicates",
+        "near_pairs": "pairs of near duplicates",
+    }
+    counted = ", ".join(f"{kinds[kind]} {name}" for kind, name in names.items() if kinds[kind])
+    return f"data.leakage: fail, and {crossing.sentence()} ({counted}; side by side in {picture}); {REMEDY}"
 
-    Returns the table (some rows may be gone), the split method to use from here on, what was found, and
-    warnings for every table. Raises `UserError` where something crosses and the rule is `fail`.
+
+def resolve_leakage(table: pd.DataFrame, data: Data, crossing: Crossing) -> tuple[pd.DataFrame, Split, list[str]]:
+    """Apply `data.leakage`, where it is not `fail`, to a table with its published splits.
+
+    Returns the table (some rows may be gone), the split method to use from here on, and warnings for every
+    table.
     """
-    crossing = find_crossing(table)
     if crossing.groups == 0:
-        return table, data.split, crossing, []
-    if data.leakage == "fail":
-        raise UserError(f"data.leakage: fail, and {crossing.sentence()}; {REMEDY}")
+        return table, data.split, []
     if data.leakage == "report":
-        return table, data.split, crossing, [f"LEAKAGE: {crossing.sentence()}"]
+        return table, data.split, [f"LEAKAGE: {crossing.sentence()}"]
     if data.leakage == "regroup":
-        test = crossing.test_total / len(table)
-        validation = crossing.validation_total / len(table)
+        test, validation = (float((table["split"] == name).mean()) for name in ("test", "val"))
         if not usable_validation(table, data.split):
             validation = data.split.validation * (1 - test)
         split = data.split.model_copy(update={"method": "random", "test": test, "validation": validation})
-        return table, split, crossing, [f"split anew by group, because {crossing.sentence()}"]
-    kept = drop_leaking(table)
+        return table, split, [f"split anew by group, because {crossing.sentence()}"]
+    kept = drop_leaking(table, data.split)
     dropped = len(table) - len(kept)
-    return (
-        kept,
-        data.split,
-        crossing,
-        [f"{dropped} leaking images were left out, because {crossing.sentence()}"],
-    )
+    return kept, data.split, [f"{dropped} leaking images were left out, because {crossing.sentence()}"]
 
 
-def drop_leaking(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out train and validation rows whose group is in test, then train rows whose group is in validation."""
+def drop_leaking(table: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """Leave out train and validation rows whose group is in test, then train rows whose group is in validation.
+
+    The latter stay where validation rows are drawn anew, by group, from both.
+    """
     in_test = table["group"].isin(table["group"][table["split"] == "test"])
-    table = table[(table["split"] == "test") | ~in_test]
-    in_validation = table["group"].isin(table["group"][table["split"] == "val"])
-    return table[(table["split"] != "train") | ~in_validation].reset_index(drop=True)
+    table = table[(table["split"] == "test") | ~in_test].reset_index(drop=True)
+    splits = splits_in_use(table, split)
+    in_validation = table["group"].isin(table["group"][splits == "val"])
+    return table[(splits != "train") | ~in_validation].reset_index(drop=True)

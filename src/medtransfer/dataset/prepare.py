@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.dataset.audit import audit_of
-from medtransfer.dataset.duplicate_sheet import write_duplicate_sheet
+from medtransfer.dataset.gate import pass_gate
 from medtransfer.dataset.groups import group_keys, join_groups, merge_groups
 from medtransfer.dataset.leakage import Crossing, resolve_leakage
 from medtransfer.dataset.near_duplicates import near_duplicate_pairs
 from medtransfer.dataset.pack import Packed, pack, repack
 from medtransfer.dataset.pack_masks import missing_masks, pack_masks
+from medtransfer.dataset.pair_sheet import write_pair_sheet
 from medtransfer.dataset.prepared import ABOUT, IMAGES, MASKS, PIXEL, TABLE, Prepared
 from medtransfer.dataset.proposals import propose_groups
+from medtransfer.dataset.siblings import sibling_pairs
 from medtransfer.dataset.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
 from medtransfer.dataset.split import assign_splits, require_published
 from medtransfer.errors import UserError
@@ -42,32 +45,44 @@ COLUMNS = (
 )
 
 
-def prepare(
-    raw: Path,
-    data: Data,
-    seed: int,
-    target: Path,
-    audit_path: Path,
-    sheet: Path,
-    task: str = "classification",
-) -> dict[str, Any]:
-    """Write the prepared set to the folder `target`, the audit to `audit_path`, near duplicates to the picture `sheet`.
+@dataclass(frozen=True)
+class Outs:
+    """Where `prepare` writes.
+
+    prepared: the folder of the prepared set. audit: what was found in it, as JSON. duplicates: the picture of
+    them. leaks: the picture that is written instead of all these where `data.leakage: fail` stops.
+    """
+
+    prepared: Path
+    audit: Path
+    duplicates: Path
+    leaks: Path
+
+
+def prepare(raw: Path, data: Data, seed: int, outs: Outs, task: str = "classification") -> dict[str, Any]:
+    """Write the prepared set, its audit and the picture of its duplicates.
 
     What was understood of the set's layout is printed first, for its user to confirm.
     Images of one group key, exact duplicates and near duplicates make one group. Returns the audit. Raises
     `UserError` with all problems of the layout, then those of the groups, then all unreadable images, then all
-    unreadable masks, then those of the leakage gate and the splits; nothing is written then.
+    unreadable masks, then those of the leakage gate and the splits; nothing is written then but what the gate
+    stopped at.
     """
     found, masks, layout = _read(raw, data, task)
     keys = group_keys(found, data.group)
     found = found[["path", "label", "split"]]
-    with atomic_folder(target) as folder:
-        whole = _pack(raw, data, found, masks, folder)
+    with atomic_folder(outs.prepared) as folder:
+        whole = _pack(raw, data, found, masks, folder).assign(key=keys)
         packed = Packed(folder / IMAGES)
-        pairs = near_duplicate_pairs(packed, list(whole["sha256"]))
-        whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), pairs)
-        table, crossing, warnings = _split(whole, data, seed)
-        write_duplicate_sheet(packed, whole, pairs, sheet)
+        near = near_duplicate_pairs(packed, list(whole["sha256"]))
+        whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), near)
+        pairs = sibling_pairs(whole, near)
+        crossing = None
+        if data.split.method == "published":
+            require_published(whole)
+            crossing = pass_gate(whole, pairs, packed, data, outs.leaks)
+        table, warnings = _split(whole, data, seed, crossing)
+        write_pair_sheet(packed, whole, pairs, outs.duplicates)
         if len(table) < len(found):
             rows = found.index[found["path"].isin(table["path"])].to_numpy()
             for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
@@ -77,8 +92,8 @@ def prepare(
         table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
         warnings = [*_set_warnings(data, list(found["path"])), *warnings]
         write_json(folder / ABOUT, _about(table, classes, data, folder, warnings, task))
-    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(target), whole, keys, pairs, crossing)
-    write_json(audit_path, audit)
+    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(outs.prepared), whole, keys, near, crossing)
+    write_json(outs.audit, audit)
     return audit
 
 
@@ -108,17 +123,16 @@ def _pack(raw: Path, data: Data, found: pd.DataFrame, masks: dict[str, list[str]
     return whole
 
 
-def _split(table: pd.DataFrame, data: Data, seed: int) -> tuple[pd.DataFrame, Crossing | None, list[str]]:
-    split, crossing, labels = data.split, None, set(table["label"])
+def _split(table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None) -> tuple[pd.DataFrame, list[str]]:
+    split, labels = data.split, set(table["label"])
     warnings: list[str] = []
-    if split.method == "published":
-        require_published(table)
-        table, split, crossing, warnings = resolve_leakage(table, data)
+    if crossing is not None:
+        table, split, warnings = resolve_leakage(table, data, crossing)
     table, notes = assign_splits(table, split, seed)
     unlearned = labels - set(table["label"][table["split"].isin(("train", "rotating"))])
     if unlearned:
         raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
-    return table, crossing, warnings + notes
+    return table, warnings + notes
 
 
 def _set_warnings(data: Data, paths: list[str]) -> list[str]:

@@ -62,6 +62,11 @@ def usable_validation(table: pd.DataFrame, split: Split) -> bool:
     return int((table["split"] == "val").sum()) >= min(LEAST_VALIDATION, split.validation * pool)
 
 
+def draws_validation(table: pd.DataFrame, split: Split) -> bool:
+    """Say whether a published split's train and validation rows get their roles anew, by group: carved or folded."""
+    return split.folds > 1 or not usable_validation(table, split)
+
+
 def _published(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
     require_published(table)
     if split.folds > 1 or usable_validation(table, split):
