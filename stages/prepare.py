@@ -16,6 +16,7 @@ def main() -> None:
     outs = Outs(
         prepared=Path("data/prepared"),
         audit=Path("metrics/data.json"),
+        page=Path("metrics/data.md"),
         duplicates=Path("plots/duplicates.png"),
         leaks=state_folder() / "leaking_images.png",
     )

@@ -9,4 +9,10 @@ from medtransfer.dataset.prepare import Outs
 
 def outs_in(folder: Path) -> Outs:
     """Let it write everything to one folder."""
-    return Outs(folder / "prepared", folder / "audit.json", folder / "duplicates.png", folder / "leaks.png")
+    return Outs(
+        prepared=folder / "prepared",
+        audit=folder / "audit.json",
+        page=folder / "audit.md",
+        duplicates=folder / "duplicates.png",
+        leaks=folder / "leaks.png",
+    )

@@ -121,19 +121,6 @@ def test_the_description_ties_the_files_together(phantom: tuple[Path, Prepared, 
     assert [warning.split(":")[0] for warning in prepared.about["warnings"][:1]] == ["SIMULATION"]
 
 
-def test_the_audit_counts_what_the_simulation_wrote(phantom: tuple[Path, Prepared, dict[str, Any]]) -> None:
-    raw, _, audit = phantom
-    truth = pd.read_csv(raw / "anatomy.csv")
-    assert (audit["images"], audit["left_out"], audit["channels"]) == (len(truth), 0, 1)
-    assert audit["groups"] == truth["patient"].nunique()
-    assert audit["class_counts"] == truth["class"].value_counts().to_dict()
-    assert audit["modes"] == {"L": len(truth)}
-    assert audit["group_keys"] == audit["groups"]
-    assert audit["exact_duplicates"] == {"sets": 0, "files_too_many": 0, "contradictory": [], "paths": []}
-    assert audit["near_duplicates"]["pairs"] == 0
-    assert audit["crossing"]["groups"] == 0
-
-
 def test_preparing_twice_gives_the_same_bytes(phantom: tuple[Path, Prepared, dict[str, Any]], tmp_path: Path) -> None:
     raw, prepared, _ = phantom
     outs = outs_in(tmp_path)
@@ -166,6 +153,8 @@ def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Pat
     )
     assert audit["exact_duplicates"] == {
         "sets": 2,
+        "sets_across_splits": 0,
+        "contradictory_sets": 1,
         "files_too_many": 3,
         "contradictory": [in_two],
         "paths": [in_one_class, in_two],
@@ -241,7 +230,13 @@ def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_p
         prepared_from(raw, data_of())
     assert {problem.split(":")[0] for problem in raised.value.problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
     assert sha256_of_folder(prepared.folder) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.json", "duplicates.png", "prepared", "raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "audit.json",
+        "audit.md",
+        "duplicates.png",
+        "prepared",
+        "raw",
+    ]
 
 
 def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:

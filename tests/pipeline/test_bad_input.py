@@ -65,6 +65,7 @@ def own(fresh: Project, finished: Project) -> Project:
     shutil.copytree(finished.folder / "data/raw", fresh.folder / "mine")
     fresh.replace("source: phantom", "source: folder")
     fresh.replace("folder: data/incoming", "folder: mine")
+    fresh.replace("masks: {folder: masks}", "masks: null")
     return fresh
 
 

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from medtransfer.dataset.appearance import appearance_by
 from medtransfer.dataset.groups import duplicate_groups
 from medtransfer.dataset.leakage import Crossing
 from medtransfer.dataset.prepared import Prepared
+from medtransfer.dataset.shortcuts import Shortcut
 
 MOST_LISTED = 50
 
 
 def audit_of(
-    prepared: Prepared, found: pd.DataFrame, keys: pd.Series, pairs: pd.DataFrame, crossing: Crossing | None
+    prepared: Prepared, found: pd.DataFrame, near: pd.DataFrame, crossing: Crossing | None, shortcuts: list[Shortcut]
 ) -> dict[str, Any]:
     """Sum up a prepared set.
 
-    `found` has all rows as published (path, label, split, sha256), `keys` their group keys, `pairs`
-    the near duplicates among them (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50;
-    the counts are whole.
+    `found` has all rows as published (path, label, split, key, sha256), `near` the near duplicates among them
+    (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50; the counts are whole.
     """
     table = prepared.table
     by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
     return {
         "images": len(table),
         "left_out": len(found) - len(table),
-        "group_keys": int(keys.nunique()),
+        "group_keys": int(found["key"].nunique()),
         "groups": int(table["group"].nunique()),
         "classes": prepared.classes,
         "class_counts": table["label"].value_counts().sort_index().to_dict(),
@@ -38,13 +40,15 @@ def audit_of(
             for split, counts in by_split.items()
             if (missing := sorted(set(prepared.classes) - set(counts)))
         },
-        "brightness_by_class": _brightness(prepared),
+        "brightness_by_class": table.groupby("label")["brightness"].mean().round(1).to_dict(),
+        "appearance": {"class": appearance_by(table, "label"), "split": appearance_by(table, "split")},
+        "shortcuts": {shortcut.target: shortcut.as_json() for shortcut in shortcuts},
         "folds": prepared.folds,
         "channels": int(prepared.images.shape[-1]),
         "image_sizes": int((table["width"].astype(str) + "x" + table["height"].astype(str)).nunique()),
         "modes": table["mode"].value_counts().sort_index().to_dict(),
         "exact_duplicates": _exact(found),
-        "near_duplicates": _near(found, pairs),
+        "near_duplicates": _near(found, near),
         "masks": _masks(prepared),
         "crossing": None if crossing is None else vars(crossing),
         "warnings": prepared.about["warnings"],
@@ -56,6 +60,8 @@ def _exact(found: pd.DataFrame) -> dict[str, Any]:
     contradictory = [rows for rows in sets if found["label"].iloc[rows].nunique() > 1]
     return {
         "sets": len(sets),
+        "sets_across_splits": sum(found["split"].iloc[rows].nunique() > 1 for rows in sets),
+        "contradictory_sets": len(contradictory),
         "files_too_many": sum(len(rows) - 1 for rows in sets),
         "contradictory": [_paths(found, rows) for rows in contradictory[:MOST_LISTED]],
         "paths": [_paths(found, rows) for rows in sets[:MOST_LISTED]],
@@ -76,10 +82,17 @@ def _near(found: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, Any]:
         "mirrored_pairs": int(pairs["mirrored"].sum()),
         "pairs_across_splits": int(across.sum()),
         "contradictory_pairs": int(differing.sum()),
+        "contradictory_classes": _class_pairs(labels[first[differing]], labels[second[differing]]),
         "contradictory": listed(differing),
         "across_splits": listed(across),
         "within_splits": listed(~across),
     }
+
+
+def _class_pairs(first: np.ndarray, second: np.ndarray) -> dict[str, int]:
+    """Count how often which two classes stand beside each other, the most frequent first."""
+    counts = Counter(" / ".join(sorted(pair)) for pair in zip(first, second, strict=True))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _masks(prepared: Prepared) -> dict[str, Any] | None:
@@ -96,15 +109,6 @@ def _masks(prepared: Prepared) -> dict[str, Any] | None:
             for name, share in of_class.items()
         },
         "unit": prepared.unit,
-    }
-
-
-def _brightness(prepared: Prepared) -> dict[str, float]:
-    """Give the mean grey value of each class, 0 to 255: a model could learn it in place of the anatomy."""
-    means = np.array([float(np.mean(image)) for image in prepared.images])
-    return {
-        str(label): round(float(value), 1)
-        for label, value in pd.Series(means).groupby(prepared.table["label"]).mean().items()
     }
 
 

@@ -47,7 +47,8 @@ class Decoded:
 
     pixels: uint8, [size, size] for grey or [size, size, 3]. sha256: of the pixels before resizing, so that
     copies in another file format agree. phash: the 64-bit perceptual hash, as 16 hexadecimal digits.
-    mode: Pillow's name of what the file holds, or `DICOM` and its photometric interpretation.
+    mode: Pillow's name of what the file holds, or `DICOM` and its photometric interpretation. brightness: the mean
+    grey value before resizing, 0 to 255.
     """
 
     pixels: np.ndarray
@@ -56,6 +57,7 @@ class Decoded:
     width: int
     height: int
     mode: str
+    brightness: float
 
 
 def decode(path: Path, size: int, resize: Resize) -> Decoded:
@@ -76,6 +78,7 @@ def decode(path: Path, size: int, resize: Resize) -> Decoded:
             width=image.width,
             height=image.height,
             mode=mode,
+            brightness=float(np.asarray(image.convert("L")).mean()),
         )
 
 

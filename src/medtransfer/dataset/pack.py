@@ -16,12 +16,14 @@ from medtransfer.progress import in_threads
 
 CHUNK = 256
 
+DESCRIPTION = ("sha256", "phash", "width", "height", "mode", "brightness")
+
 
 def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Path) -> pd.DataFrame:
     """Decode `paths` (relative to `root`) into `target`, a .npy file, and describe each.
 
     The array is uint8, [images, size, size, channels], with one channel where every image is grey and three
-    where one is not. Returns a row an image in the order of `paths`: sha256, phash, width, height, mode.
+    where one is not. Returns a row an image in the order of `paths`, with the columns DESCRIPTION.
     Raises `UserError` that lists all unreadable files, or one line where DICOM files are there but pydicom is
     not. Memory holds a few hundred images at a time.
     """
@@ -40,15 +42,7 @@ def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Pa
             colour |= not grey
             pixels = np.repeat(item.pixels[..., None], 3, axis=2) if grey else item.pixels
             file.write(np.ascontiguousarray(pixels).tobytes())
-            described.append(
-                {
-                    "sha256": item.sha256,
-                    "phash": item.phash,
-                    "width": item.width,
-                    "height": item.height,
-                    "mode": item.mode,
-                }
-            )
+            described.append({name: getattr(item, name) for name in DESCRIPTION})
     if not unreadable:
         _keep_channels(scratch, (len(paths), size, size, 3 if colour else 1), target)
     scratch.unlink()

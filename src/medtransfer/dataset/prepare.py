@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.dataset.audit import audit_of
+from medtransfer.dataset.audit_page import audit_page
 from medtransfer.dataset.gate import pass_gate
 from medtransfer.dataset.groups import group_keys, join_groups, merge_groups
 from medtransfer.dataset.leakage import Crossing, resolve_leakage
@@ -18,12 +19,13 @@ from medtransfer.dataset.pack import Packed, pack, repack
 from medtransfer.dataset.pack_masks import missing_masks, pack_masks
 from medtransfer.dataset.pair_sheet import write_pair_sheet
 from medtransfer.dataset.prepared import ABOUT, IMAGES, MASKS, PIXEL, TABLE, Prepared
-from medtransfer.dataset.proposals import propose_groups
+from medtransfer.dataset.set_warnings import set_warnings
+from medtransfer.dataset.shortcuts import Shortcut, find_shortcut
 from medtransfer.dataset.siblings import sibling_pairs
 from medtransfer.dataset.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
-from medtransfer.dataset.split import assign_splits, require_published
+from medtransfer.dataset.split import assign_splits
 from medtransfer.errors import UserError
-from medtransfer.files import atomic_folder, sha256_of_file, write_json
+from medtransfer.files import atomic_folder, sha256_of_file, write_json, write_text
 from medtransfer.layouts.describe import as_yaml, describe_set
 from medtransfer.layouts.detect import resolve_layout
 from medtransfer.layouts.masks import find_masks
@@ -40,6 +42,7 @@ COLUMNS = (
     "width",
     "height",
     "mode",
+    "brightness",
     "split",
     "fold",
 )
@@ -49,12 +52,14 @@ COLUMNS = (
 class Outs:
     """Where `prepare` writes.
 
-    prepared: the folder of the prepared set. audit: what was found in it, as JSON. duplicates: the picture of
-    them. leaks: the picture that is written instead of all these where `data.leakage: fail` stops.
+    prepared: the folder of the prepared set. audit: what was found in it, as JSON. page: the same to be read.
+    duplicates: a picture of them. leaks: the picture that is written instead of all these where
+    `data.leakage: fail` stops.
     """
 
     prepared: Path
     audit: Path
+    page: Path
     duplicates: Path
     leaks: Path
 
@@ -77,23 +82,15 @@ def prepare(raw: Path, data: Data, seed: int, outs: Outs, task: str = "classific
         near = near_duplicate_pairs(packed, list(whole["sha256"]))
         whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), near)
         pairs = sibling_pairs(whole, near)
-        crossing = None
-        if data.split.method == "published":
-            require_published(whole)
-            crossing = pass_gate(whole, pairs, packed, data, outs.leaks)
+        crossing = pass_gate(whole, pairs, packed, data, outs.leaks)
         table, warnings = _split(whole, data, seed, crossing)
         write_pair_sheet(packed, whole, pairs, outs.duplicates)
-        if len(table) < len(found):
-            rows = found.index[found["path"].isin(table["path"])].to_numpy()
-            for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
-                repack(folder / name, rows)
-        classes = sorted(found["label"].unique())
-        table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
-        table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
-        warnings = [*_set_warnings(data, list(found["path"])), *warnings]
-        write_json(folder / ABOUT, _about(table, classes, data, folder, warnings, task))
-    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(outs.prepared), whole, keys, near, crossing)
+        shortcuts = _shortcuts(table, data, crossing, seed)
+        warnings = [*set_warnings(data, list(found["path"]), shortcuts), *warnings]
+        _store(table, whole, data, folder, warnings, task)
+    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(outs.prepared), whole, near, crossing, shortcuts)
     write_json(outs.audit, audit)
+    write_text(outs.page, audit_page(audit))
     return audit
 
 
@@ -135,17 +132,25 @@ def _split(table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None
     return table, warnings + notes
 
 
-def _set_warnings(data: Data, paths: list[str]) -> list[str]:
-    warnings = []
-    if data.source == "phantom":
-        warnings.append("SIMULATION: these images are simulated, and figures on them say nothing about patients")
-    if data.group is None:
-        warnings.append(
-            "NO GROUP KEY: images of one patient may stand on both sides of a split; "
-            "intervals treat every image as independent"
-        )
-        warnings += [proposal.sentence() for proposal in propose_groups(paths)]
-    return warnings
+def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed: int) -> list[Shortcut]:
+    """Ask what the looks of images tell of their class and, where the test images are as published, of them."""
+    targets = {"class": table["label"]}
+    if crossing is not None and not (crossing.groups and data.leakage == "regroup"):
+        targets["test"] = table["split"] == "test"
+    found = [find_shortcut(table, target, labels, seed) for target, labels in targets.items()]
+    return [shortcut for shortcut in found if shortcut is not None]
+
+
+def _store(table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, warnings: list[str], task: str) -> None:
+    """Write the table of the rows that are used, keep their pixels alone, and describe both."""
+    if len(table) < len(whole):
+        rows = whole.index[whole["path"].isin(table["path"])].to_numpy()
+        for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
+            repack(folder / name, rows)
+    classes = sorted(whole["label"].unique())
+    table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
+    table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
+    write_json(folder / ABOUT, _about(table, classes, data, folder, warnings, task))
 
 
 def _about(

@@ -28,8 +28,8 @@ class Roles:
 class Prepared:
     """A folder that `prepare` wrote.
 
-    table: a row an image: path, label, label_index, group, sha256, phash, width, height, mode, split, fold; and, where
-    there are masks, the sides of a packed pixel, pixel_height and pixel_width, in `unit`.
+    table: a row an image: path, label, label_index, group, sha256, phash, width, height, mode, brightness, split, fold;
+    and, where there are masks, the sides of a packed pixel, pixel_height and pixel_width, in `unit`.
     """
 
     folder: Path

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COPIES = {
+COPIES = "copies of files"
+MARK = r" ?\(\d+\)| - copy(?: ?\(\d+\))?"
+"""What a file manager adds to the name of a copy."""
+
+PATTERNS = {
     "augmented copies": r"^(.+?)_aug_?\d+",
     "copies of a Roboflow export": r"^(.+?)\.rf\.[0-9a-f]{8,}",
-    "numbered copies": r"^(.+?)(?: ?\(\d+\)| - copy(?: ?\(\d+\))?)?\.\w+$",
-}
-PATIENTS = {
+    COPIES: rf"^(.+?)(?i:{MARK})?\.\w+$",
     "patients": r"(?i)((?:patient|person|subject|pat|subj|case)[-_ ]?\d+)",
     "images of a numbered series": r"^((?:[A-Z0-9]+-)?IM-\d+)",
 }
+LEAST_SHARE = 1 / 5
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,21 @@ class Proposal:
 
 
 def propose_groups(paths: Sequence[str]) -> list[Proposal]:
-    """Give the patterns whose key at least two names share, and that cover a fifth of the names or more."""
+    """Give the patterns by which a fifth of the names or more share their key with another, in two groups or more.
+
+    A copy of a file stands beside its original: names that are numbered throughout, `cyst (1).png` to
+    `cyst (90).png`, and files of one name in several folders are no copies.
+    """
     names = [path.rsplit("/", 1)[-1] for path in paths]
     proposals = []
-    for what, pattern in (COPIES | PATIENTS).items():
-        found = [match.group(1) for match in map(re.compile(pattern).search, names) if match]
-        groups = len(set(found))
-        if len(found) >= len(names) / 5 and groups < len(found) and groups > 1:
-            proposals.append(Proposal(what, pattern, groups, len(found), len(names)))
+    for what, pattern in PATTERNS.items():
+        found = [(match.group(1), name) for name in names if (match := re.search(pattern, name))]
+        sizes = Counter(key for key, _ in found)
+        shared = {key for key, size in sizes.items() if size > 1}
+        if what == COPIES:
+            marked = {key for key, name in found if re.search(rf"(?i:{MARK})\.\w+$", name)}
+            shared &= marked & {key for key, name in found if name.startswith(f"{key}.")}
+        sharing = sum(sizes[key] for key in shared)
+        if len(sizes) > 1 and sharing >= max(LEAST_SHARE * len(names), 1):
+            proposals.append(Proposal(what, pattern, len(sizes), len(found), len(names)))
     return proposals
