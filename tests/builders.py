@@ -90,8 +90,7 @@ def tiny_pairs(folder: Path) -> Prepared:
             "leakage": "fail",
         }
     )
-    places = (folder / "prepared", folder / "audit.json", folder / "near_duplicates.png")
-    prepare(folder / "raw", data, 1, *places, task="segmentation")
+    prepare(folder / "raw", data, 1, outs_in(folder), task="segmentation")
     return Prepared(folder / "prepared")
 
 
