@@ -11,6 +11,7 @@ from medtransfer.dataset.partition import partition
 
 PARTS = st.lists(st.integers(1, 10), min_size=2, max_size=6).map(lambda found: np.array(found) / sum(found))
 ONE_LABEL_GROUPS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=1, max_size=40)
+MIXED_GROUPS = st.lists(st.lists(st.integers(0, 6), min_size=3, max_size=3).filter(any), min_size=1, max_size=40)
 ROWS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3)), min_size=1, max_size=60)
 
 
@@ -40,6 +41,20 @@ def test_with_one_label_a_group_each_class_is_within_its_largest_group_of_its_sh
     parts = partition(names, labels, shares, np.random.default_rng(seed))
     for label in np.unique(labels):
         largest = max(size for its_label, size in groups if its_label == label)
+        counts = np.bincount(parts[labels == label], minlength=len(shares))
+        assert np.abs(counts - shares * (labels == label).sum()).max() <= largest + 1e-9
+
+
+@settings(max_examples=300)
+@given(MIXED_GROUPS, PARTS, st.integers(0, 99))
+def test_with_several_labels_a_group_each_class_is_within_the_largest_group_of_its_share(
+    groups: list[list[int]], shares: np.ndarray, seed: int
+) -> None:
+    names = np.repeat(np.arange(len(groups)), [sum(counts) for counts in groups])
+    labels = np.concatenate([np.repeat(np.arange(3), counts) for counts in groups])
+    parts = partition(names, labels, shares, np.random.default_rng(seed))
+    largest = max(sum(counts) for counts in groups)
+    for label in np.unique(labels):
         counts = np.bincount(parts[labels == label], minlength=len(shares))
         assert np.abs(counts - shares * (labels == label).sum()).max() <= largest + 1e-9
 

@@ -41,6 +41,28 @@ def tables(draw: st.DrawFn, published: bool = False) -> pd.DataFrame:
     return table_of(groups)
 
 
+@st.composite
+def mixed_tables(draw: st.DrawFn) -> pd.DataFrame:
+    """Draw 8 to 40 groups of up to 9 images, whose classes and published splits are any at all."""
+    rows = [
+        (f"group{number:03}", draw(st.sampled_from("abc")), draw(st.sampled_from(["train", "train", "val", "test"])))
+        for number in range(draw(st.integers(8, 40)))
+        for _ in range(draw(st.integers(1, 9)))
+    ]
+    table = pd.DataFrame(rows, columns=["group", "label", "split"])
+    return table.assign(path=[f"{row:04}.png" for row in range(len(table))])
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> Split:
+    """Draw any split that the parameters allow."""
+    method = draw(st.sampled_from(["published", "random", "kfold"]))
+    test, validation = draw(st.floats(0.1, 0.5)), draw(st.floats(0.05, 0.4))
+    return split_of(
+        method=method, test=test, validation=validation, folds=draw(st.integers(3 if method == "kfold" else 1, 5))
+    )
+
+
 def split_of(**fields: Any) -> Split:
     return Split.model_validate({"method": "random", "test": 0.3, "validation": 0.2} | fields)
 
@@ -55,6 +77,39 @@ def assert_shares(table: pd.DataFrame, column: str, shares: dict[Any, float]) ->
         largest = rows["group"].value_counts().iloc[0]
         for part, share in shares.items():
             assert abs((rows[column] == part).sum() - share * len(rows)) <= largest + 1e-9
+
+
+def drawn_parts(table: pd.DataFrame, split: Split) -> list[tuple[pd.Series, str, dict[Any, float]]]:
+    """List what was drawn: of which rows, in which column, and with which shares; first splits, then folds."""
+    rest, all_rows = table["split"] != "test", table["split"].notna()
+    drawn: list[tuple[pd.Series, str, dict[Any, float]]] = []
+    if split.method == "random":
+        shares = {"train": 1 - split.test - split.validation, "val": split.validation, "test": split.test}
+        drawn.append((all_rows, "split", shares))
+    elif split.method == "published" and split.folds == 1:
+        drawn.append((rest, "split", {"train": 1 - split.validation, "val": split.validation}))
+    if split.folds > 1:
+        drawn.append((rest, "fold", dict.fromkeys(range(split.folds), 1 / split.folds)))
+    return drawn
+
+
+@settings(max_examples=150, deadline=None)
+@given(mixed_tables(), splits(), SEEDS)
+def test_every_split_that_can_be_made_keeps_groups_whole_and_class_shares_within_one_groups_size(
+    table: pd.DataFrame, split: Split, seed: int
+) -> None:
+    assume(split.method != "published" or split.folds > 1 or not usable_validation(table, split))
+    try:
+        found, _ = assign_splits(table, split, seed)
+    except UserError:
+        assume(False)
+    for rows, column, shares in drawn_parts(found, split):
+        part = found[rows]
+        assert parts_of_groups(part, column) == {1}
+        largest = part["group"].value_counts().iloc[0]
+        for _, of_class in part.groupby("label"):
+            for name, share in shares.items():
+                assert abs((of_class[column] == name).sum() - share * len(of_class)) <= largest + 1e-9
 
 
 @QUICKLY

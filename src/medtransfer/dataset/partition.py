@@ -10,8 +10,8 @@ def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: n
 
     Groups are placed from the largest to the smallest (ties in random order), each into the part that is
     furthest below its share of the group's classes. Where every group bears one label, each class's count
-    in each part stays within the size of that class's largest group of its exact share; the class balance
-    of mixed groups is approximate.
+    in each part stays within the size of that class's largest group of its exact share. With mixed groups no
+    table is known where a class is farther from its share than the size of the largest group.
 
     groups, labels: [n], of any sortable kind. shares: [parts], positive, sum 1. Returns int64 [n].
     """
