@@ -6,18 +6,18 @@ from pathlib import Path
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import run
-from medtransfer.evaluation.baselines import BASELINES
-from medtransfer.evaluation.predictions import write_predictions
-from medtransfer.evaluation.summary import evaluate_predictions
+from medtransfer.evaluation.predictions import write_rows
+from medtransfer.evaluation.tasks import SCORINGS
 from medtransfer.files import write_json
 
 
 def main() -> None:
-    """Predict and evaluate the majority class and the nearest neighbours."""
+    """Predict and evaluate what is commonest, and what the nearest images have."""
     prepared = Prepared(Path("data/prepared"))
-    for name, predict in BASELINES.items():
-        predictions = write_predictions(Path(f"predictions/{name}.parquet"), list(predict(prepared)))
-        write_json(Path(f"metrics/variants/{name}.json"), evaluate_predictions(predictions))
+    scoring = SCORINGS[prepared.task]
+    for name, predict in scoring.baselines.items():
+        table = write_rows(Path(f"predictions/{name}.parquet"), list(predict(prepared)))
+        write_json(Path(f"metrics/variants/{name}.json"), scoring.summary(table, prepared))
 
 
 if __name__ == "__main__":

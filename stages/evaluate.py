@@ -23,19 +23,19 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.compute import choose_compute
     from medtransfer.dataset.prepared import Prepared
     from medtransfer.evaluation.evaluate import predict_variant
-    from medtransfer.evaluation.figures import write_variant_figure
-    from medtransfer.evaluation.predictions import write_predictions
-    from medtransfer.evaluation.summary import evaluate_predictions
+    from medtransfer.evaluation.predictions import write_rows
+    from medtransfer.evaluation.tasks import SCORINGS
     from medtransfer.files import write_json
     from medtransfer.training.model_files import HISTORY
 
-    model, prepared = Path("models") / name, Path("data/prepared")
+    model, prepared = Path("models") / name, Prepared(Path("data/prepared"))
+    scoring = SCORINGS[prepared.task]
     compute = choose_compute(study.params.training)
-    frames = predict_variant(study.variant(name), Prepared(prepared), model, compute)
-    predictions = write_predictions(Path(f"predictions/{name}.parquet"), list(frames))
-    found = evaluate_predictions(predictions)
+    frames = predict_variant(study.variant(name), prepared, model, compute)
+    table = write_rows(Path(f"predictions/{name}.parquet"), list(frames))
+    found = scoring.summary(table, prepared)
     figure = Path(f"plots/variants/{name}.png")
-    write_variant_figure(name, model / HISTORY, predictions, found, figure)
+    scoring.figure(name, model / HISTORY, table, found, prepared, figure)
     write_json(Path(f"metrics/variants/{name}.json"), found)
     tracker.evaluation(model, found, figure)
 

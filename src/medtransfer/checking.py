@@ -8,7 +8,7 @@ from pathlib import Path
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.backbones.bare import backbone_problems, is_path
 from medtransfer.backbones.segmenters import segmenter_problems
-from medtransfer.evaluation.names import METRICS
+from medtransfer.evaluation.names import metrics_of
 from medtransfer.study import Group, Study, near
 
 
@@ -41,12 +41,12 @@ def _source_problems(study: Study) -> list[str]:
 
 
 def _metric_problems(study: Study) -> list[str]:
-    reference = study.params.comparison.reference
+    reference, known = study.params.comparison.reference, metrics_of(study.params.study.task)
     return [
-        f"comparison.reference.rows.{row}: no metric {name!r}{near(name, METRICS)}"
+        f"comparison.reference.rows.{row}: no metric {name!r}{near(name, known)}"
         for row, figures in (reference.rows if reference else {}).items()
         for name in figures
-        if name not in METRICS
+        if name not in known
     ]
 
 

@@ -11,7 +11,8 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.baselines import BASELINES, predict_majority, predict_nearest_neighbour
+from medtransfer.evaluation.baselines import predict_majority, predict_nearest_neighbour
+from medtransfer.evaluation.tasks import SCORINGS
 from medtransfer.study import BASELINES as NAMES
 
 Build = Callable[..., Prepared]
@@ -69,14 +70,14 @@ def test_the_nearest_neighbour_row_is_the_vote_of_the_five_nearest_thumbnails(pr
             np.testing.assert_allclose(scores, (votes + 1 / 3) / 6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_baseline_never_sees_the_labels_it_is_asked_for(build_prepared: Build, name: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
     splits = ["train"] * 8 + ["val"] * 2 + ["test"] * 2
     predicted = []
     for others in ([0, 1, 0, 1], [1, 0, 1, 0]):
         prepared = build_prepared(images=images, label_index=[0, 1] * 4 + others, split=splits)
-        predicted.append(pd.concat(BASELINES[name](prepared)).drop(columns="label"))
+        predicted.append(pd.concat(SCORINGS["classification"].baselines[name](prepared)).drop(columns="label"))
     pd.testing.assert_frame_equal(*predicted)
 
 
@@ -100,4 +101,4 @@ def test_copies_across_the_split_are_found_out(build_prepared: Build) -> None:
 
 
 def test_the_baselines_bear_the_names_that_variants_may_not() -> None:
-    assert tuple(BASELINES) == NAMES
+    assert {tuple(scoring.baselines) for scoring in SCORINGS.values()} == {NAMES}

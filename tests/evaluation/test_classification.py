@@ -16,7 +16,7 @@ from medtransfer.evaluation.classification import (
     expected_calibration_error,
     per_class_metrics,
 )
-from medtransfer.evaluation.names import METRICS
+from medtransfer.evaluation.names import CLASS_METRICS
 
 Run = tuple[np.ndarray, np.ndarray]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
@@ -173,7 +173,7 @@ def test_the_metrics_are_scikit_learns_where_it_has_them(run: Run) -> None:
 
 def test_all_metrics_are_there_in_their_order_as_plain_numbers() -> None:
     found = classification_metrics(np.array([0, 1]), np.array([[0.8, 0.2], [0.4, 0.6]]))
-    assert tuple(found) == METRICS
+    assert tuple(found) == CLASS_METRICS
     assert all(type(value) is float for value in found.values())
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from medtransfer.evaluation.classification import classification_metrics
-from medtransfer.evaluation.names import METRICS
+from medtransfer.evaluation.names import CLASS_METRICS
 from medtransfer.evaluation.predictions import Predictions, predictions_frame
 from medtransfer.evaluation.summary import evaluate_predictions
 
@@ -67,4 +67,4 @@ def test_what_is_not_defined_is_null_in_json() -> None:
     assert found["mean"]["roc_auc"] is None
     assert set(found["sd"].values()) == {None}  # one run has no deviation
     json.loads(json.dumps(found, allow_nan=False))
-    assert set(found["mean"]) == set(METRICS)
+    assert set(found["mean"]) == set(CLASS_METRICS)

@@ -9,10 +9,10 @@ import pandas as pd
 from medtransfer.comparison.bootstrap import percentile_interval
 from medtransfer.comparison.scores import HEADLINE, Scores
 from medtransfer.comparison.ties import Difference
-from medtransfer.evaluation.names import METRICS
+from medtransfer.evaluation.names import CLASS_METRICS
 from medtransfer.study import Reference, Study
 
-FURTHER = tuple(name for name in METRICS if name not in HEADLINE)
+FURTHER = tuple(name for name in CLASS_METRICS if name not in HEADLINE)
 """Metrics that stand in the table as the mean over runs, without an interval."""
 
 FACTORS = ("backbone", "strategy", "augmentation")

@@ -33,7 +33,7 @@ def predict_nearest_neighbour(prepared: Prepared) -> Iterator[pd.DataFrame]:
     differ in plain brightness. Votes are smoothed as in `NearestNeighbourHead`.
     """
     labels = prepared.table["label_index"].to_numpy()
-    thumbnails = np.stack([_thumbnail(image) for image in prepared.images])
+    thumbnails = np.stack([thumbnail(image) for image in prepared.images])
     count = len(prepared.classes)
     for fold in range(prepared.folds):
         roles = prepared.roles(fold)
@@ -46,9 +46,7 @@ def predict_nearest_neighbour(prepared: Prepared) -> Iterator[pd.DataFrame]:
             yield predictions_frame(prepared.table.iloc[rows], scores, prepared.classes, fold, 0, role)
 
 
-BASELINES = {"majority": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
-
-
-def _thumbnail(image: np.ndarray) -> np.ndarray:
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Shrink an image to 32 x 32 pixels, float32, flat."""
     small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32).ravel()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from medtransfer.evaluation.names import METRICS
+from medtransfer.evaluation.names import CLASS_METRICS
 
 CALIBRATION_BINS = 15
 LEAST_PROBABILITY = 1e-7
@@ -43,7 +43,7 @@ def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dic
         "brier": _brier(labels, probabilities),
         "ece": expected_calibration_error(labels, probabilities),
     }
-    return {name: float(found[name]) for name in METRICS}
+    return {name: float(found[name]) for name in CLASS_METRICS}
 
 
 def per_class_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:

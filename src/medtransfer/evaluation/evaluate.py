@@ -5,33 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.predictions import predictions_frame
+from medtransfer.evaluation.tasks import SCORINGS
 from medtransfer.files import state_folder
 from medtransfer.study import Variant
 from medtransfer.training.embeddings import FeatureImages, FeatureStore
 from medtransfer.training.examples import Examples, ImageExamples
-from medtransfer.training.losses import probabilities
 from medtransfer.training.model_files import load_run, read_card
-from medtransfer.training.prediction import predict_logits
+from medtransfer.training.prediction import predict_batches
+from medtransfer.training.tasks import TASKS
 
 
 def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
-    """Give the predictions of each run and role of a trained variant, as rows of `Predictions`."""
+    """Give the predictions of each run and role of a trained variant, as rows that the task's scoring makes."""
+    task, scoring = TASKS[prepared.task], SCORINGS[prepared.task]
     for run in read_card(model)["runs"]:
         fold, seed = run["fold"], run["seed"]
         network = load_run(model, fold, seed).to(compute.device)
         roles = prepared.roles(fold)
-        on_features = not variant.strategy.trains_backbone
+        on_features = task.flat_features and not variant.strategy.trains_backbone
         for role, rows in (("validation", roles.validation), ("test", roles.test)):
             examples: Examples = ImageExamples(prepared, rows)
             if on_features:
                 pixels = prepared.about["pixels_sha256"]
                 store = FeatureStore(state_folder(), network, pixels, len(prepared.images), compute)
                 examples = FeatureImages(prepared, rows, store)
-            logits, _ = predict_logits(network, examples, on_features, compute)
-            scores = probabilities(logits, variant.strategy.loss).numpy()
-            yield predictions_frame(prepared.table.iloc[rows], scores, prepared.classes, fold, seed, role)
+            batches = predict_batches(network, examples, on_features, compute)
+            answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]
+            yield scoring.frame(prepared, rows, np.concatenate(answers), fold, seed, role)

@@ -1,6 +1,6 @@
-"""The metrics of a classification, by name."""
+"""The metrics of both tasks, by name."""
 
-METRICS = (
+CLASS_METRICS = (
     "accuracy",
     "balanced_accuracy",
     "precision_weighted",
@@ -17,3 +17,13 @@ METRICS = (
     "brier",
     "ece",
 )
+MASK_METRICS = ("dice", "iou", "precision", "recall", "hd95", "assd")
+METRICS = (*CLASS_METRICS, *MASK_METRICS)
+LOWER_IS_BETTER = frozenset(("log_loss", "brier", "ece", "hd95", "assd"))
+LENGTHS = frozenset(("hd95", "assd"))
+"""Metrics that are no shares but lengths, in the unit of the prepared set: `px` of the original image, or `mm`."""
+
+
+def metrics_of(task: str) -> tuple[str, ...]:
+    """Name the metrics of a task."""
+    return MASK_METRICS if task == "segmentation" else CLASS_METRICS

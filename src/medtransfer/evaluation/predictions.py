@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from medtransfer.evaluation.replicates import images_of, replicated
 from medtransfer.files import atomic_file
 
 PREFIX = "p_"
@@ -42,22 +43,14 @@ class Predictions:
 
     @cached_property
     def replicates(self) -> np.ndarray:
-        """Give probabilities [replicates, images, classes] in the order of `images`.
-
-        A replicate predicts every image once: a run where the test rows are fixed; all folds of a seed
-        together where the folds take turns in testing.
-        """
-        table = self.table.sort_values("path", kind="stable")
-        count = int(table.groupby("path").size().iloc[0])
-        replicate = table.groupby("path").cumcount().to_numpy()
-        probabilities = self._probabilities(table)
-        return np.stack([probabilities[replicate == number] for number in range(count)])
+        """Give probabilities [replicates, images, classes] in the order of `images`; see `replicated`."""
+        columns = [name for name in self.table.columns if name.startswith(PREFIX)]
+        return replicated(self.table, columns).astype(np.float32)
 
     @cached_property
     def images(self) -> pd.DataFrame:
         """Give path, group and label of each image once, sorted by path."""
-        columns = ["path", "group", "label"]
-        return self.table[columns].drop_duplicates("path").sort_values("path", ignore_index=True)
+        return images_of(self.table, ["path", "group", "label"])
 
     def _probabilities(self, rows: pd.DataFrame) -> np.ndarray:
         return rows[[name for name in rows.columns if name.startswith(PREFIX)]].to_numpy(np.float32)
@@ -81,12 +74,17 @@ def predictions_frame(
     return pd.concat([frame, scores], axis=1)
 
 
-def write_predictions(path: Path, frames: list[pd.DataFrame]) -> Predictions:
-    """Write the rows of all runs as one parquet file, atomically."""
+def write_rows(path: Path, frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Write the rows of all runs as one parquet file, atomically; give them."""
     table = pd.concat(frames, ignore_index=True)
     with atomic_file(path) as temporary:
         table.to_parquet(temporary, index=False)
-    return Predictions(table)
+    return table
+
+
+def write_predictions(path: Path, frames: list[pd.DataFrame]) -> Predictions:
+    """Write the rows of all runs of a classification; see `write_rows`."""
+    return Predictions(write_rows(path, frames))
 
 
 def read_predictions(path: Path) -> Predictions:

@@ -11,7 +11,7 @@ from medtransfer.dataset.prepared import Prepared
 from medtransfer.seeding import Key
 from medtransfer.study import Loss, Variant
 from medtransfer.training.assemble import Weights, assemble
-from medtransfer.training.losses import SoftLabelLoss
+from medtransfer.training.losses import SoftLabelLoss, probabilities
 
 
 class Classification:
@@ -44,3 +44,7 @@ class Classification:
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Say of each image, 0 or 1, whether its most probable class is its label."""
         return (logits.argmax(dim=1) == targets.argmax(dim=1)).float()
+
+    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
+        """Give class probabilities, float32 [n, classes]."""
+        return probabilities(logits, loss).numpy()

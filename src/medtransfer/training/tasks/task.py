@@ -44,3 +44,6 @@ class Task(Protocol):
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Give the score of each image of a batch, float32 [n], in [0, 1]."""
+
+    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
+        """Give what a network says of a batch: probabilities [n, classes], or class numbers of pixels [n, h, w]."""
