@@ -1,9 +1,10 @@
-"""DVC stage `compare`: all variants of the study side by side."""
+"""DVC stage `compare`: all variants of the study side by side, and the page that shows it."""
 
 from __future__ import annotations
 
-from medtransfer.comparison.compare import compare
+from medtransfer.comparison.compare import Places, compare
 from medtransfer.errors import run
+from medtransfer.report.page import write_report
 from medtransfer.study import load_study
 from medtransfer.tracking.tracker import wait_for_follower
 
@@ -12,7 +13,8 @@ TRACKING_SECONDS = 60.0
 
 def main() -> None:
     """Compare the variants of the params; this is where a whole run ends, so wait for what MLflow is still told."""
-    compare(load_study())
+    places = Places()
+    write_report(compare(load_study(), places), places)
     wait_for_follower(TRACKING_SECONDS)
 
 

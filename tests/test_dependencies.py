@@ -23,7 +23,7 @@ LAYERS = [
     {"training"},
     {"evaluation", "tracking"},
     {"comparison", "checking", "repro"},
-    {"deployment"},
+    {"deployment", "report"},
     {"cli"},
 ]
 

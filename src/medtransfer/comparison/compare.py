@@ -12,7 +12,6 @@ import pandas as pd
 
 from medtransfer.comparison.bootstrap import draw_counts
 from medtransfer.comparison.cost import cost_page, cost_table
-from medtransfer.comparison.figures import write_interval_figure, write_size_figure
 from medtransfer.comparison.markdown import comparison_page
 from medtransfer.comparison.plots import confusion_table, learning_table, roc_table, write_plots
 from medtransfer.comparison.results import CALIBRATION, EFFECTS, OPERATING, PER_CLASS, RELIABILITY, Comparison, frame
@@ -95,7 +94,7 @@ def _results(study: Study, places: Places) -> Comparison:
 
 
 def _write(found: Comparison, places: Places) -> None:
-    metrics, plots = places.root / "metrics", places.root / "plots"
+    metrics = places.root / "metrics"
     write_text(metrics / "comparison.csv", found.table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     title = found.study.params.study.title
     notes = found.test | {"warnings": found.warnings}
@@ -104,10 +103,7 @@ def _write(found: Comparison, places: Places) -> None:
     write_json(metrics / "summary.json", _summary(found))
     write_text(metrics / "cost.csv", found.costs.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_text(metrics / "cost.md", cost_page(found.costs))
-    write_plots(plots, found)
-    warnings = list(found.warnings)
-    write_interval_figure(found.table, found.metric, title, warnings, found.confidence, plots / "comparison.png")
-    write_size_figure(found.table, found.metric, plots / "size.png")
+    write_plots(places.root / "plots" / "points", found)
 
 
 def _read_all(study: Study, places: Places) -> dict[str, Predictions]:

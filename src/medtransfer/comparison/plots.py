@@ -10,18 +10,28 @@ import pandas as pd
 from medtransfer.comparison.results import CONFUSION, CURVES, LEARNING, Comparison
 from medtransfer.evaluation.curves import macro_roc
 from medtransfer.evaluation.predictions import Predictions
-from medtransfer.files import write_text
+from medtransfer.files import atomic_folder, write_text
+
+CURVE_FILES = {
+    "roc": ("roc_curves", "false_positive_rate", "true_positive_rate"),
+    "precision_recall": ("precision_recall_curves", "recall", "precision"),
+    "net_benefit": ("decision_curves", "threshold_probability", "net_benefit"),
+}
+"""The file of each kind of curve, and what its x and y are called there."""
 
 LEARNED = ("train_loss", "validation_loss", "validation_accuracy")
 
 
 def write_plots(folder: Path, found: Comparison) -> None:
-    """Write learning_curves.csv, roc_curves.csv and confusion.csv; rows bear their variant."""
-    roc = found.curves[found.curves["curve"] == "roc"]
-    names = {"x": "false_positive_rate", "y": "true_positive_rate"}
-    _write(folder / "learning_curves.csv", found.learning)
-    _write(folder / "roc_curves.csv", roc[["variant", "x", "y"]].rename(columns=names))
-    _write(folder / "confusion.csv", found.confusion)
+    """Write one file of each kind of points that the task has; rows bear their variant."""
+    tables = {"learning_curves": found.learning, "confusion": found.confusion, "reliability": found.reliability}
+    for curve, (name, x, y) in CURVE_FILES.items():
+        points = found.curves[found.curves["curve"] == curve]
+        tables[name] = points[["variant", "x", "y"]].rename(columns={"x": x, "y": y})
+    with atomic_folder(folder) as temporary:
+        for name, table in tables.items():
+            if not table.empty:
+                _write(temporary / f"{name}.csv", table)
 
 
 def learning_table(histories: dict[str, Path]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""One picture of a variant: how it learned, what it confuses, how it ranks."""
+"""Pictures of one variant: how it learned, what it confuses, how it ranks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from medtransfer.evaluation.curves import roc_points
 from medtransfer.evaluation.predictions import Predictions
-from medtransfer.plotting import COLOURS, new_figure, save_png
+from medtransfer.plotting import COLOURS, INK, MUTED, new_figure, save_png, shortened
 
 MOST_ROC_CLASSES = 8
+MOST_WRITTEN_CLASSES = 15
+LEAST_WRITTEN, LONGEST_NAME = 0.005, 22
+LEARNING = {"train": ("training views", COLOURS[0]), "validation": ("validation images", COLOURS[1])}
+ON_COLOUR = "#FEFEFE"
+"""White that stays white also where the page is dark."""
 
 
 def write_variant_figure(name: str, history: Path, predictions: Predictions, found: dict[str, Any], path: Path) -> None:
@@ -21,43 +27,48 @@ def write_variant_figure(name: str, history: Path, predictions: Predictions, fou
     figure = new_figure(15, 4.8)
     curves, matrix, roc = figure.subplots(1, 3)
     draw_learning_curves(curves, pd.read_csv(history))
+    curves.legend()
     draw_confusion(matrix, np.array(found["confusion"]), list(found["classes"]))
     draw_roc(roc, predictions.of_role("test"))
+    for axis, title in ((curves, "Learning"), (matrix, "Confusion (% of a class's images)")):
+        axis.set_title(title)
     runs, mean = len(found["runs"]), found["mean"]["accuracy"]
     figure.suptitle(f"{name}: accuracy {mean:.3f} on {found['test_images']} test images, {runs} runs")
     save_png(figure, path, dpi=90)
 
 
-def draw_learning_curves(axis: Axes, history: pd.DataFrame) -> None:
-    """Draw the loss of training views and validation images by epoch: each run thin, their mean thick."""
-    lines = (
-        ("train_loss", "training views", COLOURS[0]),
-        ("validation_loss", "validation images", COLOURS[1]),
-    )
-    for column, label, colour in lines:
+def draw_learning_curves(axis: Axes, history: pd.DataFrame, quantity: str = "loss", label: str = "loss (nats)") -> None:
+    """Draw a quantity of training views and validation images by epoch: each run thin, their mean thick."""
+    for part, (images, colour) in LEARNING.items():
+        column = f"{part}_{quantity}"
         for _, run in history.groupby(["fold", "seed"]):
-            axis.plot(run["epoch"] + 1, run[column], color=colour, alpha=0.3, linewidth=0.8)
+            axis.plot(run["epoch"] + 1, run[column], color=colour, alpha=0.35, linewidth=0.7)
         mean = history.groupby("epoch")[column].mean()
-        axis.plot(mean.index + 1, mean, color=colour, label=label, marker="o" if len(mean) == 1 else None)
-    axis.set(title="Learning", xlabel="epoch", ylabel="loss (nats)")
+        axis.plot(mean.index + 1, mean, color=colour, label=images, marker="o" if len(mean) == 1 else None)
+    axis.set(xlabel="epoch", ylabel=label)
     axis.set_ylim(bottom=0)
-    axis.legend()
 
 
 def draw_confusion(axis: Axes, matrix: np.ndarray, classes: list[str]) -> None:
-    """Draw how each class's test images were predicted, in percent of the class."""
-    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
-    names = [name if len(name) <= 22 else f"{name[:21]}…" for name in classes]
+    """Draw how each class's test images were predicted, in percent of the class.
+
+    matrix: [label, prediction], counts. Cells are one colour, the stronger the larger their share.
+    """
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    cells = np.empty((*share.shape, 4))
+    cells[..., :3], cells[..., 3] = to_rgb(COLOURS[0]), share
+    axis.imshow(cells, interpolation="none")
+    names = [shortened(name, LONGEST_NAME) for name in classes]
     axis.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=7)
     axis.set_yticks(range(len(classes)), names, fontsize=7)
-    if len(classes) <= 15:
-        for row, column in np.ndindex(*share.shape):
-            colour = "white" if share[row, column] > 55 else "black"
-            text = f"{share[row, column]:.0f}" if matrix[row, column] else ""
+    if len(classes) <= MOST_WRITTEN_CLASSES:
+        for row, column in np.argwhere(share >= LEAST_WRITTEN):
+            colour = ON_COLOUR if share[row, column] > 0.55 else INK
+            text = f"{100 * share[row, column]:.0f}"
             axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     axis.grid(False)
-    axis.set(title="Confusion (% of a class's images)", xlabel="predicted", ylabel="label")
+    axis.spines[:].set_visible(True)
+    axis.set(xlabel="predicted", ylabel="label")
 
 
 def draw_roc(axis: Axes, test: Predictions) -> None:
@@ -72,8 +83,8 @@ def draw_roc(axis: Axes, test: Predictions) -> None:
         if truth.any() and not truth.all():
             points = roc_points(truth, scores[:, number])
             axis.plot(*points, color=COLOURS[position % len(COLOURS)], label=classes[number])
-    axis.plot([0, 1], [0, 1], color="#888888", linestyle=":", linewidth=1)
+    axis.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
     title = "ROC, each class against the rest"
-    axis.set(title=title if len(classes) <= MOST_ROC_CLASSES else f"{title} (the {MOST_ROC_CLASSES} most frequent)")
+    axis.set_title(title if len(classes) <= MOST_ROC_CLASSES else f"{title} (the {MOST_ROC_CLASSES} most frequent)")
     axis.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
     axis.legend(fontsize=7, loc="lower right")

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from medtransfer.dataset.prepared import Prepared
+from medtransfer.evaluation.figures import draw_learning_curves
 from medtransfer.evaluation.mask_predictions import MASK, MaskPredictions, decode_mask
 from medtransfer.plotting import COLOURS, draw_areas, draw_outlines, new_figure, save_png
 
@@ -23,8 +24,10 @@ def write_mask_figure(name: str, history: Path, predictions: MaskPredictions, pr
     figure = new_figure(13, 7.1)
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.35, 1], squeeze=False)[:, 0]
     losses, scores, distribution = upper.subplots(1, 3)
-    draw_learning(losses, learned, "loss", "loss")
-    draw_learning(scores, learned, "dice", "mean Dice")
+    for axis, quantity, label in ((losses, "loss", "loss"), (scores, "dice", "mean Dice")):
+        draw_learning_curves(axis, learned, quantity, label)
+        axis.set_title("Learning")
+        axis.legend()
     draw_distribution(distribution, test.values("dice").mean(axis=0))
     draw_cases(lower.subplots(1, 3 * OF_EACH, squeeze=False)[0], test, prepared)
     mean, runs = float(test.values("dice").mean()), len(test.runs())
@@ -32,22 +35,6 @@ def write_mask_figure(name: str, history: Path, predictions: MaskPredictions, pr
         f"{name}: mean Dice {mean:.3f} on {len(test.images)} test images, {runs} run{'s' if runs > 1 else ''}"
     )
     save_png(figure, path, dpi=90)
-
-
-def draw_learning(axis: Axes, history: pd.DataFrame, quantity: str, label: str) -> None:
-    """Draw a quantity of training views and validation images by epoch: each run thin, their mean thick."""
-    for part, images, colour in (
-        ("train", "training views", COLOURS[0]),
-        ("validation", "validation images", COLOURS[1]),
-    ):
-        column = f"{part}_{quantity}"
-        for _, run in history.groupby(["fold", "seed"]):
-            axis.plot(run["epoch"] + 1, run[column], color=colour, alpha=0.3, linewidth=0.8)
-        mean = history.groupby("epoch")[column].mean()
-        axis.plot(mean.index + 1, mean, color=colour, label=images, marker="o" if len(mean) == 1 else None)
-    axis.set(title="Learning", xlabel="epoch", ylabel=label)
-    axis.set_ylim(bottom=0)
-    axis.legend()
 
 
 def draw_distribution(axis: Axes, dice: np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""The report page: one file of HTML that shows what a comparison found."""

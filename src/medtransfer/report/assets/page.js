@@ -1,0 +1,151 @@
+"use strict";
+// Works on what is written in the page: rows carry their values, the element #data what the choices need.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+function element(tag, text = "", attributes = {}) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+// The theme is the system's until the button chooses the other one; the style sheet does the rest.
+const themeButton = document.querySelector("button.theme");
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (document.documentElement.style.colorScheme || (systemIsDark.matches ? "dark" : "light")) === "dark";
+const nameTheme = () => { themeButton.textContent = isDark() ? "Light page" : "Dark page"; };
+themeButton.addEventListener("click", () => {
+  document.documentElement.style.colorScheme = isDark() ? "light" : "dark";
+  nameTheme();
+});
+systemIsDark.addEventListener("change", nameTheme);
+nameTheme();
+
+// On paper everything is open.
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = all("details:not([open])");
+  for (const details of closed) details.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const details of closed) details.open = false;
+});
+
+// Sorting: a row that follows another one (a published figure) goes where that one goes; empty cells go last.
+function sortRows(body, column, descending) {
+  const groups = [];
+  for (const row of body.rows) {
+    if (row.dataset.follows) groups.at(-1).push(row);
+    else groups.push([row]);
+  }
+  const key = (group) => group[0].cells[column].dataset.v ?? group[0].cells[column].textContent.trim();
+  const order = (a, b) => {
+    const [x, y] = [key(a), key(b)];
+    if (x === "" || y === "") return (x === "") - (y === "");
+    const ascending = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+    return descending ? -ascending : ascending;
+  };
+  body.append(...groups.sort(order).flat());
+}
+for (const heading of all("table.sortable thead th")) {
+  heading.querySelector("button")?.addEventListener("click", () => {
+    const first = heading.dataset.first ?? "descending";
+    const other = first === "descending" ? "ascending" : "descending";
+    const chosen = heading.getAttribute("aria-sort") === first ? other : first;
+    for (const each of heading.parentElement.cells) each.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", chosen);
+    sortRows(heading.closest("table").tBodies[0], heading.cellIndex, chosen === "descending");
+  });
+}
+
+// Filtering: words anywhere in a row's name and parts, and choices of single parts; a row that follows goes along.
+const filters = document.querySelector("form.filters");
+function filter() {
+  const words = filters.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const chosen = all("select", filters).filter((select) => select.value);
+  let [count, visible] = [0, true];
+  for (const row of document.querySelector("table.comparison").tBodies[0].rows) {
+    const text = row.dataset.text.toLowerCase();
+    if (!row.dataset.follows) {
+      visible =
+        words.every((word) => text.includes(word)) &&
+        chosen.every((select) => row.dataset[select.name] === select.value) &&
+        (!filters.elements.tied.checked || row.dataset.tied === "1");
+    }
+    row.hidden = !visible;
+    count += visible && row.dataset.kind === "variant";
+  }
+  filters.querySelector("output").textContent = `${count} of ${data.variants} variants`;
+}
+for (const happening of ["input", "change"]) filters.addEventListener(happening, filter);
+filters.addEventListener("submit", (event) => event.preventDefault());
+filters.addEventListener("reset", () => setTimeout(filter));
+filter();
+
+// A choice of what one place shows: `data-show` names the group, the value its member.
+for (const select of all("select[data-show]")) {
+  const choose = () => {
+    for (const member of all(`[data-group="${select.dataset.show}"]`)) member.hidden = member.dataset.member !== select.value;
+  };
+  select.addEventListener("change", choose);
+  choose();
+}
+
+// Two variants side by side.
+const sides = all("select[data-side]");
+function showSides() {
+  const [a, b] = sides.map((select) => Number(select.value));
+  for (const select of sides) {
+    const pane = document.getElementById(`pane-${select.dataset.side}`);
+    const template = document.getElementById(`detail-${select.value}`);
+    pane.querySelector("h3").textContent = data.compared[select.value];
+    pane.querySelector("div").replaceChildren(template.content.cloneNode(true));
+  }
+  document.getElementById("difference").textContent = describePair(a, b);
+  if (data.images.length) {
+    showImages("only-a", a, b);
+    showImages("only-b", b, a);
+  }
+}
+const figures = (value) => value.toFixed(3).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
+function describePair(a, b) {
+  const pair = data.pairs[`${Math.min(a, b)} ${Math.max(a, b)}`];
+  if (!pair) return "Choose two different variants.";
+  const [difference, low, high] = a < b ? pair : [-pair[0], -pair[2], -pair[1]];
+  const p = pair[3] < 0.001 ? "< .001" : pair[3] > 0.999 ? "> .999" : `= ${figures(pair[3])}`;
+  const verdict = pair[4] ? "the difference is real" : "the difference may be chance";
+  return `${data.compared[a]} − ${data.compared[b]}: ${data.metric} ${figures(difference)} ` +
+    `[${figures(low)}, ${figures(high)}], p ${p}, corrected for all pairs: ${verdict}.`;
+}
+function showImages(place, right, wrong) {
+  const holder = document.getElementById(place);
+  const total = data.onlyRight[right][wrong];
+  const isRight = (image, variant) => image.predicted[variant] === image.label;
+  const found = data.images.filter((image) => isRight(image, right) && !isRight(image, wrong)).slice(0, data.mostShown);
+  const shown = found.length < total ? ` (${found.length} shown)` : "";
+  holder.querySelector("p").textContent =
+    `${total || "No"} ${total === 1 ? "image" : "images"} that ${data.compared[right]} gets right and ${data.compared[wrong]} does not${shown}`;
+  holder.querySelector(".images").replaceChildren(...found.map((image) => {
+    const figure = element("figure");
+    const caption = element("figcaption");
+    caption.append(element("b", data.classes[image.label]), `taken for ${data.classes[image.predicted[wrong]]}`);
+    figure.append(element("img", "", { src: image.thumbnail, alt: image.path, title: image.path }), caption);
+    return figure;
+  }));
+}
+if (sides.length) {
+  for (const select of sides) select.addEventListener("change", showSides);
+  showSides();
+}
+
+// The contents say where the reader is.
+const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));
+const reader = new IntersectionObserver((entries) => {
+  for (const entry of entries.filter((each) => each.isIntersecting)) {
+    for (const link of links.values()) link.removeAttribute("aria-current");
+    links.get(entry.target.id)?.setAttribute("aria-current", "true");
+  }
+}, { rootMargin: "0px 0px -75% 0px" });
+for (const section of all("main section[id]")) reader.observe(section);

@@ -1,0 +1,106 @@
+"""The study's metric against what a variant costs: parameters, training time, latency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from medtransfer.plotting import MUTED, Look, panels
+from medtransfer.report.labels import label_points
+from medtransfer.report.section import Material, Section
+from medtransfer.report.svg import tip
+from medtransfer.report.wording import counted, three_digits, title_of
+
+LEAST_SHOWN = 1e-3
+"""A logarithmic axis has no zero: what costs less is drawn here."""
+
+FEW_DECADES = 2.0
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that a variant costs, the factor from its unit on file to that of the axis, and where its PNG goes."""
+
+    column: str
+    label: str
+    factor: float
+    name: str
+
+
+SIZE = Quantity("parameters", "parameters (millions)", 1e-6, "size")
+TIMES = (
+    Quantity("train_seconds", "training, all runs (seconds)", 1.0, "training_time"),
+    Quantity("seconds_an_image", "prediction (milliseconds an image)", 1000.0, "latency"),
+)
+
+
+def cost_section(material: Material) -> Section | None:
+    """Draw one panel a quantity; those that differ between two runs of one study go to `plots/costs`."""
+    found = material.found
+    variants = found.table[found.table["kind"] == "variant"].merge(found.costs.drop(columns="runs"), on="variant")
+    panels = []
+    for quantity in (SIZE, *TIMES):
+        if variants[quantity.column].isna().all():
+            continue
+        front = pareto_front(variants[quantity.column].to_numpy(float), variants[found.metric].to_numpy(float))
+        chosen = variants[front].sort_values(quantity.column)
+        description = (
+            f"{title_of(found.metric)} against {quantity.label}, {counted(len(variants), 'variant')}. "
+            f"On the Pareto front: {', '.join(chosen['variant'])}."
+        )
+        figure = cost_figure(variants, front, found.metric, quantity, material.looks)
+        folder = None if quantity is SIZE else material.places.root / "plots" / "costs"
+        panels.append(material.show(figure, quantity.name, description, folder))
+    machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in found.costs.iterrows()})
+    return Section("cost", f"{title_of(found.metric)} against cost", {"panels": panels, "machines": machines})
+
+
+def pareto_front(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mark the points that no other beats: none is at least as good in both and better in one.
+
+    costs: [n], less is better. values: [n], more is better. Points without a cost are on no front.
+    """
+    cheaper = costs[:, None] <= costs
+    better = values[:, None] >= values
+    strictly = (costs[:, None] < costs) | (values[:, None] > values)
+    return np.asarray(~(cheaper & better & strictly).any(axis=0) & np.isfinite(costs))
+
+
+def cost_figure(
+    variants: pd.DataFrame, front: np.ndarray, metric: str, quantity: Quantity, looks: dict[str, Look]
+) -> Figure:
+    """Draw each variant as a point, and those on the front with their names, intervals and a line."""
+    figure, (axis,) = panels(1, 1, (3.75, 3.3), (0.55, 0.1, 0.5, 0.1))
+    costs = np.maximum(variants[quantity.column].to_numpy(float) * quantity.factor, LEAST_SHOWN)
+    values = variants[metric].to_numpy(float)
+    _draw_front(axis, costs[front], values[front])
+    for (_, row), cost, on_front in zip(variants.iterrows(), costs, front, strict=True):
+        look = looks[row["backbone"]]
+        if on_front:
+            axis.plot(
+                [cost, cost], [row[f"{metric}_low"], row[f"{metric}_high"]], color=look.colour, linewidth=1, alpha=0.6
+            )
+        filling = look.colour if on_front else "none"
+        axis.plot(
+            cost, row[metric], look.marker, color=look.colour, markersize=6, markerfacecolor=filling,
+            gid=tip(f"{row['variant']}: {row[metric]:.3f}, {three_digits(cost)} {quantity.label}"),
+        )  # fmt: skip
+    axis.set_xscale("log")
+    decades = np.log10(costs.max() / costs.min())
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < FEW_DECADES else (1,)))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set(xlabel=quantity.label, ylabel=title_of(metric))
+    axis.margins(x=0.12, y=0.08)
+    label_points(figure, axis, list(variants["variant"][front]), costs[front], values[front])
+    return figure
+
+
+def _draw_front(axis: Axes, costs: np.ndarray, values: np.ndarray) -> None:
+    order = np.argsort(costs, kind="stable")
+    axis.step(costs[order], values[order], where="post", color=MUTED, linewidth=1, linestyle=(0, (4, 2)), zorder=1)

@@ -1,0 +1,82 @@
+"""How the variants learned: one small panel each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from medtransfer.evaluation.figures import LEARNING, draw_learning_curves
+from medtransfer.plotting import panels, shortened
+from medtransfer.report.section import Material, Section
+from medtransfer.report.svg import inline_svg
+from medtransfer.report.wording import counted
+
+WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.45, 0.08, 0.42, 0.24)
+COLUMNS, MOST_PANELS, LONGEST_NAME = 4, 40, 26
+CUT = 0.02
+"""The share of all values that may lie beyond the common scale."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a history follows: its name there, the axis's label, and where the scale ends, if that is known."""
+
+    name: str
+    label: str
+    top: float | None = None
+
+    @property
+    def column(self) -> str:
+        """The history's column of validation images."""
+        return f"validation_{self.name}"
+
+
+LOSS, DICE = Quantity("loss", "loss (nats)"), Quantity("dice", "mean Dice", 1.0)
+"""Dice where there is one: losses of several kinds are no single scale."""
+
+
+def learning_section(material: Material) -> Section | None:
+    """Draw the variants that learned over epochs, the best first; name those that were fitted in one step."""
+    histories = {name: pd.read_csv(material.places.model(name) / "history.csv") for name in material.names}
+    trained = {name: history for name, history in histories.items() if history["epoch"].max() > 0}
+    if not trained:
+        return None
+    shown = dict(list(trained.items())[:MOST_PANELS])
+    quantity = DICE if DICE.column in next(iter(shown.values())) else LOSS
+    top = quantity.top or _top(list(shown.values()), quantity)
+    material.show(learning_figure(shown, quantity, top), "learning", "")
+    panels = [
+        inline_svg(learning_figure({name: history}, quantity, top), f"learning-{number}", f"Learning curves of {name}")
+        for number, (name, history) in enumerate(shown.items())
+    ]
+    content = {
+        "panels": panels,
+        "lines": list(LEARNING.values()),
+        "at_once": [name for name in histories if name not in trained],
+        "left_out": counted(len(trained) - len(shown), "variant") if len(trained) > len(shown) else "",
+    }
+    return Section("learning", "Learning curves", content)
+
+
+def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, top: float) -> Figure:
+    """Draw a quantity of each variant by epoch, all on one scale from 0 to `top`."""
+    figure, axes = panels(len(histories), COLUMNS, (WIDTH, HEIGHT), MARGINS)
+    for axis, (name, history) in zip(axes, histories.items(), strict=False):
+        draw_learning_curves(axis, history, quantity.name, quantity.label)
+        axis.set_ylim(0, top)
+        axis.set_title(shortened(name, LONGEST_NAME), fontsize=8.5)
+        axis.locator_params(axis="x", integer=True, nbins=4)
+        axis.tick_params(labelsize=7.5)
+    if len(histories) > 1:
+        axes[0].legend(fontsize=7)
+    return figure
+
+
+def _top(histories: list[pd.DataFrame], quantity: Quantity) -> float:
+    """Give where the common scale ends: above nearly all values, so that one outlier does not flatten the others."""
+    columns = [f"{part}_{quantity.name}" for part in LEARNING]
+    values = np.concatenate([history[columns].to_numpy(float).ravel() for history in histories])
+    return float(1.05 * np.nanquantile(values, 1 - CUT))

@@ -1,0 +1,129 @@
+"""The page as a file: its sections, what it leaves out where there is nothing to show, and its escaping."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from medtransfer.comparison.compare import Places
+from medtransfer.files import sha256_of_folder
+from medtransfer.report.page import SECTIONS, write_report
+
+from .study import SOURCE, TITLE, make_comparison, make_study
+
+ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating"]
+ALL += ["learning", "wrong", "audit", "origin", "checklists"]
+ALWAYS = ["comparison", "cost", "pairs", "learning", "audit", "origin", "checklists"]
+
+
+class Outline(HTMLParser):
+    """The tags of a page, the ids of its sections, its texts, and the JSON for its script."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.sections: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.append((tag, dict(attrs)))
+        if tag == "section":
+            self.sections.append(dict(attrs)["id"] or "")
+
+    def handle_data(self, data: str) -> None:
+        """Note a text."""
+        self.texts.append(data)
+
+
+def test_sections_stand_in_their_order_and_the_contents_lead_to_them(page: Path) -> None:
+    outline = Outline(page)
+    assert outline.sections == ALL
+    assert len(SECTIONS) == len(ALL)
+    links = [attributes["href"] for tag, attributes in outline.tags if tag == "a" and attributes.get("href")]
+    ids = {attributes["id"] for _, attributes in outline.tags if "id" in attributes}
+    assert {link[1:] for link in links if link} <= ids
+    assert [f"#{name}" for name in ALL] == links[1 : len(ALL) + 1]
+
+
+def test_what_has_no_rows_has_no_section(places: Places) -> None:
+    found = make_comparison()
+    empty = {
+        field.name: getattr(found, field.name).iloc[:0]
+        for field in fields(found)
+        if isinstance(getattr(found, field.name), pd.DataFrame) and field.name not in ("table", "costs", "pairs")
+    }
+    write_report(make_comparison(classes=(), warnings=(), **empty), places)
+    assert Outline(places.root / "report/index.html").sections == ALWAYS
+
+
+def test_a_single_variant_is_not_set_beside_another(places: Places) -> None:
+    found = make_comparison()
+    one = {
+        name: getattr(found, name)[getattr(found, name)["variant"] == "resnet_frozen"]
+        for name in ("table", "costs", "images", "calibration", "reliability")
+    }
+    write_report(make_comparison(**one), places)
+    assert "pairs" not in Outline(places.root / "report/index.html").sections
+
+
+def test_names_stay_texts(page: Path) -> None:
+    outline = Outline(page)
+    assert TITLE in outline.texts
+    assert any(SOURCE in text for text in outline.texts)
+    assert [attributes for tag, attributes in outline.tags if tag == "script"] == [
+        {"type": "application/json", "id": "data"},
+        {},
+    ]
+    assert all(
+        (attributes["src"] or "").startswith("data:image/webp") for tag, attributes in outline.tags if tag == "img"
+    )
+    assert not [attributes for _, attributes in outline.tags if any(key.startswith("on") for key in attributes)]
+
+
+def test_the_scripts_data_is_json_that_cannot_end_its_element(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    start = text.index('id="data">') + len('id="data">')
+    data = text[start : text.index("</script>", start)]
+    assert "<" not in data
+    assert json.loads(data)["compared"] == ["resnet_frozen", "resnet_tuned", "small_frozen", "small_tuned"]
+
+
+def test_figures_for_papers_are_the_same_bytes_twice(places: Places, tmp_path: Path) -> None:
+    figures, before = places.root / "plots" / "figures", ""
+    for _ in range(2):
+        write_report(make_comparison(), places)
+        before, last = sha256_of_folder(figures), before
+    assert before == last
+    names = {path.stem for path in figures.iterdir()}
+    assert {"comparison", "size", "learning", "roc", "precision_recall", "net_benefit"} <= names
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "accuracy"])
+def test_the_studys_own_metric_leads(places: Places, metric: str) -> None:
+    metrics = (metric, *(name for name in ("accuracy", "roc_auc") if name != metric))
+    write_report(make_comparison(study=make_study(metric=metric), metrics=metrics), places)
+    texts = Outline(places.root / "report/index.html").texts
+    title = {"roc_auc": "ROC-AUC", "accuracy": "Accuracy"}
+    assert f"{title[metric]} against cost" in texts
+
+
+def test_what_was_run_is_told(page: Path) -> None:
+    text = " ".join(Outline(page).texts)
+    for told in (
+        "f" * 64,
+        "1" * 64,
+        "numpy",
+        "Python 3.",
+        "torchvision, IMAGENET1K_V1, SHA-256 aaaaaaaaaaaa…",
+        "Kapoor et al.",
+        "Mongan, Moy and Kahn",
+    ):
+        assert told in text
+    assert "learning rate" not in text

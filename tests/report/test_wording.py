@@ -1,0 +1,47 @@
+"""Numbers and names as the page writes them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from medtransfer.report.wording import (
+    breakable,
+    counted,
+    in_figures,
+    in_interval,
+    listed,
+    p_alone,
+    phrase_of,
+    three_digits,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.012345, "0.0123"), (1.2345, "1.23"), (12.345, "12.3"), (123.45, "123"), (12345.6, "12,300"),
+     (9.999, "10.0"), (None, "–"), (math.nan, "–")],
+)  # fmt: skip
+def test_three_digits_that_count(value: float | None, text: str) -> None:
+    assert three_digits(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0004, "< .001"), (0.012, ".012"), (1.0, "> .999"), (math.nan, "–")])
+def test_p_values(value: float, text: str) -> None:
+    assert p_alone(value).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_small_words() -> None:
+    assert in_figures(-0.0512) == "−.051"
+    assert in_interval(0.1, 0.25) == "[.100, .250]"
+    assert in_interval(math.nan, 0.2) == ""
+    assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+    assert [counted(number, "image") for number in (0, 1, 2, 1234)] == [
+        "no images",
+        "1 image",
+        "2 images",
+        "1,234 images",
+    ]
+    assert [phrase_of(name) for name in ("accuracy", "roc_auc", "f1_macro")] == ["accuracy", "ROC-AUC", "F1 (macro)"]
+    assert breakable("a_<b>") == "a_<wbr>&lt;b&gt;"
