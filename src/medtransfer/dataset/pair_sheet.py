@@ -21,7 +21,7 @@ SECTIONS = {
     (EXACT, False): "Exact duplicates{within}",
     (NEAR, False): "Near duplicates{within}",
 }
-COLUMNS, MOST_PAIRS = 3, 9
+COLUMNS, MOST_PAIRS = 3, 12
 LINE, HEAD = 2.05, 0.35
 """Inches: a line of pairs, and the heading of a section."""
 

@@ -1,0 +1,182 @@
+"""What `prepare` costs an image, part by part, from 1,000 images to 30,000, and the memory that each part takes.
+
+    python benchmarks/audit_scale.py                 # a quarter of an hour; writes benchmarks/results/audit_scale.md
+    python benchmarks/audit_scale.py 500 1000 2000   # other numbers of images
+
+The images are simulated, 128 pixels, every tenth a rotated copy of the one before; they are packed at 224 pixels.
+Processor time is counted, not seconds on the clock: it is the same on a busy machine. Each size runs in a process of
+its own; the memory is the most that was resident during a part (Linux alone tells that).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+
+from medtransfer.dataset import near_duplicates
+from medtransfer.dataset import prepare as preparing
+from medtransfer.hardware import cpu_count, processor
+from medtransfer.markdown import markdown_table
+from medtransfer.sources.phantom import pretraining_set
+from medtransfer.study import Data
+
+ROOT = Path(__file__).parents[1]
+COUNTS = (1_000, 3_000, 10_000, 30_000)
+SIZE, CHUNK = 128, 1_000
+DATA = {
+    "source": "folder",
+    "folder": ".",
+    "layout": "class_folders",
+    "masks": None,
+    "group": None,
+    "image_size": 224,
+    "resize": "stretch",
+    "split": {"method": "random"},
+    "leakage": "fail",
+}
+PARTS: dict[str, tuple[ModuleType, str]] = {
+    "decode and pack": (preparing, "pack"),
+    "describe keypoints": (near_duplicates, "_describe"),
+    "sum up each image": (near_duplicates, "_summaries"),
+    "nearest neighbours": (near_duplicates, "_nearest"),
+    "verify candidates": (preparing, "near_duplicate_pairs"),
+    "split": (preparing, "assign_splits"),
+    "picture of pairs": (preparing, "write_pair_sheet"),
+    "shortcuts": (preparing, "find_shortcut"),
+    "sum up the audit": (preparing, "audit_of"),
+}
+"""In the order of their calls; the search for near duplicates has the three above it inside, which are subtracted."""
+
+INSIDE = {"verify candidates": ("describe keypoints", "sum up each image", "nearest neighbours")}
+
+
+def write_images(folder: Path, count: int) -> None:
+    """Write the images of two classes, every tenth a rotated copy of the one before."""
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+    turn = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), 12, 1.0)
+    for start in range(0, count, CHUNK):
+        images, _, _ = pretraining_set(min(CHUNK, count - start), SIZE, start)
+        images[1::10] = [cv2.warpAffine(image, turn, (SIZE, SIZE)) for image in images[: len(images) - 1 : 10]]
+        for number, image in enumerate(images, start):
+            cv2.imwrite(str(folder / "ab"[number % 2] / f"{number:05}.jpg"), image)
+
+
+def first_images(source: Path, folder: Path, count: int) -> Path:
+    """Link the first images into a folder of their own."""
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+    for number in range(count):
+        name = Path("ab"[number % 2]) / f"{number:05}.jpg"
+        os.link(source / name, folder / name)
+    return folder
+
+
+def peak_memory(reset: bool = False) -> float:
+    """Give the most resident memory in MB since it was last reset; reset it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+
+
+def measured(function: Callable[..., Any], name: str, costs: dict[str, dict[str, float]]) -> Callable[..., Any]:
+    """Let a function count its processor seconds and its memory under a name."""
+
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        peak_memory(reset=True)
+        started = time.process_time()
+        result = function(*arguments, **named)
+        costs[name]["seconds"] += time.process_time() - started
+        costs[name]["memory"] = max(costs[name]["memory"], peak_memory(reset=True))
+        return result
+
+    return call
+
+
+def measure(raw: Path, folder: Path) -> dict[str, dict[str, float]]:
+    """Prepare the images in `raw` once; give the seconds and the memory of each part and of the whole."""
+    costs: dict[str, dict[str, float]] = defaultdict(lambda: {"seconds": 0.0, "memory": 0.0})
+    for name, (module, function) in PARTS.items():
+        setattr(module, function, measured(getattr(module, function), name, costs))
+    outs = preparing.Outs(*(folder / name for name in ("prepared", "data.json", "data.md", "pairs.png", "leaks.png")))
+    started, before = time.process_time(), peak_memory()
+    audit = preparing.prepare(raw, Data.model_validate(DATA), 0, outs)
+    costs["all"] = {
+        "seconds": time.process_time() - started,
+        "memory": max(before, *(cost["memory"] for cost in costs.values())),
+    }
+    for name, inner in INSIDE.items():
+        costs[name]["seconds"] -= sum(costs[part]["seconds"] for part in inner)
+    costs["found"] = {"pairs": audit["near_duplicates"]["pairs"]}
+    return costs
+
+
+def measured_apart(source: Path, folder: Path, count: int) -> dict[str, dict[str, float]]:
+    """Measure the first `count` images in a process of its own."""
+    raw = first_images(source, folder / "raw", count)
+    command = [sys.executable, __file__, "--measure", str(raw), str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def page(costs: dict[int, dict[str, dict[str, float]]]) -> str:
+    """Lay out the milliseconds an image and the memory of each part, a column a number of images."""
+    names = [*PARTS, "all"]
+    columns = [f"{count:,}" for count in costs]
+
+    def table(title: str, unit: str, figure: Callable[[int, dict[str, float]], float]) -> str:
+        rows = [
+            [name, *(f"{figure(count, found[name]):,.{2 if unit == 'ms' else 0}f}" for count, found in costs.items())]
+            for name in names
+        ]
+        return markdown_table([title, *columns], rows)
+
+    *_, first, last = sorted(costs)
+    seconds = {count: found["all"]["seconds"] for count, found in costs.items()}
+    power = math.log(seconds[last] / seconds[first]) / math.log(last / first)
+    found = ", ".join(f"{int(costs[count]['found']['pairs']):,} of {count // 10:,}" for count in costs)
+    return "\n\n".join(
+        [
+            "# What `prepare` costs, by the number of images",
+            table("Processor ms an image", "ms", lambda count, cost: 1000 * cost["seconds"] / count),
+            table("Most memory, MB", "MB", lambda count, cost: cost["memory"]),
+            f"From {first:,} to {last:,} images the whole grows as their number to the power of {power:.2f}. Rotated "
+            f"copies found: {found}.",
+            f"{processor()}, {cpu_count()} processors. `python benchmarks/audit_scale.py`",
+        ]
+    )
+
+
+def main(counts: list[int]) -> None:
+    """Measure each number of images and write the page."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "images"
+        write_images(source, max(counts))
+        costs = {count: measured_apart(source, Path(scratch) / str(count), count) for count in counts}
+    text = page(costs)
+    print(text)
+    if tuple(counts) == COUNTS:
+        (ROOT / "benchmarks/results").mkdir(exist_ok=True)
+        (ROOT / "benchmarks/results/audit_scale.md").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        print(json.dumps(measure(Path(sys.argv[2]), Path(sys.argv[3]))))
+    else:
+        main([int(count) for count in sys.argv[1:]] or list(COUNTS))
