@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from medtransfer.comparison.compare import Places, compare
+from medtransfer.comparison.compare import compare
+from medtransfer.comparison.places import Places
 from medtransfer.errors import run
 from medtransfer.report.page import write_report
 from medtransfer.study import load_study

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medtransfer.comparison.compare import Places
-from medtransfer.evaluation.predictions import predictions_frame, write_predictions
+from medtransfer.comparison.places import Places
+from medtransfer.evaluation.predictions import Predictions, predictions_frame, write_predictions
 from medtransfer.evaluation.summary import evaluate_predictions
 from medtransfer.files import write_json, write_text
 from medtransfer.study import Study, check_study
@@ -59,29 +59,65 @@ def study_with() -> Callable[..., Study]:
 
 
 @pytest.fixture
-def finished(tmp_path: Path) -> Places:
-    """Give the files of a finished study: 30 groups of three images, two runs a variant."""
-    places = Places(tmp_path)
-    for number, (name, skill) in enumerate(SKILL.items()):
-        baseline = name in ("majority", "nearest_neighbour")
-        frames = [_run(skill, 10 * number + seed, seed) for seed in range(1 if baseline else 2)]
-        predictions = write_predictions(places.predictions(name), frames)
-        write_json(places.metrics(name), evaluate_predictions(predictions))
-        if not baseline:
-            _write_training(places, name, 1000 * (number + 1))
-    write_json(tmp_path / "data/prepared/dataset.json", {"warnings": ["LEAKAGE: 2 groups stand in two splits"]})
-    write_json(tmp_path / "metrics/data.json", {"images": 300, "groups": 100})
-    return places
+def finish(tmp_path: Path) -> Callable[..., Places]:
+    """Give a function that writes the files of a finished study: 30 groups of three images, two runs a variant.
+
+    With two `classes` it is a binary task; with `folds`, the groups take turns in testing.
+    """
+
+    def write(classes: int = 3, folds: int = 1) -> Places:
+        places = Places(tmp_path)
+        for number, (name, skill) in enumerate(SKILL.items()):
+            baseline = name in ("majority", "nearest_neighbour")
+            predictions = drawn_predictions(skill, number, 1 if baseline else 2, classes, folds)
+            write_predictions(places.predictions(name), [predictions.table])
+            write_json(places.metrics(name), evaluate_predictions(predictions))
+            if not baseline:
+                _write_training(places, name, 1000 * (number + 1))
+        _write_prepared(places, classes, folds)
+        return places
+
+    return write
 
 
-def _run(skill: float, draw: int, seed: int) -> pd.DataFrame:
-    numbers = np.arange(IMAGES)
-    labels = numbers // GROUP % len(CLASSES)
+@pytest.fixture
+def finished(finish: Callable[..., Places]) -> Places:
+    """Give the files of a finished study of three classes, with one fold."""
+    return finish()
+
+
+def drawn_predictions(skill: float, key: int, runs: int, classes: int = 3, folds: int = 1) -> Predictions:
+    """Draw predictions of a given skill: test rows, and validation rows of other images, for each fold and seed."""
+    frames = []
+    fold_of_image = np.arange(IMAGES) // (GROUP * classes) % folds
+    for seed in range(runs):
+        for fold in range(folds):
+            rng = np.random.default_rng([key, seed, fold])
+            test = np.flatnonzero(fold_of_image == fold)
+            frames.append(_frame(rng, skill, classes, test, fold, seed, "test"))
+            frames.append(_frame(rng, skill, classes, np.arange(1000, 1045), fold, seed, "validation"))
+    return Predictions(pd.concat(frames, ignore_index=True))
+
+
+def _frame(
+    rng: np.random.Generator, skill: float, classes: int, numbers: np.ndarray, fold: int, seed: int, role: str
+) -> pd.DataFrame:
+    labels = numbers // GROUP % classes
     images = pd.DataFrame({"path": [f"image{number:03}.png" for number in numbers], "label_index": labels})
     images["group"] = [f"patient{number // GROUP:02}" for number in numbers]
-    logits = np.random.default_rng(draw).normal(size=(IMAGES, 3)) + skill * np.eye(3)[labels]
+    logits = rng.normal(size=(len(numbers), classes)) + skill * np.eye(classes)[labels]
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return predictions_frame(images, scores, CLASSES, 0, seed, "test")
+    return predictions_frame(images, scores, CLASSES[:classes], fold, seed, role)
+
+
+def _write_prepared(places: Places, classes: int, folds: int) -> None:
+    warnings = ["LEAKAGE: 2 groups stand in two splits"]
+    write_json(places.prepared / "dataset.json", {"warnings": warnings, "folds": folds})
+    write_json(places.results / "data.json", {"images": 300, "groups": 100})
+    numbers = np.arange(IMAGES)
+    split, fold = ("rotating", numbers // (GROUP * classes) % folds) if folds > 1 else ("test", -1)
+    table = pd.DataFrame({"path": [f"image{number:03}.png" for number in numbers], "split": split, "fold": fold})
+    table.to_parquet(places.prepared / "table.parquet")
 
 
 def _write_training(places: Places, name: str, parameters: int) -> None:

@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medtransfer.comparison.compare import Places, compare
+from medtransfer.comparison import results
+from medtransfer.comparison.compare import compare, compute_comparison
+from medtransfer.comparison.places import Places
+from medtransfer.comparison.writing import TABLES
 from medtransfer.errors import UserError
 from medtransfer.evaluation.predictions import read_predictions, write_predictions
 from medtransfer.files import sha256_of_folder
 from medtransfer.study import Study
 
-MakeStudy = Callable[..., Study]
+MakeStudy, Finish = Callable[..., Study], Callable[..., Places]
 REFERENCE = {
     "source": "a report",
     "rows": {"strong": {"accuracy": 0.9, "precision_weighted": 0.8}, "theirs": {"accuracy": 0.99}},
@@ -27,7 +30,7 @@ REFERENCE = {
 def test_rows_stand_from_the_best_to_the_worst_then_baselines_then_published(
     study_with: MakeStudy, finished: Places
 ) -> None:
-    table = compare(study_with(reference=REFERENCE), finished).table
+    table = compute_comparison(study_with(reference=REFERENCE), finished).table
     assert table["kind"].tolist() == ["variant"] * 3 + ["baseline"] * 2 + ["published"] * 2
     for _, rows in table.groupby("kind"):
         assert rows["accuracy"].is_monotonic_decreasing
@@ -39,9 +42,9 @@ def test_rows_stand_from_the_best_to_the_worst_then_baselines_then_published(
 
 
 def test_values_are_means_over_runs_and_lie_in_their_intervals(study_with: MakeStudy, finished: Places) -> None:
-    table = compare(study_with(), finished).table.set_index("variant")
+    table = compute_comparison(study_with(), finished).table.set_index("variant")
     for name in table.index:
-        runs = read_predictions(finished.predictions(name)).runs().values()
+        runs = read_predictions(finished.predictions(name)).of_role("test").runs().values()
         accuracies = [(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]
         assert table.loc[name, "accuracy"] == pytest.approx(np.mean(accuracies))
         assert table.loc[name, "accuracy_low"] <= table.loc[name, "accuracy"] <= table.loc[name, "accuracy_high"]
@@ -77,10 +80,14 @@ def test_the_files_say_what_the_table_says(study_with: MakeStudy, finished: Plac
     assert page.startswith("# A tiny study\n")
     assert "> **Warning.** LEAKAGE: 2 groups stand in two splits" in page
     assert "30 groups (90 images), 300 resamples" in page
+    assert "tabular" in read(finished, "comparison.tex")
+    tables = {path.stem: pd.read_csv(path) for path in (finished.results / "tables").iterdir()}
+    assert set(tables) == set(TABLES)
+    assert tables["pairs"].groupby("metric").size().tolist() == [3] * 5
 
 
 def test_a_row_tells_what_it_is_made_of(study_with: MakeStudy, finished: Places) -> None:
-    table = compare(study_with(), finished).table.set_index("variant")
+    table = compute_comparison(study_with(), finished).table.set_index("variant")
     weak = table.loc["weak"]
     assert (weak["backbone"], weak["strategy"], weak["augmentation"], weak["runs"]) == ("small", "scratch", "none", 2)
     assert (weak["parameters"], weak["trainable_parameters"], weak["multiply_adds"]) == (3000, 1500, 30000)
@@ -109,18 +116,75 @@ def test_two_comparisons_write_the_same_bytes(study_with: MakeStudy, finished: P
 
 def test_another_seed_draws_other_intervals_and_the_same_values(finished: Places, study_with: MakeStudy) -> None:
     study = study_with()
-    first = compare(study, finished).table
+    first = compute_comparison(study, finished).table
     section = study.params.study.model_copy(update={"seed": 4})
-    second = compare(Study(study.params.model_copy(update={"study": section}), study.variants), finished).table
+    other = Study(study.params.model_copy(update={"study": section}), study.variants)
+    second = compute_comparison(other, finished).table
     pd.testing.assert_series_equal(first["accuracy"], second["accuracy"])
     assert (first["f1_macro_low"] != second["f1_macro_low"]).any()
+
+
+def test_all_tables_have_the_columns_that_results_documents(study_with: MakeStudy, finish: Finish) -> None:
+    found = compute_comparison(study_with(reference=REFERENCE), finish(classes=2))
+    documented = {
+        "pairs": results.PAIRS,
+        "effects": results.EFFECTS,
+        "calibration": results.CALIBRATION,
+        "reliability": results.RELIABILITY,
+        "operating": results.OPERATING,
+        "curves": results.CURVES,
+        "per_class": results.PER_CLASS,
+        "confusion": results.CONFUSION,
+        "learning": results.LEARNING,
+        "images": results.IMAGES,
+        "published": results.PUBLISHED,
+    }
+    for name, columns in documented.items():
+        assert tuple(getattr(found, name)) == columns, name
+        assert len(getattr(found, name)) or name == "effects", name
+    for name in documented.keys() - {"pairs", "effects", "curves", "published", "per_class"}:
+        assert set(getattr(found, name)["variant"]) == {"weak", "strong", "twin"}, name
+    assert set(found.curves["variant"]) == {"weak", "strong", "twin", "treat all", "treat none"}
+    assert set(found.per_class["variant"]) == {"weak", "strong", "twin", "majority", "nearest_neighbour"}
+
+
+def test_the_verdict_and_the_table_say_what_the_pairs_say(study_with: MakeStudy, finished: Places) -> None:
+    found = compute_comparison(study_with(), finished)
+    table = found.table.set_index("variant")
+    verdict, pairs = found.verdict, found.pairs[found.pairs["metric"] == "accuracy"]
+    assert (verdict.best, verdict.tied, set(verdict.worse)) == (table.index[0], (table.index[1],), {"weak"})
+    assert (verdict.value, verdict.low) == (table["accuracy"].iloc[0], table["accuracy_low"].iloc[0])
+    for name in table.index[1:3]:
+        pair = pairs[pairs["a"].isin([name, verdict.best]) & pairs["b"].isin([name, verdict.best])].iloc[0]
+        row = table.loc[name]
+        assert row["p_corrected"] == pair["p_corrected"]
+        assert row["difference_to_best"] == -abs(pair["difference"])
+        assert row["difference_low"] < row["difference_to_best"] < row["difference_high"]
+
+
+def test_folds_that_take_turns_have_the_corrected_t_test_beside(study_with: MakeStudy, finish: Finish) -> None:
+    found = compute_comparison(study_with(), finish(folds=3))
+    assert found.test == {"images": 90, "groups": 30, "resamples": 300}
+    assert found.pairs["resampled_t_p"].notna().all()
+    assert (found.table["accuracy_se"] > 0)[:3].all()
+
+
+def test_few_groups_are_warned_of(study_with: MakeStudy, finish: Finish) -> None:
+    places = finish()
+    for name in ("weak", "strong", "twin", "majority", "nearest_neighbour"):
+        table = read_predictions(places.predictions(name)).table
+        few = table[(table["role"] == "validation") | (table["path"] < "image027.png")]
+        write_predictions(places.predictions(name), [few])
+    warnings = compute_comparison(study_with(), places).warnings
+    assert warnings[0].startswith("LEAKAGE")
+    assert any("SMALL N: 9 groups" in warning for warning in warnings)
 
 
 def test_missing_predictions_are_all_named_with_what_to_do(study_with: MakeStudy, finished: Places) -> None:
     for name in ("twin", "majority"):
         finished.predictions(name).unlink()
     with pytest.raises(UserError) as raised:
-        compare(study_with(), finished)
+        compute_comparison(study_with(), finished)
     assert raised.value.problems == [
         f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in ("twin", "majority")
     ]
@@ -130,16 +194,16 @@ def test_predictions_of_other_test_images_are_an_error(study_with: MakeStudy, fi
     table = read_predictions(finished.predictions("twin")).table
     write_predictions(finished.predictions("twin"), [table[table["path"] != "image007.png"]])
     with pytest.raises(UserError, match=r"^predictions/twin\.parquet covers other test images"):
-        compare(study_with(), finished)
+        compute_comparison(study_with(), finished)
 
 
 def test_validation_rows_change_nothing(study_with: MakeStudy, finished: Places) -> None:
-    expected = compare(study_with(), finished).table
+    expected = compute_comparison(study_with(), finished).table
     for name in ("strong", "majority"):
         table = read_predictions(finished.predictions(name)).table
         further = table.assign(role="validation", path="v" + table["path"], label=0)
         write_predictions(finished.predictions(name), [table, further])
-    pd.testing.assert_frame_equal(compare(study_with(), finished).table, expected)
+    pd.testing.assert_frame_equal(compute_comparison(study_with(), finished).table, expected)
 
 
 def test_files_of_variants_that_are_no_more_are_named_and_left_alone(
@@ -164,7 +228,7 @@ def test_the_points_for_plots_are_those_of_the_predictions(study_with: MakeStudy
     for name, rows in confusion.groupby("variant"):
         assert rows["count"].sum() == 2 * 90
         right = rows.loc[rows["label"] == rows["predicted"], "count"].sum() / 180
-        runs = read_predictions(finished.predictions(str(name))).runs().values()
+        runs = read_predictions(finished.predictions(str(name))).of_role("test").runs().values()
         assert right == pytest.approx(np.mean([(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]))
     roc = pd.read_csv(plots / "roc_curves.csv")
     assert set(roc["variant"]) == {"weak", "strong", "twin"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.comparison.compare import Places
+from medtransfer.comparison.places import Places
 from medtransfer.report.page import write_report
 from medtransfer.report.section import Material
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.compare import Places
+from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import (
     CALIBRATION,
     CONFUSION,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from medtransfer.comparison.compare import Places
+from medtransfer.comparison.places import Places
 from medtransfer.files import sha256_of_folder
 from medtransfer.report.page import SECTIONS, write_report
 

@@ -10,8 +10,8 @@ import pandas as pd
 from medtransfer.study import Study
 
 PAIRS = (
-    "metric", "a", "b", "difference", "se", "low", "high", "p", "p_corrected", "different", "wins_a", "wins_b",
-    "mcnemar_p", "delong_p", "resampled_t_p",
+    "metric", "a", "b", "difference", "se", "low", "high", "p", "p_corrected", "different", "mcnemar_p", "delong_p",
+    "resampled_t_p",
 )  # fmt: skip
 EFFECTS = (
     "metric", "factor", "a", "b", "contexts", "difference", "low", "high", "p", "p_corrected", "smallest", "largest",
@@ -68,19 +68,20 @@ class Comparison:
     table: a row a variant, baseline and published line (`kind`), from the best to the worst within its kind:
         backbone, strategy, augmentation, runs; METRIC (mean over runs), METRIC_sd (standard deviation over seeds:
         what another training would change), METRIC_se (standard error: what other test images would change),
-        METRIC_low, METRIC_high; further metrics without an interval; parameters, trainable_parameters,
+        METRIC_low, METRIC_high; ece without an interval; parameters, trainable_parameters,
         multiply_adds; difference_to_best, difference_low, difference_high, p_corrected, tied_with_best by the study's
         metric; source of a published line.
     pairs: a row a metric and pair of variants, `difference` being a - b: se, low, high; p of the paired test,
-        p_corrected by Holm's rule over all pairs of the metric, different (p_corrected < 1 - confidence); wins_a,
-        wins_b: images that one gets right and the other wrong, mean over runs; mcnemar_p for accuracy, where
-        every image stands for itself; delong_p for ROC-AUC; resampled_t_p where folds take turns in testing.
+        p_corrected by Holm's rule over all pairs of the metric, different (p_corrected < 1 - confidence). Beside it,
+        nan elsewhere: for accuracy mcnemar_p, exact, over groups and runs; for ROC-AUC delong_p; resampled_t_p where
+        folds take turns in testing (Nadeau and Bengio).
     effects: a row a metric, factor (backbone, augmentation, strategy, or one field of it) and pair of its levels that
         occur together in at least two contexts, all else of a variant: mean `difference` a - b over them,
-        its interval and tests (Holm within metric and factor), and the smallest and largest difference of a context.
+        its interval and test (Holm over all effects of the metric), and a context's smallest and largest difference.
     calibration: a row a variant: ece, and what it would be, on average and at most, for a calibrated model with as
-        many images (ece_null, ece_null_high), p_calibrated; log_loss, brier; the temperature fitted on validation
-        rows (mean over runs), and ece, log_loss, brier with it (_scaled).
+        many images (ece_null, ece_null_high), p_calibrated, the p value that such a model's ece is as large;
+        log_loss, brier; the temperature fitted on validation rows (mean over runs), and ece, log_loss and brier
+        with it (_scaled).
     reliability: a row a variant, scaled (by temperature or not) and bin of the largest probability (from, to]:
         images (over all runs), mean confidence, accuracy.
     operating: binary tasks only: a row a variant and rule by which the threshold on the probability of class

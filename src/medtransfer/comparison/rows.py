@@ -4,71 +4,77 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.bootstrap import percentile_interval
-from medtransfer.comparison.scores import HEADLINE, Scores
-from medtransfer.comparison.ties import Difference
-from medtransfer.evaluation.names import CLASS_METRICS
+from medtransfer.comparison.inputs import Inputs
+from medtransfer.comparison.results import PUBLISHED, Verdict, frame
+from medtransfer.comparison.scores import Scores
 from medtransfer.study import Reference, Study
-
-FURTHER = tuple(name for name in CLASS_METRICS if name not in HEADLINE)
-"""Metrics that stand in the table as the mean over runs, without an interval."""
 
 FACTORS = ("backbone", "strategy", "augmentation")
 SIZES = ("parameters", "trainable_parameters", "multiply_adds")
 
 
-def variant_row(
-    study: Study, name: str, scores: Scores, further: dict[str, float | None], card: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Make the row of a variant, or of a baseline where `card` is None."""
-    row: dict[str, Any] = {"variant": name, "kind": "baseline" if card is None else "variant"}
-    if card is not None:
-        line = study.variant(name)
-        row |= dict(zip(FACTORS, (line.backbone_name, line.strategy_name, line.augmentation_name), strict=True))
-        row["runs"] = len(card["runs"])
-    confidence = study.params.comparison.confidence
-    for metric in HEADLINE:
-        low, high = percentile_interval(scores.resampled[metric], confidence)
-        row |= {metric: scores.value[metric], f"{metric}_sd": scores.spread[metric]}
-        row |= {f"{metric}_low": low, f"{metric}_high": high}
-    row |= {metric: further[metric] for metric in FURTHER}
-    return row | ({size: card[size] for size in SIZES} if card is not None else {})
+def comparison_table(study: Study, scores: dict[str, Scores], pairs: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    """Make the table, a row a variant, baseline and published line; see `Comparison.table`."""
+    metric = study.params.comparison.metric
+    values = {name: scores[name].estimates[metric].value for name in study.variants}
+    best = max(values, key=lambda name: values[name])
+    to_best = differences_to(best, pairs[pairs["metric"] == metric])
+    rows = []
+    for name, found in scores.items():
+        row: dict[str, Any] = {"variant": name, "kind": "variant" if name in study.variants else "baseline"}
+        if name in study.variants:
+            line, card = study.variant(name), inputs.cards[name]
+            row |= dict(zip(FACTORS, (line.backbone_name, line.strategy_name, line.augmentation_name), strict=True))
+            row |= {"runs": len(card["runs"])} | {size: card[size] for size in SIZES} | to_best[name]
+        further = {key: value for key, value in inputs.metrics[name]["mean"].items() if key not in found.estimates}
+        rows.append(row | _estimates(found) | further)
+    return _in_order(rows + _published_rows(study.params.comparison.reference), metric)
 
 
-def difference_columns(name: str, found: dict[str, Difference]) -> dict[str, Any]:
-    """Give the columns that say how far a row is from the best one."""
-    if name not in found:
-        return {}
-    difference = found[name]
-    return {
-        "difference_to_best": difference.value,
-        "difference_low": difference.low,
-        "difference_high": difference.high,
-        "p_corrected": difference.p,
-        "tied_with_best": difference.tied,
-    }
+def differences_to(best: str, pairs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Read off the pairs of one metric how far each variant is from the best, and whether it is tied with it."""
+    names = ("difference_to_best", "difference_low", "difference_high", "p_corrected", "tied_with_best")
+    found: dict[str, dict[str, Any]] = {best: dict(zip(names, (0.0, 0.0, 0.0, 1.0, True), strict=True))}
+    for row in pairs[(pairs["a"] == best) | (pairs["b"] == best)].to_dict("records"):
+        other, sign = (row["b"], -1) if row["a"] == best else (row["a"], 1)
+        low, high = sorted((sign * row["low"], sign * row["high"]))
+        values = (sign * row["difference"], low, high, row["p_corrected"], not row["different"])
+        found[other] = dict(zip(names, values, strict=True))
+    return found
 
 
-def published_rows(reference: Reference | None) -> list[dict[str, Any]]:
-    """Make a row of each published line of figures."""
-    if reference is None:
-        return []
-    return [
-        {"variant": name, "kind": "published", **figures, "source": reference.source}
-        for name, figures in reference.rows.items()
-    ]
+def published_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Set every published figure beside ours; see `Comparison.published`."""
+    ours = table[table["kind"] == "variant"].set_index("variant")
+    rows = []
+    for _, line in table[table["kind"] == "published"].dropna(axis=1, how="all").iterrows():
+        own = ours.loc[line["variant"]] if line["variant"] in ours.index else pd.Series(dtype=float)
+        for metric, value in line.drop(["variant", "kind", "source"]).dropna().items():
+            low, high = own.get(f"{metric}_low", np.nan), own.get(f"{metric}_high", np.nan)
+            figures = {"published": value, "ours": own.get(metric, np.nan), "low": low, "high": high}
+            differs = bool(value < low or value > high)
+            rows.append(
+                {"variant": line["variant"], "metric": metric, "source": line["source"], "differs": differs} | figures
+            )
+    return frame(PUBLISHED, rows)
 
 
-def order_rows(rows: list[dict[str, Any]], metric: str) -> pd.DataFrame:
-    """Put the rows into a table: variants, baselines, published, each from the best to the worst."""
-    table = pd.DataFrame(rows)
-    rank = table["kind"].map({"variant": 0, "baseline": 1, "published": 2})
-    keys = pd.DataFrame({"kind": rank, "value": -table[metric].fillna(-1.0)})
-    ordered = table.loc[keys.sort_values(["kind", "value"], kind="stable").index].reset_index(drop=True)
-    first = ["variant", "kind", *FACTORS, "runs"]
-    return ordered[[*first, *(name for name in ordered if name not in first)]]
+def verdict_of(table: pd.DataFrame, metric: str) -> Verdict:
+    """Sum the comparison table up."""
+    variants = table[table["kind"] == "variant"]
+    best, others = variants.iloc[0], variants.iloc[1:]
+    return Verdict(
+        metric=metric,
+        best=best["variant"],
+        value=float(best[metric]),
+        low=float(best[f"{metric}_low"]),
+        high=float(best[f"{metric}_high"]),
+        tied=tuple(row["variant"] for _, row in others.iterrows() if is_tied(row)),
+        worse={row["variant"]: float(row["p_corrected"]) for _, row in others.iterrows() if not is_tied(row)},
+    )
 
 
 def best_of_each_backbone(table: pd.DataFrame) -> pd.DataFrame:
@@ -79,3 +85,32 @@ def best_of_each_backbone(table: pd.DataFrame) -> pd.DataFrame:
 def is_tied(row: pd.Series) -> bool:
     """Say whether a row is marked as tied with the best; baselines and published rows never are."""
     return row.get("tied_with_best") in (True,)
+
+
+def _estimates(scores: Scores) -> dict[str, float]:
+    columns: dict[str, float] = {}
+    for metric, found in scores.estimates.items():
+        columns |= {metric: found.value, f"{metric}_sd": found.spread, f"{metric}_se": found.error}
+        columns |= {f"{metric}_low": found.low, f"{metric}_high": found.high}
+    return columns
+
+
+def _published_rows(reference: Reference | None) -> list[dict[str, Any]]:
+    if reference is None:
+        return []
+    return [
+        {"variant": name, "kind": "published", **figures, "source": reference.source}
+        for name, figures in reference.rows.items()
+    ]
+
+
+def _in_order(rows: list[dict[str, Any]], metric: str) -> pd.DataFrame:
+    """Put the rows into a table: variants, baselines, published, each from the best to the worst."""
+    table = pd.DataFrame(rows)
+    rank = table["kind"].map({"variant": 0, "baseline": 1, "published": 2})
+    keys = pd.DataFrame({"kind": rank, "value": -table[metric].fillna(-1.0)})
+    ordered = table.loc[keys.sort_values(["kind", "value"], kind="stable").index].reset_index(drop=True)
+    first = ["variant", "kind", *FACTORS, "runs"]
+    last = [*SIZES, *(name for name in ordered if name.startswith("difference_")), "p_corrected", "tied_with_best"]
+    last += ["source"] if "source" in ordered else []
+    return ordered[[*first, *(name for name in ordered if name not in {*first, *last}), *last]]

@@ -1,4 +1,4 @@
-"""Each variant's metrics under the same resamples."""
+"""Each variant's metrics: their values, their intervals, and what they are in every resample."""
 
 from __future__ import annotations
 
@@ -6,45 +6,122 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medtransfer.comparison import bootstrap
-from medtransfer.evaluation.predictions import Predictions
+from medtransfer.comparison.metrics import METRICS
+from medtransfer.comparison.outcomes import Outcomes
+from medtransfer.comparison.statistics.class_counts import CLASS_METRICS, ClassCounts, count_classes
+from medtransfer.comparison.statistics.delong import auc_influence
+from medtransfer.comparison.statistics.freedom import joint_freedom, tail_freedom
+from medtransfer.comparison.statistics.intervals import standard_error, transformed_interval
+from medtransfer.comparison.statistics.proportions import wilson_interval
+from medtransfer.comparison.statistics.ranking import macro_areas
+from medtransfer.comparison.statistics.resampling import Resamples
+from medtransfer.comparison.test_set import TestSet
 
-HEADLINE = ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "roc_auc")
-"""The metrics that get an interval and a test."""
+PLAIN_PROPORTIONS = ("accuracy", "recall_weighted")
+CLASS_VALUES = ("precision", "recall", "f1")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, the mean over runs; its standard deviation over runs; its standard error and interval over images."""
+
+    value: float
+    spread: float
+    error: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The resampled metrics of one variant.
+    """What one variant scores.
 
-    value: the metric of the sample itself, the mean over replicates. resampled: the same of each resample.
-    spread: the standard deviation over replicates, None where there is one.
+    estimates: by metric. resampled: float [resamples] by metric, the mean over runs. of_classes: for precision,
+    recall and f1, an estimate a class. right: int [groups], right images summed over runs, and influence: [groups] on
+    the area under the ROC curve; None without classes.
     """
 
-    value: dict[str, float]
+    estimates: dict[str, Estimate]
     resampled: dict[str, np.ndarray]
-    spread: dict[str, float | None]
+    of_classes: dict[str, list[Estimate]]
+    right: np.ndarray | None
+    influence: np.ndarray | None
 
 
-def score(predictions: Predictions, counts: np.ndarray) -> Scores:
-    """Compute the headline metrics of test predictions under `counts` [1 + resamples, images]."""
-    labels = predictions.images["label"].to_numpy()
-    by_replicate = [_metrics(labels, scores, counts) for scores in predictions.replicates]
-    value, resampled, spread = {}, {}, {}
-    for name in HEADLINE:
-        values = np.stack([metrics[name] for metrics in by_replicate])
-        mean = values.mean(axis=0)
-        value[name], resampled[name] = float(mean[0]), mean[1:]
-        spread[name] = float(values[:, 0].std(ddof=1)) if len(values) > 1 else None
-    return Scores(value, resampled, spread)
-
-
-def _metrics(labels: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-    confusion = bootstrap.confusion_counts(labels, scores.argmax(axis=1), scores.shape[1], counts)
-    return {
-        "accuracy": bootstrap.accuracy(confusion),
-        "balanced_accuracy": bootstrap.balanced_accuracy(confusion),
-        "f1_weighted": bootstrap.f1_weighted(confusion),
-        "f1_macro": bootstrap.f1_macro(confusion),
-        "roc_auc": bootstrap.roc_auc(labels, scores, counts),
+def score(outcomes: Outcomes, test: TestSet, confidence: float) -> Scores:
+    """Compute all metrics of a variant's outcomes, their intervals, and their values in every resample."""
+    value, counts = _compute(outcomes, test.sample)
+    drawn, drawn_counts = _compute(outcomes, test.resamples)
+    influence = _influence(outcomes, test)
+    resampled = {name: values.mean(axis=0) for name, values in drawn.items()}
+    freedom = {"images": test.groups - 1.0, "classes": test.freedom_of_classes, "pairs": test.freedom_of_classes}
+    if influence is not None:
+        freedom["pairs"] = joint_freedom(freedom["classes"], tail_freedom(influence), test.groups)
+    estimates = {
+        name: _estimate(name, values[:, 0], resampled[name], freedom[METRICS[name].over], test, confidence)
+        for name, values in value.items()
     }
+    right = outcomes.right
+    return Scores(
+        estimates,
+        resampled,
+        _of_classes(counts, drawn_counts, test, confidence),
+        None if right is None else np.bincount(test.sample.group, weights=right.sum(axis=0)).astype(int),
+        influence,
+    )
+
+
+def _compute(outcomes: Outcomes, resamples: Resamples) -> tuple[dict[str, np.ndarray], list[ClassCounts]]:
+    """Give each metric [runs, resamples], and the counts by class of each run."""
+    found = {name: resamples.means(values.T).T for name, values in outcomes.values.items()}
+    if outcomes.labels is None or outcomes.probabilities is None:
+        return found, []
+    classes = outcomes.probabilities.shape[2]
+    counts = [
+        count_classes(outcomes.labels, scores.argmax(axis=1), classes, resamples) for scores in outcomes.probabilities
+    ]
+    found |= {name: np.stack([metric(run) for run in counts]) for name, metric in CLASS_METRICS.items()}
+    areas = [macro_areas(outcomes.labels, scores, resamples) for scores in outcomes.probabilities]
+    found["roc_auc"] = np.stack([area.roc for area in areas])
+    found["pr_auc"] = np.stack([area.precision_recall for area in areas])
+    return found, counts
+
+
+def _influence(outcomes: Outcomes, test: TestSet) -> np.ndarray | None:
+    if outcomes.labels is None or outcomes.probabilities is None:
+        return None
+    runs = [auc_influence(outcomes.labels, scores, test.sample.group) for scores in outcomes.probabilities]
+    return np.mean(runs, axis=0)
+
+
+def _estimate(
+    name: str, runs: np.ndarray, resampled: np.ndarray, freedom: float, test: TestSet, confidence: float
+) -> Estimate:
+    value, error = float(runs.mean()), standard_error(resampled, test.groups)
+    low, high = transformed_interval(value, error, freedom, confidence, METRICS[name].bounds)
+    if name in PLAIN_PROPORTIONS and len(runs) == 1 and test.single:
+        low, high = wilson_interval(round(value * len(test.images)), len(test.images), confidence)
+    return Estimate(value, _spread(runs), error, low, high)
+
+
+def _of_classes(
+    counts: list[ClassCounts], drawn: list[ClassCounts], test: TestSet, confidence: float
+) -> dict[str, list[Estimate]]:
+    """Estimate precision, recall and F1 of each class; a class without test images has none."""
+    found: dict[str, list[Estimate]] = {}
+    for name in CLASS_VALUES if counts else ():
+        runs = np.stack([getattr(run, name)[0] for run in counts])
+        base = "predicted" if name == "precision" else "labelled"
+        resampled = np.mean([np.where(getattr(run, base) > 0, getattr(run, name), np.nan) for run in drawn], axis=0)
+        found[name] = []
+        for number, groups in enumerate(test.groups_of_class):
+            value = float(runs[:, number].mean()) if groups else float("nan")
+            error = standard_error(resampled[:, number], test.groups)
+            freedom = max(float(groups) - 1, 1.0)
+            interval = transformed_interval(value, error, freedom, confidence)
+            found[name].append(Estimate(value, _spread(runs[:, number]), error, *interval))
+    return found
+
+
+def _spread(runs: np.ndarray) -> float:
+    return float(runs.std(ddof=1)) if len(runs) > 1 else float("nan")

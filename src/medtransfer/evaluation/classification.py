@@ -66,9 +66,14 @@ def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) ->
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+    bins = confidence_bins(confidence)
     gaps = np.bincount(bins, weights=right - confidence.astype(np.float64), minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def confidence_bins(confidence: np.ndarray) -> np.ndarray:
+    """Number the bins of the largest probabilities, 15 equal ones, each with its upper end."""
+    return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
 
 
 def _areas(labels: np.ndarray, probabilities: np.ndarray, present: np.ndarray) -> tuple[float, float]:

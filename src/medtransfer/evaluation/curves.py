@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import roc_curve
+from sklearn.metrics import confusion_matrix_at_thresholds, roc_curve
 
 MOST_POINTS = 101
 
@@ -22,17 +22,23 @@ def roc_points(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nd
     return grid, read
 
 
-def macro_roc(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the mean over classes of their one-against-rest ROC curves, at 101 false positive rates.
+def macro_curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the mean over classes of their one-against-rest curves at 101 even steps from 0 to 1.
 
-    For two classes it is the second class's curve. Classes without labels are left out.
+    The first is the true positive rate at each false positive rate, the second the precision at the highest threshold
+    that reaches each recall. For two classes they are the second class's. Classes without labels are left out.
     """
     grid = np.linspace(0.0, 1.0, MOST_POINTS)
     present = np.unique(labels) if probabilities.shape[1] > 2 else np.array([1])
-    curves = []
-    for number in present:
-        false_rate, true_rate, _ = roc_curve(labels == number, probabilities[:, number])
-        curves.append(np.interp(grid, false_rate, true_rate))
-    mean = np.mean(curves, axis=0)
-    mean[0] = 0.0
-    return grid, mean
+    pairs = [_curves(labels == number, probabilities[:, number], grid) for number in present]
+    roc, precision = np.mean(pairs, axis=0)
+    return roc, precision
+
+
+def _curves(truth: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    _, false, _, true, _ = confusion_matrix_at_thresholds(truth, scores)
+    negatives, positives = max(false[-1], 1), true[-1]
+    roc = np.interp(grid, np.r_[0, false / negatives], np.r_[0, true / positives])
+    roc[0] = 0.0
+    reached = np.searchsorted(true, np.ceil(grid * positives - 1e-9).clip(1))
+    return roc, (true / (true + false))[reached]

@@ -41,6 +41,15 @@ class Predictions:
             for (fold, seed), rows in self.table.groupby(["fold", "seed"])
         }
 
+    def with_probabilities(self, by_run: dict[tuple[int, int], np.ndarray]) -> Predictions:
+        """Put other probabilities [n, classes] in place of each (fold, seed)'s."""
+        columns = [f"{PREFIX}{name}" for name in self.classes]
+        table = self.table.copy()
+        for (fold, seed), probabilities in by_run.items():
+            chosen = (table["fold"] == fold) & (table["seed"] == seed)
+            table.loc[chosen, columns] = probabilities.astype(np.float32)
+        return Predictions(table)
+
     @cached_property
     def replicates(self) -> np.ndarray:
         """Give probabilities [replicates, images, classes] in the order of `images`; see `replicated`."""

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medtransfer.comparison.compare import Places
+from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import Comparison
 from medtransfer.files import write_text
 from medtransfer.plotting import MARKERS

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from medtransfer.comparison.compare import Places
+from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import Comparison
 from medtransfer.plotting import Look, looks, save_png
 from medtransfer.report.svg import inline_svg

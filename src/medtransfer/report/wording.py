@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from medtransfer.comparison.markdown import TITLES
+from medtransfer.comparison.metrics import TITLES
 from medtransfer.markdown import in_figures as with_hyphen
 
 LEAST_P = 0.001

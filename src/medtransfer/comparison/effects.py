@@ -1,0 +1,115 @@
+"""What a factor does, all else equal: backbone, augmentation, strategy or one field of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from medtransfer.comparison.pairs import freedom_of_difference
+from medtransfer.comparison.results import EFFECTS, frame
+from medtransfer.comparison.scores import Scores
+from medtransfer.comparison.statistics.holm import holm
+from medtransfer.comparison.statistics.paired import paired_differences
+from medtransfer.comparison.test_set import TestSet
+from medtransfer.study import Study, Variant
+
+LEAST_CONTEXTS = 2
+
+Effect = tuple[str, str, str]
+"""A factor and two of its levels."""
+
+
+def factor_effects(
+    study: Study, scores: dict[str, Scores], metrics: tuple[str, ...], test: TestSet, confidence: float
+) -> pd.DataFrame:
+    """Average the differences of variants that differ in one factor alone; see `Comparison.effects`.
+
+    Holm's rule corrects over all effects of a metric.
+    """
+    found = {effect: pairs for effect, pairs in matched_pairs(study).items() if len(pairs) >= LEAST_CONTEXTS}
+    rows: list[dict[str, Any]] = []
+    for metric in metrics if found else ():
+        of_metric = [_effect(effect, pairs, scores, metric, test, confidence) for effect, pairs in found.items()]
+        corrected = holm(np.array([row["p"] for row in of_metric]))
+        rows += [row | {"p_corrected": p} for row, p in zip(of_metric, corrected, strict=True)]
+    return frame(EFFECTS, rows)
+
+
+def matched_pairs(study: Study) -> dict[Effect, list[tuple[str, str]]]:
+    """Find the pairs of variants that differ in one factor alone, by factor and levels.
+
+    Two strategies that differ in one field differ in that field; in more, they differ as strategies, provided that
+    no line overrides a field of theirs.
+    """
+    settings = {name: _settings(variant) for name, variant in study.variants.items()}
+    found: dict[Effect, list[tuple[str, str]]] = defaultdict(list)
+    for a, b in combinations(study.variants, 2):
+        differing = [field for field in settings[a] if settings[a][field] != settings[b][field]]
+        if len(differing) == 1:
+            factor, levels = differing[0], (settings[a][differing[0]], settings[b][differing[0]])
+        elif _differ_as_strategies(study, a, b, differing):
+            factor, levels = "strategy", (study.variants[a].strategy_name, study.variants[b].strategy_name)
+        else:
+            continue
+        first, second = (a, b) if levels[0] < levels[1] else (b, a)
+        found[factor, min(levels), max(levels)].append((first, second))
+    return dict(sorted(found.items()))
+
+
+def _differ_as_strategies(study: Study, a: str, b: str, differing: list[str]) -> bool:
+    pair = study.variants[a], study.variants[b]
+    as_named = all(variant.strategy == study.params.strategies[variant.strategy_name] for variant in pair)
+    return bool(differing) and not {"backbone", "augmentation"} & set(differing) and as_named
+
+
+def _settings(variant: Variant) -> dict[str, str]:
+    """Give all that a variant is made of, in words."""
+    fields = {name: _in_words(getattr(variant.strategy, name)) for name in type(variant.strategy).model_fields}
+    return {"backbone": variant.backbone_name, "augmentation": variant.augmentation_name} | fields
+
+
+def _in_words(value: Any) -> str:
+    """Write a setting as short as it is in the params: of a section, its kind and what is not as by default."""
+    if isinstance(value, BaseModel):
+        kind = value.model_dump(mode="json", include={"kind"})
+        changed = value.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+        return ", ".join([*kind.values(), *(f"{name} {inner}" for name, inner in changed.items())])
+    return "none" if value is None else str(value)
+
+
+def _effect(
+    effect: Effect,
+    pairs: list[tuple[str, str]],
+    scores: dict[str, Scores],
+    metric: str,
+    test: TestSet,
+    confidence: float,
+) -> dict[str, Any]:
+    by_context = np.array([scores[a].estimates[metric].value - scores[b].estimates[metric].value for a, b in pairs])
+    resampled = np.mean([scores[a].resampled[metric] - scores[b].resampled[metric] for a, b in pairs], axis=0)
+    found = paired_differences(
+        by_context.mean(keepdims=True),
+        resampled[:, None],
+        test.groups,
+        freedom_of_difference(metric, test),
+        confidence,
+    )
+    factor, a, b = effect
+    return {
+        "metric": metric,
+        "factor": factor,
+        "a": a,
+        "b": b,
+        "contexts": len(pairs),
+        "difference": float(found.value[0]),
+        "low": float(found.low[0]),
+        "high": float(found.high[0]),
+        "p": float(found.p[0]),
+        "smallest": float(by_context.min()),
+        "largest": float(by_context.max()),
+    }

@@ -1,0 +1,90 @@
+"""What a comparison reads: the predictions, metrics, cards and costs that the other stages left."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.comparison.pairs import Folds
+from medtransfer.comparison.places import Places
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.errors import UserError
+from medtransfer.evaluation.predictions import Predictions, read_predictions
+from medtransfer.study import BASELINES, Study
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files read: predictions and metrics by variant and baseline, cards by variant, and what `prepare` found."""
+
+    predictions: dict[str, Predictions]
+    metrics: dict[str, dict[str, Any]]
+    cards: dict[str, dict[str, Any]]
+    about: dict[str, Any]
+    audit: dict[str, Any]
+
+
+def read_inputs(study: Study, places: Places) -> Inputs:
+    """Read what the variants of the params and the baselines left; name files of other variants in a warning.
+
+    Raises `UserError` where predictions are missing, or cover other test images than the first's.
+    """
+    names = [*study.variants, *BASELINES]
+    missing = [name for name in names if not places.predictions(name).exists()]
+    if missing:
+        raise UserError([f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in missing])
+    _warn_of_orphans(set(names), places)
+    predictions = {name: read_predictions(places.predictions(name)) for name in names}
+    images = predictions[names[0]].of_role("test").images
+    for name, found in predictions.items():
+        if not found.of_role("test").images.equals(images):
+            raise UserError(f"predictions/{name}.parquet covers other test images; `dvc repro` brings them in line")
+    return Inputs(
+        predictions,
+        metrics={name: _read_json(places.metrics(name)) for name in names},
+        cards={name: _read_json(places.model(name) / "card.json") for name in study.variants},
+        about=_read_json(places.prepared / "dataset.json"),
+        audit=_read_json(places.results / "data.json"),
+    )
+
+
+def read_folds(metrics: dict[str, dict[str, Any]], prepared: Prepared) -> Folds | None:
+    """Give the values of each fold, seeds averaged, where folds take turns in testing; None elsewhere.
+
+    metrics: by variant, its `runs` by the name `foldF_seedS`.
+    """
+    if prepared.folds < 2 or not (prepared.table["split"] == "rotating").any():
+        return None
+    roles = [prepared.roles(fold) for fold in range(prepared.folds)]
+    share = np.mean([len(role.test) for role in roles]) / np.mean([len(role.train) for role in roles])
+    values: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    for name, found in metrics.items():
+        runs = pd.DataFrame.from_dict(found["runs"], orient="index").astype(float)
+        by_fold = runs.groupby(runs.index.str.extract(r"^fold(\d+)_", expand=False).astype(int)).mean()
+        for metric in by_fold:
+            values[str(metric)][name] = by_fold[metric].to_numpy()
+    return Folds(dict(values), float(share))
+
+
+def _warn_of_orphans(known: set[str], places: Places) -> None:
+    folder = places.predictions("x").parent
+    orphans = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in known)
+    if orphans:
+        names = ", ".join(orphans)
+        print(  # noqa: T201
+            f"warning: left over from variants that params.yaml no longer has: {names}; "
+            "delete their files, or `dvc gc --workspace` their cache",
+            file=sys.stderr,
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,111 @@
+"""All pairs of variants, tested on the same test images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.comparison.metrics import METRICS
+from medtransfer.comparison.results import PAIRS
+from medtransfer.comparison.scores import Scores
+from medtransfer.comparison.statistics.delong import delong_test
+from medtransfer.comparison.statistics.holm import holm
+from medtransfer.comparison.statistics.paired import Differences, paired_differences
+from medtransfer.comparison.statistics.resampled_t import corrected_resampled_t_test
+from medtransfer.comparison.statistics.sign_flip import sign_flip_test
+from medtransfer.comparison.test_set import TestSet
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Values of each fold, seeds averaged, where folds take turns in testing.
+
+    values: by metric and variant, [folds]. test_to_train: test images over training images of a fold.
+    """
+
+    values: dict[str, dict[str, np.ndarray]]
+    test_to_train: float
+
+
+def freedom_of_difference(metric: str, test: TestSet) -> float:
+    """Give the degrees of freedom of a difference: those of the classes where the metric weighs them alike."""
+    of_classes = METRICS[metric].over != "images" or metric.endswith("_macro")
+    return test.freedom_of_classes if of_classes else test.groups - 1.0
+
+
+def all_pairs(
+    scores: dict[str, Scores], metrics: tuple[str, ...], test: TestSet, folds: Folds | None, confidence: float
+) -> pd.DataFrame:
+    """Test every pair of variants by every metric; see `Comparison.pairs`."""
+    names = list(combinations(scores, 2))
+    none = np.full(len(names), np.nan)
+    exact = np.array([_exact(scores[a], scores[b]) for a, b in names])
+    tables = []
+    for metric in metrics:
+        found = _differences(scores, metric, test, confidence)
+        corrected = holm(found.p)
+        further = {
+            "mcnemar_p": exact if metric == "accuracy" else none,
+            "delong_p": _delong(scores, names, found.value) if metric == "roc_auc" else none,
+            "resampled_t_p": none if folds is None else _resampled_t(folds, metric, names),
+        }
+        columns: dict[str, Any] = {
+            "metric": metric,
+            "a": [a for a, _ in names],
+            "b": [b for _, b in names],
+            "difference": found.value,
+            "se": found.error,
+            "low": found.low,
+            "high": found.high,
+            "p": found.p,
+            "p_corrected": corrected,
+            "different": corrected < 1 - confidence,
+        }
+        tables.append(pd.DataFrame(columns | further, columns=list(PAIRS)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _differences(scores: dict[str, Scores], metric: str, test: TestSet, confidence: float) -> Differences:
+    """Test the pairs of one metric, in the order of `combinations`."""
+    values = np.array([found.estimates[metric].value for found in scores.values()])
+    resampled = np.stack([found.resampled[metric] for found in scores.values()], axis=1)
+    freedom = freedom_of_difference(metric, test)
+    parts = [
+        paired_differences(
+            values[number] - values[number + 1 :],
+            resampled[:, [number]] - resampled[:, number + 1 :],
+            test.groups,
+            freedom,
+            confidence,
+        )
+        for number in range(len(values))
+    ]
+    fields = ("value", "error", "low", "high", "p")
+    return Differences(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
+
+
+def _exact(a: Scores, b: Scores) -> float:
+    if a.right is None or b.right is None:
+        return float("nan")
+    return sign_flip_test(a.right - b.right)
+
+
+def _delong(scores: dict[str, Scores], names: list[tuple[str, str]], differences: np.ndarray) -> np.ndarray:
+    influences = [(scores[a].influence, scores[b].influence) for a, b in names]
+    return np.array(
+        [
+            np.nan if a is None or b is None else delong_test(difference, a - b)
+            for (a, b), difference in zip(influences, differences, strict=True)
+        ]
+    )
+
+
+def _resampled_t(folds: Folds, metric: str, names: list[tuple[str, str]]) -> np.ndarray:
+    if metric not in folds.values:
+        return np.full(len(names), np.nan)
+    values = folds.values[metric]
+    return np.array([corrected_resampled_t_test(values[a] - values[b], folds.test_to_train) for a, b in names])

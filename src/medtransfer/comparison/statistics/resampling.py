@@ -1,0 +1,80 @@
+"""Resamples of the test set: how often each of its groups counts in each of them.
+
+One draw serves all variants and metrics, so that differences between variants are paired (Efron and Tibshirani
+1993). Groups are the unit, because images of a patient are no independent evidence (Field and Welsh 2007).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+
+BLOCK = 4096
+"""Resamples that are worked on together: few enough for the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """How often each group of the test set counts in each resample.
+
+    group: int [images], the number of each image's group. counts: [resamples, groups], whole numbers as floats.
+    What is computed from them is computed in their precision.
+    """
+
+    group: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are."""
+        return int(self.counts.shape[1])
+
+    @cached_property
+    def blocks(self) -> list[np.ndarray]:
+        """The counts [groups, resamples] in blocks of resamples, a group's in one piece of memory."""
+        starts = range(0, len(self.counts), BLOCK)
+        return [np.ascontiguousarray(self.counts[start : start + BLOCK].T) for start in starts]
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """The number of images in each resample: [resamples, 1]."""
+        return self.totals(np.ones((len(self.group), 1), np.float32))
+
+    def totals(self, values: np.ndarray) -> np.ndarray:
+        """Sum values [images, columns] over the images of each resample: [resamples, columns]."""
+        return self.counts @ (self._members @ values.astype(self.counts.dtype))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Average values [images, columns] over the images of each resample: [resamples, columns]."""
+        return self.totals(values) / self.images
+
+    @cached_property
+    def _members(self) -> csr_array:
+        """Which images [columns] are of which group [rows]."""
+        images = np.arange(len(self.group))
+        ones = np.ones(len(images), self.counts.dtype)
+        return csr_array((ones, (self.group, images)), shape=(self.groups, len(images)))
+
+
+def the_sample(groups: np.ndarray) -> Resamples:
+    """Give the test set itself as its only resample, in double precision; `groups` [images] names them."""
+    group, number = _numbered(groups)
+    return Resamples(group, np.ones((1, number)))
+
+
+def draw(groups: np.ndarray, resamples: int, rng: np.random.Generator) -> Resamples:
+    """Draw as many groups as there are, with replacement, `resamples` times; `groups` [images] names them.
+
+    Single precision holds counts of up to 16 million images exactly, and is twice as fast.
+    """
+    group, number = _numbered(groups)
+    drawn = rng.multinomial(number, np.full(number, 1 / number), size=resamples)
+    return Resamples(group, drawn.astype(np.float32))
+
+
+def _numbered(groups: np.ndarray) -> tuple[np.ndarray, int]:
+    names, group = np.unique(groups, return_inverse=True)
+    return group, len(names)

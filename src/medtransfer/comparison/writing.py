@@ -1,0 +1,46 @@
+"""Writes a comparison: the tables for people and for programs, and the points of curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.comparison.cost import cost_page
+from medtransfer.comparison.latex import comparison_tables
+from medtransfer.comparison.markdown import comparison_page
+from medtransfer.comparison.places import Places
+from medtransfer.comparison.plots import write_plots
+from medtransfer.comparison.results import Comparison
+from medtransfer.files import atomic_folder, write_json, write_text
+
+SUMMARY = ("accuracy", "f1_macro", "roc_auc")
+TABLES = ("pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "published")
+
+
+def write_comparison(found: Comparison, places: Places) -> None:
+    """Write `metrics/summary.json`, the comparison and cost tables, and the points for `dvc plots`."""
+    results = places.results
+    _write_csv(results / "comparison.csv", found.table)
+    write_text(results / "comparison.md", comparison_page(found))
+    write_text(results / "comparison.tex", comparison_tables(found))
+    write_json(results / "summary.json", _summary(found))
+    _write_csv(results / "cost.csv", found.costs)
+    write_text(results / "cost.md", cost_page(found.costs))
+    with atomic_folder(results / "tables") as folder:
+        for name in TABLES:
+            _write_csv(folder / f"{name}.csv", getattr(found, name))
+    write_plots(places.plots / "points", found)
+
+
+def _summary(found: Comparison) -> dict[str, dict[str, float]]:
+    """Give the few numbers of each variant that `dvc metrics diff` shows."""
+    wanted = dict.fromkeys((*SUMMARY, found.metric))
+    rows = found.table[found.table["kind"] == "variant"].set_index("variant")
+    return {
+        name: {metric: round(float(rows.loc[name, metric]), 4) for metric in wanted} for name in found.study.variants
+    }
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
