@@ -16,21 +16,11 @@ from medtransfer.dataset.shortcuts import ALL
 from medtransfer.sources.phantom import write_phantom
 from medtransfer.study import Data
 
+from .sets import data_of
 
-def data_of(**fields: Any) -> Data:
-    return Data.model_validate(
-        {
-            "source": "folder",
-            "folder": "somewhere",
-            "layout": "auto",
-            "group": None,
-            "image_size": 16,
-            "resize": "stretch",
-            "split": {"method": "published"},
-            "leakage": "report",
-        }
-        | fields
-    )
+
+def found_data(**fields: Any) -> Data:
+    return data_of(**({"layout": "auto", "group": None, "leakage": "report"} | fields))
 
 
 def audited(folder: Path, data: Data) -> tuple[dict[str, Any], list[str]]:
@@ -56,7 +46,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
         Image.fromarray(pixels).save(folder / f"raw/train/rare/{number}.jpg")
     copied = (folder / "raw/train/large/0.png").read_bytes()
     (folder / "raw/test/small/copy.png").write_bytes(copied)
-    return audited(folder, data_of())
+    return audited(folder, found_data())
 
 
 def test_classes_that_are_missing_from_a_split_are_told(planted: tuple[dict[str, Any], list[str]]) -> None:
@@ -111,16 +101,16 @@ def test_test_images_of_another_kind_are_told_unless_the_split_is_drawn_here(tmp
             for number in range(40):
                 pixels = rng.integers(0, high, (20, 20), np.uint8)
                 Image.fromarray(pixels).save(tmp_path / "raw" / split / label / f"{number}.png")
-    audit, _ = audited(tmp_path, data_of())
+    audit, _ = audited(tmp_path, found_data())
     assert [line.split(":")[0] for line in audit["warnings"]][:2] == ["NO GROUP KEY", "SHIFT"]
     assert audit["shortcuts"]["test"]["scores"][ALL]["balanced_accuracy"] > 0.97
-    audit, _ = audited(tmp_path, data_of(split={"method": "random"}))
+    audit, _ = audited(tmp_path, found_data(split={"method": "random"}))
     assert set(audit["shortcuts"]) == {"class"}
 
 
 def test_the_audit_counts_what_the_simulation_wrote(tmp_path: Path) -> None:
     write_phantom(tmp_path / "raw", patients=40, frames=2, size=40, difficulty=0.0, split_by="patient", seed=1)
-    data = data_of(source="phantom", phantom={}, layout="one_hot_csv", group={"pattern": r"^(patient\d+)_"})
+    data = found_data(source="phantom", phantom={}, layout="one_hot_csv", group={"pattern": r"^(patient\d+)_"})
     audit, page = audited(tmp_path, data)
     truth = pd.read_csv(tmp_path / "raw/anatomy.csv")
     assert (audit["images"], audit["left_out"], audit["channels"]) == (len(truth), 0, 1)
@@ -146,7 +136,7 @@ def test_long_lists_are_cut_and_say_so(tmp_path: Path) -> None:
         for number in range(60):
             image = Image.fromarray(rng.integers(0, 256, (20, 20), np.uint8))
             image.save(tmp_path / "raw" / folder / f"{number:02}.png")
-    audit, page = audited(tmp_path, data_of())
+    audit, page = audited(tmp_path, found_data())
     exact = audit["exact_duplicates"]
     assert (exact["contradictory_sets"], len(exact["contradictory"]), len(exact["paths"])) == (60, 50, 50)
     assert "Exact duplicates with differing labels, 10 of 60:" in page

@@ -14,6 +14,8 @@ from medtransfer.dataset.siblings import sibling_pairs
 from medtransfer.errors import UserError
 from medtransfer.study import Data
 
+from .sets import data_of
+
 IMAGES = np.zeros((9, 8, 8, 1), np.uint8)
 # by key: p1 trains and tests; by pixels: rows 2 and 6 are equal, 3 and 7 nearly; p5 trains and validates
 TABLE = pd.DataFrame(
@@ -29,19 +31,8 @@ TABLE = pd.DataFrame(
 NEAR = pd.DataFrame({"first": [3], "second": [7], "mirrored": [False], "inliers": [50]})
 
 
-def data_of(leakage: str, **split: Any) -> Data:
-    return Data.model_validate(
-        {
-            "source": "folder",
-            "folder": "somewhere",
-            "layout": "split_folders",
-            "group": None,
-            "image_size": 32,
-            "resize": "stretch",
-            "split": {"method": "published", "validation": 0.01} | split,
-            "leakage": leakage,
-        }
-    )
+def rule(leakage: str, **split: Any) -> Data:
+    return data_of(group=None, leakage=leakage, split={"method": "published", "validation": 0.01} | split)
 
 
 def through(data: Data, picture: Path) -> str | None:
@@ -63,7 +54,7 @@ def through(data: Data, picture: Path) -> str | None:
 )
 def test_what_leaks_is_counted_by_kind_and_drawn(tmp_path: Path, split: dict[str, Any], counts: str) -> None:
     picture = tmp_path / "state" / "leaks.png"
-    line = through(data_of("fail", **split), picture)
+    line = through(rule("fail", **split), picture)
     assert line is not None
     assert f"({counts}; side by side in {picture})" in line
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -72,7 +63,7 @@ def test_what_leaks_is_counted_by_kind_and_drawn(tmp_path: Path, split: dict[str
 
 def test_a_path_below_the_current_folder_is_told_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    line = through(data_of("fail"), tmp_path / "state" / "leaks.png")
+    line = through(rule("fail"), tmp_path / "state" / "leaks.png")
     assert line is not None
     assert "side by side in state/leaks.png" in line
 
@@ -80,5 +71,5 @@ def test_a_path_below_the_current_folder_is_told_from_there(tmp_path: Path, monk
 @pytest.mark.parametrize("leakage", ["report", "drop", "regroup"])
 def test_whoever_asked_for_it_passes_and_an_old_picture_goes(tmp_path: Path, leakage: str) -> None:
     (tmp_path / "leaks.png").write_bytes(b"of an earlier run")
-    assert through(data_of(leakage), tmp_path / "leaks.png") is None
+    assert through(rule(leakage), tmp_path / "leaks.png") is None
     assert list(tmp_path.iterdir()) == []

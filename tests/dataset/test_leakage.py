@@ -14,6 +14,8 @@ from medtransfer.dataset.split import assign_splits
 from medtransfer.errors import UserError
 from medtransfer.study import Data, Split
 
+from .sets import data_of
+
 ROWS = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["train", "val", "test"])), min_size=1, max_size=40)
 
 
@@ -25,22 +27,11 @@ def table_of(rows: list[tuple[Any, str]]) -> pd.DataFrame:
     )
 
 
-def data_of(leakage: str, **split: Any) -> Data:
-    return Data.model_validate(
-        {
-            "source": "folder",
-            "folder": "somewhere",
-            "layout": "split_folders",
-            "group": None,
-            "image_size": 32,
-            "resize": "stretch",
-            "split": {"method": "published", "validation": 0.2} | split,
-            "leakage": leakage,
-        }
-    )
+def rule(leakage: str, **split: Any) -> Data:
+    return data_of(group=None, leakage=leakage, split={"method": "published", "validation": 0.2} | split)
 
 
-KEPT = data_of("fail", validation=0.01).split
+KEPT = rule("fail", validation=0.01).split
 """A split whose validation rows, however few, stay what they were published as."""
 
 
@@ -80,7 +71,7 @@ def test_what_crosses_is_what_a_loop_over_pairs_of_images_finds(rows: list[tuple
 
 @pytest.mark.parametrize("leakage", ["fail", "regroup", "drop", "report"])
 def test_where_nothing_crosses_nothing_is_done(leakage: str) -> None:
-    data = data_of(leakage)
+    data = rule(leakage)
     table, split, warnings = resolved(CLEAN, data)
     pd.testing.assert_frame_equal(table, CLEAN)
     assert split == data.split
@@ -96,7 +87,7 @@ def test_failing_says_what_crosses_of_which_kind_where_to_look_and_what_to_do() 
 
 
 def test_reporting_changes_nothing_and_warns_every_table() -> None:
-    data = data_of("report")
+    data = rule("report")
     table, split, (warning,) = resolved(LEAKING, data)
     pd.testing.assert_frame_equal(table, LEAKING)
     assert split == data.split
@@ -104,7 +95,7 @@ def test_reporting_changes_nothing_and_warns_every_table() -> None:
 
 
 def test_dropping_leaves_out_what_leaks_by_hand() -> None:
-    table, split, (warning,) = resolved(LEAKING, data_of("drop"))
+    table, split, (warning,) = resolved(LEAKING, rule("drop"))
     # out go 000 (group 1), 005 and 006 (group 3): their group tests; then 003 (group 2): it validates
     assert table["path"].tolist() == [f"{row:03}.png" for row in (1, 2, 4, 7, 8, 9, 10, 11)]
     assert split.method == "published"
@@ -128,7 +119,7 @@ FEW = table_of([*[(1, "train")] * 4, *[(2, "train")] * 4, (1, "val"), (2, "val")
 
 @pytest.mark.parametrize(("split", "anew"), [({"validation": 0.3}, True), ({"folds": 2}, True), ({}, False)])
 def test_train_and_validation_are_one_split_where_they_are_drawn_anew(split: dict[str, Any], anew: bool) -> None:
-    data = data_of("fail", **split)
+    data = rule("fail", **split)
     found = find_crossing(FEW, data.split)
     assert set(splits_in_use(FEW, data.split)) == ({"train", "test"} if anew else {"train", "val", "test"})
     assert (found.groups, found.validation_total) == ((0, 0) if anew else (2, 2))
@@ -136,7 +127,7 @@ def test_train_and_validation_are_one_split_where_they_are_drawn_anew(split: dic
 
 
 def test_a_sentence_without_validation_images_does_not_count_them() -> None:
-    found = find_crossing(LEAKING, data_of("fail", folds=2).split)
+    found = find_crossing(LEAKING, rule("fail", folds=2).split)
     assert (found.groups, found.test, found.validation_total) == (2, 3, 0)
     assert found.sentence().startswith("2 groups stand in more than one split: 3 of 4 test images have a sibling")
 
@@ -146,7 +137,7 @@ def test_a_sentence_without_validation_images_does_not_count_them() -> None:
 def test_what_is_dropped_and_then_split_crosses_nothing(
     rows: list[tuple[int, str]], folds: int, validation: float, seed: int
 ) -> None:
-    table, split = table_of(rows), data_of("drop", folds=folds, validation=validation).split
+    table, split = table_of(rows), rule("drop", folds=folds, validation=validation).split
     try:
         found, _ = assign_splits(drop_leaking(table, split), split, seed)
     except UserError:  # too little is left to be split
@@ -162,7 +153,7 @@ def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, wi
     groups = [number for number in range(40) for _ in range(5)]
     rng = pd.Series(names).sample(200, replace=True, random_state=seed)
     table = table_of(list(zip(groups, rng, strict=True)))
-    regrouped, split, (warning,) = resolved(table, data_of("regroup"))
+    regrouped, split, (warning,) = resolved(table, rule("regroup"))
     assert warning.startswith("split anew by group, because ")
     found, _ = assign_splits(regrouped, split, seed)
     assert find_crossing(found, KEPT).groups == 0
@@ -175,7 +166,7 @@ def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, wi
 
 
 def test_regrouping_keeps_the_folds_that_were_asked_for() -> None:
-    _, split, _ = resolved(LEAKING, data_of("regroup", folds=4))
+    _, split, _ = resolved(LEAKING, rule("regroup", folds=4))
     assert (split.method, split.folds) == ("random", 4)
     assert split.test == pytest.approx(4 / 12)
     assert split.validation == pytest.approx(3 / 12)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,56 +17,8 @@ from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import UserError
 from medtransfer.files import sha256_of_file, sha256_of_folder
 from medtransfer.sources.phantom import write_phantom
-from medtransfer.study import Data
 
-BY_PATIENT = {"pattern": r"^(patient\d+)_"}
-
-
-def data_of(**fields: Any) -> Data:
-    return Data.model_validate(
-        {
-            "source": "folder",
-            "folder": "somewhere",
-            "layout": "split_folders",
-            "group": BY_PATIENT,
-            "image_size": 16,
-            "resize": "stretch",
-            "split": {"method": "published"},
-            "leakage": "fail",
-        }
-        | fields
-    )
-
-
-def phantom_data(**fields: Any) -> Data:
-    return data_of(source="phantom", phantom={}, layout="one_hot_csv", image_size=32, **fields)
-
-
-def write_images(raw: Path, *names: str, seed: int = 0) -> Path:
-    """Write a grey image of noise under each name, all different."""
-    rng = np.random.default_rng(seed)
-    for name in names:
-        (raw / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (20, 24), np.uint8)).save(raw / name)
-    return raw
-
-
-def names_of(split: str, patients: range, frames: int = 2) -> list[str]:
-    return [
-        f"{split}/{'cyst' if patient % 2 else 'normal'}/patient{patient:02}_{frame}.png"
-        for patient in patients
-        for frame in range(frames)
-    ]
-
-
-SPLIT_SET = [*names_of("train", range(8)), *names_of("val", range(8, 12)), *names_of("test", range(12, 16))]
-
-
-def prepared_from(raw: Path, data: Data, seed: int = 1) -> tuple[Prepared, dict[str, Any]]:
-    outs = outs_in(raw.parent)
-    audit = prepare(raw, data, seed, outs)
-    assert json.loads(outs.audit.read_text(encoding="utf-8")) == audit
-    return Prepared(outs.prepared), audit
+from .sets import SPLIT_SET, data_of, phantom_data, prepared_from, write_images
 
 
 @pytest.fixture(scope="module")
@@ -161,51 +112,6 @@ def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Pat
     }
 
 
-@pytest.fixture
-def leaking(tmp_path: Path) -> Path:
-    """Give a set whose patient 3 trains, and tests under the same name; images 20 x 24."""
-    return write_images(tmp_path / "raw", *SPLIT_SET, "test/cyst/patient03_9.png")
-
-
-def test_leaking_fails_with_the_remedy_and_leaves_a_picture_alone(leaking: Path) -> None:
-    with pytest.raises(UserError, match=r"data\.leakage: fail, and 1 groups stand in more than one split"):
-        prepared_from(leaking, data_of())
-    assert sorted(path.name for path in leaking.parent.iterdir()) == ["leaks.png", "raw"]
-
-
-def test_reporting_keeps_every_image_and_the_warning(leaking: Path) -> None:
-    prepared, audit = prepared_from(leaking, data_of(leakage="report"))
-    assert len(prepared.table) == len(SPLIT_SET) + 1
-    assert any(warning.startswith("LEAKAGE: 1 groups") for warning in prepared.about["warnings"])
-    assert audit["warnings"] == prepared.about["warnings"]
-    assert (audit["crossing"]["test"], audit["crossing"]["test_total"]) == (1, 9)
-
-
-def test_dropping_leaves_images_out_of_table_and_pixels_alike(leaking: Path) -> None:
-    prepared, audit = prepared_from(leaking, data_of(leakage="drop"))
-    left_out = {"train/cyst/patient03_0.png", "train/cyst/patient03_1.png"}
-    assert set(prepared.table["path"]) == {*SPLIT_SET, "test/cyst/patient03_9.png"} - left_out
-    assert (audit["images"], audit["left_out"]) == (len(SPLIT_SET) - 1, 2)
-    assert len(prepared.images) == len(prepared.table)
-    for row, path in enumerate(prepared.table["path"]):
-        np.testing.assert_array_equal(prepared.images[row, ..., 0], decode(leaking / path, 16, "stretch").pixels)
-
-
-def test_regrouping_puts_every_group_into_one_split(leaking: Path) -> None:
-    prepared, audit = prepared_from(leaking, data_of(leakage="regroup"))
-    assert len(prepared.table) == len(SPLIT_SET) + 1
-    assert prepared.table.groupby("group")["split"].nunique().max() == 1
-    assert audit["crossing"]["groups"] == 1
-    assert any(warning.startswith("split anew by group") for warning in audit["warnings"])
-
-
-def test_a_duplicate_in_another_split_leaks_even_without_a_group_key(tmp_path: Path) -> None:
-    raw = write_images(tmp_path / "raw", *SPLIT_SET)
-    (raw / "test/cyst/copy.png").write_bytes((raw / SPLIT_SET[2]).read_bytes())
-    with pytest.raises(UserError, match="1 of 9 test images"):
-        prepared_from(raw, data_of(group=None))
-
-
 def test_a_set_without_a_group_key_is_marked(tmp_path: Path) -> None:
     prepared, _ = prepared_from(write_images(tmp_path / "raw", *SPLIT_SET), data_of(group=None))
     assert prepared.about["warnings"][0].startswith("NO GROUP KEY: ")
@@ -243,64 +149,3 @@ def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET, "test/mass/patient90_0.png")
     with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
         prepared_from(raw, data_of())
-
-
-def test_a_class_that_dropping_leaves_no_image_of_is_an_error(tmp_path: Path) -> None:
-    leaking = ["train/mass/patient90_0.png", "test/normal/patient90_1.png"]
-    raw = write_images(tmp_path / "raw", *SPLIT_SET, *leaking)
-    with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
-        prepared_from(raw, data_of(leakage="drop"))
-
-
-def test_masks_are_packed_beside_their_images_and_follow_them_when_rows_are_dropped(tmp_path: Path) -> None:
-    raw = write_images(tmp_path / "raw", *SPLIT_SET, "test/cyst/patient01_9.png")
-    (raw / "test/normal").mkdir(exist_ok=True)
-    kept = sorted([*SPLIT_SET, "test/cyst/patient01_9.png"])
-    for number, name in enumerate(kept):
-        mask = np.zeros((20, 24), np.uint8)
-        mask[:, : 3 + number % 16] = 255
-        path = raw / "masks" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(mask).save(path)
-    masks = {"folder": "masks", "spacing": 0.5}
-    prepared, audit = prepared_from(raw, data_of(masks=masks, leakage="drop", split={"method": "published"}))
-    assert audit["left_out"] == 2  # patient01 in train
-    assert prepared.masks is not None
-    assert prepared.masks.shape == (len(prepared.table), 16, 16)
-    assert prepared.mask_classes == ["foreground"]
-    assert prepared.unit == audit["masks"]["unit"] == "mm"
-    for path, mask in zip(prepared.table["path"], prepared.masks, strict=True):
-        assert abs(mask.mean() * 24 - (3 + kept.index(path) % 16)) <= 0.75  # half a packed pixel
-    assert set(prepared.table["pixel_height"]) == {20 / 16 * 0.5}
-    assert set(prepared.table["pixel_width"]) == {24 / 16 * 0.5}
-    assert prepared.about["masks"]["sha256"] == sha256_of_file(prepared.folder / "masks.npy")
-
-
-def test_a_simulated_set_has_its_lesions_as_masks_and_their_area_in_mm(tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
-    write_phantom(raw, patients=20, frames=1, size=64, difficulty=0.0, split_by="patient", seed=1)
-    spacing = {"file": "anatomy.csv", "image": "filename", "column": "pixel_spacing_mm"}
-    prepared, audit = prepared_from(raw, phantom_data(masks={"folder": "masks", "spacing": spacing}))
-    truth = pd.read_csv(raw / "anatomy.csv").set_index("filename")
-    truth = truth.loc[[path.rsplit("/", 1)[1] for path in prepared.table["path"]]]
-    assert prepared.masks is not None
-    pixel = prepared.table["pixel_height"] * prepared.table["pixel_width"]
-    areas = prepared.masks.sum(axis=(1, 2)) * pixel.to_numpy()
-    np.testing.assert_allclose(areas.sum(), truth["lesion_area_mm2"].sum(), rtol=0.05)
-    assert audit["masks"]["empty"] == (truth["class"] == "normal").sum()
-
-
-def test_a_set_for_segmentation_needs_no_classes(tmp_path: Path) -> None:
-    raw = write_images(tmp_path / "raw", *(f"images/{number}.png" for number in range(12)))
-    for number in range(10):
-        write_mask = Image.fromarray(np.full((20, 24), 255 * (number % 2), np.uint8))
-        (raw / "truth").mkdir(exist_ok=True)
-        write_mask.save(raw / f"truth/{number}_mask.png")
-    data = data_of(layout="auto", masks="auto", group=None, split={"method": "random"})
-    with pytest.raises(UserError, match=r"data\.masks: 2 of 12 images have no mask"):
-        prepare(raw, data, 1, outs_in(tmp_path), task="segmentation")
-    dropping = data.model_copy(update={"masks": data.masks.model_copy(update={"missing": "drop"})})  # type: ignore[union-attr]
-    audit = prepare(raw, dropping, 1, outs_in(tmp_path), task="segmentation")
-    prepared = Prepared(tmp_path / "prepared")
-    assert (audit["layout"], audit["images"], audit["masks"]["empty"]) == ("images", 10, 5)
-    assert prepared.task == "segmentation"
