@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, default=Path("predictions.csv"), metavar="FILE", help="default: predictions.csv"
     )
     predict.set_defaults(carry_out=_predict)
+    export = commands.add_parser("export", help="write a trained variant as ONNX, checked, with a model card")
+    _add_model(export)
+    export.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: exports/VARIANT")
+    export.set_defaults(carry_out=_export)
     return parser
 
 
@@ -113,6 +117,20 @@ def _predict(options: argparse.Namespace) -> None:
         raise UserError(
             [*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were passed over"]
         )
+
+
+def _export(options: argparse.Namespace) -> None:
+    from medtransfer.deployment.model import find_model
+
+    model = find_model(options.model, options.run)
+    from medtransfer.deployment.export import TOLERANCE, export_model
+
+    target = options.output or Path("exports") / model.name
+    difference = export_model(model, target)
+    sys.stdout.write(
+        f"{target}/model.onnx: on real images its probabilities differ from the PyTorch model's by {difference:.1e} "
+        f"at most (allowed: {TOLERANCE:g}); the model's card is {target}/README.md\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`medtransfer predict` on the files of a finished study, against what `evaluate` made of the same images."""
+"""`medtransfer predict` and `export` in a finished study, against what `evaluate` made of the same images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from .conftest import Project
 
-COMMAND = ("env", "PYTHONPATH=src", "python", "-m", "medtransfer.cli", "predict")
+MEDTRANSFER = ("env", "PYTHONPATH=src", "python", "-m", "medtransfer.cli")
+COMMAND = (*MEDTRANSFER, "predict")
 CHOSEN = slice(3, 40, 3)
 
 
@@ -63,3 +64,13 @@ def test_unreadable_files_are_listed_and_passed_over_and_the_exit_code_says_so(p
     assert "error: images/broken.png: unreadable: " in output
     assert "error: 1 of 3 files could not be read" in output
     assert sorted(pd.read_csv(project.folder / "out/mine.csv")["path"]) == sorted(names)
+
+
+def test_an_export_stands_beside_its_card(project: Project) -> None:
+    output = project.run(*MEDTRANSFER, "export", "few_shot", "--run", "fold0_seed1")
+    assert "exports/few_shot/model.onnx: on real images its probabilities differ" in output
+    assert (project.folder / "exports/few_shot/model.onnx").stat().st_size > 0
+    figures = pd.read_csv(project.folder / "metrics/comparison.csv").set_index("variant").loc["few_shot"]
+    card = project.read("exports/few_shot/README.md")
+    assert f"{figures['accuracy']:.3f}".removeprefix("0") in card
+    assert "SIMULATION" in card

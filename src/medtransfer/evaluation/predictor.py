@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from medtransfer.backbones.network import Network, to_channels_first
 from medtransfer.compute import Compute
-from medtransfer.study import Variant
+from medtransfer.study import Loss, Variant
 from medtransfer.training.embeddings import body_hash, compute_features
 from medtransfer.training.losses import probabilities
 from medtransfer.training.model_files import load_run, read_card
@@ -56,10 +58,31 @@ class Predictor:
             found.append(probabilities(logits, self._loss).numpy())
         return np.stack(found)
 
+    def as_module(self) -> Classifier:
+        """Give the runs as one module, on the CPU and in float32, which needs nothing around it."""
+        return Classifier(self.networks, self._bodies, self._loss).cpu().eval()
+
     def _inputs(self, network: Network, pixels: np.ndarray) -> torch.Tensor:
         if self._on_features:
             return torch.from_numpy(compute_features(network, pixels, self._compute))
         return to_channels_first(pixels)
+
+
+class Classifier(nn.Module):
+    """Runs of a trained variant from packed pixels to the mean of their probabilities, to be taken elsewhere."""
+
+    def __init__(self, networks: Sequence[Network], bodies: Sequence[int], loss: Loss) -> None:
+        super().__init__()
+        self.networks, self._bodies, self._loss = nn.ModuleList(networks), list(bodies), loss
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map uint8 pixels [n, channels, size, size] to probabilities float32 [n, classes]."""
+        features = {owner: cast(Network, self.networks[owner]).features(pixels) for owner in set(self._bodies)}
+        scores = [
+            probabilities(cast(Network, network).head(features[owner]), self._loss)
+            for network, owner in zip(self.networks, self._bodies, strict=True)
+        ]
+        return torch.stack(scores).mean(dim=0)
 
 
 def mean_over_runs(probabilities: np.ndarray) -> np.ndarray:

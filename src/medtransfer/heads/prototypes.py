@@ -37,8 +37,8 @@ class PrototypeHead(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Give the negative scaled squared distance to each prototype: logits [n, classes]."""
-        distances = torch.cdist(self._unit(features), self.prototypes, compute_mode="donot_use_mm_for_euclid_dist")
-        return -SCALE * torch.nan_to_num(distances.square(), nan=FARTHEST)
+        distances = (self._unit(features)[:, None] - self.prototypes).square().sum(dim=2)
+        return -SCALE * torch.nan_to_num(distances, nan=FARTHEST)
 
     def _unit(self, features: torch.Tensor) -> torch.Tensor:
         return functional.normalize(features - self.centre, dim=1)

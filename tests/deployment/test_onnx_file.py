@@ -1,0 +1,123 @@
+"""ONNX files against the networks that they were made of, with every head and every family of backbones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from builders import CLASSES, assembled
+from torch import nn
+
+from medtransfer.backbones.network import Network, to_channels_first
+from medtransfer.deployment.export import TOLERANCE
+from medtransfer.deployment.model import Model
+from medtransfer.deployment.onnx_file import largest_difference, write_onnx
+from medtransfer.evaluation.predictor import Classifier
+from medtransfer.heads.build import fit_head
+from medtransfer.study import Loss
+
+FITTED = ("prototypes", "knn", "logistic")
+SIZES = {"alexnet": 96, "inception_v3": 96, "maxvit_t": 224, "vit_b_16": 224}
+FAMILIES = (
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
+    "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnet50",
+    "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_16",
+    "wide_resnet50_2",
+)  # fmt: skip
+
+
+def model_of(size: int, channels: int = 1) -> Model:
+    card: dict[str, Any] = {
+        "variant": "mine", "classes": [f"class {number}" for number in range(CLASSES)], "image_size": size,
+        "channels": channels, "resize": "pad", "data": {"pixels_sha256": "0" * 64, "warnings": ["a warning"]},
+    }  # fmt: skip
+    return Model(Path("models/mine"), card, [(0, 0), (0, 1)])
+
+
+def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
+    """Build a network of random weights whose probabilities differ from image to image."""
+    network = assembled(name, head, size, train="head" if head in FITTED else "all")
+    torch.manual_seed(seed)
+    unnormed = not any(isinstance(module, nn.BatchNorm2d | nn.LayerNorm) for module in network.modules())
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+        if unnormed and isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    inputs = to_channels_first(pixels_of(16, size))
+    with torch.no_grad():
+        network.train()(inputs)
+        features = network.eval().features(inputs)
+        if head in FITTED:
+            fit_head(network.head, features, torch.arange(len(features)) % CLASSES)
+        elif isinstance(last := list(network.head.modules())[-1], nn.Linear):
+            logits = network(inputs)
+            last.weight /= logits.std(dim=0)[:, None]
+            last.bias.copy_((last.bias - logits.mean(dim=0)) / logits.std(dim=0))
+    return network
+
+
+def pixels_of(count: int, size: int, channels: int = 1) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+
+
+def difference(network: nn.Module, size: int, path: Path) -> float:
+    pixels = pixels_of(7, size)
+    with torch.inference_mode():
+        assert network(to_channels_first(pixels)).std(dim=0).max() > 1e-3
+    write_onnx(network, model_of(size), path)
+    return largest_difference(network, path, pixels, [1, 4, 2])
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp", "own", *FITTED])
+def test_every_head_computes_the_same_in_batches_of_any_size(tmp_path: Path, head: str) -> None:
+    network = Classifier([network_of("cnn_small", head, 32)], [0], Loss())
+    assert difference(network, 32, tmp_path / "a.onnx") < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_of_backbones_computes_the_same(tmp_path: Path, name: str) -> None:
+    size = SIZES.get(name, 64)
+    network = Classifier([network_of(name, "own", size)], [0], Loss())
+    assert difference(network, size, tmp_path / "a.onnx") < TOLERANCE
+
+
+def test_several_runs_give_their_mean_and_keep_what_they_share_once(tmp_path: Path) -> None:
+    runs = [network_of("cnn_small", "linear", 32, seed) for seed in (0, 1)]
+    both = Classifier(runs, [0, 1], Loss(kind="binary_cross_entropy"))
+    assert difference(both, 32, tmp_path / "both.onnx") < 1e-5
+    runs[1].body = runs[0].body
+    shared = Classifier(runs, [0, 0], Loss())
+    assert difference(shared, 32, tmp_path / "shared.onnx") < 1e-5
+    body = sum(parameter.nelement() for parameter in runs[0].body.parameters()) * 4
+    assert (tmp_path / "both.onnx").stat().st_size - (tmp_path / "shared.onnx").stat().st_size > 0.9 * body
+
+
+def test_another_network_is_told_apart(tmp_path: Path) -> None:
+    write_onnx(Classifier([network_of("cnn_small", "linear", 32)], [0], Loss()), model_of(32), tmp_path / "a.onnx")
+    other = Classifier([network_of("cnn_small", "linear", 32, seed=1)], [0], Loss())
+    assert largest_difference(other, tmp_path / "a.onnx", pixels_of(4, 32), [4]) > 1e-3
+
+
+def test_the_file_says_what_goes_in_and_what_comes_out(tmp_path: Path) -> None:
+    import onnxruntime
+
+    network = Classifier([network_of("cnn_small", "linear", 32)], [0], Loss())
+    write_onnx(network, model_of(32, channels=3), tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
+    (pixels,), (probabilities,) = session.get_inputs(), session.get_outputs()
+    assert (pixels.name, pixels.type, pixels.shape) == ("pixels", "tensor(uint8)", ["batch", 3, 32, 32])
+    assert (probabilities.name, probabilities.shape) == ("probabilities", ["batch", CLASSES])
+    described = session.get_modelmeta().custom_metadata_map
+    assert json.loads(described["classes"]) == ["class 0", "class 1", "class 2"]
+    assert json.loads(described["runs"]) == ["fold0_seed0", "fold0_seed1"]
+    assert "8-bit RGB" in described["preprocessing"]
+    assert "scale the longer side to 32 and pad with black" in described["preprocessing"]
+    assert described["data_sha256"] == "0" * 64
