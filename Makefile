@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+# A test process for each processor, up to four, with one thread each: threads that wait for one another cost more.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: repro test test-all lint
 
@@ -9,10 +11,10 @@ repro: $(BIN)/.ready
 	$(RUN) dvc repro
 
 test: $(BIN)/.ready
-	$(RUN) python -m pytest -m "not slow"
+	$(RUN) $(PYTEST) -m "not slow"
 
 test-all: $(BIN)/.ready
-	$(RUN) python -m pytest
+	$(RUN) $(PYTEST)
 
 lint: $(BIN)/.ready
 	$(RUN) ruff check .
