@@ -243,15 +243,17 @@ def test_a_damaged_file_is_read_or_unreadable_and_never_another_error(
 def test_pixels_alone_are_those_of_the_decoded_image(tmp_path: Path, pixels: np.ndarray, resize: Resize) -> None:
     path = save(tmp_path / "a.png", pixels)
     whole = decode(path, 16, resize).pixels
-    np.testing.assert_array_equal(read_pixels(path, 16, resize, 3), np.broadcast_to(whole.T, (3, 16, 16)).T)
+    found, size = read_pixels(path, 16, resize, 3)
+    np.testing.assert_array_equal(found, np.broadcast_to(whole.T, (3, 16, 16)).T)
+    assert size == (WIDTH, HEIGHT)
     if whole.ndim == 2:
-        np.testing.assert_array_equal(read_pixels(path, 16, resize, 1), whole[..., None])
+        np.testing.assert_array_equal(read_pixels(path, 16, resize, 1)[0], whole[..., None])
 
 
 def test_colour_becomes_grey_for_a_model_of_grey_images(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4), (200, 100, 50)).save(tmp_path / "a.png")
     grey = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
-    np.testing.assert_array_equal(read_pixels(tmp_path / "a.png", 4, "stretch", 1), np.full((4, 4, 1), grey))
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.png", 4, "stretch", 1)[0], np.full((4, 4, 1), grey))
 
 
 def test_pixels_of_a_broken_file_are_an_error(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medtransfer.dataset.decode import UnreadableImageError, decode
-from medtransfer.dataset.masks import class_numbers, decode_masks
+from medtransfer.dataset.decode import Resize, UnreadableImageError, decode
+from medtransfer.dataset.masks import class_numbers, decode_masks, fit_mask, unfit_mask
 from medtransfer.dataset.pack import CHUNK
 from medtransfer.dataset.pack_masks import missing_masks, pack_masks
 from medtransfer.errors import UserError
@@ -198,3 +198,23 @@ def test_images_without_masks_fail_or_are_left_out_or_stay_empty() -> None:
     assert raised.value.problems[1:] == ["a.png: has no mask"]
     assert missing_masks(["a.png", "b.png"], masks, MaskFiles(missing="drop")).tolist() == [True, False]
     assert missing_masks(["a.png", "b.png"], masks, MaskFiles(missing="empty")).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize(("width", "height"), [(90, 60), (60, 90), (64, 64), (31, 17)])
+def test_a_mask_comes_back_to_its_place_in_the_image(resize: Resize, width: int, height: int) -> None:
+    rows, columns = np.ogrid[:height, :width]
+    disc = (columns - 0.45 * width) ** 2 + (rows - 0.55 * height) ** 2 < (0.3 * min(width, height)) ** 2
+    mask = Image.fromarray(disc.astype(np.uint8) * np.uint8(3))
+    back = np.asarray(unfit_mask(fit_mask(mask, 64, resize), width, height, resize))
+    assert back.shape == (height, width)
+    assert set(np.unique(back)) == {0, 3}
+    assert (disc & (back == 3)).sum() / (disc | (back == 3)).sum() > 0.9
+
+
+def test_what_was_cut_off_is_background() -> None:
+    mask = Image.fromarray(np.full((40, 100), 1, np.uint8))
+    back = np.asarray(unfit_mask(fit_mask(mask, 20, "crop"), 100, 40, "crop"))
+    assert back[:, 30:70].all()
+    assert not back[:, :30].any()
+    assert not back[:, 70:].any()

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from builders import tiny_inputs, tiny_prepared
+from builders import tiny_inputs, tiny_pairs, tiny_prepared
 
 from medtransfer.files import write_json
 from medtransfer.training.variant import train_variant
@@ -47,3 +47,14 @@ def repository(finished: Path, tmp_path: Path) -> Path:
     """Give a copy of the finished repository to work in."""
     shutil.copytree(finished, tmp_path / "repository")
     return tmp_path / "repository"
+
+
+@pytest.fixture(scope="session")
+def of_masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a repository with image/mask pairs and a trained U-Net `tiny`, not to be changed."""
+    folder = tmp_path_factory.mktemp("pairs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        inputs = tiny_inputs(tiny_pairs(folder / "data"), epochs=3, loss="dice", lr=3e-3)
+        train_variant(inputs, folder / "models/tiny", folder / "cost.json", lambda *_: None)
+    return folder

@@ -16,7 +16,7 @@ CARD = {"image_size": 8, "resize": "stretch", "channels": 1}
 
 def write(path: Path, value: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (8, 8), value).save(path)
+    Image.new("L", (12, 9), value).save(path)
     return path
 
 
@@ -42,9 +42,10 @@ def test_every_place_that_gives_nothing_is_named(tmp_path: Path) -> None:
 def test_batches_hold_the_images_in_order(tmp_path: Path, count: int, sizes: list[int]) -> None:
     files = [write(tmp_path / f"{number}.png", number) for number in range(count)]
     found = list(ImageBatches(files, CARD, 4))
-    assert [len(paths) for paths, _ in found] == sizes
-    assert [path for paths, _ in found for path in paths] == files
-    pixels = np.concatenate([pixels for _, pixels in found])
+    assert [len(batch.files) for batch in found] == sizes
+    assert [file for batch in found for file in batch.files] == files
+    assert {size for batch in found for size in batch.sizes} == {(12, 9)}
+    pixels = np.concatenate([batch.pixels for batch in found])
     assert pixels.shape == (count, 8, 8, 1)
     np.testing.assert_array_equal(pixels[:, 0, 0, 0], np.arange(count))
 
@@ -54,5 +55,5 @@ def test_unreadable_files_leave_no_gap(tmp_path: Path) -> None:
     files[1].write_bytes(b"no image")
     files[4].write_bytes(files[0].read_bytes()[:20])
     batches = ImageBatches(files, CARD, 2)
-    assert [paths for paths, _ in batches] == [[files[0], files[2]], [files[3]]]
+    assert [batch.files for batch in batches] == [[files[0], files[2]], [files[3]]]
     assert [line.split(": ")[:2] for line in batches.unreadable] == [[str(files[n]), "unreadable"] for n in (1, 4)]

@@ -12,13 +12,15 @@ import torch
 from builders import CLASSES, assembled
 from torch import nn
 
-from medtransfer.backbones.network import Network, to_channels_first
+from medtransfer.backbones.network import Network, Normalise, to_channels_first
+from medtransfer.backbones.segmenters import build_segmenter
 from medtransfer.deployment.export import TOLERANCE
 from medtransfer.deployment.model import Model
 from medtransfer.deployment.onnx_file import largest_difference, write_onnx
-from medtransfer.evaluation.predictor import Classifier
+from medtransfer.evaluation.predictor import Ensemble
 from medtransfer.heads.build import fit_head
-from medtransfer.study import Loss
+from medtransfer.study import Backbone, Loss, UNet
+from medtransfer.training.tasks import TASKS
 
 FITTED = ("prototypes", "knn", "logistic")
 SIZES = {"alexnet": 96, "inception_v3": 96, "maxvit_t": 224, "vit_b_16": 224}
@@ -30,9 +32,10 @@ FAMILIES = (
 )  # fmt: skip
 
 
-def model_of(size: int, channels: int = 1) -> Model:
+def model_of(size: int, channels: int = 1, task: str = "classification") -> Model:
     card: dict[str, Any] = {
-        "variant": "mine", "classes": [f"class {number}" for number in range(CLASSES)], "image_size": size,
+        "variant": "mine",
+        "task": task, "classes": [f"class {number}" for number in range(CLASSES)], "image_size": size,
         "channels": channels, "resize": "pad", "data": {"pixels_sha256": "0" * 64, "warnings": ["a warning"]},
     }  # fmt: skip
     return Model(Path("models/mine"), card, [(0, 0), (0, 1)])
@@ -63,53 +66,73 @@ def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
     return network
 
 
+def ensemble(networks: list[Network], task: str = "classification") -> Ensemble:
+    return Ensemble(networks, range(len(networks)), TASKS[task], Loss())
+
+
 def pixels_of(count: int, size: int, channels: int = 1) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
 
 
-def difference(network: nn.Module, size: int, path: Path) -> float:
+def difference(network: nn.Module, size: int, path: Path, task: str = "classification") -> float:
     pixels = pixels_of(7, size)
     with torch.inference_mode():
         assert network(to_channels_first(pixels)).std(dim=0).max() > 1e-3
-    write_onnx(network, model_of(size), path)
+    write_onnx(network, model_of(size, task=task), path)
     return largest_difference(network, path, pixels, [1, 4, 2])
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "own", *FITTED])
 def test_every_head_computes_the_same_in_batches_of_any_size(tmp_path: Path, head: str) -> None:
-    network = Classifier([network_of("cnn_small", head, 32)], [0], Loss())
+    network = ensemble([network_of("cnn_small", head, 32)])
     assert difference(network, 32, tmp_path / "a.onnx") < 1e-5
+
+
+@pytest.mark.parametrize("name", ["unet", "resnet18"])
+def test_masks_of_several_runs_are_computed_the_same(tmp_path: Path, name: str) -> None:
+    spec = Backbone(weights="none", unet=UNet(base=4, depth=2))
+    networks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        encoder, decoder = build_segmenter(name, spec, 2, 0.0)
+        networks.append(Network(Normalise((0.5,) * 3, (0.2,) * 3), encoder, decoder).eval())
+    both = ensemble(networks, "segmentation")
+    assert difference(both, 32, tmp_path / "a.onnx", "segmentation") < 1e-5
+    with torch.inference_mode():
+        found = both(to_channels_first(pixels_of(3, 32)))
+    assert found.shape == (3, 2, 32, 32)
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(3, 32, 32))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_of_backbones_computes_the_same(tmp_path: Path, name: str) -> None:
     size = SIZES.get(name, 64)
-    network = Classifier([network_of(name, "own", size)], [0], Loss())
+    network = ensemble([network_of(name, "own", size)])
     assert difference(network, size, tmp_path / "a.onnx") < TOLERANCE
 
 
 def test_several_runs_give_their_mean_and_keep_what_they_share_once(tmp_path: Path) -> None:
     runs = [network_of("cnn_small", "linear", 32, seed) for seed in (0, 1)]
-    both = Classifier(runs, [0, 1], Loss(kind="binary_cross_entropy"))
+    both = Ensemble(runs, [0, 1], TASKS["classification"], Loss(kind="binary_cross_entropy"))
     assert difference(both, 32, tmp_path / "both.onnx") < 1e-5
     runs[1].body = runs[0].body
-    shared = Classifier(runs, [0, 0], Loss())
+    shared = Ensemble(runs, [0, 0], TASKS["classification"], Loss())
     assert difference(shared, 32, tmp_path / "shared.onnx") < 1e-5
     body = sum(parameter.nelement() for parameter in runs[0].body.parameters()) * 4
     assert (tmp_path / "both.onnx").stat().st_size - (tmp_path / "shared.onnx").stat().st_size > 0.9 * body
 
 
 def test_another_network_is_told_apart(tmp_path: Path) -> None:
-    write_onnx(Classifier([network_of("cnn_small", "linear", 32)], [0], Loss()), model_of(32), tmp_path / "a.onnx")
-    other = Classifier([network_of("cnn_small", "linear", 32, seed=1)], [0], Loss())
+    write_onnx(ensemble([network_of("cnn_small", "linear", 32)]), model_of(32), tmp_path / "a.onnx")
+    other = ensemble([network_of("cnn_small", "linear", 32, seed=1)])
     assert largest_difference(other, tmp_path / "a.onnx", pixels_of(4, 32), [4]) > 1e-3
 
 
 def test_the_file_says_what_goes_in_and_what_comes_out(tmp_path: Path) -> None:
     import onnxruntime
 
-    network = Classifier([network_of("cnn_small", "linear", 32)], [0], Loss())
+    network = ensemble([network_of("cnn_small", "linear", 32)])
     write_onnx(network, model_of(32, channels=3), tmp_path / "a.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
     (pixels,), (probabilities,) = session.get_inputs(), session.get_outputs()

@@ -13,7 +13,7 @@ from medtransfer.dataset.prepared import Prepared
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.predict import compute_of, predict_files
 from medtransfer.errors import UserError
-from medtransfer.evaluation.predictor import Predictor, mean_over_runs
+from medtransfer.evaluation.predictor import Predictor
 
 
 def test_a_row_an_image_with_the_mean_over_runs(finished: Path, tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_row_an_image_with_the_mean_over_runs(finished: Path, tmp_path: Path) 
     assert list(table["path"]) == [str(finished / "data/raw" / path) for path in paths]
     predictor = Predictor(model.folder, model.runs, compute_of(model.card))
     batches = [prepared.images[:32], prepared.images[32:40]]
-    expected = np.concatenate([mean_over_runs(predictor.probabilities(batch)) for batch in batches])
+    expected = np.concatenate([predictor.answers(batch) for batch in batches])
     found = table.iloc[:, 2:].to_numpy(np.float32)
     assert np.array_equal(found.view(np.uint32), expected.view(np.uint32))
     assert list(table["predicted"]) == [prepared.classes[number] for number in expected.argmax(axis=1)]
@@ -57,3 +57,20 @@ def test_where_no_file_can_be_read_nothing_is_written(finished: Path, tmp_path: 
         predict_files(find_model("tiny", root=finished), [tmp_path / "bad.png"], tmp_path / "a.csv")
     assert raised.value.problems[1] == f"none of 1 files could be read; {tmp_path}/a.csv is not written"
     assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]
+
+
+def test_masks_are_written_at_the_size_of_their_images(of_masks: Path, tmp_path: Path) -> None:
+    prepared, model = Prepared(of_masks / "data/prepared"), find_model("tiny", root=of_masks)
+    files = [of_masks / "data/raw" / path for path in prepared.table["path"][:3]]
+    predict_files(model, files, tmp_path / "a.csv")
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert list(table) == ["path", "mask", "share_foreground"]
+    expected = Predictor(model.folder, model.runs, compute_of(model.card)).answers(prepared.images[:3])
+    assert 0 < np.count_nonzero(expected) < expected.size
+    for line, mask in zip(table.itertuples(), expected, strict=True):
+        written = Image.open(line.mask)
+        assert written.size == (48, 48)
+        np.testing.assert_array_equal(np.asarray(written), np.asarray(Image.fromarray(mask).resize((48, 48), 0)))
+        assert set(np.unique(np.asarray(written.convert("L")))) <= {0, 255}
+        assert line.share_foreground == pytest.approx(np.mean(np.asarray(written)), abs=1e-5)
+    assert Path(table["mask"][0]).parent == tmp_path / "a_masks"

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from builders import CPU, tiny_inputs, tiny_prepared
+import torch
+from builders import CPU, tiny_inputs, tiny_pairs, tiny_prepared
 
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.evaluate import predict_variant
-from medtransfer.evaluation.predictor import Predictor, mean_over_runs
+from medtransfer.evaluation.mask_predictions import decode_mask
+from medtransfer.evaluation.predictor import Predictor
+from medtransfer.training.losses import probabilities
 from medtransfer.training.variant import train_variant
 
 RUNS = [(fold, seed) for fold in (0, 1) for seed in (0, 1)]
@@ -22,6 +25,11 @@ RUNS = [(fold, seed) for fold in (0, 1) for seed in (0, 1)]
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return tiny_prepared(tmp_path_factory.mktemp("set"), folds=2)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return tiny_pairs(tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture(autouse=True)
@@ -55,11 +63,24 @@ def test_any_images_in_any_order_have_the_bits_that_evaluate_gave_them(
     truth = pd.concat(list(predict_variant(inputs.variant, prepared, model, compute)))
     predictor = Predictor(model, RUNS, compute)
     rows = np.resize(np.random.default_rng(0).permutation(prepared.roles(0).test), 37)
-    found = np.concatenate([predictor.probabilities(prepared.images[part]) for part in (rows[:32], rows[32:])], axis=1)
+    logits = [predictor.logits(prepared.images[part]) for part in (rows[:32], rows[32:])]
     for number, (fold, seed) in enumerate(RUNS):
+        found = probabilities(torch.cat([batch[number] for batch in logits]), inputs.variant.strategy.loss)
         run = truth[(truth["fold"] == fold) & (truth["seed"] == seed)].set_index("path")
         expected = run.loc[prepared.table["path"].iloc[rows]].filter(like="p_").to_numpy(np.float32)
-        assert np.array_equal(found[number].view(np.uint32), expected.view(np.uint32))
+        assert np.array_equal(found.numpy().view(np.uint32), expected.view(np.uint32))
+
+
+@pytest.mark.parametrize("train_part", ["all", "head"])
+def test_any_images_have_the_masks_that_evaluate_gave_them(pairs: Prepared, tmp_path: Path, train_part: str) -> None:
+    model = trained(pairs, tmp_path, train=train_part, loss="dice")
+    variant = tiny_inputs(pairs, train=train_part, loss="dice").variant
+    truth = pd.concat(list(predict_variant(variant, pairs, model, CPU)))
+    rows = np.random.default_rng(0).permutation(pairs.roles(0).test)
+    for seed in (0, 1):
+        run = truth[truth["seed"] == seed].set_index("path").loc[pairs.table["path"].iloc[rows]]
+        expected = np.stack([decode_mask(mask) for mask in run["mask"]])
+        assert np.array_equal(Predictor(model, [(0, seed)], CPU).answers(pairs.images[rows]), expected)
 
 
 def test_runs_with_the_same_frozen_body_share_it_and_others_do_not(prepared: Prepared, tmp_path: Path) -> None:
@@ -68,13 +89,3 @@ def test_runs_with_the_same_frozen_body_share_it_and_others_do_not(prepared: Pre
     again = Predictor(tmp_path / "frozen/model", [RUNS[0], RUNS[0]], CPU)
     assert again.networks[0].body is again.networks[1].body
     assert again.networks[0].head is not again.networks[1].head
-
-
-def test_the_mean_of_one_run_is_that_run() -> None:
-    scores = np.random.default_rng(0).random((1, 5, 3), dtype=np.float32)
-    assert np.array_equal(mean_over_runs(scores), scores[0])
-
-
-def test_the_mean_over_runs() -> None:
-    scores = np.array([[[0.25, 0.75]], [[0.5, 0.5]]], dtype=np.float32)
-    np.testing.assert_array_equal(mean_over_runs(scores), np.array([[0.375, 0.625]], dtype=np.float32))

@@ -82,15 +82,17 @@ def decode(path: Path, size: int, resize: Resize) -> Decoded:
         )
 
 
-def read_pixels(path: Path, size: int, resize: Resize, channels: int) -> np.ndarray:
-    """Read an image file as `decode` does; give its pixels alone, uint8 [size, size, channels].
+def read_pixels(path: Path, size: int, resize: Resize, channels: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """Read an image file as `decode` does; give its pixels alone, and the width and height that it had.
 
-    With three channels grey is repeated, as in a packed set that has colour in it. With one channel colour
-    becomes grey (ITU-R 601), since a model of grey images has never seen any. Raises `UnreadableImageError`.
+    The pixels are uint8 [size, size, channels]. With three channels grey is repeated, as in a packed set that has
+    colour in it. With one channel colour becomes grey (ITU-R 601), since a model of grey images has never seen
+    any. Raises `UnreadableImageError`.
     """
     with _damage_is_unreadable(path):
-        image = fit(_read(path)[0], size, resize)
-        return np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(size, size, channels)
+        image, _ = _read(path)
+        fitted = fit(image, size, resize).convert("L" if channels == 1 else "RGB")
+        return np.asarray(fitted).reshape(size, size, channels), image.size
 
 
 def fit(image: Image.Image, size: int, resize: Resize) -> Image.Image:

@@ -61,6 +61,16 @@ def fit_mask(mask: Image.Image, size: int, resize: Resize) -> Image.Image:
     return mask.resize((size, size), Image.Resampling.NEAREST)
 
 
+def unfit_mask(mask: Image.Image, width: int, height: int, resize: Resize) -> Image.Image:
+    """Bring a mask of the study's size back to its image's: what `fit_mask` cut off is background."""
+    if resize == "stretch":
+        return mask.resize((width, height), Image.Resampling.NEAREST)
+    side = min(width, height) if resize == "crop" else max(width, height)
+    whole = Image.new(mask.mode, (width, height))
+    whole.paste(mask.resize((side, side), Image.Resampling.NEAREST), ((width - side) // 2, (height - side) // 2))
+    return whole
+
+
 def class_numbers(values: np.ndarray, classes: Values | None) -> np.ndarray:
     """Turn the values of a mask, grey [h, w] or colour [h, w, 3], into class numbers uint8 [h, w].
 

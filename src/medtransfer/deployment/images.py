@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,15 @@ def find_images(places: Sequence[Path]) -> list[Path]:
     return files
 
 
+@dataclass(frozen=True)
+class ImageBatch:
+    """Images of a batch: their files, their own widths and heights, and pixels uint8 [n, size, size, channels]."""
+
+    files: list[Path]
+    sizes: list[tuple[int, int]]
+    pixels: np.ndarray
+
+
 class ImageBatches:
     """Batches of at most `size` readable images of `files`, brought to what a model's card asks for.
 
@@ -45,26 +55,28 @@ class ImageBatches:
         self._files, self._card, self._size = files, card, size
         self.unreadable: list[str] = []
 
-    def __iter__(self) -> Iterator[tuple[list[Path], np.ndarray]]:
-        """Give the files of a batch and their pixels, uint8 [n, size, size, channels]."""
-        batch: list[tuple[Path, np.ndarray]] = []
+    def __iter__(self) -> Iterator[ImageBatch]:
+        """Give the batches, in the order of the files."""
+        batch: list[tuple[Path, tuple[np.ndarray, tuple[int, int]]]] = []
         for file, found in zip(self._files, in_threads(self._read, self._files, "predict", "image"), strict=True):
             if isinstance(found, UnreadableImageError):
                 self.unreadable.append(f"{file}: unreadable: {str(found).split(': ', 1)[-1]}")
                 continue
             batch.append((file, found))
             if len(batch) == self._size:
-                yield _stacked(batch)
+                yield _batch(batch)
                 batch = []
         if batch:
-            yield _stacked(batch)
+            yield _batch(batch)
 
-    def _read(self, file: Path) -> np.ndarray | UnreadableImageError:
+    def _read(self, file: Path) -> tuple[np.ndarray, tuple[int, int]] | UnreadableImageError:
         try:
             return read_pixels(file, self._card["image_size"], self._card["resize"], self._card["channels"])
         except UnreadableImageError as error:
             return error
 
 
-def _stacked(batch: list[tuple[Path, np.ndarray]]) -> tuple[list[Path], np.ndarray]:
-    return [file for file, _ in batch], np.stack([pixels for _, pixels in batch])
+def _batch(read: list[tuple[Path, tuple[np.ndarray, tuple[int, int]]]]) -> ImageBatch:
+    files, found = zip(*read, strict=True)
+    pixels, sizes = zip(*found, strict=True)
+    return ImageBatch(list(files), list(sizes), np.stack(pixels))

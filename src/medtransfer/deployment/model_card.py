@@ -13,7 +13,7 @@ import pandas as pd
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.onnx_file import INPUT, OUTPUT, preprocessing
+from medtransfer.deployment.onnx_file import INPUT, OUTPUT, output_shape, preprocessing
 from medtransfer.markdown import in_figures, markdown_table
 from medtransfer.study import Strategy, load_study
 
@@ -48,7 +48,7 @@ def model_card(model: Model, difference: float, checked: int, root: Path) -> str
         "Use": [
             USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=OUTPUT),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
-            f"**Output**: probabilities of {', '.join(card['classes'])}, in this order.",
+            f"**Output**: probabilities of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
             f"On {checked} real images the file's probabilities differ from the PyTorch model's (float32) by "
             f"{difference:.1e} at most." + _precision(card),
         ],
@@ -65,9 +65,13 @@ def model_card(model: Model, difference: float, checked: int, root: Path) -> str
 def _summary(model: Model) -> str:
     runs = ", ".join(f"fold {fold} seed {seed}" for fold, seed in model.runs)
     mean = "the mean of the probabilities of its runs" if len(model.runs) > 1 else "its run"
+    purposes = {
+        "classification": f"tell {len(model.card['classes'])} classes of images apart",
+        "segmentation": f"find the pixels of {', '.join(model.card['classes'][1:])} in images",
+    }
     return (
-        f"{model.card['model']}, trained to tell {len(model.card['classes'])} classes of images apart: {mean} "
-        f"({runs}). {model.card['parameters'] / 1e6:.2f} million parameters and "
+        f"{model.card['model']}, trained to {purposes[model.card['task']]}: {mean} ({runs}). "
+        f"{model.card['parameters'] / 1e6:.2f} million parameters and "
         f"{model.card['multiply_adds'] / 1e6:,.0f} million multiply-adds a run."
     )
 
@@ -148,10 +152,9 @@ def _metrics(model: Model, root: Path) -> list[str]:
 
 
 def _per_class(classes: dict[str, dict[str, float]]) -> str:
-    rows = [
-        [name, *(in_figures(found[key]) for key in ("precision", "recall", "f1"))] for name, found in classes.items()
-    ]
-    return markdown_table(["Class (all runs together)", "Precision", "Recall", "F1"], rows)
+    keys = [key for key in next(iter(classes.values())) if key != "labels"]
+    rows = [[name, *(in_figures(found[key]) for key in keys)] for name, found in classes.items()]
+    return markdown_table(["Class (all runs together)", *keys], rows)
 
 
 def _with_interval(row: pd.Series, metric: str) -> str:

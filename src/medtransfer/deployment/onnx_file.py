@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,11 +69,17 @@ def describe(model: Model) -> dict[str, str]:
         "runs": json.dumps([f"fold{fold}_seed{seed}" for fold, seed in model.runs]),
         "classes": json.dumps(card["classes"], ensure_ascii=False),
         "input": f"{INPUT}: uint8 [batch, {card['channels']}, {card['image_size']}, {card['image_size']}], 0 to 255",
-        "output": f"{OUTPUT}: float32 [batch, {len(card['classes'])}], in the order of classes, the mean over runs",
+        "output": f"{OUTPUT}: float32 [{output_shape(card)}], in the order of classes, the mean over runs",
         "preprocessing": preprocessing(card["channels"], card["image_size"], card["resize"]),
         "data_sha256": card["data"]["pixels_sha256"],
         "warnings": json.dumps(card["data"]["warnings"], ensure_ascii=False),
     }
+
+
+def output_shape(card: dict[str, Any]) -> str:
+    """Name the dimensions of the output: probabilities of images, or of their pixels."""
+    pixels = f", {card['image_size']}, {card['image_size']}" if card["task"] == "segmentation" else ""
+    return f"batch, {len(card['classes'])}{pixels}"
 
 
 def preprocessing(channels: int, size: int, resize: str) -> str:

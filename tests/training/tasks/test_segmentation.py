@@ -114,3 +114,19 @@ def test_a_pretrained_encoder_begins_as_its_weights_and_freezes_as_a_body(train_
     assert moved == (train_part == "all")  # the statistics of batch norm
     assert all(p.requires_grad == (train_part == "all") for p in network.body.parameters())
     assert all(p.requires_grad for p in network.head.parameters())
+
+
+def test_runs_that_disagree_are_settled_by_the_mean_of_their_probabilities() -> None:
+    sure, unsure = torch.tensor([4.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    logits = [row.view(1, 3, 1, 1).expand(1, 3, 2, 2) for row in (sure, unsure, unsure)]
+    assert TASK.joint_answers(logits[:1], Loss()).tolist() == [[[0, 0], [0, 0]]]
+    assert TASK.joint_answers(logits[1:], Loss()).tolist() == [[[1, 1], [1, 1]]]
+    mean = (torch.stack([sure, unsure, unsure]).softmax(dim=1)).mean(dim=0)
+    assert TASK.joint_answers(logits, Loss())[0, 0, 0] == mean.argmax()
+    assert sum(row.argmax() == mean.argmax() for row in (sure, unsure, unsure)) == 1
+
+
+def test_one_run_is_settled_by_its_logits_where_probabilities_round_to_ties() -> None:
+    logits = torch.tensor([[0.0, 1e-9, -5.0]]).view(1, 3, 1, 1)
+    assert TASK.probabilities(logits, Loss()).flatten().argmax() == 0
+    assert TASK.joint_answers([logits], Loss()).item() == TASK.answers(logits, Loss()).item() == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -48,3 +50,12 @@ class Classification:
     def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
         """Give class probabilities, float32 [n, classes]."""
         return probabilities(logits, loss).numpy()
+
+    def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Give class probabilities [n, classes]; see `losses.probabilities`."""
+        return probabilities(logits, loss)
+
+    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
+        """Give the mean of the class probabilities, summed in float64, as float32 [n, classes]."""
+        each = np.stack([self.answers(found, loss) for found in logits])
+        return each.astype(np.float64).mean(axis=0).astype(np.float32)

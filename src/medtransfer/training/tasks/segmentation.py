@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -71,3 +73,14 @@ class Segmentation:
     def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
         """Give each pixel's most probable class, uint8 [n, h, w]."""
         return logits.argmax(dim=1).to(torch.uint8).numpy()
+
+    def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Give each pixel's class probabilities [n, outputs, h, w]: the softmax."""
+        return logits.float().softmax(dim=1)
+
+    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
+        """Give each pixel's most probable class by the mean of the probabilities, uint8 [n, h, w]."""
+        if len(logits) == 1:  # a softmax rounds, and ties would be broken in another way
+            return self.answers(logits[0], loss)
+        mean = torch.stack([self.probabilities(found, loss) for found in logits]).double().mean(dim=0)
+        return self.answers(mean, loss)

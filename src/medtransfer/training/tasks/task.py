@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -47,3 +48,9 @@ class Task(Protocol):
 
     def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
         """Give what a network says of a batch: probabilities [n, classes], or class numbers of pixels [n, h, w]."""
+
+    def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Give the probabilities of the outputs, float32, of the shape of the logits, summing to 1 over dimension 1."""
+
+    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
+        """Give what several networks say of a batch by the mean of their probabilities; of one, its own answers."""
