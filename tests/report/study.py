@@ -267,18 +267,24 @@ def _published() -> pd.DataFrame:
 
 def _audit() -> dict[str, Any]:
     counts = dict.fromkeys(CLASSES, 8)
+    ranges = {"width": [300.0, 320.0, 640.0], "height": [240.0, 240.0, 240.0], "brightness": [60.0, 80.5, 99.0]}
+    looks = {"images": 20, **ranges, "modes": {"L": 18, "RGB": 2}, "file_types": {"png": 20}}
+    score = {"balanced_accuracy": 0.6, "low": 0.5, "high": 0.7}
     return {
         "images": 60,
         "left_out": 2,
         "groups": 30,
         "folds": 1,
-        "layout": {"kind": "class_folders"},
+        "layout": "class_folders",
         "modes": {"L": 60},
         "image_sizes": 3,
         "class_counts": dict.fromkeys(CLASSES, 20),
         "class_counts_by_split": {"test": counts, "train": counts, "val": counts},
-        "brightness_by_class": dict.fromkeys(CLASSES, 80.0),
-        "exact_duplicates": {"sets": 1, "files_too_many": 1, "contradictory": [["a", "b"]], "paths": []},
+        "classes_missing": {"val": [CLASSES[1]]},
+        "appearance": {"class": dict.fromkeys(CLASSES, looks), "split": dict.fromkeys(("train", "val", "test"), looks)},
+        "shortcuts": {"class": {"groups": 30, "chance": 1 / 3, "scores": {"all": score, "brightness": score}}},
+        "exact_duplicates": {"sets": 1, "contradictory_sets": 1},
         "near_duplicates": {"pairs": 3, "pairs_across_splits": 2, "contradictory_pairs": 1},
+        "masks": None,
         "crossing": {"groups": 2, "test": 3, "test_total": 24, "validation": 1, "validation_total": 12},
     }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
 from medtransfer.evaluation.curves import roc_points
@@ -41,8 +42,8 @@ def draw_learning_curves(axis: Axes, history: pd.DataFrame, quantity: str = "los
     """Draw a quantity of training views and validation images by epoch: each run thin, their mean thick."""
     for part, (images, colour) in LEARNING.items():
         column = f"{part}_{quantity}"
-        for _, run in history.groupby(["fold", "seed"]):
-            axis.plot(run["epoch"] + 1, run[column], color=colour, alpha=0.35, linewidth=0.7)
+        runs = [np.add(run.to_numpy(float), (1, 0)) for _, run in history.groupby(["fold", "seed"])[["epoch", column]]]
+        axis.add_collection(LineCollection(runs, colors=colour, alpha=0.35, linewidths=0.7))
         mean = history.groupby("epoch")[column].mean()
         axis.plot(mean.index + 1, mean, color=colour, label=images, marker="o" if len(mean) == 1 else None)
     axis.set(xlabel="epoch", ylabel=label)

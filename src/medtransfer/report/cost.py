@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from medtransfer.evaluation.names import LOWER_IS_BETTER
 from medtransfer.plotting import MUTED, Look, panels
 from medtransfer.report.labels import label_points
 from medtransfer.report.section import Material, Section
@@ -47,7 +48,8 @@ def cost_section(material: Material) -> Section | None:
     for quantity in (SIZE, *TIMES):
         if variants[quantity.column].isna().all():
             continue
-        front = pareto_front(variants[quantity.column].to_numpy(float), variants[found.metric].to_numpy(float))
+        worth = variants[found.metric].to_numpy(float) * (-1 if found.metric in LOWER_IS_BETTER else 1)
+        front = pareto_front(variants[quantity.column].to_numpy(float), worth)
         chosen = variants[front].sort_values(quantity.column)
         description = (
             f"{title_of(found.metric)} against {quantity.label}, {counted(len(variants), 'variant')}. "

@@ -16,7 +16,7 @@ from PIL import Image
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.report.section import Material, Section
 
-MOST_WRONG, MOST_OF_A_PAIR, MOST_IN_POOL = 40, 12, 240
+MOST_WRONG, MOST_OF_A_PAIR, MOST_IN_POOL = 40, 10, 240
 THUMBNAIL, QUALITY = 96, 55
 MOST_BYTES = 1_400_000
 """Of all thumbnails together: the page has to stay under 5 MB."""

@@ -16,8 +16,8 @@ from medtransfer.report.wording import counted
 
 WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.45, 0.08, 0.42, 0.24)
 COLUMNS, MOST_PANELS, LONGEST_NAME = 4, 40, 26
-CUT = 0.02
-"""The share of all values that may lie beyond the common scale."""
+CUT = 0.1
+"""The share of variants that may go beyond the common scale."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, top:
         axis.set_ylim(0, top)
         axis.set_title(shortened(name, LONGEST_NAME), fontsize=8.5)
         axis.locator_params(axis="x", integer=True, nbins=4)
+        axis.locator_params(axis="y", nbins=4)
         axis.tick_params(labelsize=7.5)
     if len(histories) > 1:
         axes[0].legend(fontsize=7)
@@ -76,7 +77,7 @@ def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, top:
 
 
 def _top(histories: list[pd.DataFrame], quantity: Quantity) -> float:
-    """Give where the common scale ends: above nearly all values, so that one outlier does not flatten the others."""
+    """Give where the common scale ends: above most variants' largest mean, so that one outlier flattens no other."""
     columns = [f"{part}_{quantity.name}" for part in LEARNING]
-    values = np.concatenate([history[columns].to_numpy(float).ravel() for history in histories])
-    return float(1.05 * np.nanquantile(values, 1 - CUT))
+    largest = [history.groupby("epoch")[columns].mean().to_numpy().max() for history in histories]
+    return float(1.05 * np.nanquantile(largest, 1 - CUT))

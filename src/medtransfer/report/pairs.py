@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from medtransfer.evaluation.figures import LONGEST_NAME, draw_confusion
-from medtransfer.plotting import panels
+from medtransfer.evaluation.figures import LEAST_WRITTEN
 from medtransfer.report.calibration import reliability_figure
 from medtransfer.report.images import image_choice
 from medtransfer.report.section import Material, Section, best_of_each_backbone
@@ -20,8 +17,8 @@ from medtransfer.report.wording import phrase_of
 MOST_VARIANTS = 40
 """The best ones: with more, the page would no longer open at once."""
 
-LETTER = 0.056
-"""Inches that a letter of a class's name takes."""
+MOST_CLASSES, MOST_CONFUSIONS = 30, 15
+"""With more classes, the commonest mistakes stand in the place of the matrix."""
 
 
 def pairs_section(material: Material) -> Section | None:
@@ -47,31 +44,45 @@ def pairs_section(material: Material) -> Section | None:
     return Section("pairs", "Two variants side by side", content)
 
 
-def confusion_figure(confusion: pd.DataFrame, classes: tuple[str, ...]) -> Figure:
-    """Draw one variant's confusion matrix; its size grows with the classes."""
-    longest = min(max(map(len, classes)), LONGEST_NAME)
-    side, names = float(np.clip(0.21 * len(classes), 2.0, 8.0)), LETTER * longest
-    left, bottom = names + 0.35, 0.72 * names + 0.38
-    figure, (axis,) = panels(1, 1, (left + side + 0.1, bottom + side + 0.1), (left, 0.1, bottom, 0.1))
+def confusion_rows(confusion: pd.DataFrame, classes: tuple[str, ...]) -> list[tuple[str, list[tuple[float, str]]]]:
+    """Give, for each label, the share of its images that were taken for each class, and the percentage to write."""
     counts = confusion.pivot_table(index="label", columns="predicted", values="count", aggfunc="sum", fill_value=0)
-    matrix = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy()
-    draw_confusion(axis, matrix, list(classes))
-    return figure
+    matrix = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy(float)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    return [
+        (name, [(round(share, 3), _percent(share)) for share in row]) for name, row in zip(classes, shares, strict=True)
+    ]
 
 
-def _details(material: Material, name: str, number: int) -> list[tuple[str, Markup]]:
+def frequent_confusions(confusion: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Give the labels that are most often taken for another class, where there are too many classes for a table."""
+    wrong = confusion[confusion["label"] != confusion["predicted"]]
+    ordered = wrong.sort_values("count", ascending=False, kind="stable").head(MOST_CONFUSIONS)
+    return [
+        (row["label"], row["predicted"], _percent(row["share"]) or "< 1")
+        for _, row in ordered.iterrows()
+        if row["count"]
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}" if share >= LEAST_WRITTEN else ""
+
+
+def _details(material: Material, name: str, number: int) -> dict[str, Any]:
     found = material.found
-    details = []
     confusion = found.confusion[found.confusion["variant"] == name]
-    if len(confusion):
-        figure = confusion_figure(confusion, found.classes)
-        title = "Confusion, in percent of a label's images"
-        details.append((title, inline_svg(figure, f"confusion-{number}", f"Confusion matrix of {name}")))
     reliability = found.reliability[found.reliability["variant"] == name]
+    many = len(found.classes) > MOST_CLASSES
+    figure = None
     if len(reliability):
-        figure = reliability_figure(reliability, "")
-        details.append(("Reliability", inline_svg(figure, f"believed-{number}", f"Reliability diagram of {name}")))
-    return details
+        description = f"Reliability diagram of {name}"
+        figure = inline_svg(reliability_figure(reliability, ""), f"believed-{number}", description)
+    return {
+        "confusion": confusion_rows(confusion, found.classes) if len(confusion) and not many else [],
+        "confusions": frequent_confusions(confusion) if many else [],
+        "reliability": figure,
+    }
 
 
 def _differences(pairs: pd.DataFrame, names: list[str], metric: str) -> dict[str, list[Any]]:

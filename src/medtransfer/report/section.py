@@ -55,7 +55,7 @@ class Material:
 
     def show(self, figure: Figure, name: str, description: str, folder: Path | None = None) -> Markup:
         """Write a figure as `NAME.png` for papers, to `plots/figures` unless told otherwise; give it for the page."""
-        save_png(figure, (folder or self.figures) / f"{name}.png", dpi=200)
+        save_png(figure, (folder or self.figures) / f"{name}.png", dpi=150)
         return inline_svg(figure, name, description)
 
 

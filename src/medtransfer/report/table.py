@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.rows import FACTORS, is_tied
+from medtransfer.evaluation.names import LOWER_IS_BETTER
 from medtransfer.report.section import Material, Section
 from medtransfer.report.wording import in_figures, in_interval, is_missing, p_alone, phrase_of, three_digits, title_of
 
@@ -51,7 +52,12 @@ def comparison_section(material: Material) -> Section:
     gap = Scale.around(table[["difference_low", "difference_high"]].to_numpy(float).ravel())
     rows = [_row(row, scales, gap, material) for _, row in _in_order(table).iterrows()]
     columns = [
-        {"title": title_of(name), "low": in_figures(scale.low, 2), "high": in_figures(scale.high, 2)}
+        {
+            "title": title_of(name),
+            "first": _first(name),
+            "low": in_figures(scale.low, 2),
+            "high": in_figures(scale.high, 2),
+        }
         for name, scale in scales.items()
     ]
     choices = {name: sorted(set(table[name].dropna())) for name in FACTORS}
@@ -69,6 +75,11 @@ def comparison_section(material: Material) -> Section:
         "differing": _differing(material.found.published),
     }
     return Section("comparison", "All variants", content)
+
+
+def _first(metric: str) -> str:
+    """Give the direction that a column is sorted in first: the best above."""
+    return "ascending" if metric in LOWER_IS_BETTER else "descending"
 
 
 def _scale(table: pd.DataFrame, metric: str) -> Scale:
