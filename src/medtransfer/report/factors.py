@@ -9,7 +9,7 @@ import pandas as pd
 
 from medtransfer.report.section import Material, Section
 from medtransfer.report.table import Scale
-from medtransfer.report.wording import in_figures, in_interval, p_alone, title_of
+from medtransfer.report.wording import in_figures, in_interval, p_alone, phrase_of
 
 
 def factors_section(material: Material) -> Section | None:
@@ -18,14 +18,25 @@ def factors_section(material: Material) -> Section | None:
     effects = effects[effects["metric"] == material.found.metric]
     if effects.empty:
         return None
+    effects = upwards(effects).sort_values("difference", ascending=False, kind="stable")
     scale = Scale.around(np.append(effects[["low", "high"]].to_numpy(float).ravel(), 0.0))
     factors = {
-        factor: [_row(row, scale) for _, row in rows.sort_values("difference", key=abs, ascending=False).iterrows()]
+        factor: [_row(row, scale) for _, row in rows.iterrows()]
         for factor, rows in effects.groupby("factor", sort=False)
     }
     ends = {"low": in_figures(scale.low, 2), "high": in_figures(scale.high, 2)}
-    content = {"factors": factors, "scale": ends, "metric": title_of(material.found.metric)}
+    content = {"factors": factors, "scale": ends, "metric": phrase_of(material.found.metric)}
     return Section("factors", "What each factor changes", content)
+
+
+def upwards(effects: pd.DataFrame) -> pd.DataFrame:
+    """Turn the pairs of levels whose difference is negative around, so that the better level stands first."""
+    turned = effects.rename(
+        columns={"a": "b", "b": "a", "low": "high", "high": "low", "smallest": "largest", "largest": "smallest"}
+    )
+    signed = ["difference", "low", "high", "smallest", "largest"]
+    turned[signed] = -turned[signed]
+    return effects.where(effects["difference"] >= 0, turned[effects.columns])
 
 
 def _row(row: pd.Series, scale: Scale) -> dict[str, Any]:
