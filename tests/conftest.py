@@ -36,7 +36,7 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Prepared]:
     """Give a function that writes a prepared set of any table and pixels, as `prepare` would lay it out.
 

@@ -16,7 +16,8 @@ from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.places import Places
 from medtransfer.comparison.writing import TABLES
 from medtransfer.errors import UserError
-from medtransfer.evaluation.predictions import read_predictions, write_predictions
+from medtransfer.evaluation.predictions import write_predictions
+from medtransfer.evaluation.reading import read_predictions
 from medtransfer.files import sha256_of_folder
 from medtransfer.study import Study
 

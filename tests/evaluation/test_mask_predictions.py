@@ -65,7 +65,7 @@ def test_rows_hold_the_masks_and_their_worth(pairs: Callable[..., Prepared], tmp
     found[1] = 0
     frame = mask_predictions_frame(prepared, rows, found, 0, 7, "test")
     read = MaskPredictions(write_rows(tmp_path / "p.parquet", [frame])).of_role("test")
-    assert MaskPredictions(pd.read_parquet(tmp_path / "p.parquet")).classes == ["class1", "class2"]
+    assert MaskPredictions(pd.read_parquet(tmp_path / "p.parquet")).own_columns == ["class1", "class2"]
     assert list(read.table["path"]) == list(prepared.table["path"][8:])
     for mask, expected in zip(read.table["mask"], found, strict=True):
         np.testing.assert_array_equal(decode_mask(mask), expected)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtransfer.evaluation.predictions import Predictions, predictions_frame, read_predictions, write_predictions
+from medtransfer.evaluation.predictions import Predictions, predictions_frame, write_predictions
+from medtransfer.evaluation.reading import read_predictions
 
 CLASSES = ["p_normal", "cyst, left", "größer"]
 

@@ -98,6 +98,18 @@ def _fetal_planes(images: list[Picture], folder: Path) -> None:
     pd.DataFrame(rows).to_csv(folder / "image_label.csv", index=False)
 
 
+def _xray_segmentation(images: list[Picture], folder: Path) -> None:
+    """Images and masks in twin folders, half of the masks with `_mask` behind their names, a few missing."""
+    for number, (file, _, patient, split) in enumerate(images):
+        name, behind = (
+            (f"CHNCXR_{patient:04}_{number}", "_mask") if patient % 2 else (f"MCUCXR_{patient:04}_{number}", "")
+        )
+        _copy(file, folder / "Lung Segmentation/CXR_png" / f"{name}.png")
+        if number % 9:
+            mask = file.parents[1] / "masks" / split / file.name
+            _copy(mask, folder / "Lung Segmentation/masks" / f"{name}{behind}.png")
+
+
 LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "fetal_head": _fetal_head,
     "fetal_head_grouped": _fetal_head,
@@ -105,4 +117,5 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "chest_xray_backbones": _chest_xray,
     "stroke_mri": _two_folders,
     "fetal_planes": _fetal_planes,
+    "xray_segmentation": _xray_segmentation,
 }

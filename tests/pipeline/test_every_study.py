@@ -27,4 +27,5 @@ def test_a_study_runs_from_use_to_the_table(fresh: Project, tmp_path: Path, root
     variants = set(read_study(fresh.folder / "params.yaml").variants)
     table = pd.read_csv(fresh.folder / "metrics/comparison.csv")
     assert set(table["variant"][table["kind"] == "variant"]) == variants
-    assert table["accuracy"][table["kind"] == "variant"].between(0, 1).all()
+    metric = read_study(path).params.comparison.metric
+    assert table[metric][table["kind"] == "variant"].between(0, 1).all()

@@ -16,23 +16,43 @@ from medtransfer.comparison.cost import cost_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.inputs import Inputs, read_folds, read_inputs
 from medtransfer.comparison.learning import learning_table
-from medtransfer.comparison.metrics import HEADLINE
 from medtransfer.comparison.operating import decision_curves, operating_points, treating_without_a_model
-from medtransfer.comparison.outcomes import classification_outcomes
+from medtransfer.comparison.outcomes import outcomes_of
 from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.places import HERE, Places
-from medtransfer.comparison.results import OPERATING, Comparison
+from medtransfer.comparison.results import (
+    CALIBRATION,
+    CONFUSION,
+    CURVES,
+    IMAGES,
+    OPERATING,
+    PER_CLASS,
+    RELIABILITY,
+    Comparison,
+)
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.predictions import Predictions
+from medtransfer.evaluation.reading import AnyPredictions
 from medtransfer.hardware import cpu_count
 from medtransfer.seeding import generator
-from medtransfer.study import BASELINES, Study
+from medtransfer.study import BASELINES, RULES, Study
 
 Tables = dict[str, pd.DataFrame]
+
+OF_CLASSES = {
+    "calibration": CALIBRATION,
+    "reliability": RELIABILITY,
+    "operating": OPERATING,
+    "curves": CURVES,
+    "per_class": PER_CLASS,
+    "confusion": CONFUSION,
+    "images": IMAGES,
+}
+"""The tables that only a task with classes of images has."""
 
 
 def compare(study: Study, places: Places = HERE) -> Comparison:
@@ -51,7 +71,8 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     inputs = read_inputs(study, places)
     test = _test_set(study, inputs)
     settings = study.params.comparison
-    metrics = (settings.metric, *(name for name in HEADLINE if name != settings.metric))
+    headline = RULES[study.params.study.task].headline
+    metrics = (settings.metric, *(name for name in headline if name != settings.metric))
     parts = _in_parallel(partial(_examine, study, test), inputs.predictions)
     scores = {name: part.scores for name, part in parts.items()}
     of_variants = {name: scores[name] for name in study.variants}
@@ -95,24 +116,32 @@ class Part:
 
 def _test_set(study: Study, inputs: Inputs) -> TestSet:
     tests = next(iter(inputs.predictions.values())).of_role("test")
+    classes = tuple(tests.classes) if isinstance(tests, Predictions) else ()
     rng = generator("bootstrap", study.params.study.seed)
-    return draw_test_set(tests.images, tuple(tests.classes), study.params.comparison.resamples, rng)
+    return draw_test_set(tests.images, classes, study.params.comparison.resamples, rng)
 
 
-def _examine(study: Study, test: TestSet, name: str, predictions: Predictions) -> Part:
-    """Score a variant or baseline; calibration, curves and the like are for variants alone."""
+def _examine(study: Study, test: TestSet, name: str, predictions: AnyPredictions) -> Part:
+    """Score a variant or baseline; where images have classes, make its rows of their tables too."""
+    scores = score(outcomes_of(predictions.of_role("test")), test, study.params.comparison.confidence)
+    if isinstance(predictions, Predictions):
+        return Part(scores, _of_classes(study, test, name, predictions, scores))
+    return Part(scores, {table: pd.DataFrame(columns=columns) for table, columns in OF_CLASSES.items()})
+
+
+def _of_classes(study: Study, test: TestSet, name: str, predictions: Predictions, scores: Scores) -> Tables:
+    """Make the rows of the tables of classes; calibration, curves and the like are for variants alone."""
     confidence = study.params.comparison.confidence
     tests = predictions.of_role("test")
-    scores = score(classification_outcomes(tests), test, confidence)
     tables: Tables = {"per_class": per_class_table(name, scores, test)}
     if name in BASELINES:
-        return Part(scores, tables)
+        return tables
     calibration, bins = calibration_tables(name, predictions, test, study.params.study.seed, confidence)
     curves, operating = [curve_table(name, tests)], pd.DataFrame(columns=OPERATING)
     if len(test.classes) == 2:
         operating = operating_points(name, predictions, test, confidence)
         curves.append(decision_curves(name, predictions, test, confidence))
-    tables |= {
+    return tables | {
         "calibration": calibration,
         "reliability": bins,
         "operating": operating,
@@ -120,10 +149,11 @@ def _examine(study: Study, test: TestSet, name: str, predictions: Predictions) -
         "confusion": confusion_table(name, tests),
         "images": image_table(name, tests),
     }
-    return Part(scores, tables)
 
 
-def _in_parallel(examine: Callable[[str, Predictions], Part], predictions: dict[str, Predictions]) -> dict[str, Part]:
+def _in_parallel(
+    examine: Callable[[str, AnyPredictions], Part], predictions: dict[str, AnyPredictions]
+) -> dict[str, Part]:
     """Examine all variants on all processors; a thread each, because the arrays' own threads sum in another order."""
     with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
         parts = pool.map(examine, predictions, predictions.values())

@@ -16,7 +16,7 @@ from medtransfer.comparison.pairs import Folds
 from medtransfer.comparison.places import Places
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import UserError
-from medtransfer.evaluation.predictions import Predictions, read_predictions
+from medtransfer.evaluation.reading import AnyPredictions, read_predictions
 from medtransfer.study import BASELINES, Study
 
 
@@ -24,7 +24,7 @@ from medtransfer.study import BASELINES, Study
 class Inputs:
     """Files read: predictions and metrics by variant and baseline, cards by variant, and what `prepare` found."""
 
-    predictions: dict[str, Predictions]
+    predictions: dict[str, AnyPredictions]
     metrics: dict[str, dict[str, Any]]
     cards: dict[str, dict[str, Any]]
     about: dict[str, Any]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medtransfer.comparison.statistics.intervals import SHARE, Bounds
+from medtransfer.study import RULES
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,13 @@ class Metric:
 
     over: what it is a mean of, which decides how many degrees of freedom its standard error has: `images`, `classes`,
     each measured on its own images, or `pairs` of images of a class and of the others.
+    lower_is_better: whether the best variant is the one with the least.
     """
 
     title: str
     over: Literal["images", "classes", "pairs"] = "images"
     bounds: Bounds = SHARE
+    lower_is_better: bool = False
 
 
 METRICS = {
@@ -35,12 +38,21 @@ METRICS = {
     "pr_auc": Metric("PR-AUC", "pairs"),
     "mcc": Metric("MCC", bounds=Bounds(-1.0, 1.0)),
     "kappa": Metric("Kappa", bounds=Bounds(-1.0, 1.0)),
-    "log_loss": Metric("Log loss", bounds=Bounds(0.0, math.inf)),
-    "brier": Metric("Brier score", bounds=Bounds(0.0, math.inf)),
+    "log_loss": Metric("Log loss", bounds=Bounds(0.0, math.inf), lower_is_better=True),
+    "brier": Metric("Brier score", bounds=Bounds(0.0, math.inf), lower_is_better=True),
+    "dice": Metric("Dice"),
+    "iou": Metric("IoU"),
+    "precision": Metric("Precision"),
+    "recall": Metric("Recall"),
+    "hd95": Metric("HD95", bounds=Bounds(0.0, math.inf), lower_is_better=True),
+    "assd": Metric("ASSD", bounds=Bounds(0.0, math.inf), lower_is_better=True),
 }
 
-HEADLINE = ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "roc_auc")
+HEADLINE = RULES["classification"].headline
 """The metrics of the main table, which variants are also compared by."""
+
+SUMMARY = {"classification": ("accuracy", "f1_macro", "roc_auc"), "segmentation": ("dice", "hd95")}
+"""The metrics that `dvc metrics diff` shows, for each task."""
 
 
 TITLES = {name: metric.title for name, metric in METRICS.items()} | {"ece": "ECE"}

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from medtransfer.evaluation.classification import LEAST_PROBABILITY
+from medtransfer.evaluation.mask_predictions import MaskPredictions
+from medtransfer.evaluation.names import MASK_METRICS
 from medtransfer.evaluation.predictions import Predictions
+from medtransfer.evaluation.reading import AnyPredictions
 
 
 @dataclass(frozen=True)
 class Outcomes:
     """The test images as each run of a variant saw them, in the order of the test set.
 
-    values: metrics that are a mean over images, float [runs, images] each. labels: int [images], and
-    probabilities [runs, images, classes], for the metrics of predicted classes and of ranks; None where the
-    task has no classes.
+    values: metrics that are a mean over images, float [runs, images] each, nan where an image has none. labels: int
+    [images], and probabilities [runs, images, classes], for the metrics of predicted classes and of ranks; None
+    where the task has no classes.
     """
 
     values: dict[str, np.ndarray] = field(default_factory=dict)
@@ -29,6 +32,13 @@ class Outcomes:
         if self.labels is None or self.probabilities is None:
             return None
         return np.asarray(self.probabilities.argmax(axis=2) == self.labels)
+
+
+def outcomes_of(test: AnyPredictions) -> Outcomes:
+    """Read the outcomes of a variant off its test predictions."""
+    if isinstance(test, MaskPredictions):
+        return Outcomes({metric: test.values(metric) for metric in MASK_METRICS})
+    return classification_outcomes(test)
 
 
 def classification_outcomes(test: Predictions) -> Outcomes:

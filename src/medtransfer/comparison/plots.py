@@ -16,13 +16,15 @@ CURVE_FILES = {
 
 
 def write_plots(folder: Path, found: Comparison) -> None:
-    """Write one file of each kind of points that the task has; rows bear their variant."""
+    """Write one file of each kind of points; rows bear their variant.
+
+    One that the task has none of is written with its header alone: `dvc.yaml` names them for every task.
+    """
     tables = {"learning_curves": found.learning, "confusion": found.confusion, "reliability": found.reliability}
     for curve, (name, x, y) in CURVE_FILES.items():
         points = found.curves[found.curves["curve"] == curve]
         tables[name] = points[["variant", "x", "y"]].rename(columns={"x": x, "y": y})
     with atomic_folder(folder) as temporary:
         for name, table in tables.items():
-            if not table.empty:
-                text = table.to_csv(index=False, float_format="%.5g", lineterminator="\n")
-                write_text(temporary / f"{name}.csv", text)
+            text = table.to_csv(index=False, float_format="%.5g", lineterminator="\n")
+            write_text(temporary / f"{name}.csv", text)

@@ -33,7 +33,7 @@ PER_CLASS = (
     "recall_high", "f1", "f1_low", "f1_high",
 )  # fmt: skip
 CONFUSION = ("variant", "label", "predicted", "count", "share")
-LEARNING = ("variant", "epoch", "train_loss", "validation_loss", "validation_accuracy")
+LEARNING = ("variant", "epoch", "train_loss", "validation_loss", "validation_score")
 IMAGES = ("variant", "path", "group", "label", "predicted", "right", "probability")
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
@@ -92,7 +92,8 @@ class Comparison:
         `treat all` and `treat none` as variants).
     per_class: a row a variant, or baseline, and class: its test images and groups; precision, recall, f1.
     confusion: a row a variant, label and predicted class: count over all runs, share of the label's.
-    learning: a row a variant and epoch, mean over runs. costs: a row a variant, see `cost_table`.
+    learning: a row a variant and epoch, mean over runs; the score is accuracy or Dice.
+    costs: a row a variant, see `cost_table`.
     images: a row a variant and test image: right (share of runs), predicted (by the mean probabilities),
         probability (mean, of the image's label).
     published: a row a published figure: ours with its interval, and whether that excludes it (`differs`).

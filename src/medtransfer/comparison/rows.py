@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.inputs import Inputs
+from medtransfer.comparison.metrics import METRICS
 from medtransfer.comparison.results import PUBLISHED, Verdict, frame
 from medtransfer.comparison.scores import Scores
 from medtransfer.study import Reference, Study
@@ -20,7 +21,7 @@ def comparison_table(study: Study, scores: dict[str, Scores], pairs: pd.DataFram
     """Make the table, a row a variant, baseline and published line; see `Comparison.table`."""
     metric = study.params.comparison.metric
     values = {name: scores[name].estimates[metric].value for name in study.variants}
-    best = max(values, key=lambda name: values[name])
+    best = min(values, key=lambda name: sort_key(metric, values[name]))
     to_best = differences_to(best, pairs[pairs["metric"] == metric])
     rows = []
     for name, found in scores.items():
@@ -32,6 +33,11 @@ def comparison_table(study: Study, scores: dict[str, Scores], pairs: pd.DataFram
         further = {key: value for key, value in inputs.metrics[name]["mean"].items() if key not in found.estimates}
         rows.append(row | _estimates(found) | further)
     return _in_order(rows + _published_rows(study.params.comparison.reference), metric)
+
+
+def sort_key(metric: str, value: Any) -> Any:
+    """Give what is the less, the better a value of a metric is."""
+    return value if METRICS[metric].lower_is_better else -value
 
 
 def differences_to(best: str, pairs: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -108,7 +114,7 @@ def _in_order(rows: list[dict[str, Any]], metric: str) -> pd.DataFrame:
     """Put the rows into a table: variants, baselines, published, each from the best to the worst."""
     table = pd.DataFrame(rows)
     rank = table["kind"].map({"variant": 0, "baseline": 1, "published": 2})
-    keys = pd.DataFrame({"kind": rank, "value": -table[metric].fillna(-1.0)})
+    keys = pd.DataFrame({"kind": rank, "value": sort_key(metric, table[metric]).fillna(np.inf)})
     ordered = table.loc[keys.sort_values(["kind", "value"], kind="stable").index].reset_index(drop=True)
     first = ["variant", "kind", *FACTORS, "runs"]
     last = [*SIZES, *(name for name in ordered if name.startswith("difference_")), "p_corrected", "tied_with_best"]

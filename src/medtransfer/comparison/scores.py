@@ -73,7 +73,7 @@ def score(outcomes: Outcomes, test: TestSet, confidence: float) -> Scores:
 
 def _compute(outcomes: Outcomes, resamples: Resamples) -> tuple[dict[str, np.ndarray], list[ClassCounts]]:
     """Give each metric [runs, resamples], and the counts by class of each run."""
-    found = {name: resamples.means(values.T).T for name, values in outcomes.values.items()}
+    found = {name: resamples.means_of_known(values.T).T for name, values in outcomes.values.items()}
     if outcomes.labels is None or outcomes.probabilities is None:
         return found, []
     classes = outcomes.probabilities.shape[2]

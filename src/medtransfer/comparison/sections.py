@@ -96,7 +96,21 @@ def _legend(found: Comparison) -> str:
         f"SD runs: what another training would change in {title}; SE images: what other test images would. p: of the "
         "paired difference from the best, corrected by Holm's rule over all pairs of variants; where it is "
         f"{1 - found.confidence:.2g} or more, the variant is tied with the best, which is marked =. "
-        "Baselines train no network. All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
+        f"Baselines train no network. {_masks_legend(found)}"
+        "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
+    )
+
+
+def _masks_legend(found: Comparison) -> str:
+    """Say in which unit lengths are, and what is measured where a mask is empty; nothing where there are no masks."""
+    if "dice" not in found.metrics:
+        return ""
+    unit = {"px": "pixels of the original images", "mm": "mm"}[found.about["masks"]["unit"]]
+    return (
+        f"HD95 and ASSD are in {unit}; less is better. Every metric is measured image by image and averaged. Where "
+        "true and found mask are both empty, Dice and IoU are 1, distances are 0, precision and recall are left out; "
+        "where one is, Dice, IoU and precision are 0, recall is 0 or, without a truth, left out, and distances are the "
+        "image's diagonal. "
     )
 
 

@@ -9,12 +9,12 @@ import pandas as pd
 from medtransfer.comparison.cost import cost_page
 from medtransfer.comparison.latex import comparison_tables
 from medtransfer.comparison.markdown import comparison_page
+from medtransfer.comparison.metrics import SUMMARY
 from medtransfer.comparison.places import Places
 from medtransfer.comparison.plots import write_plots
 from medtransfer.comparison.results import Comparison
 from medtransfer.files import atomic_folder, write_json, write_text
 
-SUMMARY = ("accuracy", "f1_macro", "roc_auc")
 TABLES = ("pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "published")
 
 
@@ -35,7 +35,7 @@ def write_comparison(found: Comparison, places: Places) -> None:
 
 def _summary(found: Comparison) -> dict[str, dict[str, float]]:
     """Give the few numbers of each variant that `dvc metrics diff` shows."""
-    wanted = dict.fromkeys((*SUMMARY, found.metric))
+    wanted = dict.fromkeys((*SUMMARY[found.study.params.study.task], found.metric))
     rows = found.table[found.table["kind"] == "variant"].set_index("variant")
     return {
         name: {metric: round(float(rows.loc[name, metric]), 4) for metric in wanted} for name in found.study.variants

@@ -40,8 +40,8 @@ class MaskPredictions:
         return images_of(self.table, ["path", "group"])
 
     @property
-    def classes(self) -> list[str]:
-        """Name the classes that have columns of their own; empty where there is one."""
+    def own_columns(self) -> list[str]:
+        """Name the classes of the masks that have columns of their own; none where there is one class."""
         start = f"{MASK_METRICS[0]}{SEPARATOR}"
         return [name.removeprefix(start) for name in self.table.columns if name.startswith(start)]
 

@@ -94,8 +94,3 @@ def write_rows(path: Path, frames: list[pd.DataFrame]) -> pd.DataFrame:
 def write_predictions(path: Path, frames: list[pd.DataFrame]) -> Predictions:
     """Write the rows of all runs of a classification; see `write_rows`."""
     return Predictions(write_rows(path, frames))
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Read predictions that `write_predictions` wrote."""
-    return Predictions(pd.read_parquet(path))

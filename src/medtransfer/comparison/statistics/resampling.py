@@ -51,6 +51,14 @@ class Resamples:
         """Average values [images, columns] over the images of each resample: [resamples, columns]."""
         return self.totals(values) / self.images
 
+    def means_of_known(self, values: np.ndarray) -> np.ndarray:
+        """Average values [images, columns] that may be nan over those that are not; nan where a resample has none."""
+        known = np.isfinite(values)
+        if known.all():
+            return self.means(values)
+        with np.errstate(invalid="ignore"):
+            return self.totals(np.where(known, values, 0.0)) / self.totals(known)
+
     @cached_property
     def _members(self) -> csr_array:
         """Which images [columns] are of which group [rows]."""
