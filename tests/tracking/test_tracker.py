@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +37,6 @@ with Tracker("study", "variant") as tracker:
     print("running", flush=True)
     time.sleep(float(sys.argv[1]))
 """
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a store whose schema is there: making it takes MLflow seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(folder))
-        VariantLog("template", "none", process_name(), {}).start({}, "none", "none")
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def store(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    shutil.copyfile(migrated, tmp_path / "mlflow.db")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MEDTRANSFER_TRACKING", raising=False)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yield tmp_path
 
 
 def runs(store: Path, study: str = "study") -> list[Any]:

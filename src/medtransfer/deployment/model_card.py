@@ -13,7 +13,7 @@ import pandas as pd
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.onnx_file import INPUT, OUTPUT, output_shape, preprocessing
+from medtransfer.evaluation.interface import INPUT, OUTPUT, output_shape, preprocessing
 from medtransfer.markdown import in_figures, markdown_table
 from medtransfer.study import Strategy, load_study
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from medtransfer.tracking.logged_model import log_model
 from medtransfer.tracking.origin import is_gone, repository_root
 
 MOST_MODEL_MB = 100
@@ -87,25 +88,14 @@ class VariantLog:
             self._log_metrics(run, {f"test_{key}": value for key, value in values.items() if value is not None}, 0)
         self._client.log_artifact(parent, figure)
         if card["parameters"] * BYTES_A_PARAMETER / 1e6 <= MOST_MODEL_MB:
-            self._log_model(parent, folder, card["runs"][0])
+            first = card["runs"][0]
+            log_model(parent, Path(folder), (first["fold"], first["seed"]))
 
     def close(self, status: str) -> None:
         """Close all runs that were opened."""
         for run in (*self._children.values(), self._parent):
             if run:
                 self._client.set_terminated(run, status=status)
-
-    def _log_model(self, parent: str, folder: str, run: dict[str, int]) -> None:
-        """Log the model of one run, as a pickle: tracing it to the safer pt2 takes longer than its training."""
-        import mlflow
-
-        from medtransfer.training.model_files import load_run
-
-        network = load_run(Path(folder), **run)
-        with mlflow.start_run(run_id=parent):
-            mlflow.pytorch.log_model(
-                network, name="model", pip_requirements=["medtransfer"], serialization_format="pickle"
-            )
 
     def _connect(self) -> None:
         """Open the store and find or make the study's experiment.

@@ -1,0 +1,31 @@
+"""An MLflow store of a test's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medtransfer.tracking.origin import process_name
+from medtransfer.tracking.variant_log import VariantLog
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a store whose schema is there: making it takes MLflow seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        VariantLog("template", "none", process_name(), {}).start({}, "none", "none")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of a store whose schema is there, with tracking on."""
+    shutil.copyfile(migrated, tmp_path / "mlflow.db")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MEDTRANSFER_TRACKING", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
