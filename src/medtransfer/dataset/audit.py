@@ -40,7 +40,6 @@ def audit_of(
             for split, counts in by_split.items()
             if (missing := sorted(set(prepared.classes) - set(counts)))
         },
-        "brightness_by_class": table.groupby("label")["brightness"].mean().round(1).to_dict(),
         "appearance": {"class": appearance_by(table, "label"), "split": appearance_by(table, "split")},
         "shortcuts": {shortcut.target: shortcut.as_json() for shortcut in shortcuts},
         "folds": prepared.folds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from medtransfer.dataset.leakage import Crossing
 from medtransfer.dataset.shortcuts import ALL, MEASURES
 from medtransfer.markdown import in_figures, markdown_table
 
@@ -64,11 +65,7 @@ def _duplicates(audit: dict[str, Any]) -> Iterator[str]:
         "mirrored. Some of both stand side by side in `plots/duplicates.png`."
     )
     if crossing and crossing["groups"]:
-        yield (
-            f"As published, {crossing['groups']:,} groups stand in more than one split: {crossing['test']:,} of "
-            f"{crossing['test_total']:,} test images and {crossing['validation']:,} of "
-            f"{crossing['validation_total']:,} validation images have a sibling elsewhere."
-        )
+        yield f"As published, {Crossing(**crossing).sentence()}."
     yield from _listed("Exact duplicates with differing labels", exact["contradictory"], exact["contradictory_sets"])
     if near["contradictory_classes"]:
         counts = ", ".join(f"{names} ({count:,})" for names, count in near["contradictory_classes"].items())
