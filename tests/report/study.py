@@ -185,7 +185,10 @@ def _pairs() -> pd.DataFrame:
         for b in VARIANTS[number + 1 :]:
             gap = ACCURACY[a] - ACCURACY[b]
             row = {"metric": "accuracy", "a": a, "b": b, "difference": gap, "low": gap - 0.1, "high": gap + 0.1}
-            rows.append(row | {"p": 0.01, "p_corrected": 0.4 if gap < 0.1 else 0.012, "different": gap >= 0.1})
+            rows.append(
+                row
+                | {"p": 0.01, "mcnemar_p": 0.02, "p_corrected": 0.4 if gap < 0.1 else 0.012, "different": gap >= 0.1}
+            )
     return frame(PAIRS, rows)
 
 

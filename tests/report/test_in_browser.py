@@ -108,9 +108,9 @@ def test_two_chosen_variants_show_their_difference_their_figures_and_the_images_
     first, second = (Select(browser.one(f"select[data-side={side}]")) for side in "ab")
     assert (first.first_selected_option.text, second.first_selected_option.text) == ("resnet_frozen", "small_frozen")
     second.select_by_visible_text("small_tuned")
-    told = browser.one("#difference").text
-    assert told.startswith("resnet_frozen − small_tuned: accuracy .400 [.300, .500], p = .012")
-    assert "the difference is real" in told
+    assert browser.one("#differences tbody tr").text == (
+        "Accuracy .900 .500 .400 [.300, .500] .012 more than chance McNemar's test: p = .020"
+    )
     assert len(browser.all("#pane-b svg")) == 1
     assert len(browser.all("#pane-b table.confusion td")) == 9
     only_first = browser.one("#only-a")
@@ -118,9 +118,9 @@ def test_two_chosen_variants_show_their_difference_their_figures_and_the_images_
     assert len(browser.all("#only-a img")) == 10
     assert browser.all("#only-b img") == []
     first.select_by_visible_text("small_tuned")
-    assert browser.one("#difference").text == "Choose two different variants."
+    assert browser.one("#differences").text == "Choose two different variants."
     second.select_by_visible_text("resnet_frozen")
-    assert browser.one("#difference").text.startswith("small_tuned − resnet_frozen: accuracy −.400 [−.500, −.300]")
+    assert "Accuracy .500 .900 −.400 [−.500, −.300]" in browser.one("#differences tbody").text
 
 
 def test_one_measure_of_the_classes_is_shown_at_a_time(browser: Browser) -> None:

@@ -55,5 +55,7 @@ def test_a_pair_is_found_whichever_way_the_table_has_it(material: Material, turn
     turned_material = Material(make_comparison(pairs=pairs), material.places)
     pairs_section(turned_material)
     assert turned_material.script["compared"] == list(VARIANTS)
+    assert turned_material.script["values"][0] == [0.9, 0.95]
+    assert turned_material.script["pairs"]["0 2"][1] is None  # the table of pairs says nothing of ROC-AUC
     assert len(turned_material.script["pairs"]) == 6
-    assert turned_material.script["pairs"]["0 2"] == pytest.approx([0.3, 0.2, 0.4, 0.012, True])
+    assert turned_material.script["pairs"]["0 2"][0] == [0.3, 0.2, 0.4, 0.012, True, [["McNemar's test", 0.02]]]

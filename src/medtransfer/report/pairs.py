@@ -12,10 +12,17 @@ from medtransfer.report.calibration import reliability_figure
 from medtransfer.report.images import image_choice
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.svg import inline_svg
-from medtransfer.report.wording import phrase_of
+from medtransfer.report.wording import is_missing, title_of
 
 MOST_VARIANTS = 40
 """The best ones: with more, the page would no longer open at once."""
+
+FURTHER_TESTS = {
+    "mcnemar_p": "McNemar's test",
+    "delong_p": "DeLong's test",
+    "resampled_t_p": "corrected resampled t-test",
+}
+"""Tests that stand beside the one that decides, by their columns."""
 
 MOST_CLASSES, MOST_CONFUSIONS = 30, 15
 """With more classes, the commonest mistakes stand in the place of the matrix."""
@@ -26,10 +33,13 @@ def pairs_section(material: Material) -> Section | None:
     names = material.names[:MOST_VARIANTS]
     if len(names) < 2:
         return None
+    table, metrics = material.found.table, material.found.metrics
+    values = table[table["kind"] == "variant"].set_index("variant").loc[names, list(metrics)]
     material.script.update(
         compared=names,
-        metric=phrase_of(material.found.metric),
-        pairs=_differences(material.found.pairs, names, material.found.metric),
+        metrics=[title_of(metric) for metric in metrics],
+        values=[[_number(value) for value in row] for row in values.to_numpy(float)],
+        pairs=_differences(material.found.pairs, names, metrics),
         **image_choice(material, names),
     )
     firsts = [name for name in best_of_each_backbone(material) if name in names]
@@ -85,17 +95,27 @@ def _details(material: Material, name: str, number: int) -> dict[str, Any]:
     }
 
 
-def _differences(pairs: pd.DataFrame, names: list[str], metric: str) -> dict[str, list[Any]]:
-    """Give difference, interval, corrected p value of each pair, by the numbers of both, the smaller first."""
+def _differences(pairs: pd.DataFrame, names: list[str], metrics: tuple[str, ...]) -> dict[str, list[Any]]:
+    """Give, for each pair of numbers, the smaller first, and each metric: difference, interval, tests.
+
+    A metric's list is [difference, low, high, corrected p, whether different, [[another test, its p], ...]].
+    """
     place = {name: number for number, name in enumerate(names)}
-    found = {}
-    for _, row in pairs[pairs["metric"] == metric].iterrows():
+    found: dict[str, list[Any]] = {}
+    for row in pairs[pairs["metric"].isin(metrics)].to_dict("records"):
         if row["a"] not in place or row["b"] not in place:
             continue
         a, b = place[row["a"]], place[row["b"]]
         values = [row["difference"], row["low"], row["high"]]
         if a > b:
             values = [-row["difference"], -row["high"], -row["low"]]
-        numbers = [*(round(float(value), 4) for value in values), float(f"{row['p_corrected']:.3g}")]
-        found[f"{min(a, b)} {max(a, b)}"] = [*numbers, bool(row["different"])]
+        further = [[title, _number(row[name])] for name, title in FURTHER_TESTS.items() if not is_missing(row[name])]
+        numbers = [*(_number(value) for value in values), _number(row["p_corrected"])]
+        line = found.setdefault(f"{min(a, b)} {max(a, b)}", [None] * len(metrics))
+        line[metrics.index(row["metric"])] = [*numbers, bool(row["different"]), further]
     return found
+
+
+def _number(value: float) -> float | None:
+    """Give a number with the digits that are shown, None where it is not defined: JSON has no word for it."""
+    return None if is_missing(value) else float(f"{value:.4g}")

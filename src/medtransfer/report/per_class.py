@@ -33,5 +33,5 @@ def per_class_section(material: Material) -> Section | None:
 def _cell(row: pd.Series | None, measure: str) -> dict[str, Any]:
     if row is None or is_missing(row[measure]):
         return {"value": "", "text": "–", "interval": ""}
-    interval = in_interval(row.get(f"{measure}_low"), row.get(f"{measure}_high"))
+    interval = in_interval(row.get(f"{measure}_low"), row.get(f"{measure}_high"), digits=2)
     return {"value": f"{row[measure]:.4g}", "text": in_figures(row[measure], 2), "interval": interval}

@@ -41,9 +41,9 @@ def phrase_of(metric: str) -> str:
     return title[0].lower() + title[1:] if title[1:2].islower() else title
 
 
-def in_interval(low: Any, high: Any) -> str:
+def in_interval(low: Any, high: Any, digits: int = 3) -> str:
     """Write an interval as `[.501, .723]`, or nothing where there is none."""
-    return "" if is_missing(low) or is_missing(high) else f"[{in_figures(low)}, {in_figures(high)}]"
+    return "" if is_missing(low) or is_missing(high) else f"[{in_figures(low, digits)}, {in_figures(high, digits)}]"
 
 
 def p_value(value: Any) -> str:

@@ -103,21 +103,32 @@ function showSides() {
     pane.querySelector("h3").textContent = data.compared[select.value];
     pane.querySelector("div").replaceChildren(template.content.cloneNode(true));
   }
-  document.getElementById("difference").textContent = describePair(a, b);
+  showDifferences(a, b);
   if (data.images.length) {
     showImages("only-a", a, b);
     showImages("only-b", b, a);
   }
 }
-const figures = (value) => value.toFixed(3).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
-function describePair(a, b) {
+const figures = (value) => value === null ? "–" : value.toFixed(3).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
+const sign = (p) => p < 0.001 ? "< .001" : p > 0.999 ? "> .999" : `= ${figures(p)}`;
+function showDifferences(a, b) {
   const pair = data.pairs[`${Math.min(a, b)} ${Math.max(a, b)}`];
-  if (!pair) return "Choose two different variants.";
-  const [difference, low, high] = a < b ? pair : [-pair[0], -pair[2], -pair[1]];
-  const p = pair[3] < 0.001 ? "< .001" : pair[3] > 0.999 ? "> .999" : `= ${figures(pair[3])}`;
-  const verdict = pair[4] ? "the difference is real" : "the difference may be chance";
-  return `${data.compared[a]} − ${data.compared[b]}: ${data.metric} ${figures(difference)} ` +
-    `[${figures(low)}, ${figures(high)}], p ${p}, corrected for all pairs: ${verdict}.`;
+  const holder = document.getElementById("differences");
+  holder.querySelector("p").textContent = pair ? "" : "Choose two different variants.";
+  holder.querySelector("table").hidden = !pair;
+  holder.querySelector("tbody").replaceChildren(...(pair ?? []).flatMap((line, number) => line ? [differenceRow(line, number, a, b)] : []));
+}
+function differenceRow([difference, low, high, p, different, further], number, a, b) {
+  const [gap, from, to] = a < b ? [difference, low, high] : [-difference, -high, -low];
+  const row = element("tr");
+  const heading = element("th", data.metrics[number], { scope: "row" });
+  const others = further.map(([name, value]) => `${name}: p ${sign(value)}`).join("; ");
+  const cells = [
+    figures(data.values[a][number]), figures(data.values[b][number]), `${figures(gap)} [${figures(from)}, ${figures(to)}]`,
+    p === null ? "–" : sign(p).replace("= ", ""), different ? "more than chance" : "may be chance", others,
+  ];
+  row.append(heading, ...cells.map((text) => element("td", text)));
+  return row;
 }
 function showImages(place, right, wrong) {
   const holder = document.getElementById(place);
