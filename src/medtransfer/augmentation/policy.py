@@ -18,7 +18,6 @@ from medtransfer.study import Policy, near
 
 cv2.setNumThreads(1)  # views are drawn in threads of our own; OpenCV's would compete with them
 
-
 TEST_DRAWS = 4
 """A transform of random size may keep the size by chance once, but hardly in every draw."""
 TEST_CLASSES = (0, 200)
