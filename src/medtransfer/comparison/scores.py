@@ -77,9 +77,7 @@ def _compute(outcomes: Outcomes, resamples: Resamples) -> tuple[dict[str, np.nda
     if outcomes.labels is None or outcomes.probabilities is None:
         return found, []
     classes = outcomes.probabilities.shape[2]
-    counts = [
-        count_classes(outcomes.labels, scores.argmax(axis=1), classes, resamples) for scores in outcomes.probabilities
-    ]
+    counts = count_classes(outcomes.labels, outcomes.probabilities.argmax(axis=2), classes, resamples)
     found |= {name: np.stack([metric(run) for run in counts]) for name, metric in CLASS_METRICS.items()}
     areas = [macro_areas(outcomes.labels, scores, resamples) for scores in outcomes.probabilities]
     found["roc_auc"] = np.stack([area.roc for area in areas])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import confusion_matrix_at_thresholds, roc_curve
+from sklearn.metrics import roc_curve
 
 MOST_POINTS = 101
 
@@ -36,7 +36,10 @@ def macro_curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndar
 
 
 def _curves(truth: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    _, false, _, true, _ = confusion_matrix_at_thresholds(truth, scores)
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    true = np.cumsum(truth[order])[ends]
+    false = ends + 1 - true
     negatives, positives = max(false[-1], 1), true[-1]
     roc = np.interp(grid, np.r_[0, false / negatives], np.r_[0, true / positives])
     roc[0] = 0.0

@@ -48,7 +48,7 @@ def by_scikit_learn(labels: np.ndarray, predicted: np.ndarray) -> dict[str, floa
 def test_every_resample_has_the_metrics_of_its_images(sample: Sample) -> None:
     labels, predicted, classes, groups, rng = sample
     resamples = draw(groups, 4, rng)
-    counts = count_classes(labels, predicted, classes, resamples)
+    _, counts = count_classes(labels, np.stack([predicted[::-1], predicted]), classes, resamples)
     found = {name: metric(counts) for name, metric in CLASS_METRICS.items()}
     for number, drawn in enumerate(resamples.counts):
         images = np.repeat(np.arange(len(labels)), drawn[resamples.group].astype(int))
@@ -58,7 +58,7 @@ def test_every_resample_has_the_metrics_of_its_images(sample: Sample) -> None:
 
 def test_values_of_classes_worked_by_hand() -> None:
     labels, predicted = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2])
-    counts = count_classes(labels, predicted, 4, the_sample(np.arange(5)))
+    (counts,) = count_classes(labels, predicted[None], 4, the_sample(np.arange(5)))
     np.testing.assert_allclose(counts.precision, [[1, 1 / 2, 0, 0]])
     np.testing.assert_allclose(counts.recall, [[2 / 3, 1 / 2, 0, 0]])
     np.testing.assert_allclose(counts.f1, [[4 / 5, 1 / 2, 0, 0]])
@@ -67,6 +67,6 @@ def test_values_of_classes_worked_by_hand() -> None:
 
 
 def test_kappa_has_no_value_where_agreement_is_certain() -> None:
-    counts = count_classes(np.zeros(3, int), np.zeros(3, int), 2, the_sample(np.arange(3)))
+    (counts,) = count_classes(np.zeros(3, int), np.zeros((1, 3), int), 2, the_sample(np.arange(3)))
     assert np.isnan(CLASS_METRICS["kappa"](counts))
     assert CLASS_METRICS["mcc"](counts) == 0

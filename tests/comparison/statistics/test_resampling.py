@@ -46,6 +46,16 @@ def test_sums_and_means_are_those_of_a_loop_over_drawn_images(groups: list[int],
         np.testing.assert_allclose(mean, values[images].mean(axis=0), atol=1e-5)
 
 
+@given(GROUPS, st.integers(0, 99))
+def test_tallies_are_those_of_a_loop_over_drawn_images(groups: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    place = rng.integers(0, 5, len(groups))
+    found = draw(np.array(groups), 5, rng)
+    for drawn, tally in zip(found.counts, found.tally(place, 4), strict=True):
+        places = np.repeat(place, drawn[found.group].astype(int))
+        np.testing.assert_array_equal(tally, np.bincount(places, minlength=5)[:4])
+
+
 def test_the_sample_itself_is_in_double_precision() -> None:
     values = np.random.default_rng(0).normal(size=(50, 3))
     found = the_sample(np.arange(50) // 3)
@@ -56,3 +66,9 @@ def test_blocks_are_the_counts_in_order() -> None:
     found = draw(np.arange(7), BLOCK + 10, np.random.default_rng(0))
     assert [block.shape for block in found.blocks] == [(7, BLOCK), (7, 10)]
     np.testing.assert_array_equal(np.concatenate(found.blocks, axis=1).T, found.counts)
+
+
+@pytest.mark.parametrize(("images", "size"), [(60_000, 2), (70_000, 4)])
+def test_the_integers_of_blocks_can_sum_all_images(images: int, size: int) -> None:
+    (block,) = draw(np.zeros(images, int), 3, np.random.default_rng(0)).blocks
+    assert block.dtype.itemsize == size

@@ -82,9 +82,11 @@ CLASS_METRICS: dict[str, Callable[[ClassCounts], np.ndarray]] = {
 }
 
 
-def count_classes(labels: np.ndarray, predicted: np.ndarray, classes: int, resamples: Resamples) -> ClassCounts:
-    """Count the classes of labels [images] and predictions [images] in each resample: [resamples, classes]."""
-    numbers = np.arange(classes)
-    is_label, is_predicted = labels[:, None] == numbers, predicted[:, None] == numbers
-    found = [resamples.totals(chosen) for chosen in (is_label, is_predicted, is_label & is_predicted)]
-    return ClassCounts(*(counts.astype(np.float64) for counts in found))
+def count_classes(labels: np.ndarray, predicted: np.ndarray, classes: int, resamples: Resamples) -> list[ClassCounts]:
+    """Count the classes of labels [images] and of each run's predictions [runs, images]: [resamples, classes] a run."""
+    labelled = resamples.tally(labels, classes).astype(np.float64)
+    found = []
+    for run in predicted:
+        right = resamples.tally(np.where(run == labels, labels, classes), classes)
+        found.append(ClassCounts(labelled, resamples.tally(run, classes).astype(np.float64), right.astype(np.float64)))
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from medtransfer.comparison.statistics.resampling import Resamples
 
@@ -28,14 +27,18 @@ def class_areas(truth: np.ndarray, scores: np.ndarray, resamples: Resamples) -> 
     precision: the mean, over images of the class, of the precision at their score. Only the scores of the class
     are thresholds: what else there is, is counted between two of them.
     """
-    thresholds, place = np.unique(scores[truth], return_inverse=True)
-    at = _counter(place, resamples.group[truth], len(thresholds), resamples.groups)
-    others, group = scores[~truth], resamples.group[~truth]
-    first = np.searchsorted(thresholds, others, "left")
-    past = np.searchsorted(thresholds, others, "right")
-    below = _counter(past, group, len(thresholds) + 1, resamples.groups)
-    ties = None if (first == past).all() else _counter(first, group, len(thresholds) + 1, resamples.groups)
-    found = [_areas(at @ block, below @ block, None if ties is None else ties @ block) for block in resamples.blocks]
+    own, others = _by_score(truth, scores), _by_score(~truth, scores)
+    starts = np.flatnonzero(np.diff(scores[own], prepend=-np.inf))
+    thresholds, levels = scores[own][starts], scores[others]
+    past, first = (np.searchsorted(levels, thresholds, side) for side in ("left", "right"))
+    below = resamples.counter(others, np.append(past, len(others)))
+    ties = None if (first == past).all() else resamples.counter(others, np.append(first, len(others)))
+    found = []
+    for block in resamples.blocks:
+        at = block[resamples.group[own]]
+        if len(starts) < len(own):
+            at = np.add.reduceat(at, starts, axis=0, dtype=block.dtype)
+        found.append(_areas(at, below @ block, None if ties is None else ties @ block, resamples.counts.dtype))
     return Areas(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
@@ -50,39 +53,44 @@ def macro_areas(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamp
     return Areas(_mean([area.roc for area in areas]), _mean([area.precision_recall for area in areas]))
 
 
-def _counter(place: np.ndarray, group: np.ndarray, places: int, groups: int) -> csr_array:
-    """Make the matrix [places, groups] that sums the groups' counts at each place."""
-    return csr_array((np.ones(len(place), np.float32), (place, group)), shape=(places, groups))
+def _by_score(chosen: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """List the chosen images, the lowest score first."""
+    return np.flatnonzero(chosen)[np.argsort(scores[chosen], kind="stable")]
 
 
-def _areas(at: np.ndarray, below: np.ndarray, ties: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _areas(
+    at: np.ndarray, below: np.ndarray, ties: np.ndarray | None, precision: np.dtype
+) -> tuple[np.ndarray, np.ndarray]:
     """Give both areas from counts of the class at each threshold, and of the others between them, lowest first.
 
-    below: [thresholds + 1, resamples], others by the thresholds that they reach; ties: by those that they exceed.
+    below: [thresholds + 1, resamples], others by how many thresholds they reach; ties: by how many they exceed.
     """
-    _accumulate(below)
-    others = below[-1].astype(np.float64)
-    lower = below[:-1]
+    at = at.astype(precision)
+    lower = _summed_up(below.astype(precision))
+    others = lower[-1].copy()
+    lower = lower[:-1]
+    pairs = np.einsum("tr,tr->r", at, lower)
     if ties is not None:
-        _accumulate(ties)
-    pairs = np.einsum("tr,tr->r", at, lower if ties is None else (lower + ties[:-1]) / 2)
-    above = at[::-1].copy()
-    _accumulate(above)
-    above = above[::-1]
+        pairs = (pairs + np.einsum("tr,tr->r", at, _summed_up(ties.astype(precision))[:-1])) / 2
+    above = _summed_up(at[::-1])[::-1]
     positives = above[0].astype(np.float64)
-    reached = above + (below[-1] - lower)
-    precision = np.divide(above, np.maximum(reached, 1, out=reached), out=reached)
-    average = np.einsum("tr,tr->r", at, precision)
+    reached = np.subtract(others, lower, out=lower)
+    reached += above
+    np.maximum(reached, 1, out=reached)
+    above /= reached
     with np.errstate(invalid="ignore", divide="ignore"):
         roc = pairs / (positives * others)
-        average = np.where(others > 0, average / positives, np.nan)
+        average = np.where(others > 0, np.einsum("tr,tr->r", at, above) / positives, np.nan)
     return roc, average
 
 
-def _accumulate(counts: np.ndarray) -> None:
-    """Sum rows up to each row, in place; row by row is six times as fast as `np.cumsum` down columns."""
+def _summed_up(counts: np.ndarray) -> np.ndarray:
+    """Sum rows up to each row; row by row is six times as fast as `np.cumsum` down columns."""
+    found = np.empty(counts.shape, counts.dtype)
+    found[0] = counts[0]
     for row in range(1, len(counts)):
-        np.add(counts[row - 1], counts[row], out=counts[row])
+        np.add(found[row - 1], counts[row], out=found[row])
+    return found
 
 
 def _mean(areas: list[np.ndarray]) -> np.ndarray:

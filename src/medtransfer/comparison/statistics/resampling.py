@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-BLOCK = 4096
-"""Resamples that are worked on together: few enough for the processor's cache."""
+BLOCK = 2048
+"""Resamples that are worked on together: what is computed of them image by image has to fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ class Resamples:
 
     @cached_property
     def blocks(self) -> list[np.ndarray]:
-        """The counts [groups, resamples] in blocks of resamples, a group's in one piece of memory."""
+        """The counts [groups, resamples] in blocks of resamples, as the smallest integers that can sum all images."""
+        whole = np.result_type(np.uint16, np.min_scalar_type(int(self.images.max())))
         starts = range(0, len(self.counts), BLOCK)
-        return [np.ascontiguousarray(self.counts[start : start + BLOCK].T) for start in starts]
+        return [np.ascontiguousarray(self.counts[start : start + BLOCK].T, whole) for start in starts]
 
     @cached_property
     def images(self) -> np.ndarray:
@@ -58,6 +59,24 @@ class Resamples:
             return self.means(values)
         with np.errstate(invalid="ignore"):
             return self.totals(np.where(known, values, 0.0)) / self.totals(known)
+
+    def counter(self, images: np.ndarray, ends: np.ndarray) -> csr_array:
+        """Make the matrix [places, groups] that, times a block, counts the images of each place.
+
+        images: numbers of images, in the order of their places. ends: [places], where in it each place ends.
+        """
+        ones = np.ones(len(images), self.blocks[0].dtype)
+        bounds = np.concatenate([[0], ends])
+        return csr_array((ones, self.group[images], bounds), shape=(len(ends), self.groups))
+
+    def tally(self, place: np.ndarray, places: int) -> np.ndarray:
+        """Count the images of each place in each resample: whole numbers [resamples, places].
+
+        place: [images], from 0; images of `places` and beyond are not counted.
+        """
+        images = np.argsort(place, kind="stable")
+        counter = self.counter(images, np.searchsorted(place[images], np.arange(places), "right"))
+        return np.concatenate([counter @ block for block in self.blocks], axis=1).T
 
     @cached_property
     def _members(self) -> csr_array:
