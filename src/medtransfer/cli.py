@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     log = commands.add_parser("log", help="log variants to MLflow from the files of their stages")
     log.add_argument("variants", nargs="+", metavar="VARIANT")
     log.set_defaults(carry_out=_log)
+    ranks = commands.add_parser("ranks", help="rank variants over several studies, from their comparison tables")
+    ranks.add_argument("tables", nargs="+", type=Path, metavar="COMPARISON.CSV")
+    ranks.add_argument("-m", "--metric", default="accuracy", help="a column of the tables; default: accuracy")
+    ranks.add_argument("-o", "--output", type=Path, default=Path("ranks"), metavar="FOLDER", help="default: ranks")
+    ranks.set_defaults(carry_out=_ranks)
     predict = commands.add_parser("predict", help="predict images with a trained variant, as `evaluate` does")
     _add_model(predict)
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
@@ -74,6 +79,13 @@ def _repro(options: argparse.Namespace) -> None:
     from medtransfer.repro.run import reproduce
 
     reproduce(options.jobs, options.targets)
+
+
+def _ranks(options: argparse.Namespace) -> None:
+    from medtransfer.comparison.across import compare_across
+
+    compare_across(options.tables, options.metric, options.output)
+    sys.stdout.write((options.output / "ranks.md").read_text(encoding="utf-8"))
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:

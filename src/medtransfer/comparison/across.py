@@ -1,0 +1,89 @@
+"""The same variants on several sets of images: average ranks, from the comparison tables of several studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.comparison.critical_difference import draw_critical_differences
+from medtransfer.comparison.metrics import title_of
+from medtransfer.comparison.statistics.ranks import Ranks, average_ranks
+from medtransfer.errors import UserError
+from medtransfer.evaluation.names import LOWER_IS_BETTER
+from medtransfer.files import write_text
+from medtransfer.markdown import in_figures, markdown_table
+from medtransfer.plotting import save_png
+
+LEAST_SETS, LEAST_VARIANTS = 5, 3
+
+
+def compare_across(tables: list[Path], metric: str, folder: Path, confidence: float = 0.95) -> pd.DataFrame:
+    """Rank the variants that all of some `comparison.csv` have; write ranks.md, ranks.csv and ranks.png to a folder.
+
+    Raises `UserError` where there are too few sets for ranks to tell anything. Gives the metric of each set and
+    variant, and the average ranks, a row a variant from the best to the worst.
+    """
+    values = _read(tables, metric)
+    _check(values, confidence)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    found = average_ranks(sign * values.to_numpy(), confidence)
+    order = np.argsort(found.average, kind="stable")
+    table = values.T.iloc[order].assign(average_rank=found.average[order])
+    table.index.name = "variant"
+    write_text(folder / "ranks.csv", table.to_csv(float_format="%.6g", lineterminator="\n"))
+    write_text(folder / "ranks.md", _page(table, found, list(values.columns), metric, confidence))
+    save_png(draw_critical_differences(found, list(values.columns), metric), folder / "ranks.png")
+    return table
+
+
+def _read(tables: list[Path], metric: str) -> pd.DataFrame:
+    """Read a metric from each table: a row a set, by its path, and a column a variant that all of them have."""
+    columns, problems = {}, []
+    for path in tables:
+        try:
+            rows = pd.read_csv(path)
+            columns[str(path)] = rows[rows["kind"] == "variant"].set_index("variant")[metric]
+        except FileNotFoundError:
+            problems.append(f"{path}: no such file; give the metrics/comparison.csv of each study")
+        except (KeyError, ValueError):
+            problems.append(f"{path}: expected a comparison.csv with a column {metric}; name another --metric")
+    if problems:
+        raise UserError(problems)
+    return pd.DataFrame(columns).dropna().T.sort_index(axis=1)
+
+
+def _check(values: pd.DataFrame, confidence: float) -> None:
+    sets, variants = values.shape
+    if variants < LEAST_VARIANTS:
+        raise UserError(
+            f"{variants} variants have the same name in all {sets} tables, but ranks need {LEAST_VARIANTS} or more; "
+            "two are compared within each study"
+        )
+    needed = LEAST_SETS
+    while average_ranks(np.zeros((needed, variants)), confidence).critical_difference >= variants - 1:
+        needed += 1
+    if sets < needed:
+        raise UserError(
+            f"{sets} sets are too few for ranks of {variants} variants: {needed} or more are needed before any two can "
+            "differ; until then, read each study's own comparison"
+        )
+
+
+def _page(table: pd.DataFrame, found: Ranks, names: list[str], metric: str, confidence: float) -> str:
+    sets = [column for column in table if column != "average_rank"]
+    header = ["Variant", "average rank", *(str(name) for name in sets)]
+    rows = [
+        [str(name), f"{row['average_rank']:.2f}", *(in_figures(float(row[column])) for column in sets)]
+        for name, row in table.iterrows()
+    ]
+    cliques = "; ".join(", ".join(names[number] for number in clique) for clique in found.cliques)
+    alike = f"No difference is shown within: {cliques}." if cliques else "All differ."
+    note = (
+        f"{title_of(metric)} on each set. Friedman's test that all are alike, by Iman and Davenport's F: "
+        f"p = {found.p:.3g}. "
+        f"Variants differ at {1 - confidence:.2g} whose average ranks lie more than {found.critical_difference:.2f} "
+        f"apart (Nemenyi; Demšar 2006). {alike}"
+    )
+    return f"# {len(names)} variants on {len(sets)} sets\n\n{markdown_table(header, rows)}\n\n{note}\n"
