@@ -16,13 +16,11 @@ class Metric:
 
     over: what it is a mean of, which decides how many degrees of freedom its standard error has: `images`, `classes`,
     each measured on its own images, or `pairs` of images of a class and of the others.
-    lower_is_better: whether the best variant is the one with the least.
     """
 
     title: str
     over: Literal["images", "classes", "pairs"] = "images"
     bounds: Bounds = SHARE
-    lower_is_better: bool = False
 
 
 METRICS = {
@@ -38,14 +36,14 @@ METRICS = {
     "pr_auc": Metric("PR-AUC", "pairs"),
     "mcc": Metric("MCC", bounds=Bounds(-1.0, 1.0)),
     "kappa": Metric("Kappa", bounds=Bounds(-1.0, 1.0)),
-    "log_loss": Metric("Log loss", bounds=Bounds(0.0, math.inf), lower_is_better=True),
-    "brier": Metric("Brier score", bounds=Bounds(0.0, math.inf), lower_is_better=True),
+    "log_loss": Metric("Log loss", bounds=Bounds(0.0, math.inf)),
+    "brier": Metric("Brier score", bounds=Bounds(0.0, math.inf)),
     "dice": Metric("Dice"),
     "iou": Metric("IoU"),
     "precision": Metric("Precision"),
     "recall": Metric("Recall"),
-    "hd95": Metric("HD95", bounds=Bounds(0.0, math.inf), lower_is_better=True),
-    "assd": Metric("ASSD", bounds=Bounds(0.0, math.inf), lower_is_better=True),
+    "hd95": Metric("HD95", bounds=Bounds(0.0, math.inf)),
+    "assd": Metric("ASSD", bounds=Bounds(0.0, math.inf)),
 }
 
 HEADLINE = RULES["classification"].headline

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.inputs import Inputs
-from medtransfer.comparison.metrics import METRICS
 from medtransfer.comparison.results import PUBLISHED, Verdict, frame
 from medtransfer.comparison.scores import Scores
+from medtransfer.evaluation.names import LOWER_IS_BETTER
 from medtransfer.study import Reference, Study
 
 FACTORS = ("backbone", "strategy", "augmentation")
@@ -37,7 +37,7 @@ def comparison_table(study: Study, scores: dict[str, Scores], pairs: pd.DataFram
 
 def sort_key(metric: str, value: Any) -> Any:
     """Give what is the less, the better a value of a metric is."""
-    return value if METRICS[metric].lower_is_better else -value
+    return value if metric in LOWER_IS_BETTER else -value
 
 
 def differences_to(best: str, pairs: pd.DataFrame) -> dict[str, dict[str, Any]]:
