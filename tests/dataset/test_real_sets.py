@@ -31,7 +31,11 @@ folder = Path(sys.argv[2])
 outs = Outs(folder / "prepared", folder / "data.json", folder / "data.md", folder / "pairs.png", folder / "leaks.png")
 prepare(Path(sys.argv[1]), Data.model_validate_json(sys.argv[3]), 0, outs)
 used = resource.getrusage(resource.RUSAGE_SELF)
-peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+status = Path("/proc/self/status")  # ru_maxrss counts what the parent had when it started this process
+if status.exists():
+    peak = 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
+else:
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 (folder / "cost.json").write_text(json.dumps({"seconds": used.ru_utime + used.ru_stime, "peak": peak}))
 """
 

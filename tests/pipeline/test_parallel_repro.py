@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from .conftest import Project
 
-COST = ("metrics/cost", "report")
+COST = ("metrics/cost", "plots/costs", "report")
 
 
 def hashes(project: Project) -> dict[str, str]:

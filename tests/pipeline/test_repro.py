@@ -132,6 +132,7 @@ def test_a_folder_of_the_users_own(fresh: Project, finished: Project, layout: st
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source / split / str(name), target)
     fresh.replace("source: phantom", "source: folder")
+    fresh.replace("masks: {folder: masks}", "masks: null")
     fresh.replace("folder: data/incoming", "folder: mine")
     fresh.replace("layout: one_hot_csv", f"layout: {layout}")
     if layout == "class_folders":
