@@ -51,7 +51,7 @@ def test_points_of_the_front_bear_their_names(material: Material) -> None:
     table = material.found.table
     variants = table[table["kind"] == "variant"]
     front = np.array([True, False, True, False])
-    figure: Figure = cost_figure(variants, front, "accuracy", SIZE, material.looks)
+    figure: Figure = cost_figure(variants, front, "accuracy", SIZE, "Accuracy", material.looks)
     named = [text.get_text() for text in figure.axes[0].texts if isinstance(text, Annotation)]
     assert named == ["resnet_frozen", "small_frozen"]
     assert figure.axes[0].get_xlabel() == "parameters (millions)"

@@ -14,9 +14,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.report import images
-from medtransfer.report.images import MOST_IN_POOL, Answers, Thumbnails, image_choice, telling_images, wrong_section
+from medtransfer.report import images, thumbnails
+from medtransfer.report.images import MOST_IN_POOL, Answers, image_choice, telling_images, wrong_section
 from medtransfer.report.section import Material
+from medtransfer.report.thumbnails import Thumbnails
 
 from .study import VARIANTS, image_paths, make_comparison
 
@@ -72,7 +73,7 @@ def test_thumbnails_are_small_pictures_of_their_images_until_too_many(
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("L"), float)
     pixels = prepared.images[3].squeeze().astype(float)
     assert np.corrcoef(picture.ravel(), pixels.ravel())[0, 1] > 0.8
-    monkeypatch.setattr(images, "MOST_BYTES", 10)
+    monkeypatch.setattr(thumbnails, "MOST_BYTES", 10)
     assert Thumbnails(prepared).of(image_paths()[3]) is None
 
 

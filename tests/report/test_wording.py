@@ -43,5 +43,11 @@ def test_small_words() -> None:
         "2 images",
         "1,234 images",
     ]
-    assert [phrase_of(name) for name in ("accuracy", "roc_auc", "f1_macro")] == ["accuracy", "ROC-AUC", "F1 (macro)"]
+    assert [phrase_of(name, "mm") for name in ("accuracy", "roc_auc", "f1_macro")] == [
+        "accuracy",
+        "ROC-AUC",
+        "F1 (macro)",
+    ]
+    assert [phrase_of(name, "mm") for name in ("dice", "hd95")] == ["Dice", "HD95 (mm)"]
+    assert in_interval(9.876, 12.34) == "[9.876, 12.3]"
     assert breakable("a_<b>") == "a_<wbr>&lt;b&gt;"

@@ -16,6 +16,7 @@ from medtransfer.comparison.cost import cost_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.inputs import Inputs, read_folds, read_inputs
 from medtransfer.comparison.learning import learning_table
+from medtransfer.comparison.masks import mask_table
 from medtransfer.comparison.operating import decision_curves, operating_points, treating_without_a_model
 from medtransfer.comparison.outcomes import outcomes_of
 from medtransfer.comparison.pairs import all_pairs
@@ -25,6 +26,7 @@ from medtransfer.comparison.results import (
     CONFUSION,
     CURVES,
     IMAGES,
+    MASKS,
     OPERATING,
     PER_CLASS,
     RELIABILITY,
@@ -43,7 +45,7 @@ from medtransfer.study import BASELINES, RULES, Study
 
 Tables = dict[str, pd.DataFrame]
 
-OF_CLASSES = {
+OF_TASKS = {
     "calibration": CALIBRATION,
     "reliability": RELIABILITY,
     "operating": OPERATING,
@@ -51,8 +53,9 @@ OF_CLASSES = {
     "per_class": PER_CLASS,
     "confusion": CONFUSION,
     "images": IMAGES,
+    "masks": MASKS,
 }
-"""The tables that only a task with classes of images has."""
+"""The tables that only one task has; in the other they are empty."""
 
 
 def compare(study: Study, places: Places = HERE) -> Comparison:
@@ -79,10 +82,10 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
     table = comparison_table(study, scores, pairs, inputs)
-    tables = {
-        name: pd.concat([part.tables[name] for part in parts.values() if name in part.tables], ignore_index=True)
-        for name in next(iter(parts.values())).tables
-    }
+    tables = {name: pd.DataFrame(columns=list(columns)) for name, columns in OF_TASKS.items()}
+    for name in {name: None for part in parts.values() for name in part.tables}:
+        found = [part.tables[name] for part in parts.values() if name in part.tables]
+        tables[name] = pd.concat(found, ignore_index=True)
     if len(test.classes) == 2:
         tables["curves"] = pd.concat(
             [tables["curves"], treating_without_a_model(test, settings.confidence)], ignore_index=True
@@ -108,7 +111,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
 
 @dataclass(frozen=True)
 class Part:
-    """What one variant or baseline adds: its scores, and its rows of the tables of classes by their name."""
+    """What one variant or baseline adds: its scores, and its rows of tables by their name."""
 
     scores: Scores
     tables: Tables
@@ -122,11 +125,11 @@ def _test_set(study: Study, inputs: Inputs) -> TestSet:
 
 
 def _examine(study: Study, test: TestSet, name: str, predictions: AnyPredictions) -> Part:
-    """Score a variant or baseline; where images have classes, make its rows of their tables too."""
+    """Score a variant or baseline, and make its rows of the tables of its task."""
     scores = score(outcomes_of(predictions.of_role("test")), test, study.params.comparison.confidence)
     if isinstance(predictions, Predictions):
         return Part(scores, _of_classes(study, test, name, predictions, scores))
-    return Part(scores, {table: pd.DataFrame(columns=columns) for table, columns in OF_CLASSES.items()})
+    return Part(scores, {} if name in BASELINES else {"masks": mask_table(name, predictions.of_role("test"))})
 
 
 def _of_classes(study: Study, test: TestSet, name: str, predictions: Predictions, scores: Scores) -> Tables:

@@ -35,6 +35,7 @@ PER_CLASS = (
 CONFUSION = ("variant", "label", "predicted", "count", "share")
 LEARNING = ("variant", "epoch", "train_loss", "validation_loss", "validation_score")
 IMAGES = ("variant", "path", "group", "label", "predicted", "right", "probability")
+MASKS = ("variant", "path", "group", "truth_pixels", "found_pixels", "dice")
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
 
@@ -96,6 +97,8 @@ class Comparison:
     costs: a row a variant, see `cost_table`.
     images: a row a variant and test image: right (share of runs), predicted (by the mean probabilities),
         probability (mean, of the image's label).
+    masks: segmentation only: a row a variant and test image: pixels of the true mask and of the found one, and Dice
+        between both, means over runs.
     published: a row a published figure: ours with its interval, and whether that excludes it (`differs`).
     audit: `metrics/data.json`. about: `data/prepared/dataset.json`. test: images, groups and resamples by number.
     warnings: sentences that belong on every page and figure.
@@ -119,6 +122,7 @@ class Comparison:
     learning: pd.DataFrame
     costs: pd.DataFrame
     images: pd.DataFrame
+    masks: pd.DataFrame
     published: pd.DataFrame
     audit: dict[str, Any]
     about: dict[str, Any]

@@ -77,7 +77,7 @@ def _modelling(material: Material) -> list[Item]:
 
 def _evaluation(material: Material) -> list[Item]:
     found = material.found
-    metrics = listed([title_of(name) for name in found.metrics])
+    metrics = listed([title_of(name, material.unit) for name in found.metrics])
     unit = "groups" if found.study.params.data.group is not None else "images: there is no group key"
     return [
         Item("6a, 6b", "21", "disjoint partitions", f"disjoint by {unit}; duplicates were looked for", "audit"),
@@ -86,6 +86,7 @@ def _evaluation(material: Material) -> list[Item]:
         Item("7c", "29", "tests", "paired tests between all variants, corrected by Holm's rule", "comparison"),
         Item("", "35", "performance on the test images", "all variants, whether they did well or not", "comparison"),
         Item("", "37", "failures", "images that every variant gets wrong, confusion matrices", "wrong"),
+        Item("", "37", "failures", "masks that every variant finds badly", "masks"),
         Item("8a", "32", "other data", "none: all images come from one set", "audit"),
     ]  # fmt: skip
 

@@ -44,7 +44,7 @@ def cost_section(material: Material) -> Section | None:
     """Draw one panel a quantity; those that differ between two runs of one study go to `plots/costs`."""
     found = material.found
     variants = found.table[found.table["kind"] == "variant"].merge(found.costs.drop(columns="runs"), on="variant")
-    panels = []
+    panels, title = [], title_of(found.metric, material.unit)
     for quantity in (SIZE, *TIMES):
         if variants[quantity.column].isna().all():
             continue
@@ -52,14 +52,14 @@ def cost_section(material: Material) -> Section | None:
         front = pareto_front(variants[quantity.column].to_numpy(float), worth)
         chosen = variants[front].sort_values(quantity.column)
         description = (
-            f"{title_of(found.metric)} against {quantity.label}, {counted(len(variants), 'variant')}. "
+            f"{title} against {quantity.label}, {counted(len(variants), 'variant')}. "
             f"On the Pareto front: {', '.join(chosen['variant'])}."
         )
-        figure = cost_figure(variants, front, found.metric, quantity, material.looks)
+        figure = cost_figure(variants, front, found.metric, quantity, title, material.looks)
         folder = None if quantity is SIZE else material.places.root / "plots" / "costs"
         panels.append(material.show(figure, quantity.name, description, folder))
     machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in found.costs.iterrows()})
-    return Section("cost", f"{title_of(found.metric)} against cost", {"panels": panels, "machines": machines})
+    return Section("cost", f"{title} against cost", {"panels": panels, "machines": machines})
 
 
 def pareto_front(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -74,9 +74,9 @@ def pareto_front(costs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def cost_figure(
-    variants: pd.DataFrame, front: np.ndarray, metric: str, quantity: Quantity, looks: dict[str, Look]
+    variants: pd.DataFrame, front: np.ndarray, metric: str, quantity: Quantity, label: str, looks: dict[str, Look]
 ) -> Figure:
-    """Draw each variant as a point, and those on the front with their names, intervals and a line."""
+    """Draw each variant as a point, those on the front with names, intervals and a line; `label` names the metric."""
     figure, (axis,) = panels(1, 1, (3.75, 3.3), (0.55, 0.1, 0.5, 0.1))
     costs = np.maximum(variants[quantity.column].to_numpy(float) * quantity.factor, LEAST_SHOWN)
     values = variants[metric].to_numpy(float)
@@ -97,7 +97,7 @@ def cost_figure(
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < FEW_DECADES else (1,)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set(xlabel=quantity.label, ylabel=title_of(metric))
+    axis.set(xlabel=quantity.label, ylabel=label)
     axis.margins(x=0.12, y=0.08)
     label_points(figure, axis, list(variants["variant"][front]), costs[front], values[front])
     return figure

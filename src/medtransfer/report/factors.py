@@ -25,7 +25,7 @@ def factors_section(material: Material) -> Section | None:
         for factor, rows in effects.groupby("factor", sort=False)
     }
     ends = {"low": in_figures(scale.low, 2), "high": in_figures(scale.high, 2)}
-    content = {"factors": factors, "scale": ends, "metric": phrase_of(material.found.metric)}
+    content = {"factors": factors, "scale": ends, "metric": phrase_of(material.found.metric, material.unit)}
     return Section("factors", "What each factor changes", content)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -11,15 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.report.section import Material, Section
+from medtransfer.report.thumbnails import Thumbnails
 
 MOST_WRONG, MOST_OF_A_PAIR, MOST_IN_POOL = 40, 10, 240
-THUMBNAIL, QUALITY = 96, 55
-MOST_BYTES = 1_400_000
-"""Of all thumbnails together: the page has to stay under 5 MB."""
 
 
 @dataclass(frozen=True)
@@ -69,27 +64,6 @@ class Answers:
         return chosen.pivot(index="path", columns="variant", values=column)[self.names]
 
 
-class Thumbnails:
-    """Small pictures of prepared images, as data URIs, until there are too many bytes of them."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self._images = prepared.images
-        self._row = {path: number for number, path in enumerate(prepared.table["path"])}
-        self._left = MOST_BYTES
-
-    def of(self, path: str) -> str | None:
-        """Give the picture of an image, or None where no more fit."""
-        pixels = np.asarray(self._images[self._row[path]]).squeeze()
-        image = Image.fromarray(pixels)
-        image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=QUALITY, method=6)
-        self._left -= len(buffer.getvalue())
-        if self._left < 0:
-            return None
-        return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 def wrong_section(material: Material) -> Section | None:
     """Show the images that no run of any variant gets right, the most misleading ones first."""
     found = material.found
@@ -98,7 +72,7 @@ def wrong_section(material: Material) -> Section | None:
     answers = Answers(found.images, material.names)
     wrong = np.flatnonzero(answers.never_right)
     hardest = wrong[np.argsort(answers.doubt[wrong], kind="stable")]
-    thumbnails = Thumbnails(Prepared(material.places.root / "data" / "prepared"))
+    thumbnails = Thumbnails(Prepared(material.places.prepared))
     shown = [_wrong(answers, int(row), thumbnails) for row in hardest[:MOST_WRONG]]
     content = {
         "images": [image for image in shown if image["thumbnail"]],
@@ -116,7 +90,7 @@ def image_choice(material: Material, names: list[str]) -> dict[str, Any]:
     if found.images.empty or not found.classes:
         return {"images": []}
     answers = Answers(found.images, names)
-    thumbnails = Thumbnails(Prepared(material.places.root / "data" / "prepared"))
+    thumbnails = Thumbnails(Prepared(material.places.prepared))
     number = {name: place for place, name in enumerate(found.classes)}
     images = [
         {

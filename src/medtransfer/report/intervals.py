@@ -35,7 +35,7 @@ def interval_figure(material: Material) -> Figure:
         if row["variant"] in published.index:
             axis.plot(published[row["variant"]], height, "|", color=INK, markersize=12)
     axis.set_yticks(range(len(rows)), rows["variant"])
-    axis.set_xlabel(f"{title_of(metric)} on the test images, {found.confidence:.0%} interval")
+    axis.set_xlabel(f"{title_of(metric, material.unit)} on the test images, {found.confidence:.0%} interval")
     axis.set_title(found.study.params.study.title)
     axis.grid(visible=False, axis="y")
     _draw_legend(axis, material, bool(len(published)))

@@ -23,6 +23,7 @@ from medtransfer.report.factors import factors_section
 from medtransfer.report.images import wrong_section
 from medtransfer.report.intervals import write_interval_figure
 from medtransfer.report.learning import learning_section
+from medtransfer.report.mask_images import masks_section
 from medtransfer.report.operating import operating_section
 from medtransfer.report.origin import origin_section
 from medtransfer.report.pairs import pairs_section
@@ -44,6 +45,7 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     operating_section,
     learning_section,
     wrong_section,
+    masks_section,
     audit_section,
     origin_section,
     checklist_section,
@@ -76,7 +78,7 @@ def render(found: Comparison, sections: list[Section], material: Material) -> st
     return environment.get_template("page.html").render(
         title=found.study.params.study.title,
         facts=_facts(found, material),
-        verdict=verdict_text(found.verdict),
+        verdict=verdict_text(found.verdict, material.unit),
         warnings=[_warning(text) for text in found.warnings],
         sections=sections,
         names={section.name: section.title for section in sections},

@@ -10,6 +10,7 @@ import pandas as pd
 from medtransfer.evaluation.figures import LEAST_WRITTEN
 from medtransfer.report.calibration import reliability_figure
 from medtransfer.report.images import image_choice
+from medtransfer.report.mask_images import mask_choice
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import is_missing, title_of
@@ -37,10 +38,11 @@ def pairs_section(material: Material) -> Section | None:
     values = table[table["kind"] == "variant"].set_index("variant").loc[names, list(metrics)]
     material.script.update(
         compared=names,
-        metrics=[title_of(metric) for metric in metrics],
+        metrics=[title_of(metric, material.unit) for metric in metrics],
         values=[[_number(value) for value in row] for row in values.to_numpy(float)],
         pairs=_differences(material.found.pairs, names, metrics),
         **image_choice(material, names),
+        **mask_choice(material, names),
     )
     firsts = [name for name in best_of_each_backbone(material) if name in names]
     second = firsts[1] if len(firsts) > 1 else names[1]
@@ -48,8 +50,9 @@ def pairs_section(material: Material) -> Section | None:
         "names": names,
         "chosen": {"a": 0, "b": names.index(second)},
         "details": [_details(material, name, number) for number, name in enumerate(names)],
+        "masks": bool(material.script["masks"]),
         "left_out": len(material.names) - len(names),
-        "images": bool(material.script["images"]),
+        "images": bool(material.script["images"] or material.script["masks"]),
     }
     return Section("pairs", "Two variants side by side", content)
 

@@ -49,6 +49,11 @@ class Material:
         table = self.found.table
         return looks(table.loc[table["kind"] == "variant", "backbone"])
 
+    @property
+    def unit(self) -> str:
+        """The unit of lengths on masks."""
+        return str(self.found.about.get("masks", {}).get("unit", ""))
+
     def backbone(self, variant: str) -> str:
         """Give the backbone of a variant."""
         return self.found.study.variant(variant).backbone_name

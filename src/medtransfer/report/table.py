@@ -53,7 +53,7 @@ def comparison_section(material: Material) -> Section:
     rows = [_row(row, scales, gap, material) for _, row in _in_order(table).iterrows()]
     columns = [
         {
-            "title": title_of(name),
+            "title": title_of(name, material.unit),
             "first": _first(name),
             "low": in_figures(scale.low, 2),
             "high": in_figures(scale.high, 2),
@@ -67,12 +67,12 @@ def comparison_section(material: Material) -> Section:
         "measures": MEASURES,
         "gap": {"low": in_figures(gap.low, 2), "high": in_figures(gap.high, 2)},
         "choices": {name: values for name, values in choices.items() if len(values) > 1},
-        "metric": phrase_of(material.found.metric),
+        "metric": phrase_of(material.found.metric, material.unit),
         "confidence": material.found.confidence,
         "test": material.found.test,
         "runs": int(table["runs"].max()),
         "sources": sorted(set(table.get("source", pd.Series(dtype=str)).dropna())),
-        "differing": _differing(material.found.published),
+        "differing": _differing(material.found.published, material.unit),
     }
     return Section("comparison", "All variants", content)
 
@@ -159,12 +159,12 @@ def _measure(value: Any, factor: float, write: Callable[[Any], str] = three_digi
     return {"value": f"{value * factor:.6g}", "text": write(value * factor)}
 
 
-def _differing(published: pd.DataFrame) -> list[dict[str, str]]:
+def _differing(published: pd.DataFrame, unit: str) -> list[dict[str, str]]:
     """Say where ours differs from a published figure beyond its own interval."""
     return [
         {
             "variant": row["variant"],
-            "metric": title_of(row["metric"]),
+            "metric": title_of(row["metric"], unit),
             "published": in_figures(row["published"]),
             "ours": f"{in_figures(row['ours'])} {in_interval(row['low'], row['high'])}",
             "side": "above" if row["ours"] > row["published"] else "below",

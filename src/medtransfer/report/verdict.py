@@ -10,12 +10,12 @@ from medtransfer.report.wording import SPACE, counted, in_figures, in_interval, 
 MOST_NAMED = 4
 
 
-def verdict_text(verdict: Verdict) -> Markup:
-    """Say which variant is best, what is tied with it, and what is worse, as HTML of two sentences."""
+def verdict_text(verdict: Verdict, unit: str = "") -> Markup:
+    """Say which variant is best, what is tied with it, and what is worse, as HTML; `unit` is that of lengths."""
     best = Markup("<b>{}</b> {}: {} {} {}").format(
         verdict.best,
         "is best" if verdict.tied or verdict.worse else "stands alone",
-        phrase_of(verdict.metric),
+        phrase_of(verdict.metric, unit),
         in_figures(verdict.value),
         in_interval(verdict.low, verdict.high),
     )

@@ -9,9 +9,11 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from medtransfer.comparison.metrics import TITLES
+from medtransfer.evaluation.names import LENGTHS
 from medtransfer.markdown import in_figures as with_hyphen
 
-LEAST_P = 0.001
+LEAST_P, LONG = 0.001, 10.0
+PROPER = ("Brier", "Dice", "Kappa")
 MINUS, SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 
@@ -21,7 +23,9 @@ def is_missing(value: Any) -> bool:
 
 
 def in_figures(value: Any, digits: int = 3) -> str:
-    """Write a share as `.873`, with a true minus sign, or `–` where there is none."""
+    """Write a share as `.873`, a length as `12.3`, with a true minus sign, or `–` where there is none."""
+    if not is_missing(value) and abs(value) >= LONG:
+        digits = 1
     return with_hyphen(value, digits).replace("-", MINUS)
 
 
@@ -30,15 +34,16 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
-def title_of(metric: str) -> str:
-    """Name a metric as the head of a column does."""
-    return TITLES.get(metric, metric.replace("_", " "))
+def title_of(metric: str, unit: str) -> str:
+    """Name a metric as the head of a column does; `unit` is that of lengths."""
+    title = TITLES.get(metric, metric.replace("_", " "))
+    return f"{title} ({unit})" if metric in LENGTHS else title
 
 
-def phrase_of(metric: str) -> str:
-    """Name a metric within a sentence: abbreviations keep their capitals."""
-    title = title_of(metric)
-    return title[0].lower() + title[1:] if title[1:2].islower() else title
+def phrase_of(metric: str, unit: str) -> str:
+    """Name a metric within a sentence: abbreviations and proper names keep their capitals."""
+    title = title_of(metric, unit)
+    return title[0].lower() + title[1:] if title[1:2].islower() and not title.startswith(PROPER) else title
 
 
 def in_interval(low: Any, high: Any, digits: int = 3) -> str:

@@ -104,12 +104,12 @@ function showSides() {
     pane.querySelector("div").replaceChildren(template.content.cloneNode(true));
   }
   showDifferences(a, b);
-  if (data.images.length) {
-    showImages("only-a", a, b);
-    showImages("only-b", b, a);
+  for (const [place, better, worse] of [["only-a", a, b], ["only-b", b, a]]) {
+    if (data.images.length) showImages(place, better, worse);
+    if (data.masks.length) showMasks(place, better, worse, a, b);
   }
 }
-const figures = (value) => value === null ? "–" : value.toFixed(3).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
+const figures = (value) => value === null ? "–" : value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
 const sign = (p) => p < 0.001 ? "< .001" : p > 0.999 ? "> .999" : `= ${figures(p)}`;
 function showDifferences(a, b) {
   const pair = data.pairs[`${Math.min(a, b)} ${Math.max(a, b)}`];
@@ -138,13 +138,32 @@ function showImages(place, right, wrong) {
   const shown = found.length < total ? ` (${found.length} shown)` : "";
   holder.querySelector("p").textContent =
     `${total || "No"} ${total === 1 ? "image" : "images"} that ${data.compared[right]} gets right and ${data.compared[wrong]} does not${shown}`;
+  holder.querySelector(".images").replaceChildren(...found.map((image) =>
+    picture([thumbnail(image)], [element("b", data.classes[image.label]), `taken for ${data.classes[image.predicted[wrong]]}`])));
+}
+function showMasks(place, better, worse, a, b) {
+  const holder = document.getElementById(place);
+  const gap = (image) => image.dice[better] - image.dice[worse];
+  const isKnown = (image) => image.dice[better] !== null && image.dice[worse] !== null;
+  const found = data.masks.filter((image) => isKnown(image) && gap(image) > 0).sort((x, y) => gap(y) - gap(x)).slice(0, data.mostMasks);
+  const total = better === worse ? 0 : data.betterMask[better][worse];
+  holder.querySelector("p").textContent =
+    `${total || "No"} ${total === 1 ? "image" : "images"} whose mask ${data.compared[better]} finds better than ${data.compared[worse]}`;
   holder.querySelector(".images").replaceChildren(...found.map((image) => {
-    const figure = element("figure");
-    const caption = element("figcaption");
-    caption.append(element("b", data.classes[image.label]), `taken for ${data.classes[image.predicted[wrong]]}`);
-    figure.append(element("img", "", { src: image.thumbnail, alt: image.path, title: image.path }), caption);
-    return figure;
+    const layers = [[image.truth, "truth"], [image.outlines[a], "found-a"], [image.outlines[b], "found-b"]]
+      .filter(([stencil]) => stencil)
+      .map(([stencil, kind]) => element("i", "", { class: kind, style: `--m:url(${stencil})` }));
+    const stack = element("span", "", { class: "layers" });
+    stack.append(thumbnail(image), ...layers);
+    return picture([stack], [`A ${figures(image.dice[a])}, B ${figures(image.dice[b])}`]);
   }));
+}
+const thumbnail = (image) => element("img", "", { src: image.thumbnail, alt: image.path, title: image.path });
+function picture(shown, told) {
+  const [figure, caption] = [element("figure"), element("figcaption")];
+  caption.append(...told);
+  figure.append(...shown, caption);
+  return figure;
 }
 if (sides.length) {
   for (const select of sides) select.addEventListener("change", showSides);
