@@ -19,7 +19,7 @@ from PIL import Image
 
 from medtransfer.comparison.places import Places
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.report.mask_images import FoundMasks, mask_choice, masks_section
+from medtransfer.report.mask_images import FoundMasks, mask_choice, hard_masks_section
 from medtransfer.report.page import write_report
 from medtransfer.report.section import Material
 from medtransfer.report.thumbnails import MASK_SIDE, area_of, outline_of
@@ -94,7 +94,7 @@ def test_a_disc_is_hollow() -> None:
 
 
 def test_the_worst_masks_are_shown_with_what_the_best_variant_found(mask_material: Material) -> None:
-    section = masks_section(mask_material)
+    section = hard_masks_section(mask_material)
     assert section is not None
     spoken = (true_masks().sum(axis=(1, 2)) > 0).sum()
     assert section.content["all"] == len(section.content["images"]) == spoken
@@ -116,7 +116,7 @@ def test_the_script_gets_counts_of_all_and_outlines_of_some(mask_material: Mater
 
 
 def test_a_task_without_masks_has_neither(material: Material) -> None:
-    assert masks_section(material) is None
+    assert hard_masks_section(material) is None
     assert mask_choice(material, list(SHIFTS)) == {"masks": []}
 
 
@@ -125,7 +125,7 @@ def test_the_page_of_masks_in_a_browser(started_browser: Browser, mask_places: P
     started_browser.open(mask_places.root / "report" / "index.html")
     assert started_browser.complaints() == []
     sections = started_browser.run("return [...document.querySelectorAll('main section')].map(each => each.id)")
-    assert sections == ["comparison", "cost", "factors", "pairs", "learning", "masks", "audit", "origin", "checklists"]
+    assert sections == ["comparison", "cost", "factors", "pairs", "learning", "hard_masks", "audit", "origin", "checklists"]
     heading = started_browser.one("#only-a p").text
     assert heading == "16 images whose mask resnet_frozen finds better than small_frozen"
     assert len(started_browser.all("#only-a figure")) == 8

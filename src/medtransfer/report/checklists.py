@@ -86,7 +86,7 @@ def _evaluation(material: Material) -> list[Item]:
         Item("7c", "29", "tests", "paired tests between all variants, corrected by Holm's rule", "comparison"),
         Item("", "35", "performance on the test images", "all variants, whether they did well or not", "comparison"),
         Item("", "37", "failures", "images that every variant gets wrong, confusion matrices", "wrong"),
-        Item("", "37", "failures", "masks that every variant finds badly", "masks"),
+        Item("", "37", "failures", "masks that every variant finds badly", "hard_masks"),
         Item("8a", "32", "other data", "none: all images come from one set", "audit"),
     ]  # fmt: skip
 

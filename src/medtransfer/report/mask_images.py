@@ -50,7 +50,7 @@ class FoundMasks:
         return list(pool)[:most]
 
 
-def masks_section(material: Material) -> Section | None:
+def hard_masks_section(material: Material) -> Section | None:
     """Show the images whose best Dice is the least, with the true mask and the one that the best variant found."""
     found = material.found
     if found.masks.empty:
@@ -71,7 +71,7 @@ def masks_section(material: Material) -> Section | None:
         for path in paths
     ]
     content = {"images": [image for image in images if image["thumbnail"]], "variant": best, "all": len(masks.dice)}
-    return Section("masks", "Masks that every variant finds badly", content)
+    return Section("hard_masks", "Masks that every variant finds badly", content)
 
 
 def mask_choice(material: Material, names: list[str]) -> dict[str, Any]:

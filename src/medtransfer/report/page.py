@@ -23,7 +23,7 @@ from medtransfer.report.factors import factors_section
 from medtransfer.report.images import wrong_section
 from medtransfer.report.intervals import write_interval_figure
 from medtransfer.report.learning import learning_section
-from medtransfer.report.mask_images import masks_section
+from medtransfer.report.mask_images import hard_masks_section
 from medtransfer.report.operating import operating_section
 from medtransfer.report.origin import origin_section
 from medtransfer.report.pairs import pairs_section
@@ -45,7 +45,7 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     operating_section,
     learning_section,
     wrong_section,
-    masks_section,
+    hard_masks_section,
     audit_section,
     origin_section,
     checklist_section,
