@@ -185,7 +185,10 @@ def test_the_files_speak_of_masks(found: Comparison, places: Places) -> None:
 
 def test_the_report_can_be_written(found: Comparison, places: Places) -> None:
     write_report(found, places)
-    assert "Dice" in (places.root / "report/index.html").read_text(encoding="utf-8")
+    page = (places.root / "report/index.html").read_text(encoding="utf-8")
+    assert 'id="masks"' in page
+    assert "Masks that close finds" in page
+    assert (places.plots / "figures/masks-close.png").stat().st_size > 3000
 
 
 def test_two_comparisons_are_equal(places: Places) -> None:

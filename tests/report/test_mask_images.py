@@ -125,7 +125,7 @@ def test_the_page_of_masks_in_a_browser(started_browser: Browser, mask_places: P
     started_browser.open(mask_places.root / "report" / "index.html")
     assert started_browser.complaints() == []
     sections = started_browser.run("return [...document.querySelectorAll('main section')].map(each => each.id)")
-    assert sections == ["comparison", "cost", "factors", "pairs", "learning", "hard_masks", "audit", "origin", "checklists"]
+    assert sections == ["comparison", "cost", "factors", "pairs", "masks", "learning", "hard_masks", "audit", "origin", "checklists"]
     heading = started_browser.one("#only-a p").text
     assert heading == "16 images whose mask resnet_frozen finds better than small_frozen"
     assert len(started_browser.all("#only-a figure")) == 8

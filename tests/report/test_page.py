@@ -18,7 +18,7 @@ from .study import SOURCE, TITLE, make_comparison, make_study
 
 ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating"]
 ALL += ["learning", "wrong", "audit", "origin", "checklists"]
-OF_MASKS = ["hard_masks"]
+OF_MASKS = ["masks", "hard_masks"]
 ALWAYS = ["comparison", "cost", "pairs", "learning", "audit", "origin", "checklists"]
 
 

@@ -55,7 +55,14 @@ SUMMARY = {"classification": ("accuracy", "f1_macro", "roc_auc"), "segmentation"
 
 TITLES = {name: metric.title for name, metric in METRICS.items()} | {"ece": "ECE"}
 
+PROPER_NAMES = ("Brier", "Dice")
+
 
 def title_of(metric: str) -> str:
     """Give a metric's title, or its name where it has none."""
     return TITLES.get(metric, metric)
+
+
+def in_sentence(title: str) -> str:
+    """Write a title as within a sentence: abbreviations and proper names keep their capitals."""
+    return title[0].lower() + title[1:] if title[1:2].islower() and not title.startswith(PROPER_NAMES) else title

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from medtransfer.comparison.metrics import title_of
+from medtransfer.comparison.metrics import in_sentence, title_of
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.markdown import in_figures
@@ -89,19 +89,19 @@ def _main(found: Comparison) -> Section:
 
 
 def _legend(found: Comparison) -> str:
-    title, confidence, test = title_of(found.metric).lower(), f"{found.confidence:.0%}", found.test
+    title, confidence, test = in_sentence(title_of(found.metric)), f"{found.confidence:.0%}", found.test
     return (
         f"Value [{confidence} interval]. Intervals: bootstrap over the test set's {test['groups']} groups "
         f"({test['images']} images), {test['resamples']} resamples, quantiles of Student's t on the logit scale. "
         f"SD runs: what another training would change in {title}; SE images: what other test images would. p: of the "
         "paired difference from the best, corrected by Holm's rule over all pairs of variants; where it is "
         f"{1 - found.confidence:.2g} or more, the variant is tied with the best, which is marked =. "
-        f"Baselines train no network. {_masks_legend(found)}"
+        f"Baselines train no network. {masks_legend(found)}"
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
     )
 
 
-def _masks_legend(found: Comparison) -> str:
+def masks_legend(found: Comparison) -> str:
     """Say in which unit lengths are, and what is measured where a mask is empty; nothing where there are no masks."""
     if "dice" not in found.metrics:
         return ""
@@ -143,7 +143,7 @@ def _effects(found: Comparison) -> Section:
         for row in effects.to_dict("records")
     ]
     note = (
-        f"Differences in {title_of(found.metric).lower()} between variants that differ in the factor alone, averaged "
+        f"Differences in {in_sentence(title_of(found.metric))} between variants that differ in the factor alone, averaged "
         "over the contexts (all else that a variant is made of) in which both occur. p: corrected by Holm's rule."
     )
     return Section("What each factor does, all else equal", header, rows, note, left=3)

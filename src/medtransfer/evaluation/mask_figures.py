@@ -14,6 +14,7 @@ from medtransfer.evaluation.mask_predictions import MASK, MaskPredictions, decod
 from medtransfer.plotting import COLOURS, draw_areas, draw_outlines, new_figure, save_png
 
 OF_EACH = 2
+KEY = "tinted area: true mask; outline: found mask"
 BINS = [number / 40 for number in range(41)]
 
 
@@ -49,17 +50,26 @@ def draw_distribution(axis: Axes, dice: np.ndarray) -> None:
 
 def draw_cases(axes: np.ndarray, test: MaskPredictions, prepared: Prepared) -> None:
     """Draw the true mask as an area and the found one as an outline, over the first run's telling images."""
-    rows = next(iter(test.runs().values()))
-    position = pd.Series(np.arange(len(prepared.table)), index=prepared.table["path"])
-    for axis, (title, case) in zip(axes, telling_cases(rows), strict=False):
-        row = int(position[case["path"]])
-        axis.imshow(prepared.images[row].squeeze(), cmap="gray", vmin=0, vmax=255)
-        draw_areas(axis, prepared.targets(np.array([row]))[0])
-        draw_outlines(axis, decode_mask(case[MASK]))
-        axis.set_title(f"{title}: {case['dice']:.3f}\n{_short(Path(case['path']).name)}", fontsize=8)
+    for axis, (title, case) in zip(axes, telling_cases(first_run(test)), strict=False):
+        draw_case(axis, case, prepared)
+        axis.set_title(f"{title}: {case['dice']:.3f}\n{short_name(case['path'])}", fontsize=8)
     for axis in axes:
         axis.set_axis_off()
-    axes[0].figure.supxlabel("tinted area: true mask; outline: found mask", fontsize=9)
+    axes[0].figure.supxlabel(KEY, fontsize=9)
+
+
+def draw_case(axis: Axes, case: pd.Series, prepared: Prepared) -> None:
+    """Draw an image with its true mask as an area and the found one, of a row of predictions, as an outline."""
+    row = int(np.flatnonzero(prepared.table["path"] == case["path"])[0])
+    axis.imshow(prepared.images[row].squeeze(), cmap="gray", vmin=0, vmax=255)
+    draw_areas(axis, prepared.targets(np.array([row]))[0])
+    draw_outlines(axis, decode_mask(case[MASK]))
+    axis.set_axis_off()
+
+
+def first_run(test: MaskPredictions) -> pd.DataFrame:
+    """Give the rows of the first fold and seed."""
+    return next(iter(test.runs().values()))
 
 
 def telling_cases(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:
@@ -76,5 +86,7 @@ def telling_cases(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:
     ]
 
 
-def _short(name: str) -> str:
+def short_name(path: str) -> str:
+    """Give the name of a file with its middle left out where it is long."""
+    name = Path(path).name
     return name if len(name) <= 22 else f"{name[:10]}…{name[-11:]}"

@@ -24,6 +24,7 @@ from medtransfer.report.images import wrong_section
 from medtransfer.report.intervals import write_interval_figure
 from medtransfer.report.learning import learning_section
 from medtransfer.report.mask_images import hard_masks_section
+from medtransfer.report.masks import masks_section
 from medtransfer.report.operating import operating_section
 from medtransfer.report.origin import origin_section
 from medtransfer.report.pairs import pairs_section
@@ -43,6 +44,7 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     curves_section,
     calibration_section,
     operating_section,
+    masks_section,
     learning_section,
     wrong_section,
     hard_masks_section,

@@ -8,12 +8,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from medtransfer.comparison.metrics import TITLES
+from medtransfer.comparison.metrics import TITLES, in_sentence
 from medtransfer.evaluation.names import LENGTHS
 from medtransfer.markdown import in_figures as with_hyphen
 
 LEAST_P, LONG = 0.001, 10.0
-PROPER = ("Brier", "Dice", "Kappa")
 MINUS, SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 
@@ -42,8 +41,7 @@ def title_of(metric: str, unit: str) -> str:
 
 def phrase_of(metric: str, unit: str) -> str:
     """Name a metric within a sentence: abbreviations and proper names keep their capitals."""
-    title = title_of(metric, unit)
-    return title[0].lower() + title[1:] if title[1:2].islower() and not title.startswith(PROPER) else title
+    return in_sentence(title_of(metric, unit))
 
 
 def in_interval(low: Any, high: Any, digits: int = 3) -> str:

@@ -1,0 +1,99 @@
+"""Segmentation through real DVC: the same stages, files and rules as for classes."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from medtransfer.evaluation.mask_predictions import decode_mask
+
+from .conftest import Project, stages_run
+
+STUDY = """\
+study: {name: tiny_masks, title: A tiny study of masks, task: segmentation, seed: 7}
+data:
+  source: phantom
+  phantom: {patients: 40, frames: 2, size: 48, difficulty: 0.0, split_by: patient}
+  kaggle: null
+  folder: data/incoming
+  layout: one_hot_csv
+  masks: {folder: masks, spacing: {file: anatomy.csv, image: filename, column: pixel_spacing_mm}}
+  group: {pattern: '^(patient[0-9]+)_'}
+  image_size: 32
+  resize: stretch
+  split: {method: published}
+  leakage: fail
+augmentation:
+  none: {views: 1, transforms: []}
+  moved: {views: 2, transforms: [Affine: {rotate: [-20, 20], p: 1.0}], mix: {method: cutmix}}
+backbones:
+  unet: {weights: none, unet: {base: 4, depth: 2, batch_norm: true}}
+  resnet18: {weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}}
+strategies:
+  scratch: {init: random, train: all, loss: dice_cross_entropy, epochs: 2, batch_size: 8}
+  frozen: {train: head, loss: focal, lr: 1.0e-3, epochs: 1}
+training: {seeds: [0, 1]}
+variants:
+  scratch: {backbone: unet, strategy: scratch, augmentation: moved}
+  frozen: {backbone: resnet18, strategy: frozen, augmentation: none}
+comparison: {metric: dice, resamples: 200}
+"""
+
+
+@pytest.fixture
+def masks(fresh: Project) -> Project:
+    """Give a project whose study segments."""
+    fresh.write("params.yaml", STUDY)
+    return fresh
+
+
+def test_a_study_of_masks_runs_to_the_table_and_again_only_where_it_changed(masks: Project) -> None:
+    masks.run("dvc", "repro")
+    table = pd.read_csv(masks.folder / "metrics/comparison.csv").set_index("variant")
+    assert set(table.index) == {"scratch", "frozen", "majority", "nearest_neighbour"}
+    assert table["dice"].between(0, 1).all()
+    assert (table["hd95"] > 0).all()
+    rows = pd.read_parquet(masks.folder / "data/prepared/table.parquet")
+    found = pd.read_parquet(masks.folder / "predictions/scratch.parquet")
+    assert set(found["path"][found["role"] == "test"]) == set(rows["path"][rows["split"] == "test"])
+    assert {decode_mask(mask).shape for mask in found["mask"]} == {(32, 32)}
+    summary = json.loads(masks.read("metrics/summary.json"))
+    assert set(summary["frozen"]) == {"dice", "hd95"}
+    assert 'id="masks"' in masks.read("report/index.html")
+    masks.run("dvc", "plots", "show")
+    masks.replace("loss: focal", "loss: {kind: tversky, beta: 0.8}")
+    assert stages_run(masks.run("dvc", "repro")) == {"check", "train@frozen", "evaluate@frozen", "compare"}
+    masks.run("dvc", "metrics", "show")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("task: segmentation", "task: classification", "comparison.metric: dice is no metric of classification"),
+        ("metric: dice", "metric: accuracy", "comparison.metric: accuracy is no metric of segmentation"),
+        ("method: cutmix", "method: mixup", "variants.scratch: mixup would blend masks, whose classes are not shared"),
+        (
+            "train: head, loss",
+            "train: head, head: mlp, loss",
+            "head: mlp classifies images; in segmentation the decoder",
+        ),
+        ("depth: 2", "depth: 6", "unet of depth 6 needs a multiple of 64 pixels, but data.image_size is 32"),
+        ("rotate: [-20, 20]", "rotate: [-20, 20], mask_interpolation: 1", "Affine blends the classes of a mask"),
+        ("  resnet18: {", "  resnet18: {model: efficientnet_b0, ", "no segmentation model 'efficientnet_b0'"),
+    ],
+)
+def test_what_masks_cannot_be_learned_with_is_told_before_anything_runs(
+    masks: Project, old: str, new: str, problem: str
+) -> None:
+    masks.replace(old, new)
+    output = masks.run("python", "stages/check.py", fails=True)
+    assert problem in output
+    assert "Traceback" not in output
+
+
+def test_a_study_without_masks_cannot_segment(masks: Project) -> None:
+    before, after = masks.read("params.yaml").split("  masks: ")
+    masks.write("params.yaml", f"{before}  masks: null\n{after.split(chr(10), 1)[1]}")
+    assert "data.masks: segmentation needs masks" in masks.run("python", "stages/check.py", fails=True)
