@@ -19,7 +19,7 @@ from PIL import Image
 
 from medtransfer.comparison.places import Places
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.report.mask_images import FoundMasks, mask_choice, hard_masks_section
+from medtransfer.report.mask_images import FoundMasks, hard_masks_section, mask_choice
 from medtransfer.report.page import write_report
 from medtransfer.report.section import Material
 from medtransfer.report.thumbnails import MASK_SIDE, area_of, outline_of
@@ -125,7 +125,18 @@ def test_the_page_of_masks_in_a_browser(started_browser: Browser, mask_places: P
     started_browser.open(mask_places.root / "report" / "index.html")
     assert started_browser.complaints() == []
     sections = started_browser.run("return [...document.querySelectorAll('main section')].map(each => each.id)")
-    assert sections == ["comparison", "cost", "factors", "pairs", "masks", "learning", "hard_masks", "audit", "origin", "checklists"]
+    assert sections == [
+        "comparison",
+        "cost",
+        "factors",
+        "pairs",
+        "masks",
+        "learning",
+        "hard_masks",
+        "audit",
+        "origin",
+        "checklists",
+    ]
     heading = started_browser.one("#only-a p").text
     assert heading == "16 images whose mask resnet_frozen finds better than small_frozen"
     assert len(started_browser.all("#only-a figure")) == 8

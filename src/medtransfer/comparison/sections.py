@@ -143,8 +143,9 @@ def _effects(found: Comparison) -> Section:
         for row in effects.to_dict("records")
     ]
     note = (
-        f"Differences in {in_sentence(title_of(found.metric))} between variants that differ in the factor alone, averaged "
-        "over the contexts (all else that a variant is made of) in which both occur. p: corrected by Holm's rule."
+        f"Differences in {in_sentence(title_of(found.metric))} between variants that differ in the factor alone, "
+        "averaged over the contexts (all else that a variant is made of) in which both occur. p: corrected by Holm's "
+        "rule."
     )
     return Section("What each factor does, all else equal", header, rows, note, left=3)
 
