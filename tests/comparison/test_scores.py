@@ -13,7 +13,7 @@ from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.statistics.proportions import wilson_interval
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.evaluation.classification import classification_metrics
-from medtransfer.evaluation.names import MASK_METRICS
+from medtransfer.evaluation.names import BINARY_METRICS, MASK_METRICS
 
 from .conftest import CLASSES, drawn_predictions
 
@@ -31,13 +31,14 @@ def test_values_are_means_over_runs_of_the_metrics_that_evaluation_gives(classes
     found, test, outcomes = scored(3, classes=classes)
     assert outcomes.probabilities is not None
     by_run = [classification_metrics(test.labels, scores) for scores in outcomes.probabilities]
-    assert set(found.estimates) == set(METRICS) - set(MASK_METRICS)
+    assert set(found.estimates) == set(METRICS) - set(MASK_METRICS) - (set(BINARY_METRICS) if classes == 3 else set())
     for name, estimate in found.estimates.items():
         values = [run[name] for run in by_run]
         assert estimate.value == pytest.approx(np.mean(values), abs=1e-9), name
         assert estimate.spread == pytest.approx(np.std(values, ddof=1), abs=1e-9), name
         assert estimate.low <= estimate.value <= estimate.high, name
-        assert found.resampled[name].shape == (300,)
+    assert {values.shape for values in found.resampled.values()} == {(300,)}
+    assert set(found.estimates) - set(found.resampled) == (set(BINARY_METRICS) if classes == 2 else set())
 
 
 def test_a_resample_is_the_mean_over_runs_of_its_images() -> None:

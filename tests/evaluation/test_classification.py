@@ -16,7 +16,7 @@ from medtransfer.evaluation.classification import (
     expected_calibration_error,
     per_class_metrics,
 )
-from medtransfer.evaluation.names import CLASS_METRICS
+from medtransfer.evaluation.names import BINARY_METRICS, CLASS_METRICS
 
 Run = tuple[np.ndarray, np.ndarray]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
@@ -173,8 +173,16 @@ def test_the_metrics_are_scikit_learns_where_it_has_them(run: Run) -> None:
 
 def test_all_metrics_are_there_in_their_order_as_plain_numbers() -> None:
     found = classification_metrics(np.array([0, 1]), np.array([[0.8, 0.2], [0.4, 0.6]]))
-    assert tuple(found) == CLASS_METRICS
+    assert tuple(found) == (*CLASS_METRICS, *BINARY_METRICS)
     assert all(type(value) is float for value in found.values())
+    assert tuple(classification_metrics(np.array([0, 1]), np.full((2, 3), 1 / 3))) == CLASS_METRICS
+
+
+def test_of_two_classes_the_second_is_the_positive_one() -> None:
+    scores = np.array([[0.9, 0.1]] * 5 + [[0.2, 0.8]] * 4)
+    found = classification_metrics(np.array([0, 0, 0, 1, 1, 1, 1, 1, 0]), scores)
+    values = [found[name] for name in BINARY_METRICS]
+    assert values == pytest.approx([3 / 5, 3 / 4, 3 / 4, 2 / 3])
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])

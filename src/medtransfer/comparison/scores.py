@@ -19,6 +19,13 @@ from medtransfer.comparison.test_set import TestSet
 
 PLAIN_PROPORTIONS = ("accuracy", "recall_weighted")
 CLASS_VALUES = ("precision", "recall", "f1")
+OF_TWO = {
+    "sensitivity": ("recall", 1),
+    "specificity": ("recall", 0),
+    "precision_positive": ("precision", 1),
+    "f1_positive": ("f1", 1),
+}
+"""Metrics of two classes that are values of one of them."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,9 @@ class Estimate:
 class Scores:
     """What one variant scores.
 
-    estimates: by metric. resampled: float [resamples] by metric, the mean over runs. of_classes: for precision,
-    recall and f1, an estimate a class. right: int [groups], right images summed over runs, and influence: [groups] on
-    the area under the ROC curve; None without classes.
+    estimates: by metric. resampled: float [resamples] by metric, the mean over runs; those `OF_TWO` classes have none.
+    of_classes: for precision, recall and f1, an estimate a class. right: int [groups], right images summed over runs,
+    and influence: [groups] on the area under the ROC curve; None without classes.
     """
 
     estimates: dict[str, Estimate]
@@ -61,11 +68,14 @@ def score(outcomes: Outcomes, test: TestSet, confidence: float) -> Scores:
         name: _estimate(name, values[:, 0], resampled[name], freedom[METRICS[name].over], test, confidence)
         for name, values in value.items()
     }
+    of_classes = _of_classes(counts, drawn_counts, test, confidence)
+    if len(test.classes) == 2 and of_classes:
+        estimates |= {name: of_classes[value][number] for name, (value, number) in OF_TWO.items()}
     right = outcomes.right
     return Scores(
         estimates,
         resampled,
-        _of_classes(counts, drawn_counts, test, confidence),
+        of_classes,
         None if right is None else np.bincount(test.sample.group, weights=right.sum(axis=0)).astype(int),
         influence,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from medtransfer.evaluation.names import CLASS_METRICS
+from medtransfer.evaluation.names import BINARY_METRICS, CLASS_METRICS
 
 CALIBRATION_BINS = 15
 LEAST_PROBABILITY = 1e-7
@@ -21,6 +21,7 @@ def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dic
     among the n; where fewer than two have, the AUCs are not defined (nan). roc_auc and pr_auc: each class
     against the rest, the macro mean; for two classes those of the second class. pr_auc: average precision.
     brier: the sum of squares over classes, halved for two classes. ece: see `expected_calibration_error`.
+    Two classes have `BINARY_METRICS` too, a share of nothing being 0.
     """
     predicted = probabilities.argmax(axis=1)
     present = np.unique(labels)
@@ -43,7 +44,12 @@ def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dic
         "brier": _brier(labels, probabilities),
         "ece": expected_calibration_error(labels, probabilities),
     }
-    return {name: float(found[name]) for name in CLASS_METRICS}
+    if len(classes) == 2:
+        precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+            labels, predicted, labels=classes, zero_division=0
+        )
+        found |= dict(zip(BINARY_METRICS, (recall[1], recall[0], precision[1], f1[1]), strict=True))
+    return {name: float(found[name]) for name in (*CLASS_METRICS, *BINARY_METRICS) if name in found}
 
 
 def per_class_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:

@@ -17,8 +17,10 @@ CLASS_METRICS = (
     "brier",
     "ece",
 )
+BINARY_METRICS = ("sensitivity", "specificity", "precision_positive", "f1_positive")
+"""Of two classes the second, in alphabetical order, is the positive one."""
 MASK_METRICS = ("dice", "iou", "precision", "recall", "hd95", "assd")
-METRICS = (*CLASS_METRICS, *MASK_METRICS)
+METRICS = (*CLASS_METRICS, *BINARY_METRICS, *MASK_METRICS)
 LOWER_IS_BETTER = frozenset(("log_loss", "brier", "ece", "hd95", "assd"))
 LENGTHS = frozenset(("hd95", "assd"))
 """Metrics that are no shares but lengths, in the unit of the prepared set: `px` of the original image, or `mm`."""
@@ -26,4 +28,4 @@ LENGTHS = frozenset(("hd95", "assd"))
 
 def metrics_of(task: str) -> tuple[str, ...]:
     """Name the metrics of a task."""
-    return MASK_METRICS if task == "segmentation" else CLASS_METRICS
+    return MASK_METRICS if task == "segmentation" else (*CLASS_METRICS, *BINARY_METRICS)

@@ -9,7 +9,6 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from medtransfer.evaluation.classification import classification_metrics, per_class_metrics
-from medtransfer.evaluation.names import CLASS_METRICS
 from medtransfer.evaluation.predictions import Predictions
 
 
@@ -29,8 +28,8 @@ def evaluate_predictions(predictions: Predictions) -> dict[str, Any]:
     matrix = confusion_matrix(ordered, scores.argmax(axis=1), labels=np.arange(len(test.classes)))
     return {
         "runs": {run: {name: _number(value) for name, value in found.items()} for run, found in runs.items()},
-        "mean": {name: _number(values[name].mean()) for name in CLASS_METRICS},
-        "sd": {name: _number(values[name].std(ddof=1)) for name in CLASS_METRICS},
+        "mean": {name: _number(values[name].mean()) for name in values},
+        "sd": {name: _number(values[name].std(ddof=1)) for name in values},
         "classes": per_class_metrics(ordered, scores, test.classes),
         "confusion": matrix.tolist(),
         "test_images": len(test.images),
