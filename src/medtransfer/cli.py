@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     ranks.add_argument("-m", "--metric", default="accuracy", help="a column of the tables; default: accuracy")
     ranks.add_argument("-o", "--output", type=Path, default=Path("ranks"), metavar="FOLDER", help="default: ranks")
     ranks.set_defaults(carry_out=_ranks)
+    results = commands.add_parser("results", help="write the finished study as a page of docs/results")
+    results.set_defaults(carry_out=_results)
     predict = commands.add_parser("predict", help="predict images with a trained variant, as `evaluate` does")
     _add_model(predict)
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
@@ -86,6 +88,14 @@ def _ranks(options: argparse.Namespace) -> None:
 
     compare_across(options.tables, options.metric, options.output)
     sys.stdout.write((options.output / "ranks.md").read_text(encoding="utf-8"))
+
+
+def _results(_: argparse.Namespace) -> None:
+    from medtransfer.comparison.places import HERE
+    from medtransfer.report.results import write_results
+
+    path = write_results(Path("studies"), Path("params.yaml"), HERE, Path("docs/results"))
+    sys.stdout.write(f"{path}: the tables and figures of the finished study, and how to make them\n")
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:

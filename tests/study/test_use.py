@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from ruamel.yaml import YAML
 
 from medtransfer.errors import UserError
 from medtransfer.study import load_study
-from medtransfer.study.use import list_studies, use_study
+from medtransfer.study.use import command_of, list_studies, use_study
 
 
 @pytest.fixture
@@ -69,7 +70,8 @@ def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ("data.image_size", "-S data.image_size: expected KEY=VALUE, such as data.source=folder"),
+        ("data.image_size", "-S data.image_size: expected KEY=VALUE, on one line, such as data.source=folder"),
+        ("data.image_size=6\n4", "-S data.image_size=6 4: expected KEY=VALUE, on one line"),
         ("dta.image_size=64", "-S dta.image_size=64: the study has no 'dta' on the way to dta.image_size"),
         ("data.image_size.x=64", "-S data.image_size.x=64: data.image_size is a value, not a section"),
         ("data.folder={a", "-S data.folder={a: '{a' is not valid YAML"),
@@ -107,3 +109,31 @@ def test_a_study_that_is_no_yaml_is_told_in_one_line(studies: Path, target: Path
 def test_studies_are_listed_with_their_titles(studies: Path, study_text: str) -> None:
     (studies / "another.yaml").write_text(study_text.replace("A small study", "Another one"), encoding="utf-8")
     assert list_studies(studies) == {"another": "Another one", "small": "A small study"}
+
+
+COMMANDS = [
+    ([], "medtransfer use small"),
+    (["data.image_size=64"], "medtransfer use small -S data.image_size=64"),
+    (
+        ["data.group={pattern: '^(p[0-9]+) x'}", "data.folder=a b"],
+        """medtransfer use small -S 'data.group={pattern: '"'"'^(p[0-9]+) x'"'"'}' -S 'data.folder=a b'""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "command"), COMMANDS)
+def test_the_parameters_tell_the_command_that_made_them(
+    studies: Path, target: Path, changes: list[str], command: str
+) -> None:
+    use_study("small", changes, studies, target)
+    assert command_of(studies, target) == command
+    again = target.with_name("again.yaml")
+    use_study("small", shlex.split(command)[4::2], studies, again)
+    assert again.read_bytes() == target.read_bytes()
+
+
+def test_changes_by_hand_are_no_command(studies: Path, target: Path) -> None:
+    use_study("small", ["data.image_size=64"], studies, target)
+    target.write_text(target.read_text().replace("image_size: 64", "image_size: 48"))
+    with pytest.raises(UserError, match="is not what `medtransfer use small -S"):
+        command_of(studies, target)

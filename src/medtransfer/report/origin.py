@@ -51,21 +51,24 @@ def versions() -> list[str]:
 
 def _code() -> list[tuple[str, str]]:
     tags = origin()
-    commit = tags.get("mlflow.source.git.commit", "none: not a git repository, or nothing committed yet")
-    facts = [("Written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")), ("Git commit", commit + _changes())]
+    commit = code_commit("src", "stages", "dvc.yaml", "params.yaml")
+    facts = [("Written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")), ("Git commit", commit)]
     if "dvc.experiment" in tags:
         facts.append(("DVC experiment", tags["dvc.experiment"]))
     return facts
 
 
-def _changes() -> str:
-    """Say whether code or parameters differ from the commit: results of older runs may differ too, but are no code."""
-    command = ["git", "status", "--porcelain", "--", "src", "stages", "dvc.yaml", "params.yaml"]
+def code_commit(*paths: str) -> str:
+    """Name the git commit, and say whether `paths` differ from it: results of older runs may too, but are no code."""
+    commit = origin().get("mlflow.source.git.commit", "none: not a git repository, or nothing committed yet")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
-        return ""
-    return ", with changes to code or parameters since" if done.returncode == 0 and done.stdout.strip() else ""
+        return commit
+    changed = done.returncode == 0 and done.stdout.strip()
+    return f"{commit}, with changes to {', '.join(paths)} since" if changed else commit
 
 
 def _machines(costs: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from medtransfer.study.grid import write_out
 from medtransfer.study.loading import Study, check_study, near, parse_yaml, read_yaml
 
 LONGEST_LINE = 160
+COMMAND = ("medtransfer", "use")
 
 
 def list_studies(folder: Path) -> dict[str, str]:
@@ -35,18 +37,41 @@ def use_study(name: str, changes: Sequence[str], folder: Path, target: Path) -> 
     """Write the study `name`, changed and its grid written out, to `target`, comments and all.
 
     A change is `key.path=value`, the value in YAML; those of the grid come first, the others can change its
-    lines. Raises `UserError` where there is no such study or key, or the result is no valid study; then
-    `target` stays as it was.
+    lines. Where anything changed, the first line is a comment with the command. Raises `UserError` where there is no
+    such study or key, or the result is no valid study; then `target` stays as it was.
     """
+    write_text(target, _text(name, changes, folder))
+
+
+def command_of(folder: Path, target: Path) -> str:
+    """Give the command that makes `target`: its first line, or that of the study which it is a copy of.
+
+    Raises `UserError` where no such command makes these very parameters.
+    """
+    text = target.read_text(encoding="utf-8")
+    words = shlex.split(text.partition("\n")[0].removeprefix("#")) if text.startswith("#") else []
+    if tuple(words[:2]) != COMMAND:
+        name = parse_yaml(text, str(target))["study"]["name"]
+        words = [*COMMAND, str(name)]
+    name, changes = words[2], [word for word in words[3:] if word != "-S"]
+    if parse_yaml(_text(name, changes, folder), name) != parse_yaml(text, str(target)):
+        raise UserError(
+            f"{target} is not what `{shlex.join(words)}` makes; make your changes with -S, or as a study in {folder}/"
+        )
+    return shlex.join(words)
+
+
+def _text(name: str, changes: Sequence[str], folder: Path) -> str:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"no study {name!r}{near(name, (file.stem for file in folder.glob('*.yaml')))}")
     raw = read_yaml(path)
     text = path.read_text(encoding="utf-8")
     if changes or (isinstance(raw, dict) and "grid" in raw):
-        text = _changed(text, changes, str(path))
+        options = [word for change in changes for word in ("-S", change)]
+        text = f"# {shlex.join([*COMMAND, name, *options])}\n" + _changed(text, changes, str(path))
     check_study(parse_yaml(text, str(path)), str(path))
-    write_text(target, text)
+    return text
 
 
 def _changed(text: str, changes: Sequence[str], where: str) -> str:
@@ -79,8 +104,8 @@ def _one_line_each(document: Any) -> None:
 
 def _change(document: Any, change: str) -> None:
     key, found, value = change.partition("=")
-    if not found:
-        raise UserError(f"-S {change}: expected KEY=VALUE, such as data.source=folder")
+    if not found or "\n" in change:
+        raise UserError(f"-S {' '.join(change.split())}: expected KEY=VALUE, on one line, such as data.source=folder")
     *path, last = key.split(".")
     section = document
     for part in path:

@@ -1,0 +1,62 @@
+"""A finished study as a page of the documentation: its tables and figures, and how to make them again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.comparison.places import Places
+from medtransfer.errors import UserError
+from medtransfer.files import atomic_folder, write_text
+from medtransfer.report.origin import code_commit, versions
+from medtransfer.study.use import command_of
+
+CODE = ("src", "stages", "dvc.yaml")
+FIGURES = {
+    "comparison": "Every variant with its interval",
+    "size": "Against the number of parameters",
+    "learning": "Learning curves",
+}
+
+
+def write_results(studies: Path, params: Path, places: Places, target: Path) -> Path:
+    """Write `target/NAME.md` with its figures in `target/NAME/`, from what `compare` left; give its path.
+
+    Raises `UserError` where the study is not finished, or its parameters are not those that a command makes.
+    """
+    page, costs = places.results / "comparison.md", places.results / "cost.csv"
+    for path in (page, costs):
+        if not path.is_file():
+            raise UserError(f"no {path}: `dvc repro` writes it; run it first")
+    command = command_of(studies, params)
+    name = command.split()[2]
+    figures = {key: title for key, title in FIGURES.items() if (_figures(places) / f"{key}.png").is_file()}
+    with atomic_folder(target / name) as folder:
+        for key in figures:
+            shutil.copy(_figures(places) / f"{key}.png", folder / f"{key}.png")
+    parts = [page.read_text(encoding="utf-8").strip(), "## Figures"]
+    parts += [f"![{title}]({name}/{key}.png)" for key, title in figures.items()]
+    parts += [_demoted((places.results / "cost.md").read_text(encoding="utf-8").strip())]
+    parts += ["## How it was made", f"```\n{command}\ndvc repro\nmedtransfer results\n```", _origin(costs)]
+    write_text(target / f"{name}.md", "\n\n".join(parts) + "\n")
+    return target / f"{name}.md"
+
+
+def _figures(places: Places) -> Path:
+    return places.plots / "figures"
+
+
+def _demoted(text: str) -> str:
+    """Make a page a section of another one."""
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
+
+
+def _origin(costs: Path) -> str:
+    table = pd.read_csv(costs)
+    hours = table["stage_seconds"].sum() / 3600
+    return (
+        f"Git commit {code_commit(*CODE)}. Training took {hours:.2f} hours, all stages of all variants together. "
+        f"{', '.join(versions())}."
+    )

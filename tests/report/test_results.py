@@ -1,0 +1,73 @@
+"""A finished study as a page: nothing in it is typed by hand, and it says how to make it again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from medtransfer.comparison.cost import cost_page
+from medtransfer.comparison.markdown import comparison_page
+from medtransfer.comparison.places import Places
+from medtransfer.errors import UserError
+from medtransfer.files import write_text
+from medtransfer.report.page import write_report
+from medtransfer.report.results import write_results
+from medtransfer.study.use import use_study
+
+from .study import make_comparison
+
+STUDIES = Path(__file__).parents[2] / "studies"
+CHANGE = "data.image_size=64"
+
+
+@pytest.fixture
+def finished(places: Places) -> Places:
+    """Give a study that `compare` has finished, its parameters those of `phantom` with a change."""
+    found = make_comparison()
+    write_text(places.results / "comparison.md", comparison_page(found))
+    write_text(places.results / "cost.md", cost_page(found.costs))
+    found.costs.to_csv(places.results / "cost.csv", index=False)
+    write_report(found, places)
+    use_study("phantom", [CHANGE], STUDIES, places.root / "params.yaml")
+    return places
+
+
+def test_the_page_has_the_tables_figures_costs_and_the_command(finished: Places, tmp_path: Path) -> None:
+    path = write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path / "results")
+    assert path == tmp_path / "results" / "phantom.md"
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith((finished.results / "comparison.md").read_text(encoding="utf-8").strip())
+    figures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    assert figures == [f"phantom/{name}.png" for name in ("comparison", "size", "learning")]
+    for figure in figures:
+        assert (path.parent / figure).read_bytes() == (finished.plots / "figures" / Path(figure).name).read_bytes()
+    assert "## What it cost" in text
+    assert f"```\nmedtransfer use phantom -S {CHANGE}\ndvc repro\nmedtransfer results\n```" in text
+    hours = pd.read_csv(finished.results / "cost.csv")["stage_seconds"].sum() / 3600
+    assert f"Training took {hours:.2f} hours" in text
+    assert len(re.findall("^# ", text, flags=re.MULTILINE)) == 1
+
+
+def test_a_page_is_replaced_whole(finished: Places, tmp_path: Path) -> None:
+    path = write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path / "results")
+    (finished.plots / "figures" / "size.png").unlink()
+    write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path / "results")
+    assert not (path.parent / "phantom" / "size.png").exists()
+    assert "size.png" not in path.read_text(encoding="utf-8")
+
+
+def test_a_study_that_is_not_finished_has_no_page(places: Places, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`dvc repro` writes it"):
+        write_results(STUDIES, places.root / "params.yaml", places, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_parameters_that_no_command_makes_have_no_page(finished: Places, tmp_path: Path) -> None:
+    params = finished.root / "params.yaml"
+    params.write_text(params.read_text().replace("image_size: 64", "image_size: 48"))
+    with pytest.raises(UserError, match="make your changes with -S"):
+        write_results(STUDIES, params, finished, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
