@@ -24,8 +24,9 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.compute import choose_compute
     from medtransfer.dataset.prepared import Prepared
     from medtransfer.training.assemble import read_weights
+    from medtransfer.training.inputs import Inputs, job_key
     from medtransfer.training.tasks import TASKS
-    from medtransfer.training.variant import Inputs, job_key, train_variant
+    from medtransfer.training.variant import train_variant
 
     params, variant = study.params, study.variant(name)
     prepared = Prepared(Path("data/prepared"))

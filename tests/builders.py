@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ from outs import outs_in
 from torch import nn
 
 from medtransfer.augmentation.store import Views, open_views, write_views
-from medtransfer.backbones.network import Network, Normalise
-from medtransfer.backbones.weights import without_weights
+from medtransfer.backbones.bare import build_bare
+from medtransfer.backbones.network import Network, Normalise, to_channels_first
+from medtransfer.backbones.weights import save_state, without_weights
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepare import prepare
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.sources.phantom import write_phantom
 from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
 from medtransfer.training.assemble import Weights, assemble
-from medtransfer.training.variant import Inputs
+from medtransfer.training.inputs import Inputs
 
 CLASSES = 3
 CPU = Compute(torch.device("cpu"), "float32")
@@ -99,6 +101,27 @@ def tiny_views(prepared: Prepared, policy: Policy) -> Views:
     folder = prepared.folder.parent / "views"
     write_views(prepared, policy, 1, folder)
     return open_views(prepared, folder, policy, 1)
+
+
+def pretrained(inputs: Inputs, folder: Path, model: str = "mobilenet_v3_small") -> Inputs:
+    """Give a training another backbone, with weights in a file as if they had been pretrained.
+
+    They are random, but the batch norms' statistics are those of the training images, so that images differ in
+    their features by more than rounding errors.
+    """
+    torch.manual_seed(5)
+    bare, rows = build_bare(model, 32).train(), inputs.prepared.roles(0).train
+    for module in bare.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        bare(Normalise((0.5,) * 3, (0.2,) * 3)(to_channels_first(inputs.prepared.images[rows])))
+    state = bare.state_dict()
+    folder.mkdir(parents=True, exist_ok=True)
+    save_state(state, folder / "weights.safetensors")
+    variant = replace(inputs.variant, backbone_name=model)
+    weights = Weights(state, without_weights(model), folder / "weights.safetensors")
+    return replace(inputs, variant=variant, weights=weights)
 
 
 def tiny_inputs(prepared: Prepared, policy: dict[str, Any] | None = None, **strategy: Any) -> Inputs:

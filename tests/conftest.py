@@ -64,6 +64,7 @@ def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pr
             "classes": classes,
             "folds": folds,
             "pixels_sha256": "0" * 64,
+            "table_sha256": "2" * 64,
             "warnings": [],
         }
         if masks is not None:

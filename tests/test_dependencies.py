@@ -20,6 +20,7 @@ LAYERS = [
     {"sources", "layouts", "compute"},
     {"dataset"},
     {"augmentation", "backbones", "heads"},
+    {"embeddings"},
     {"training"},
     {"evaluation", "tracking"},
     {"comparison", "checking", "repro"},

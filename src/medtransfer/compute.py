@@ -26,9 +26,10 @@ class Compute:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
-    def describe(self) -> dict[str, str]:
-        """Say what decides the last bits of a result."""
-        return {"device": self.name(), "precision": self.precision, "torch": torch.__version__}
+    def describe(self) -> dict[str, str | int]:
+        """Say what decides the last bits of a result; sums on a processor depend on how threads divide them."""
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 0
+        return {"device": self.name(), "precision": self.precision, "threads": threads, "torch": torch.__version__}
 
     def name(self) -> str:
         """Name the processor or the graphics card."""

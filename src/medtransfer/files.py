@@ -90,6 +90,17 @@ def sha256_of_folder(folder: Path) -> str:
     return total.hexdigest()
 
 
+def sha256_of_code(*modules: str) -> str:
+    """Give one SHA-256 of the package's source files named, relative to the package; a folder counts whole."""
+    package = Path(__file__).parent
+    total = hashlib.sha256()
+    for module in sorted(modules):
+        path = package / module
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            total.update(f"{file.relative_to(package).as_posix()} {sha256_of_file(file)}\n".encode())
+    return total.hexdigest()
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

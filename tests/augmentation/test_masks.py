@@ -14,7 +14,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
 from medtransfer.augmentation.policy import policy_problems
-from medtransfer.augmentation.store import open_views, write_views
+from medtransfer.augmentation.store import open_views, view_pixels, write_views
 from medtransfer.augmentation.views import ViewMaker
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.study import Policy
@@ -137,7 +137,7 @@ def test_kept_and_fresh_views_are_those_of_the_maker(drawn: Prepared, tmp_path: 
     opened = open_views(drawn, tmp_path / "views", policy, 5)
     maker, rows = ViewMaker(drawn, policy, 5), np.array([4, 0, 3])
     for view in range(3):
-        pixels = opened.pixels(rows, view)
+        pixels = view_pixels(opened, rows, view)
         masks = opened.labels(rows, view)
         assert masks.dtype == np.uint8
         for place, row in enumerate(rows):
@@ -153,7 +153,7 @@ def test_without_transforms_views_are_the_images_and_masks_themselves(drawn: Pre
     policy = Policy(transforms=[])
     write_views(drawn, policy, 5, tmp_path / "views")
     views, rows = open_views(drawn, tmp_path / "views", policy, 5), np.array([2, 1])
-    np.testing.assert_array_equal(views.pixels(rows, 0), drawn.images[rows])
+    np.testing.assert_array_equal(view_pixels(views, rows, 0), drawn.images[rows])
     np.testing.assert_array_equal(views.labels(rows, 0), drawn.targets(rows))
 
 

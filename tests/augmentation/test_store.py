@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medtransfer.augmentation import store
+from medtransfer import progress
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
-from medtransfer.augmentation.store import open_views, write_views
+from medtransfer.augmentation.store import open_views, view_pixels, write_views
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import UserError
 from medtransfer.files import sha256_of_folder
@@ -46,7 +46,7 @@ def test_kept_views_are_the_fresh_ones_of_the_same_number(prepared: Prepared, tm
     fresh = open_views(prepared, tmp_path / "fresh", fresh_policy, 5)
     rows = np.array([7, 0, 3])
     for view in range(3):
-        np.testing.assert_array_equal(kept.pixels(rows, view), fresh.pixels(rows, view))
+        np.testing.assert_array_equal(view_pixels(kept, rows, view), view_pixels(fresh, rows, view))
         np.testing.assert_array_equal(kept.labels(rows, view), fresh.labels(rows, view))
     assert [kept.view_of(epoch) for epoch in range(5)] == [0, 1, 2, 0, 1]
     assert [fresh.view_of(epoch) for epoch in range(5)] == [0, 1, 2, 3, 4]
@@ -57,13 +57,13 @@ def test_kept_views_are_the_fresh_ones_of_the_same_number(prepared: Prepared, tm
 def test_fresh_views_of_later_epochs_are_new(prepared: Prepared, tmp_path: Path) -> None:
     policy = policy_of("fresh")
     fresh = open_views(prepared, tmp_path, policy, 5)
-    seen = {fresh.pixels(np.array([1]), fresh.view_of(epoch)).tobytes() for epoch in range(12)}
+    seen = {view_pixels(fresh, np.array([1]), fresh.view_of(epoch)).tobytes() for epoch in range(12)}
     assert len(seen) == 12
 
 
 def test_every_row_that_trains_has_its_views_and_no_other_row_has_any(prepared: Prepared, tmp_path: Path) -> None:
     write_views(prepared, policy_of(3), 5, tmp_path / "views")
-    assert np.load(tmp_path / "views" / "views.npy").shape == (len(LEARNABLE), 3, 16, 16, 1)
+    assert np.load(tmp_path / "views" / "views.npy").shape == (3, len(LEARNABLE), 16, 16, 1)
 
 
 @pytest.mark.parametrize("mix", ["cutmix", "mixup"])
@@ -85,7 +85,7 @@ def test_a_policy_that_changes_nothing_keeps_nothing_and_gives_the_images(
     assert [path.name for path in (tmp_path / "views").iterdir()] == ["views.json"]
     opened = open_views(prepared, tmp_path / "views", policy, 5)
     rows = np.array([2, 7, 1])
-    np.testing.assert_array_equal(opened.pixels(rows, 0), prepared.images[rows])
+    np.testing.assert_array_equal(view_pixels(opened, rows, 0), prepared.images[rows])
     np.testing.assert_array_equal(opened.labels(rows, 0), [[1, 0], [0, 1], [0, 1]])
 
 
@@ -94,7 +94,7 @@ def test_the_number_of_threads_changes_no_byte(
 ) -> None:
     hashes = set()
     for threads in (1, 2, 5):
-        monkeypatch.setattr(store, "cpu_count", lambda threads=threads: threads)
+        monkeypatch.setattr(progress, "cpu_count", lambda threads=threads: threads)
         write_views(prepared, policy_of(4, mix="cutmix"), 5, tmp_path / str(threads))
         hashes.add(sha256_of_folder(tmp_path / str(threads)))
     assert len(hashes) == 1

@@ -67,7 +67,7 @@ def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
 
 
 def ensemble(networks: list[Network], task: str = "classification") -> Ensemble:
-    return Ensemble(networks, range(len(networks)), TASKS[task], Loss())
+    return Ensemble(networks, TASKS[task], Loss())
 
 
 def pixels_of(count: int, size: int, channels: int = 1) -> np.ndarray:
@@ -114,10 +114,10 @@ def test_every_family_of_backbones_computes_the_same(tmp_path: Path, name: str) 
 
 def test_several_runs_give_their_mean_and_keep_what_they_share_once(tmp_path: Path) -> None:
     runs = [network_of("cnn_small", "linear", 32, seed) for seed in (0, 1)]
-    both = Ensemble(runs, [0, 1], TASKS["classification"], Loss(kind="binary_cross_entropy"))
+    both = Ensemble(runs, TASKS["classification"], Loss(kind="binary_cross_entropy"))
     assert difference(both, 32, tmp_path / "both.onnx") < 1e-5
-    runs[1].body = runs[0].body
-    shared = Ensemble(runs, [0, 0], TASKS["classification"], Loss())
+    runs[1].normalise, runs[1].body = runs[0].normalise, runs[0].body
+    shared = Ensemble(runs, TASKS["classification"], Loss())
     assert difference(shared, 32, tmp_path / "shared.onnx") < 1e-5
     body = sum(parameter.nelement() for parameter in runs[0].body.parameters()) * 4
     assert (tmp_path / "both.onnx").stat().st_size - (tmp_path / "shared.onnx").stat().st_size > 0.9 * body

@@ -7,18 +7,21 @@ import pytest
 import torch
 from builders import CPU, assembled
 
+from medtransfer.backbones.fixed_batch import BATCH
 from medtransfer.compute import Compute
-from medtransfer.training.embeddings import compute_features
 from medtransfer.training.examples import Batch, shuffled_batches
-from medtransfer.training.prediction import BATCH, batch_logits, predict_logits
+from medtransfer.training.prediction import batch_logits, predict_logits
 
 
 class Rows:
     def __init__(self, pixels: torch.Tensor) -> None:
-        self.pixels = pixels
+        self.pixels, self.rows = pixels, np.arange(len(pixels))
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def start(self, epoch: int) -> None:
+        pass
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
         return Batch(self.pixels[positions], torch.zeros(len(positions), 3))
@@ -29,9 +32,9 @@ def test_logits_are_the_same_bits_alone_and_among_others(name: str) -> None:
     torch.manual_seed(0)
     network = assembled(name, "own", 64)
     pixels = torch.randint(0, 256, (70, 1, 64, 64), dtype=torch.uint8)
-    together, _ = predict_logits(network, Rows(pixels), False, CPU)
+    together, _ = predict_logits(network, Rows(pixels), CPU)
     for chosen in ([3], [69, 0], list(range(40, 57))):
-        alone, _ = predict_logits(network, Rows(pixels[chosen]), False, CPU)
+        alone, _ = predict_logits(network, Rows(pixels[chosen]), CPU)
         assert torch.equal(alone, together[chosen])
 
 
@@ -45,17 +48,9 @@ def test_logits_are_the_same_bits_wherever_in_the_batch(name: str, precision: st
     compute = Compute(CPU.device, precision)
     pixels = torch.randint(0, 256, (BATCH, 1, 64, 64), dtype=torch.uint8)
     pixels[1::2] = pixels[0]
-    logits = batch_logits(network, pixels, False, compute)
+    logits = batch_logits(network, pixels, compute)
     assert torch.equal(logits[1::2], logits[:1].expand(BATCH // 2, -1))
-    assert torch.equal(batch_logits(network, pixels[:1], False, compute), logits[:1])
-
-
-def test_features_are_the_same_bits_alone_and_among_others() -> None:
-    torch.manual_seed(0)
-    network = assembled("mobilenet_v3_small", "linear", 64, train="head")
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 64, 64, 1), dtype=np.uint8)
-    together = compute_features(network, pixels, CPU)
-    assert np.array_equal(compute_features(network, pixels[5:8], CPU), together[5:8])
+    assert torch.equal(batch_logits(network, pixels[:1], compute), logits[:1])
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (8, [4, 4]), (1, [1]), (3, [3])])

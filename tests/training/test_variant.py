@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from builders import CPU, tiny_inputs, tiny_prepared
+from builders import CPU, pretrained, tiny_inputs, tiny_prepared
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.evaluate import predict_variant
 from medtransfer.files import sha256_of_folder
+from medtransfer.training.inputs import Inputs, job_key
 from medtransfer.training.loop import Epoch
-from medtransfer.training.model_files import load_run, read_card
-from medtransfer.training.variant import Inputs, few_shots, job_key, train_variant
+from medtransfer.training.model_files import read_card
+from medtransfer.training.runs import few_shots
+from medtransfer.training.variant import train_variant
 
 FLIPS = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2}
 MIXED = FLIPS | {"mix": {"method": "cutmix"}}
@@ -57,13 +57,17 @@ def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tupl
         (FLIPS, {"train": "all", "lr": 0.02, "patience": 1, "resume_patience": 2, "epochs": 9}),
         (MIXED, {"train": "head", "head": "mlp", "dropout": 0.3, "optimizer": "sgd"}),
         (FLIPS | {"views": "fresh"}, {"train": "all", "schedule": {"kind": "plateau", "patience": 1}}),
+        (MIXED, {"init": "pretrained", "train": "head", "patience": 1, "epochs": 6, "lr": 0.01, "dropout": 0.2}),
+        (MIXED, {"init": "pretrained", "train": {"last": 4}, "patience": 2, "epochs": 4}),
     ],
-    ids=["fine-tuned", "gone on", "frozen and mixed", "fresh views"],
+    ids=["fine-tuned", "gone on", "frozen and mixed", "fresh views", "heads at once", "last layers"],
 )
 def test_a_killed_training_ends_in_the_bytes_of_an_uninterrupted_one(
     prepared: Prepared, tmp_path: Path, policy: dict[str, Any], strategy: dict[str, Any]
 ) -> None:
     inputs = tiny_inputs(prepared, policy, **strategy)
+    if inputs.variant.strategy.init == "pretrained":
+        inputs = pretrained(inputs, tmp_path / "weights")
     whole = train(inputs, tmp_path / "whole")
     folder = tmp_path / "killed"
     for _ in range(50):  # each life hears the old epochs again and one new one
@@ -107,38 +111,6 @@ def test_other_seeds_do_not_change_a_run(prepared: Prepared, tmp_path: Path) -> 
     train(Inputs(**vars(inputs) | {"seeds": [1]}), tmp_path / "one")
     name = "model/fold0_seed1.safetensors"
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-
-
-def test_features_give_what_the_whole_network_gives(prepared: Prepared, tmp_path: Path) -> None:
-    """The same frozen training with kept features and, the plain way, through all layers on the same views."""
-    strategy = {"train": "head", "epochs": 3}
-    kept = tiny_inputs(prepared, FLIPS, **strategy)
-    train(kept, tmp_path / "kept")
-
-    class AsPixels:  # the same views, but not of the kind whose features are kept
-        def __init__(self, views: Any) -> None:
-            self.count, self.view_of, self.pixels, self.labels = views.count, views.view_of, views.pixels, views.labels
-
-    plain = Inputs(**vars(kept) | {"views": AsPixels(kept.views)})
-    train(plain, tmp_path / "plain")
-    one, other = (load_run(tmp_path / name / "model", 0, 0).state_dict() for name in ("kept", "plain"))
-    for name, tensor in one.items():
-        torch.testing.assert_close(tensor, other[name], rtol=1e-4, atol=1e-5)
-
-
-def test_a_deleted_or_half_filled_feature_store_changes_nothing(prepared: Prepared, tmp_path: Path) -> None:
-    inputs = tiny_inputs(prepared, FLIPS, train="head")
-    train(inputs, tmp_path / "first")
-    store = tmp_path / ".medtransfer" / "features"
-    done = next(path for path in store.glob("*/done.npy") if np.load(path).sum() > 40)
-    half = np.load(done)
-    half[::2] = False
-    np.save(done, half)
-    train(inputs, tmp_path / "half")
-    shutil.rmtree(store)
-    train(inputs, tmp_path / "none")
-    hashes = {sha256_of_folder(tmp_path / name / "model") for name in ("first", "half", "none")}
-    assert len(hashes) == 1
 
 
 @pytest.mark.parametrize("head", ["prototypes", "knn", "logistic"])

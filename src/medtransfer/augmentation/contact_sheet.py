@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from medtransfer.augmentation.store import Views
+from medtransfer.augmentation.store import Views, view_pixels
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.plotting import draw_outlines, new_figure, save_png
 
@@ -30,7 +30,7 @@ def write_contact_sheet(prepared: Prepared, views: Views, title: str, path: Path
         if masked:
             draw_outlines(line[0], prepared.targets(np.array([row]))[0])
         for view, axis in enumerate(line[1:]):
-            pixels = views.pixels(np.array([row]), view)[0]
+            pixels = view_pixels(views, np.array([row]), view)[0]
             target = views.labels(np.array([row]), view)[0]
             own = 1.0 if masked else float(target[prepared.table["label_index"].iloc[row]])
             _show(axis, pixels, f"view {view}" + (f": {own:.0%} own" if own < 1 else ""))

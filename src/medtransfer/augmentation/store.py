@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
+from medtransfer.dataset.pixels import Pixels
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import atomic_folder, sha256_of_folder, write_json
+from medtransfer.files import atomic_folder, sha256_of_code, sha256_of_file, write_json
 from medtransfer.hardware import cpu_count
-from medtransfer.progress import progress
+from medtransfer.progress import in_threads
 from medtransfer.study import Policy
 
 PIXELS, LABELS, MASKS, ABOUT = "views.npy", "labels.npy", "masks.npy", "views.json"
-CHUNK = 512
 
 
 class Views(Protocol):
@@ -28,11 +29,19 @@ class Views(Protocol):
     def view_of(self, epoch: int) -> int:
         """Give the number of the view that `epoch` trains on."""
 
-    def pixels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Give uint8 [rows, size, size, channels]."""
+    def source(self, view: int) -> Pixels:
+        """Give the pixels of one view of all images, under the numbers that `items` gives them."""
+
+    def items(self, rows: np.ndarray) -> np.ndarray:
+        """Give the numbers of rows of the prepared table within a view."""
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
         """Give what is to be learned: label shares float32 [rows, classes], or masks uint8 [rows, size, size]."""
+
+
+def view_pixels(views: Views, rows: np.ndarray, view: int) -> np.ndarray:
+    """Give one view of rows, uint8 [rows, size, size, channels]."""
+    return views.source(view).read(views.items(rows))
 
 
 class StoredViews:
@@ -42,16 +51,12 @@ class StoredViews:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self.count: int | None = about["views"]
         self.sha256: str = about["sha256"]
-        self._original = about["kept"] == "original"
+        self._hashes: list[str] = about["view_sha256"]
         self._prepared = prepared
-        self._position = np.full(len(prepared.table), -1)
+        self._places = np.full(len(prepared.table), -1)
         rows = prepared.learnable_rows()
-        self._position[rows] = np.arange(len(rows))
-        if self._original:
-            self._flat = prepared.images
-        else:
-            pixels = np.load(folder / PIXELS, mmap_mode="r")
-            self._flat = pixels.reshape(-1, *pixels.shape[2:])
+        self._places[rows] = np.arange(len(rows))
+        self._pixels = folder / PIXELS
         kept = [folder / name for name in (LABELS, MASKS) if (folder / name).exists()]
         self._labels = np.load(kept[0], mmap_mode="r") if kept else None
 
@@ -59,30 +64,22 @@ class StoredViews:
         """Give the number of the view that `epoch` trains on: they take turns."""
         return epoch % self.count if self.count else epoch
 
-    def pixels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Give uint8 [rows, size, size, channels]."""
-        return self.item_pixels(self.items(rows, view))
+    def source(self, view: int) -> Pixels:
+        """Give the pixels of one view of all images that train."""
+        if not self._hashes:
+            return self._prepared.pixels
+        pixels = np.load(self._pixels, mmap_mode="r")[view]  # mapped as long as it is asked for: pages count as memory
+        return Pixels(self._hashes[view], len(pixels), lambda items: np.asarray(pixels[items]))
 
-    def items(self, rows: np.ndarray, view: np.ndarray | int) -> np.ndarray:
-        """Number the views through: the item of each row's view in the array that holds it."""
-        if self._original:
-            return rows
-        return np.asarray(self._position[rows] * (self.count or 1) + view)
-
-    def item_pixels(self, items: np.ndarray) -> np.ndarray:
-        """Give uint8 [items, size, size, channels] of views numbered through."""
-        return np.asarray(self._flat[items])
-
-    @property
-    def item_count(self) -> int:
-        """Count the items of the array."""
-        return len(self._flat)
+    def items(self, rows: np.ndarray) -> np.ndarray:
+        """Give the places of rows among those that train."""
+        return self._places[rows] if self._hashes else rows
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
         """Give what is to be learned of a view: see `Views`."""
         if self._labels is None:
             return self._prepared.targets(rows)
-        return np.asarray(self._labels[self._position[rows], view])
+        return np.asarray(self._labels[view, self._places[rows]])
 
 
 class FreshViews:
@@ -92,23 +89,47 @@ class FreshViews:
         from medtransfer.augmentation.views import ViewMaker  # Albumentations takes a second to import
 
         self.count: int | None = None
-        self._maker = ViewMaker(prepared, policy, seed)
+        self._prepared, self._maker = prepared, ViewMaker(prepared, policy, seed)
+        self._hard = policy.mix is None and prepared.target_masks is None
         self._pool = ThreadPoolExecutor(cpu_count())
-        self._drawn: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._view = -1
+        self._learned: dict[int, np.ndarray] = {}
+        self._origin = {
+            "policy": policy.model_dump(mode="json"),
+            "seed": seed,
+            "data": [prepared.about["pixels_sha256"], prepared.about["table_sha256"]],
+            "code": sha256_of_code("augmentation", "seeding.py"),
+        }
 
     def view_of(self, epoch: int) -> int:
         """Give the epoch itself."""
         return epoch
 
-    def pixels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Draw and give uint8 [rows, size, size, channels]; their labels are kept for `labels`."""
-        drawn = list(self._pool.map(lambda row: self._maker.draw(int(row), view), rows))
-        self._drawn = {(int(row), view): item for row, item in zip(rows, drawn, strict=True)}
-        return np.stack([pixels for pixels, _ in drawn])
+    def source(self, view: int) -> Pixels:
+        """Give the pixels of one view of all images, under the hash of all that decides them."""
+        origin = json.dumps(self._origin | {"view": view}, sort_keys=True)
+        digest = hashlib.sha256(origin.encode()).hexdigest()
+        return Pixels(digest, len(self._prepared.images), lambda rows: self._draw(rows, view))
+
+    def items(self, rows: np.ndarray) -> np.ndarray:
+        """Give the rows themselves."""
+        return rows
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Give what is to be learned of the rows that `pixels` drew last: see `Views`."""
-        return np.stack([self._drawn[int(row), view][1] for row in rows])
+        """Give what is to be learned of a view: see `Views`. Of the view drawn last it is at hand."""
+        if self._hard:
+            return self._prepared.targets(rows)
+        missing = [row for row in rows.tolist() if view != self._view or row not in self._learned]
+        if missing:
+            self._draw(np.array(missing), view)
+        return np.stack([self._learned[row] for row in rows.tolist()])
+
+    def _draw(self, rows: np.ndarray, view: int) -> np.ndarray:
+        drawn = list(self._pool.map(lambda row: self._maker.draw(row, view), rows.tolist()))
+        if view != self._view:
+            self._view, self._learned = view, {}
+        self._learned |= {row: learned for row, (_, learned) in zip(rows.tolist(), drawn, strict=True)}
+        return np.stack([pixels for pixels, _ in drawn])
 
 
 def open_views(prepared: Prepared, folder: Path, policy: Policy, seed: int) -> Views:
@@ -121,49 +142,52 @@ def open_views(prepared: Prepared, folder: Path, policy: Policy, seed: int) -> V
 def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> dict[str, Any]:
     """Draw every kept view of every row that trains in some fold; return what was written.
 
-    views.npy: uint8 [rows, views, size, size, channels]. labels.npy: float32 [rows, views, classes], only
-    for mixed views; for segmentation masks.npy: uint8 [rows, views, size, size]. A policy without transforms and
+    views.npy: uint8 [views, rows, size, size, channels]. labels.npy: float32 [views, rows, classes], only
+    for mixed views; for segmentation masks.npy: uint8 [views, rows, size, size]. A policy without transforms and
     mixing keeps nothing, nor does one with fresh views.
     """
     original = not policy.transforms and policy.mix is None
-    about: dict[str, Any] = {"policy": policy.model_dump(mode="json")}
+    about: dict[str, Any] = {"policy": policy.model_dump(mode="json"), "view_sha256": []}
     with atomic_folder(folder) as target:
         if original or policy.views == "fresh":
-            about |= {"views": 1 if original else None, "kept": "original" if original else "nothing"}
-            about["sha256"] = prepared.about["pixels_sha256"]
+            about |= {"views": 1 if original else None, "sha256": prepared.about["pixels_sha256"]}
         else:
-            _draw_all(prepared, policy, seed, target)
-            about |= {"views": policy.views, "kept": "views", "sha256": sha256_of_folder(target)}
+            about |= {"views": policy.views, "view_sha256": _draw_all(prepared, policy, seed, target)}
+            learned = [sha256_of_file(target / name) for name in (LABELS, MASKS) if (target / name).exists()]
+            about["sha256"] = hashlib.sha256("".join([*about["view_sha256"], *learned]).encode()).hexdigest()
         write_json(target / ABOUT, about)
     return about
 
 
-def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> None:
+def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> list[str]:
+    """Draw and write all views; give the hash of each view's pixels."""
     from medtransfer.augmentation.views import ViewMaker
 
     maker = ViewMaker(prepared, policy, seed)
     rows, views = prepared.learnable_rows(), int(policy.views)
-    shape = (len(rows), views, *prepared.images.shape[1:])
-    pixels = np.lib.format.open_memmap(target / PIXELS, "w+", np.uint8, shape)
+    shape = (views, len(rows), *prepared.images.shape[1:])
     masked = prepared.target_masks is not None
-    if masked:
-        labels: np.ndarray = np.lib.format.open_memmap(target / MASKS, "w+", np.uint8, shape[:-1])
-    else:
-        labels = np.zeros((len(rows), views, len(prepared.classes)), dtype=np.float32)
-    jobs = [(position, view) for position in range(len(rows)) for view in range(views)]
-    with (
-        progress(total=len(jobs), desc="augment", unit="view") as bar,
-        ThreadPoolExecutor(cpu_count()) as pool,
-    ):
-
-        def draw(job: tuple[int, int]) -> None:
-            position, view = job
-            pixels[position, view], labels[position, view] = maker.draw(int(rows[position]), view)
-
-        for start in range(0, len(jobs), CHUNK):
-            chunk = jobs[start : start + CHUNK]
-            list(pool.map(draw, chunk))
-            bar.update(len(chunk))
-    pixels.flush()
+    labels = np.zeros((*shape[:2], len(prepared.classes)), dtype=np.float32)
+    hashes = [hashlib.sha256() for _ in range(views)]
+    jobs = list(np.ndindex(views, len(rows)))
+    drawn = in_threads(lambda job: maker.draw(int(rows[job[1]]), job[0]), jobs, "augment", "view")
+    with (target / PIXELS).open("wb") as pixels_file, (target / MASKS).open("wb") as mask_file:
+        _write_header(pixels_file, shape)
+        _write_header(mask_file, shape[:-1])
+        for job, (pixels, learned) in zip(jobs, drawn, strict=True):
+            packed = np.ascontiguousarray(pixels)
+            hashes[job[0]].update(packed.data)
+            pixels_file.write(packed.data)
+            if masked:
+                mask_file.write(np.ascontiguousarray(learned).data)
+            else:
+                labels[job] = learned
+    if not masked:
+        (target / MASKS).unlink()
     if policy.mix is not None and not masked:
         np.save(target / LABELS, labels)
+    return [one.hexdigest() for one in hashes]
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

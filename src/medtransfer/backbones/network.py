@@ -51,7 +51,8 @@ class Network(nn.Module):
 
     `body` maps normalised images to features [n, width]; a body in train mode may return a tuple of its
     features and the logits of its auxiliary heads. `head` maps features to logits [n, classes].
-    `frozen` lists the modules that stay in eval mode whatever `train` says: see `freezing`.
+    `frozen` lists the modules that stay in eval mode whatever `train` says: see `freezing`. `weights_sha256`
+    is the hash of the file that the body's frozen tensors came from; None where they came from none.
     """
 
     def __init__(self, normalise: Normalise, body: nn.Module, head: nn.Module) -> None:
@@ -60,6 +61,7 @@ class Network(nn.Module):
         self.body = body
         self.head = head
         self.frozen: list[nn.Module] = []
+        self.weights_sha256: str | None = None
 
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map uint8 pixels [n, channels, height, width] to features [n, width], without auxiliary outputs."""

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medtransfer.dataset.pixels import Pixels
+
 TABLE, IMAGES, MASKS, ABOUT = "table.parquet", "images.npy", "masks.npy", "dataset.json"
 PIXEL = ("pixel_height", "pixel_width")
 
@@ -43,6 +45,11 @@ class Prepared:
     def images(self) -> np.ndarray:
         """Map the packed pixels: uint8, [images, size, size, channels]."""
         return np.load(self.folder / IMAGES, mmap_mode="r")
+
+    @property
+    def pixels(self) -> Pixels:
+        """Give the packed pixels with their hash."""
+        return Pixels(self.about["pixels_sha256"], len(self.images), lambda rows: np.asarray(self.images[rows]))
 
     @cached_property
     def about(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medtransfer.backbones.fixed_batch import BATCH
 from medtransfer.compute import Compute, choose_compute, is_available
 from medtransfer.deployment.images import ImageBatches
 from medtransfer.deployment.model import Model
@@ -15,7 +16,6 @@ from medtransfer.errors import UserError
 from medtransfer.evaluation.predictor import Predictor
 from medtransfer.files import atomic_file
 from medtransfer.study import Training
-from medtransfer.training.prediction import BATCH
 
 
 def predict_files(model: Model, files: Sequence[Path], target: Path) -> list[str]:

@@ -10,11 +10,10 @@ import pandas as pd
 
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepared import Prepared
+from medtransfer.embeddings.embedder import embedder_of
 from medtransfer.evaluation.tasks import SCORINGS
-from medtransfer.files import state_folder
 from medtransfer.study import Variant
-from medtransfer.training.embeddings import FeatureImages, FeatureStore
-from medtransfer.training.examples import Examples, ImageExamples
+from medtransfer.training.examples import ImageExamples
 from medtransfer.training.model_files import load_run, read_card
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.tasks import TASKS
@@ -26,14 +25,12 @@ def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: 
     for run in read_card(model)["runs"]:
         fold, seed = run["fold"], run["seed"]
         network = load_run(model, fold, seed).to(compute.device)
+        embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
+        if embedder is not None:
+            embedder.plan(len(prepared.table))
         roles = prepared.roles(fold)
-        on_features = task.flat_features and not variant.strategy.trains_backbone
         for role, rows in (("validation", roles.validation), ("test", roles.test)):
-            examples: Examples = ImageExamples(prepared, rows)
-            if on_features:
-                pixels = prepared.about["pixels_sha256"]
-                store = FeatureStore(state_folder(), network, pixels, len(prepared.images), compute)
-                examples = FeatureImages(prepared, rows, store)
-            batches = predict_batches(network, examples, on_features, compute)
+            examples = ImageExamples(prepared, rows, embedder)
+            batches = predict_batches(embedder.rest if embedder else network, examples, compute)
             answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]
             yield scoring.frame(prepared, rows, np.concatenate(answers), fold, seed, role)

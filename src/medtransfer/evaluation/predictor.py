@@ -12,8 +12,8 @@ from torch import nn
 
 from medtransfer.backbones.network import Network, to_channels_first
 from medtransfer.compute import Compute
+from medtransfer.embeddings.embedder import embedder_of, fingerprint
 from medtransfer.study import Loss, Variant
-from medtransfer.training.embeddings import body_hash, compute_features
 from medtransfer.training.model_files import load_run, read_card
 from medtransfer.training.prediction import batch_logits
 from medtransfer.training.tasks import TASKS, Task
@@ -23,7 +23,7 @@ Run = tuple[int, int]
 
 
 class Predictor:
-    """Runs of a trained variant in memory; runs with the same frozen body share it and what it computes.
+    """Runs of a trained variant in memory; runs with the same frozen layers share what these compute.
 
     Whatever images stand in a batch, and however many, an image's answer has the bits that `evaluate` gave it on
     the same device: it goes through the same functions, in batches of one size, and in eval mode no layer looks
@@ -34,17 +34,16 @@ class Predictor:
         card = read_card(model)
         strategy = Variant.from_card(card).strategy
         self._task, self._loss, self._compute = TASKS[card["task"]], strategy.loss, compute
-        self._on_features = self._task.flat_features and not strategy.trains_backbone
-        self.networks: list[Network] = []
-        self._bodies: list[int] = []  # for each network the number of the first one with its body
-        first: dict[str, int] = {}
-        for number, (fold, seed) in enumerate(runs):
-            network = load_run(model, fold, seed)
-            owner = number if strategy.trains_backbone else first.setdefault(body_hash(network), number)
-            if owner < number:
-                network.normalise, network.body = self.networks[owner].normalise, self.networks[owner].body
-            self.networks.append(network.to(compute.device))
-            self._bodies.append(owner)
+        self.networks = [load_run(model, fold, seed).to(compute.device) for fold, seed in runs]
+        if not strategy.trains_backbone:
+            first: dict[str, Network] = {}
+            for network in self.networks:
+                owner = first.setdefault(fingerprint(network), network)
+                network.normalise, network.body = owner.normalise, owner.body
+        self._embedders = [
+            embedder_of(network, card["image_size"], compute) if self._task.flat_features else None
+            for network in self.networks
+        ]
 
     def answers(self, pixels: np.ndarray) -> np.ndarray:
         """Give what the runs say together of packed images: probabilities [n, classes], or masks uint8 [n, h, w].
@@ -55,37 +54,36 @@ class Predictor:
 
     def logits(self, pixels: np.ndarray) -> list[torch.Tensor]:
         """Give each run's logits of packed images, n at most 32."""
-        inputs: dict[int, torch.Tensor] = {}
+        activations: dict[str, torch.Tensor] = {}
         found = []
-        for network, owner in zip(self.networks, self._bodies, strict=True):
-            if owner not in inputs:
-                inputs[owner] = self._inputs(network, pixels)
-            found.append(batch_logits(network, inputs[owner], self._on_features, self._compute))
+        for network, embedder in zip(self.networks, self._embedders, strict=True):
+            if embedder is None:
+                found.append(batch_logits(network, to_channels_first(pixels), self._compute))
+                continue
+            if embedder.key not in activations:
+                activations[embedder.key] = embedder.activations(pixels)
+            found.append(batch_logits(embedder.rest, activations[embedder.key], self._compute))
         return found
 
     def as_module(self) -> Ensemble:
         """Give the runs as one module, on the CPU and in float32, which needs nothing around it."""
-        return Ensemble(self.networks, self._bodies, self._task, self._loss).cpu().eval()
-
-    def _inputs(self, network: Network, pixels: np.ndarray) -> torch.Tensor:
-        if self._on_features:
-            return torch.from_numpy(compute_features(network, pixels, self._compute))
-        return to_channels_first(pixels)
+        return Ensemble(self.networks, self._task, self._loss).cpu().eval()
 
 
 class Ensemble(nn.Module):
     """Runs of a trained variant from packed pixels to the mean of their probabilities, to be taken elsewhere."""
 
-    def __init__(self, networks: Sequence[Network], bodies: Sequence[int], task: Task, loss: Loss) -> None:
+    def __init__(self, networks: Sequence[Network], task: Task, loss: Loss) -> None:
         super().__init__()
-        self.networks = nn.ModuleList(networks)
-        self._bodies, self._task, self._loss = list(bodies), task, loss
+        self.networks, self._task, self._loss = nn.ModuleList(networks), task, loss
+        bodies = [(id(network.normalise), id(network.body)) for network in networks]
+        self._owners = [bodies.index(body) for body in bodies]
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map uint8 pixels [n, channels, size, size] to probabilities float32 [n, outputs] or [n, outputs, h, w]."""
-        features = {owner: cast(Network, self.networks[owner]).features(pixels) for owner in set(self._bodies)}
+        features = {owner: cast(Network, self.networks[owner]).features(pixels) for owner in set(self._owners)}
         scores = [
             self._task.probabilities(cast(Network, network).head(features[owner]), self._loss)
-            for network, owner in zip(self.networks, self._bodies, strict=True)
+            for network, owner in zip(self.networks, self._owners, strict=True)
         ]
         return torch.stack(scores).mean(dim=0)

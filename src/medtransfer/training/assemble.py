@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from medtransfer.backbones.bare import build_bare
 from medtransfer.backbones.freezing import freeze
@@ -22,18 +25,33 @@ from medtransfer.backbones.surgery import (
 )
 from medtransfer.backbones.weights import WeightsCard, load_weights
 from medtransfer.dataset.statistics import pixel_statistics
+from medtransfer.files import sha256_of_file
 from medtransfer.heads.build import build_head
 from medtransfer.seeding import Key, seed_from
 from medtransfer.study import Variant
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """What `weights@backbone` wrote: the state dict (None for `weights: none`), its card and its file."""
 
     state: dict[str, torch.Tensor] | None
     card: WeightsCard
     file: Path | None
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Hash the file."""
+        return None if self.state is None or self.file is None else sha256_of_file(self.file)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A backbone without its classifier, the layers of that, and how many features there are."""
+
+    module: nn.Module
+    own: list[nn.Module]
+    width: int
 
 
 def read_weights(folder: Path) -> Weights:
@@ -54,32 +72,48 @@ def assemble(
     """Build the variant's network: body with its weights, a new head, frozen as the strategy says.
 
     Everything random is drawn from `key`, such as (seed, fold), on the CPU, so that every device starts
-    from the same numbers.
+    from the same numbers. Networks whose pretrained body never trains share it.
     """
     strategy = variant.strategy
     torch.manual_seed(seed_from("init", *key))
-    model = build_bare(variant.model, image_size)
-    if strategy.init == "pretrained":
-        if weights.state is None:
-            raise ValueError(f"{variant.name}: init: pretrained without weights")
-        load_weights(model, weights.state, str(weights.file))
-        if weights.card.transform_input:
-            model.transform_input = True  # type: ignore[assignment]
-    own = separate(model, keep_spatial=strategy.head == "own")
-    if strategy.train == "all":
-        replace_auxiliary_heads(model, classes)
+    keep_spatial = strategy.head == "own"
+    if strategy.init == "pretrained" and not strategy.trains_backbone:
+        body = _shared_body(variant.model, image_size, keep_spatial, weights)
     else:
-        remove_auxiliary_heads(model)
-    width = feature_width(model, image_size)
+        body = _build_body(variant.model, image_size, keep_spatial, weights if strategy.init == "pretrained" else None)
+    if strategy.train == "all":
+        replace_auxiliary_heads(body.module, classes)
+    else:
+        remove_auxiliary_heads(body.module)
+    torch.manual_seed(seed_from("head", *key))
     if strategy.head == "own":
-        head: torch.nn.Module = own_head(own, classes, width)
+        head: nn.Module = own_head(copy.deepcopy(body.own), classes, body.width)
         _set_dropout(head, strategy.dropout)
     else:
-        head = build_head(strategy, width, classes)
-    network = Network(normalise, model, head)
+        head = build_head(strategy, body.width, classes)
+    network = Network(normalise, body.module, head)
+    network.weights_sha256 = weights.sha256 if strategy.init == "pretrained" else None
     to_channels_last(network)
     freeze(network, strategy)
     return network.eval()
+
+
+@lru_cache(maxsize=1)
+def _shared_body(model: str, image_size: int, keep_spatial: bool, weights: Weights) -> Body:
+    return _build_body(model, image_size, keep_spatial, weights)
+
+
+def _build_body(model: str, image_size: int, keep_spatial: bool, weights: Weights | None) -> Body:
+    """Build a backbone with weights, or with random numbers from torch's generator where there are none."""
+    module = build_bare(model, image_size)
+    if weights is not None:
+        if weights.state is None:
+            raise ValueError(f"{model}: init: pretrained without weights")
+        load_weights(module, weights.state, str(weights.file))
+        if weights.card.transform_input:
+            module.transform_input = True  # type: ignore[assignment]
+    own = separate(module, keep_spatial)
+    return Body(module, own, feature_width(module, image_size))
 
 
 def normalisation(variant: Variant, weights: Weights, images: np.ndarray, train_rows: np.ndarray) -> Normalise:
@@ -91,8 +125,8 @@ def normalisation(variant: Variant, weights: Weights, images: np.ndarray, train_
     return Normalise(mean, std)
 
 
-def _set_dropout(head: torch.nn.Module, dropout: float | None) -> None:
+def _set_dropout(head: nn.Module, dropout: float | None) -> None:
     if dropout is not None:
         for module in head.modules():
-            if isinstance(module, torch.nn.Dropout):
+            if isinstance(module, nn.Dropout):
                 module.p = dropout

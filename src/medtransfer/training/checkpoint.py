@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from medtransfer.files import atomic_file, sha256_of_file
-
-
-def code_hash(*modules: str) -> str:
-    """Give one hash of the package's source files named, relative to the package; a folder counts whole."""
-    package = Path(__file__).parents[1]
-    total = hashlib.sha256()
-    for module in sorted(modules):
-        path = package / module
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            total.update(f"{file.relative_to(package).as_posix()} {sha256_of_file(file)}\n".encode())
-    return total.hexdigest()
+from medtransfer.files import atomic_file
 
 
 class Checkpoint:

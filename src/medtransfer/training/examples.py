@@ -1,4 +1,4 @@
-"""What a batch is made of: pixels of views, or the features that a frozen body computes of them."""
+"""What a batch is made of: pixels of views, or what a frozen prefix computes of them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ import numpy as np
 import torch
 
 from medtransfer.backbones.network import to_channels_first
+from medtransfer.dataset.pixels import Pixels
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.seeding import Key, generator
 
 if TYPE_CHECKING:
     from medtransfer.augmentation.store import Views
+    from medtransfer.embeddings.embedder import Embedder, Rows
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs (uint8 pixels [n, channels, size, size], or features [n, width]) and what is to be learned of them.
+    """Inputs and what is to be learned of them.
 
+    inputs: uint8 pixels [n, channels, size, size], or activations at a border, packed as uint8 [n, row_bytes].
     labels: shares [n, classes], or masks [n, size, size].
     """
 
@@ -31,42 +34,71 @@ class Batch:
 class Examples(Protocol):
     """Rows that can be asked for in batches."""
 
+    rows: np.ndarray
+    """Their numbers in the prepared table."""
+
     def __len__(self) -> int:
         """Count the rows."""
+
+    def start(self, epoch: int) -> None:
+        """Make the rows ready as they stand in `epoch`; their batches are asked for after this."""
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
         """Give the rows at `positions` (0 to len - 1) as they stand in `epoch`."""
 
 
 class ViewExamples:
-    """Augmented views of training rows."""
+    """Augmented views of training rows; with an embedder, their activations."""
 
-    def __init__(self, views: Views, rows: np.ndarray) -> None:
-        self._views, self._rows = views, rows
+    def __init__(self, views: Views, rows: np.ndarray, embedder: Embedder | None = None) -> None:
+        self.views, self.rows, self._embedder = views, rows, embedder
+        self._items = views.items(rows)
+        self._read: Rows = _pixel_rows(views.source(0))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
+
+    def of(self, rows: np.ndarray) -> ViewExamples:
+        """Give the same views of other rows."""
+        return ViewExamples(self.views, rows, self._embedder)
+
+    def start(self, epoch: int) -> None:
+        """Open the view that `epoch` trains on."""
+        self._read = _open(self.views.source(self.views.view_of(epoch)), self._items, self._embedder)
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
         """Give the view that `epoch` trains on."""
-        rows, view = self._rows[positions], self._views.view_of(epoch)
-        pixels = to_channels_first(self._views.pixels(rows, view))
-        return Batch(pixels, torch.from_numpy(self._views.labels(rows, view)))
+        inputs = self._read(self._items[positions])
+        labels = self.views.labels(self.rows[positions], self.views.view_of(epoch))
+        return Batch(inputs, torch.from_numpy(labels))
 
 
 class ImageExamples:
     """Prepared images as they are, with hard labels or masks: validation and test rows."""
 
-    def __init__(self, prepared: Prepared, rows: np.ndarray) -> None:
-        self._prepared, self._rows = prepared, rows
+    def __init__(self, prepared: Prepared, rows: np.ndarray, embedder: Embedder | None = None) -> None:
+        self._prepared, self.rows, self._embedder = prepared, rows, embedder
+        self._read: Rows = _pixel_rows(prepared.pixels)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
+
+    def start(self, epoch: int) -> None:
+        """Open the images, which are the same in every epoch."""
+        self._read = _open(self._prepared.pixels, self.rows, self._embedder)
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
         """Give the images and their one-hot labels, or their masks."""
-        rows = self._rows[positions]
-        return Batch(to_channels_first(self._prepared.images[rows]), torch.from_numpy(self._prepared.targets(rows)))
+        rows = self.rows[positions]
+        return Batch(self._read(rows), torch.from_numpy(self._prepared.targets(rows)))
+
+
+def _open(pixels: Pixels, items: np.ndarray, embedder: Embedder | None) -> Rows:
+    return _pixel_rows(pixels) if embedder is None else embedder.open(pixels, items)
+
+
+def _pixel_rows(pixels: Pixels) -> Rows:
+    return lambda items: to_channels_first(pixels.read(items))
 
 
 def shuffled_batches(count: int, size: int, epoch: int, key: tuple[Key, ...]) -> Iterator[np.ndarray]:

@@ -12,10 +12,12 @@ from torch import nn
 
 from medtransfer.backbones.network import Network
 from medtransfer.compute import Compute
+from medtransfer.embeddings.embedder import Embedder
 from medtransfer.seeding import Key, seed_from
 from medtransfer.study import Strategy
 from medtransfer.training.checkpoint import Checkpoint
-from medtransfer.training.examples import Examples, shuffled_batches
+from medtransfer.training.examples import Examples, ViewExamples, shuffled_batches
+from medtransfer.training.model_files import run_name
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import rate_factor
@@ -50,26 +52,42 @@ class Fit:
 
 @dataclass
 class Job:
-    """What the loop needs: the task, the network, how its inputs become logits, its rows, its loss, its key.
+    """What the loop needs: the task, the network, its rows, its loss, its fold and seed.
 
-    on_features: the inputs are features and only the head is run.
+    embedder: where given, the rows are activations that it computes, and only what lies behind them is run.
     """
 
     task: Task
     network: Network
     strategy: Strategy
-    train: Examples
+    train: ViewExamples
     validation: Examples
     loss: nn.Module
     compute: Compute
-    key: tuple[Key, ...]
-    on_features: bool
+    fold: int
+    seed: int
+    embedder: Embedder | None
+
+    @property
+    def name(self) -> str:
+        """Name the run."""
+        return run_name(self.fold, self.seed)
+
+    @property
+    def key(self) -> tuple[Key, ...]:
+        """What everything random in the run is drawn from."""
+        return (self.seed, self.fold)
+
+    @property
+    def run(self) -> nn.Module:
+        """What maps the rows' inputs to logits."""
+        return self.network if self.embedder is None else self.embedder.rest
 
     def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Give the logits of a batch, and those of auxiliary heads in training."""
-        if self.on_features:
-            return self.network.head(inputs), []
-        return self.network.forward_with_auxiliary(inputs)
+        if self.embedder is None:
+            return self.network.forward_with_auxiliary(inputs)
+        return self.embedder.rest(inputs), []
 
 
 def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
@@ -126,7 +144,7 @@ def trained_state(network: Network) -> dict[str, torch.Tensor]:
 def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
     """Give the mean loss and the mean score over rows in eval mode; a batch of 32 counts by its images."""
     total, score = 0.0, 0.0
-    for batch in predict_batches(job.network, examples, job.on_features, job.compute):
+    for batch in predict_batches(job.run, examples, job.compute):
         logits, targets = (tensor.to(job.compute.device) for tensor in batch)
         total += float(job.loss(logits, targets)) * len(targets)
         score += float(job.task.scores(logits, targets).sum())
@@ -136,6 +154,7 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
 def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
     torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
     job.network.train()
+    job.train.start(number)
     total, score = 0.0, 0.0
     for positions in shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key):
         batch = job.train.batch(positions, number)

@@ -31,13 +31,19 @@ class SoftLabelLoss(nn.Module):
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Give the mean loss of logits [n, classes] against label shares [n, classes], in nats."""
-        logits = logits.float()
-        smoothing = self._loss.label_smoothing
-        if self._loss.kind == "cross_entropy":
-            return functional.cross_entropy(logits, labels, weight=self.weight, label_smoothing=smoothing)
-        labels = labels * (1 - smoothing) + smoothing / labels.shape[1]
-        terms = functional.binary_cross_entropy_with_logits(logits, labels, weight=self.weight, reduction="none")
-        return terms.mean()
+        return soft_label_losses(self._loss, logits, labels, self.weight).mean()
+
+
+def soft_label_losses(
+    loss: Loss, logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None
+) -> torch.Tensor:
+    """Give each image's loss [...] of logits and label shares [..., classes], in nats; weight: one a class."""
+    labels = labels * (1 - loss.label_smoothing) + loss.label_smoothing / labels.shape[-1]
+    if loss.kind == "cross_entropy":
+        terms = -labels * functional.log_softmax(logits.float(), dim=-1)
+        return (terms if weight is None else terms * weight).sum(dim=-1)
+    terms = functional.binary_cross_entropy_with_logits(logits.float(), labels, weight, reduction="none")
+    return terms.mean(dim=-1)
 
 
 def probabilities(logits: torch.Tensor, loss: Loss) -> torch.Tensor:

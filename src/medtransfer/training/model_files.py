@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,21 +54,29 @@ def read_card(folder: Path) -> dict[str, Any]:
 def load_run(folder: Path, fold: int, seed: int) -> Network:
     """Rebuild the network of a run from a variant's folder alone, in eval mode, every tensor as it was."""
     card = read_card(folder)
-    base = load_file(folder / BASE) if (folder / BASE).exists() else None
+    weights = _read_base(folder, (folder / CARD).stat().st_mtime_ns)
     run = load_file(folder / f"{run_name(fold, seed)}.safetensors")
     variant = Variant.from_card(card)
     strategy = variant.strategy
-    if base is None:  # the run's file holds every tensor
+    if weights.state is None:  # the run's file holds every tensor
         variant = replace(variant, strategy=strategy.model_copy(update={"init": "random"}))
-    weights = Weights(base, WeightsCard.model_validate(card["weights"]), folder / BASE)
     identity = Normalise((0.0,) * 3, (1.0,) * 3)
     task = TASKS[card["task"]]
     network = task.assemble(variant, weights, len(card["classes"]), card["image_size"], identity, (seed, fold))
     if weights.card.transform_input and strategy.init == "pretrained":
         network.body.transform_input = True  # type: ignore[assignment]
     own = network.state_dict()
-    network.load_state_dict({name: tensor for name, tensor in _as_body(base or {}).items() if name in own} | run)
+    network.load_state_dict(
+        {name: tensor for name, tensor in _as_body(weights.state or {}).items() if name in own} | run
+    )
     return network.eval()
+
+
+@lru_cache(maxsize=1)
+def _read_base(folder: Path, _changed: int) -> Weights:
+    """Read the weights that all runs of a folder share; `_changed` is the time of its last change."""
+    card = WeightsCard.model_validate(read_card(folder)["weights"])
+    return Weights(load_file(folder / BASE) if (folder / BASE).exists() else None, card, folder / BASE)
 
 
 def _as_body(state: Tensors) -> Tensors:

@@ -16,10 +16,11 @@ from medtransfer.dataset.prepared import Prepared
 from medtransfer.files import sha256_of_folder
 from medtransfer.study import Backbone, Loss, Policy, Strategy, Variant
 from medtransfer.training.assemble import Weights
+from medtransfer.training.inputs import Inputs, job_key
 from medtransfer.training.loop import Epoch
 from medtransfer.training.model_files import load_run, read_card
 from medtransfer.training.tasks import TASKS
-from medtransfer.training.variant import Inputs, job_key, train_variant
+from medtransfer.training.variant import train_variant
 
 TASK = TASKS["segmentation"]
 

@@ -1,0 +1,77 @@
+"""A network in two parts: a frozen prefix, run once for each image view, and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from medtransfer.backbones.border import Border, pack, unpack
+from medtransfer.backbones.graph import PROBE, halve
+from medtransfer.backbones.network import Network
+
+
+@dataclass(frozen=True)
+class Division:
+    """Two parts of a network that together compute what the whole computes, over the network's own modules.
+
+    prefix: uint8 pixels [n, channels, size, size] to the activations at the border, packed as uint8
+    [n, row_bytes]; nothing in it trains. rest: packed activations to logits. name: says where the border is.
+    """
+
+    prefix: Callable[[torch.Tensor], torch.Tensor]
+    rest: nn.Module
+    border: tuple[Border, ...]
+    name: str
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of one image's activations."""
+        return sum(part.row_bytes for part in self.border)
+
+
+class _Rest(nn.Module):
+    """From packed activations to logits."""
+
+    def __init__(self, border: tuple[Border, ...], body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.border, self.body, self.head = border, body, head
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.body(*unpack(rows, self.border)))
+        return logits
+
+
+def divide(network: Network, image_size: int) -> Division | None:
+    """Divide a network, on its device, where its frozen layers end.
+
+    A wholly frozen body divides behind its features. Elsewhere the border is found on the body's graph: see
+    `halve`, which also says what is raised. None where nothing is frozen, or nothing that is worth keeping.
+    """
+    frozen = [not parameter.requires_grad for parameter in network.body.parameters()]
+    if not any(frozen):
+        return None
+    device = network.normalise.mean.device
+    pixels = torch.zeros(PROBE, 1, image_size, image_size, dtype=torch.uint8, device=device)
+    pixels += torch.arange(image_size, dtype=torch.uint8, device=device)  # not blank: halves are compared on it
+    if all(frozen):
+        with torch.no_grad():
+            border = (Border.of(network.features(pixels[:1])),)
+        return _division(border, lambda images: (network.body(images),), nn.Identity(), network, "features")
+    halves = halve(network.body, network.normalise(pixels))
+    return None if halves is None else _division(halves.border, halves.prefix, halves.rest, network, halves.name)
+
+
+def _division(
+    border: tuple[Border, ...],
+    prefix: Callable[[torch.Tensor], Sequence[torch.Tensor]],
+    rest: nn.Module,
+    network: Network,
+    name: str,
+) -> Division:
+    def packed(pixels: torch.Tensor) -> torch.Tensor:
+        return pack(prefix(network.normalise(pixels)), border)
+
+    return Division(packed, _Rest(border, rest, network.head), border, name)

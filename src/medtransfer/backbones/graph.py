@@ -1,0 +1,142 @@
+"""The border between frozen and trained layers, found on the traced graph of any model and checked by running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from medtransfer.backbones.border import Border
+
+MULTIPLY_ADDS_A_BYTE = 50
+"""What reading a kept byte costs beside computing: a disk's 1 GB/s against 50 billion multiply-adds a second."""
+
+PROBE = 3
+"""Images that a graph is measured and checked with."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A body in two graphs over its own modules: images to the tensors at the border, and these to features."""
+
+    prefix: Callable[..., Sequence[torch.Tensor]]
+    rest: nn.Module
+    border: tuple[Border, ...]
+    name: str
+
+
+class NotDivisibleError(Exception):
+    """A body whose halves do not compute what it computes."""
+
+
+def halve(body: nn.Module, images: torch.Tensor) -> Halves | None:
+    """Divide a body before its first trained layers; None where keeping what lies before is not worth its bytes.
+
+    The frozen part is every value that depends on the image and on no parameter that trains. Of all borders
+    along the order of computation the cheapest is taken: each kept byte costs `MULTIPLY_ADDS_A_BYTE`, each
+    frozen multiply-add behind the border counts once. `images` [3, 3, height, width] are run through whole
+    body and halves. Raises `NotDivisibleError` where the body can't be traced or the results differ.
+    """
+    try:
+        graph = fx.Tracer().trace(body)
+        measured = _Measured(fx.GraphModule(body, graph))
+        with torch.no_grad():
+            expected = measured.run(images)
+    except Exception as error:
+        raise NotDivisibleError(f"its graph cannot be traced ({' '.join(str(error).split())[:100]})") from error
+    frozen = _frozen(graph, body)
+    border = _cheapest_border(graph, frozen, measured)
+    if not border:
+        return None
+    halves = _split(body, graph, border, measured)
+    with torch.no_grad():
+        found = halves.rest(*halves.prefix(images))
+    if not torch.allclose(found, expected, rtol=1e-5, atol=1e-6):
+        raise NotDivisibleError("its halves give other results than the whole")
+    return halves
+
+
+class _Measured(fx.Interpreter):
+    """Runs a graph and notes the multiply-adds and the output of every node."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module, garbage_collect_values=False)
+        self.multiply_adds: dict[fx.Node, int] = {}
+
+    def run_node(self, n: fx.Node) -> object:
+        with FlopCounterMode(display=False) as counter:
+            value = super().run_node(n)
+        self.multiply_adds[n] = counter.get_total_flops() // 2 // PROBE
+        return value
+
+    def border_of(self, node: fx.Node) -> Border | None:
+        """Describe a node's output; None where it has no row an image."""
+        value = self.env[node]
+        if isinstance(value, torch.Tensor) and value.ndim > 1 and len(value) == PROBE:
+            return Border.of(value)
+        return None
+
+
+def _frozen(graph: fx.Graph, body: nn.Module) -> list[fx.Node]:
+    """List the nodes that depend on the image and on nothing that trains, in the order of computation."""
+    from_image: set[fx.Node] = set()
+    trained: set[fx.Node] = set()
+    for node in graph.nodes:
+        if node.op == "placeholder" or any(source in from_image for source in node.all_input_nodes):
+            from_image.add(node)
+        if _trains(node, body) or any(source in trained for source in node.all_input_nodes):
+            trained.add(node)
+    return [node for node in graph.nodes if node in from_image and node not in trained and node.op != "output"]
+
+
+def _trains(node: fx.Node, body: nn.Module) -> bool:
+    if node.op == "call_module":
+        return any(parameter.requires_grad for parameter in body.get_submodule(str(node.target)).parameters())
+    if node.op == "get_attr":
+        owner, _, name = str(node.target).rpartition(".")
+        return bool(getattr(body.get_submodule(owner), name).requires_grad)
+    return False
+
+
+def _cheapest_border(graph: fx.Graph, frozen: list[fx.Node], measured: _Measured) -> list[fx.Node]:
+    """Give the nodes whose outputs cross the cheapest border; none where it is cheapest to compute everything."""
+    behind = sum(measured.multiply_adds[node] for node in frozen)
+    cheapest, chosen = float(behind), []
+    before: set[fx.Node] = set()
+    for node in frozen:
+        before.add(node)
+        behind -= measured.multiply_adds[node]
+        crossing = [inner for inner in before if any(user not in before for user in inner.users)]
+        parts = [measured.border_of(inner) for inner in crossing]
+        if None in parts or node.op == "placeholder":
+            continue
+        cost = behind + MULTIPLY_ADDS_A_BYTE * sum(part.row_bytes for part in parts if part is not None)
+        if cost <= cheapest:
+            cheapest, chosen = cost, [inner for inner in frozen if inner in set(crossing)]
+    return chosen
+
+
+def _split(body: nn.Module, graph: fx.Graph, border: list[fx.Node], measured: _Measured) -> Halves:
+    prefix, rest = fx.Graph(), fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    prefix.output(tuple(_copy(node, prefix, copies) for node in border))
+    copies = {node: rest.placeholder(f"at_{node.name}") for node in border}
+    _copy(graph.output_node(), rest, copies)
+    borders = tuple(part for node in border if (part := measured.border_of(node)) is not None)
+    return Halves(fx.GraphModule(body, prefix), fx.GraphModule(body, rest), borders, str(prefix))
+
+
+def _copy(node: fx.Node, target: fx.Graph, copies: dict[fx.Node, fx.Node]) -> fx.Node:
+    """Copy a node and all that it needs, in the order of the original."""
+    needed, waiting = {node}, [node]
+    while waiting:
+        sources = [source for source in waiting.pop().all_input_nodes if source not in copies and source not in needed]
+        needed.update(sources)
+        waiting += sources
+    for one in node.graph.nodes:
+        if one in needed:
+            copies[one] = target.node_copy(one, copies.__getitem__)
+    return copies[node]

@@ -1,0 +1,123 @@
+"""A network's frozen prefix, run once for each image and kept, or run again where keeping is not worth its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from medtransfer.backbones.division import Division, divide
+from medtransfer.backbones.fixed_batch import BATCH, pad_batch
+from medtransfer.backbones.graph import NotDivisibleError
+from medtransfer.backbones.network import Network, to_channels_first
+from medtransfer.compute import Compute
+from medtransfer.dataset.pixels import Pixels
+from medtransfer.embeddings.room import LIMIT_VARIABLE, fits, limit, make_room
+from medtransfer.embeddings.shelf import Shelf
+from medtransfer.files import sha256_of_code, state_folder
+
+CODE = ("backbones", "embeddings", "compute.py")
+
+Rows = Callable[[np.ndarray], torch.Tensor]
+"""Item numbers [n] to activations at the border, packed as uint8 [n, row_bytes]."""
+
+
+class Embedder:
+    """Gives the activations at a network's border for any images: the same bits kept or computed again.
+
+    key: the hash of everything but the pixels that decides the bits: the body's weights and structure, the
+    normalisation, the border, device, precision, threads, versions, and the code.
+    """
+
+    def __init__(self, network: Network, division: Division, compute: Compute) -> None:
+        self._division, self._compute = division, compute
+        self._root = state_folder() / "features"
+        about = {"body": fingerprint(network), "border": division.name, **compute.describe()}
+        self._about = about | {"code": sha256_of_code(*CODE)}
+        self.key = _hash(self._about)
+        self._keeps = True
+        self._used: set[str] = set()
+
+    @property
+    def rest(self) -> nn.Module:
+        """The network behind the border: packed activations to logits."""
+        return self._division.rest
+
+    def plan(self, images: int, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Decide whether the activations of so many images are kept; `tell` hears where they are not."""
+        needed = images * self._division.row_bytes
+        self._keeps = fits(self._root, needed)
+        if not self._keeps:
+            tell(
+                f"what the frozen layers compute would take {needed / 1e9:.1f} GB, more than {LIMIT_VARIABLE} "
+                f"({limit() / 1e9:g}) or the disk allows; they run again in each epoch"
+            )
+
+    def open(self, pixels: Pixels, items: np.ndarray) -> Rows:
+        """Make the rows of `items` ready; give the function that reads any of them."""
+        if not self._keeps:
+            return lambda wanted: self._recompute(pixels, wanted)
+        about = {"pixels": pixels.sha256, "images": pixels.count, **self._about}
+        name, row_bytes = _hash(about)[:32], self._division.row_bytes
+        shelf = Shelf(self._root / name, about, pixels.count, row_bytes)
+        self._used.add(name)
+        make_room(self._root, len(shelf.missing(items)) * row_bytes, self._used)
+        rows = shelf.rows(items, BATCH, lambda missing: self.activations(pixels.read(missing)).numpy())
+        return lambda wanted: torch.from_numpy(rows.take(wanted, axis=0))
+
+    def activations(self, pixels: np.ndarray) -> torch.Tensor:
+        """Compute the rows, uint8 [n, row_bytes], of packed pixels [n, size, size, channels], n at most 32."""
+        with torch.inference_mode(), self._compute.autocast():
+            inputs = pad_batch(to_channels_first(pixels)).to(self._compute.device)
+            return self._division.prefix(inputs).cpu()[: len(pixels)]
+
+    def features(self, rows: torch.Tensor) -> torch.Tensor:
+        """Turn rows of a wholly frozen body into its features, float32 [n, width]."""
+        return self._division.border[0].unpack(rows).float()
+
+    def _recompute(self, pixels: Pixels, items: np.ndarray) -> torch.Tensor:
+        starts = range(0, len(items), BATCH)
+        return torch.cat([self.activations(pixels.read(items[start : start + BATCH])) for start in starts])
+
+
+def embedder_of(
+    network: Network, image_size: int, compute: Compute, tell: Callable[[str], None] = lambda _: None
+) -> Embedder | None:
+    """Make the embedder of a network on its device; None where nothing is frozen, or nothing worth keeping.
+
+    `tell` hears why frozen layers run again in each epoch.
+    """
+    try:
+        with compute.autocast():
+            division = divide(network, image_size)
+    except NotDivisibleError as reason:
+        tell(f"the frozen layers run again in each epoch: {reason}")
+        return None
+    if division is not None:
+        return Embedder(network, division, compute)
+    if network.frozen:
+        tell("the frozen layers run again in each epoch: reading back what they give would take longer")
+    return None
+
+
+def fingerprint(network: Network) -> str:
+    """Hash what a network's frozen layers are: their structure, input and weights."""
+    body = network.body
+    options = [network.normalise.mean.flatten().tolist(), network.normalise.std.flatten().tolist()]
+    total = hashlib.sha256(f"{body}{options}{getattr(body, 'transform_input', False)}".encode())
+    if network.weights_sha256 is not None:
+        total.update(network.weights_sha256.encode())
+        return total.hexdigest()
+    for name, tensor in sorted(body.state_dict(keep_vars=True).items()):
+        if not tensor.requires_grad:
+            total.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def _hash(about: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,86 @@
+"""One file of rows on disk: the activations of one array of images under one frozen prefix."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from medtransfer.files import atomic_file, write_json
+from medtransfer.progress import progress
+
+ROWS, DONE, KEY = "rows.bin", "done.npy", "key.json"
+FLUSH_SECONDS = 5.0
+
+Computing = Callable[[np.ndarray], np.ndarray]
+"""Items [n] to their rows, uint8 [n, row_bytes]."""
+
+
+def lock_of(folder: Path) -> FileLock:
+    """Give the lock of a shelf's folder: beside it, so that it outlives it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_suffix(".lock"))
+
+
+class Shelf:
+    """Rows of `row_bytes` bytes for the `count` images of an array, filled as they are asked for.
+
+    A row is marked as done after it is on disk, so that a killed process loses at most the rows of the last
+    five seconds; two processes that want the same rows wait for each other rather than compute them twice.
+    The folder may be deleted at any time: who has it open keeps what is there, and later calls fill it again.
+    """
+
+    def __init__(self, folder: Path, key: dict[str, Any], count: int, row_bytes: int) -> None:
+        self._folder, self._key, self._count, self._row_bytes = folder, key, count, row_bytes
+
+    def missing(self, items: np.ndarray) -> np.ndarray:
+        """List the items, each once, whose rows are not there yet."""
+        return np.unique(items[~self._read_done()[items]])
+
+    def rows(self, items: np.ndarray, batch: int, compute: Computing) -> np.ndarray:
+        """Map the whole file, uint8 [count, row_bytes], of which the rows of `items` are there.
+
+        `compute` is asked for at most `batch` missing rows at a time.
+        """
+        with lock_of(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            done = self._read_done()
+            missing = np.unique(items[~done[items]])
+            if len(missing):
+                self._fill(missing, done, batch, compute)
+            os.utime(self._folder)  # used now: see `room`
+            mapped = np.memmap(self._folder / ROWS, np.uint8, "r", shape=(self._count, self._row_bytes))
+        return np.asarray(mapped)
+
+    def _fill(self, missing: np.ndarray, done: np.ndarray, batch: int, compute: Computing) -> None:
+        write_json(self._folder / KEY, self._key)
+        path = self._folder / ROWS
+        path.touch()
+        flushed, pending = time.monotonic(), []
+        with progress(total=len(missing), desc="features", unit="view") as bar, path.open("r+b") as file:
+            file.truncate(self._count * self._row_bytes)
+            for start in range(0, len(missing), batch):
+                items = missing[start : start + batch]
+                for item, row in zip(items, np.ascontiguousarray(compute(items)), strict=True):
+                    os.pwrite(file.fileno(), row, int(item) * self._row_bytes)
+                pending.append(items)
+                bar.update(len(items))
+                if start + batch >= len(missing) or time.monotonic() - flushed > FLUSH_SECONDS:
+                    os.fsync(file.fileno())
+                    done[np.concatenate(pending)] = True
+                    self._write_done(done)
+                    flushed, pending = time.monotonic(), []
+
+    def _read_done(self) -> np.ndarray:
+        if (self._folder / DONE).exists() and (self._folder / ROWS).exists():
+            return np.asarray(np.load(self._folder / DONE))
+        return np.zeros(self._count, np.bool_)
+
+    def _write_done(self, done: np.ndarray) -> None:
+        with atomic_file(self._folder / DONE) as temporary:
+            np.save(temporary, done)

@@ -1,0 +1,158 @@
+"""Heads that train in step with each other, each on batches of its own of the same kept features."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from medtransfer.embeddings.embedder import Embedder
+from medtransfer.seeding import seed_from
+from medtransfer.training.examples import Examples, shuffled_batches
+from medtransfer.training.loop import Epoch, Job
+from medtransfer.training.losses import soft_label_losses
+from medtransfer.training.schedules import rate_factor
+from medtransfer.training.stacked_heads import StackedHeads, State
+from medtransfer.training.stacked_optimizers import StackedOptimizer
+from medtransfer.training.stopping import best_epoch, goes_on, is_finished
+
+VALIDATION_BATCH = 256
+
+
+@dataclass(eq=False)
+class Run:
+    """One run: its job, its epochs so far, and its head as it is to be kept."""
+
+    job: Job
+    epochs: list[Epoch] = field(default_factory=list)
+    kept: State = field(default_factory=dict)
+
+    @property
+    def losses(self) -> list[float]:
+        """The validation losses so far."""
+        return [epoch.validation_loss for epoch in self.epochs]
+
+    @property
+    def trains(self) -> bool:
+        """Whether there are epochs left."""
+        return not is_finished(self.losses, self.job.strategy)
+
+
+class HeadGroup:
+    """The runs that still train, those with the most training rows in front.
+
+    Where some have no batch left in a step of an epoch, the others are then the first ones: a slice of every stack.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = sorted(runs, key=lambda run: (-len(run.job.train), run.job.validation.rows.tobytes()))
+        jobs = [run.job for run in self.runs]
+        self._strategy, self._compute = jobs[0].strategy, jobs[0].compute
+        self._embedder = _embedder(jobs[0])
+        self._train = jobs[0].train.of(np.unique(np.concatenate([job.train.rows for job in jobs])))
+        self.heads = StackedHeads([job.network.head for job in jobs])
+        self.optimizer = StackedOptimizer(self._strategy, self.heads.parameters(slice(None)))
+        weights = [weight for job in jobs for weight in job.loss.to(self._compute.device).buffers()]
+        self._weights = torch.stack(weights)[:, None] if weights else None
+        for job in jobs:
+            job.validation.start(0)
+
+    def keep(self, places: list[int]) -> None:
+        """Let go of all runs but those at `places`."""
+        self.runs = [self.runs[place] for place in places]
+        self.heads.keep(places)
+        self.optimizer.keep(places)
+        self._weights = None if self._weights is None else self._weights[places]
+
+    def epoch(self) -> None:
+        """Train one epoch of every run, validate, note both, and let go of the runs that are finished."""
+        strategy, number = self._strategy, len(self.runs[0].epochs)
+        for place, run in enumerate(self.runs):
+            if goes_on(run.losses, strategy):
+                self.heads.put(place, run.kept)
+                self.optimizer.reset(place)
+        rates = [
+            run.job.strategy.lr * rate_factor(strategy.schedule, number, strategy.epochs, run.losses)
+            for run in self.runs
+        ]
+        found = torch.cat([self._train_epoch(number, torch.tensor(rates, dtype=torch.float64)), self._validate()])
+        for place, (run, rate, values) in enumerate(zip(self.runs, rates, found.T.tolist(), strict=True)):
+            run.epochs.append(Epoch(number, rate, *values))
+            if not run.trains if strategy.patience is None else best_epoch(run.losses) == number:
+                run.kept = self.heads.one(place)
+        going = [place for place, run in enumerate(self.runs) if run.trains]
+        if len(going) < len(self.runs):
+            self.keep(going)
+
+    def _train_epoch(self, number: int, rates: torch.Tensor) -> torch.Tensor:
+        """Take all steps of an epoch; give each run's mean loss and score [2, runs]."""
+        self._train.start(number)
+        jobs = [run.job for run in self.runs]
+        places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs]
+        orders = [list(shuffled_batches(len(job.train), self._strategy.batch_size, number, job.key)) for job in jobs]
+        seeds = [seed_from("epoch", *job.key, number) for job in jobs]
+        generators = [torch.Generator(self._compute.device).manual_seed(seed) for seed in seeds]
+        totals = torch.zeros(2, len(jobs), dtype=torch.float64)
+        for step in range(len(orders[0])):
+            batches = [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
+            totals[:, : len(batches)] += self._step(number, batches, generators, rates)
+        return totals / torch.tensor([len(job.train) for job in jobs])
+
+    def _step(
+        self, number: int, batches: list[np.ndarray], generators: list[torch.Generator], rates: torch.Tensor
+    ) -> torch.Tensor:
+        """Move the heads of the first runs, a batch each; give the sums of their losses and scores [2, runs]."""
+        runs, counts = slice(len(batches)), torch.tensor([len(batch) for batch in batches])
+        rows = int(counts.max())
+        padded = np.stack([np.resize(batch, rows) for batch in batches])
+        real = (torch.arange(rows) < counts[:, None]).to(self._compute.device)
+        features, labels = self._batch(self._train, padded.ravel(), number)
+        features, labels = (values.view(len(batches), rows, -1) for values in (features, labels))
+        leaves = {name: value.detach().requires_grad_() for name, value in self.heads.parameters(runs).items()}
+        draws = list(zip(generators[runs], counts.tolist(), strict=True))
+        with self._compute.autocast():
+            logits = self.heads.logits(features, leaves, runs, draws)
+        losses = (self._losses(logits, labels, runs) * real).sum(dim=1)
+        gradients = torch.autograd.grad((losses / counts.to(losses.device)).sum(), list(leaves.values()))
+        parameters = {name: leaf.detach() for name, leaf in leaves.items()}
+        self.optimizer.step(parameters, dict(zip(leaves, gradients, strict=True)), rates[runs])
+        return torch.stack([losses.detach(), (_right(logits, labels) * real).sum(dim=1)]).cpu()
+
+    @torch.inference_mode()
+    def _validate(self) -> torch.Tensor:
+        """Give each run's mean loss and score over its validation rows [2, runs]; those with the same rows adjoin."""
+        totals = torch.zeros(2, len(self.runs), dtype=torch.float64)
+        same = itertools.groupby(range(len(self.runs)), lambda place: self.runs[place].job.validation.rows.tobytes())
+        for members in (list(places) for _, places in same):
+            runs, examples = slice(members[0], members[-1] + 1), self.runs[members[0]].job.validation
+            for start in range(0, len(examples), VALIDATION_BATCH):
+                positions = np.arange(start, min(start + VALIDATION_BATCH, len(examples)))
+                batch = self._batch(examples, positions, 0)
+                features, labels = (values.expand(len(members), *values.shape) for values in batch)
+                with self._compute.autocast():
+                    logits = self.heads.logits(features, self.heads.parameters(runs), runs)
+                values = torch.stack([self._losses(logits, labels, runs), _right(logits, labels)])
+                totals[:, runs] += values.sum(dim=2).cpu() / len(examples)
+        return totals
+
+    def _batch(self, examples: Examples, positions: np.ndarray, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        batch, device = examples.batch(positions, epoch), self._compute.device
+        return self._embedder.features(batch.inputs).to(device), batch.labels.to(device)
+
+    def _losses(self, logits: torch.Tensor, labels: torch.Tensor, runs: slice) -> torch.Tensor:
+        """Give each image's loss [runs, n]."""
+        weight = None if self._weights is None else self._weights[runs]
+        return soft_label_losses(self._strategy.loss, logits, labels, weight)
+
+
+def _right(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return (logits.argmax(dim=-1) == labels.argmax(dim=-1)).float()
+
+
+def _embedder(job: Job) -> Embedder:
+    if job.embedder is None:
+        raise TypeError("expected a frozen body, whose features are kept")
+    return job.embedder

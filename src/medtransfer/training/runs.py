@@ -1,0 +1,128 @@
+"""The runs of a variant, one for each fold and seed: alone, or all heads on kept features at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.embeddings.embedder import Embedder, embedder_of
+from medtransfer.heads.build import fit_head
+from medtransfer.progress import notice
+from medtransfer.seeding import generator
+from medtransfer.training.assemble import normalisation
+from medtransfer.training.checkpoint import Checkpoint
+from medtransfer.training.examples import ImageExamples, ViewExamples
+from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
+from medtransfer.training.inputs import Inputs
+from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
+from medtransfer.training.tasks import TASKS
+
+Report = Callable[[Job, Epoch], None]
+
+
+def train_runs(
+    inputs: Inputs, runs: Sequence[tuple[int, int]], checkpoints: Path, report: Report
+) -> Iterator[tuple[Job, Fit]]:
+    """Train the run of every (fold, seed); give its job, the network in eval mode, and what happened, in order."""
+    first = make_job(inputs, *runs[0], tell=notice)
+    if not train_at_once(first, len(runs)):
+        for number, run in enumerate(runs):
+            job = make_job(inputs, *run) if number else first
+            yield job, _train_alone(job, Checkpoint(checkpoints, job.name), report)
+        return
+    jobs = [first, *(make_job(inputs, *run) for run in runs[1:])]
+    results: dict[str, Fit] = {}
+    for group in groups(jobs):
+        checkpoint = Checkpoint(checkpoints, f"heads_{group[0].name}")
+        fits = fit_heads(group, checkpoint, report)
+        results |= {job.name: result for job, result in zip(group, fits, strict=True)}
+    for job in jobs:
+        yield job, results[job.name]
+
+
+def make_job(inputs: Inputs, fold: int, seed: int, tell: Callable[[str], None] = lambda _: None) -> Job:
+    """Build the network of a run and gather what it trains on; `tell` hears why frozen layers are not kept."""
+    prepared, strategy, task = inputs.prepared, inputs.variant.strategy, TASKS[inputs.prepared.task]
+    size, roles = int(prepared.images.shape[1]), prepared.roles(fold)
+    rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
+    normalise = normalisation(inputs.variant, inputs.weights, prepared.images, roles.train)
+    outputs = len(task.outputs(prepared))
+    network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
+    network.to(inputs.compute.device)
+    embedder = embedder_of(network, size, inputs.compute, tell) if task.flat_features else None
+    if embedder is not None:
+        embedder.plan(_images_in_all(inputs, len(rows)), tell)
+    return Job(
+        task,
+        network,
+        strategy,
+        ViewExamples(inputs.views, rows, embedder),
+        ImageExamples(prepared, roles.validation, embedder),
+        task.loss(strategy.loss, prepared, rows),
+        inputs.compute,
+        fold,
+        seed,
+        embedder,
+    )
+
+
+def few_shots(prepared: Prepared, rows: np.ndarray, shots: int | None, seed: int, fold: int) -> np.ndarray:
+    """Draw `shots` rows of each class, or all where a class has fewer; None keeps every row."""
+    if shots is None:
+        return rows
+    labels = prepared.table["label_index"].to_numpy()[rows]
+    drawn = []
+    for label in range(len(prepared.classes)):
+        candidates = rows[labels == label]
+        drawn.append(generator("shots", seed, fold, label).permutation(candidates)[:shots])
+    return np.sort(np.concatenate(drawn))
+
+
+def _images_in_all(inputs: Inputs, rows: int) -> int:
+    """Count the views and images that all runs of a variant ask for; the rows of few-shot runs may differ."""
+    prepared, strategy = inputs.prepared, inputs.variant.strategy
+    learnable = len(prepared.learnable_rows())
+    rows = min(rows * prepared.folds * len(inputs.seeds), learnable)
+    views = inputs.views.count or strategy.epochs
+    if strategy.train == "none":
+        views = 1
+    elif not strategy.fits_head:
+        views = min(views, strategy.epochs)
+    return rows * views + len(prepared.table)
+
+
+def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:
+    if job.strategy.fits_head or job.strategy.train == "none":
+        return _fit_in_one_step(job, report)
+    return fit(job, checkpoint, lambda epoch: report(job, epoch))
+
+
+def _fit_in_one_step(job: Job, report: Report) -> Fit:
+    """Fit a head that needs no epochs, or leave an untrained one as it is; one line of history either way."""
+    started = time.perf_counter()
+    if job.strategy.fits_head:
+        if job.embedder is None:
+            raise TypeError("a fitted head needs features")
+        job.network.head.cpu()
+        fit_head(job.network.head, *_all_views(job.train, job.embedder))
+    job.network.to(job.compute.device).eval()
+    job.loss.to(job.compute.device)
+    epoch = Epoch(0, 0.0, *loss_and_score(job, job.train), *loss_and_score(job, job.validation))
+    report(job, epoch)
+    return Fit([epoch], 0, time.perf_counter() - started)
+
+
+def _all_views(examples: ViewExamples, embedder: Embedder) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the features [rows x views, width] and class numbers [rows x views] of every kept view."""
+    features, labels = [], []
+    for view in range(examples.views.count or 1):
+        examples.start(view)
+        batch = examples.batch(np.arange(len(examples)), view)
+        features.append(embedder.features(batch.inputs))
+        labels.append(batch.labels.argmax(dim=1))
+    return torch.stack(features, dim=1).flatten(0, 1), torch.stack(labels, dim=1).flatten()

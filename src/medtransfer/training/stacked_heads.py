@@ -1,0 +1,110 @@
+"""Heads of one make whose parameters are stacked, so that one call computes all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+ELEMENTWISE = (nn.Identity, nn.ReLU, nn.LeakyReLU, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid)
+State = dict[str, torch.Tensor]
+
+
+def is_stackable(head: nn.Module) -> bool:
+    """Say whether a head is a row of dense layers, dropout, batch norm and elementwise functions."""
+    known = (nn.Linear, nn.Dropout, nn.BatchNorm1d, *ELEMENTWISE)
+    return isinstance(head, nn.Sequential) and all(type(layer) in known for layer in head)
+
+
+def looks_at_the_batch(head: nn.Module) -> bool:
+    """Say whether what a head gives for a row depends on the rows beside it."""
+    return any(isinstance(layer, nn.BatchNorm1d) for layer in head.children())
+
+
+class StackedHeads:
+    """`runs` heads of the same layers. state: their parameters and buffers by name, each [runs, ...]."""
+
+    def __init__(self, heads: Sequence[nn.Module]) -> None:
+        self._layers = list(heads[0].children())
+        states = [head.state_dict() for head in heads]
+        self.state: State = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+        self._trained = [name for name, _ in heads[0].named_parameters()]
+
+    def parameters(self, runs: slice) -> State:
+        """Give what trains of some runs, sharing memory."""
+        return {name: self.state[name][runs] for name in self._trained}
+
+    def keep(self, runs: list[int]) -> None:
+        """Let go of all runs but these."""
+        self.state = {name: tensor[runs] for name, tensor in self.state.items()}
+
+    def load(self, state: State) -> None:
+        """Take over a stored state."""
+        self.state = {name: tensor.to(self.state[name].device) for name, tensor in state.items()}
+
+    def one(self, run: int) -> State:
+        """Copy the state of one run."""
+        return {name: tensor[run].clone() for name, tensor in self.state.items()}
+
+    def put(self, run: int, state: State) -> None:
+        """Set the state of one run."""
+        for name, tensor in self.state.items():
+            tensor[run] = state[name]
+
+    def logits(
+        self,
+        features: torch.Tensor,
+        parameters: State,
+        runs: slice,
+        training: Sequence[tuple[torch.Generator, int]] | None = None,
+    ) -> torch.Tensor:
+        """Map features [m, n, width], those of the m `runs`, to logits [m, n, classes].
+
+        parameters: those to use, each [m, ...]. training: for each run the generator that its dropout is drawn
+        from and how many of its n rows are real, the others being padding; None for eval mode.
+        """
+        values = features
+        for number, layer in enumerate(self._layers):
+            if isinstance(layer, nn.Linear):
+                weight = parameters[f"{number}.weight"].transpose(1, 2)
+                bias = parameters.get(f"{number}.bias")
+                values = torch.bmm(values, weight) if bias is None else torch.baddbmm(bias[:, None], values, weight)
+            elif isinstance(layer, nn.BatchNorm1d):
+                values = self._batch_norm(number, layer, values, parameters, runs, training is not None)
+            elif isinstance(layer, nn.Dropout):
+                values = values if training is None else _dropout(values, layer.p, training)
+            else:
+                values = layer(values)
+        return values
+
+    def _batch_norm(
+        self, number: int, layer: nn.BatchNorm1d, values: torch.Tensor, parameters: State, runs: slice, training: bool
+    ) -> torch.Tensor:
+        """Normalise each run's channels, laid side by side: no statistic crosses from one to another."""
+        count, rows, width = values.shape
+        mean, variance = (self.state[f"{number}.{name}"][runs] for name in ("running_mean", "running_var"))
+        flat = functional.batch_norm(
+            values.transpose(0, 1).reshape(rows, count * width),
+            mean.view(-1),
+            variance.view(-1),
+            parameters[f"{number}.weight"].reshape(-1),
+            parameters[f"{number}.bias"].reshape(-1),
+            training,
+            layer.momentum or 0.0,
+            layer.eps,
+        )
+        if training:
+            self.state[f"{number}.num_batches_tracked"][runs] += 1
+        return flat.view(rows, count, width).transpose(0, 1)
+
+
+def _dropout(values: torch.Tensor, share: float, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:
+    """Drop out as `nn.Dropout` would in each run alone, from the same random numbers."""
+    if share == 0:
+        return values
+    kept = torch.zeros_like(values)
+    for noise, (generator, rows) in zip(kept, training, strict=True):
+        noise[:rows].bernoulli_(1 - share, generator=generator)
+    return values * kept.div_(1 - share)
