@@ -24,7 +24,7 @@ LAYERS = [
     {"training"},
     {"evaluation", "tracking"},
     {"comparison", "checking", "repro"},
-    {"deployment", "report"},
+    {"deployment", "planning", "report"},
     {"cli"},
 ]
 

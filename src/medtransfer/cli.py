@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         help="stages at once; auto, the default: one a graphics card, else one a processor",
     )
     repro.set_defaults(carry_out=_repro)
+    plan = commands.add_parser("plan", help="what `dvc repro` would run, and what it will cost")
+    plan.set_defaults(carry_out=_plan)
     log = commands.add_parser("log", help="log variants to MLflow from the files of their stages")
     log.add_argument("variants", nargs="+", metavar="VARIANT")
     log.set_defaults(carry_out=_log)
@@ -81,6 +83,12 @@ def _repro(options: argparse.Namespace) -> None:
     from medtransfer.repro.run import reproduce
 
     reproduce(options.jobs, options.targets)
+
+
+def _plan(_: argparse.Namespace) -> None:
+    from medtransfer.planning.plan import plan
+
+    sys.stdout.write(plan())
 
 
 def _ranks(options: argparse.Namespace) -> None:

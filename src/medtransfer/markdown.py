@@ -31,3 +31,10 @@ def in_figures(value: Any, digits: int = 3) -> str:
         return "–"
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def duration(seconds: float) -> str:
+    """Write a time as minutes and seconds, `4:05`, or with hours, `1:04:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

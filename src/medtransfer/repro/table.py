@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from medtransfer.markdown import duration
 from medtransfer.repro.schedule import Schedule, State
 from medtransfer.repro.worker import Worker
 
@@ -36,7 +37,7 @@ class LiveTable:
 
     def say(self, stage: str, state: str, seconds: float) -> None:
         """Tell of a stage that ended."""
-        self._console.print(Text(f"{state:8} {stage}  {_duration(seconds)}"))
+        self._console.print(Text(f"{state:8} {stage}  {duration(seconds)}"))
 
     def _rows(self, workers: Sequence[Worker]) -> Table:
         table = Table(box=None, pad_edge=False, expand=True)
@@ -44,14 +45,9 @@ class LiveTable:
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("last line", ratio=1, no_wrap=True, overflow="ellipsis")
         for worker in workers:
-            table.add_row(Text(worker.stage), _duration(worker.seconds), Text(worker.last_line()))
+            table.add_row(Text(worker.stage), duration(worker.seconds), Text(worker.last_line()))
         return table
 
     def _counts(self) -> Text:
         counts = {state: len(self._schedule.in_state(state)) for state in State}
         return Text(", ".join(f"{count} {state.value}" for state, count in counts.items() if count))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"

@@ -1,0 +1,102 @@
+"""The command `medtransfer plan`: what `dvc repro` would run, and what that will cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from medtransfer.dataset.prepared import ABOUT, Prepared
+from medtransfer.errors import UserError
+from medtransfer.files import state_folder, write_json
+from medtransfer.markdown import duration, markdown_table
+from medtransfer.planning.estimate import Estimate, Estimator
+from medtransfer.planning.probe import Probe, probe
+from medtransfer.progress import progress
+from medtransfer.repro.stages import stages_to_run
+from medtransfer.study import Study, Variant, load_study
+from medtransfer.training.tasks import TASKS
+
+PLAN = "plan.json"
+HEADER = ["Stage", "Time", "Memory MB", "Disk MB", "What"]
+ALIKE = ("optimizer", "train", "head", "hidden", "head_batch_norm", "batch_size")
+"""What of a strategy decides how long a step takes."""
+
+
+def plan(prepared_folder: Path = Path("data/prepared")) -> str:
+    """List the stages that `dvc repro` would run, each with its estimate, as Markdown; keep it for the page.
+
+    Raises `UserError` where the images are not prepared yet, for their number decides, or a network cannot be built.
+    """
+    stages = list(stages_to_run(()))
+    if not stages:
+        return "Everything is up to date.\n"
+    if not (prepared_folder / ABOUT).is_file():
+        raise UserError(
+            f"{len(stages)} stages would run; how long they take depends on the images, which are not there yet: "
+            "run `dvc repro prepare` first"
+        )
+    study, prepared = load_study(), Prepared(prepared_folder)
+    found = estimate(stages, study, prepared)
+    write_json(state_folder() / PLAN, {name: each and asdict(each) for name, each in found.items()})
+    return page(found)
+
+
+def estimate(stages: list[str], study: Study, prepared: Prepared) -> dict[str, Estimate | None]:
+    """Estimate each stage; None where nothing is known of it beforehand."""
+    estimator, probes = Estimator(study, prepared), _probes(stages, study, prepared)
+    found: dict[str, Estimate | None] = {}
+    for stage in stages:
+        kind, _, name = stage.partition("@")
+        if kind == "augment":
+            found[stage] = estimator.augment(name)
+        elif kind == "train":
+            found[stage] = estimator.train(study.variant(name), probes[name])
+        elif kind == "evaluate":
+            found[stage] = estimator.evaluate(study.variant(name), probes[name])
+        else:
+            found[stage] = None
+    return found
+
+
+def page(found: dict[str, Estimate | None]) -> str:
+    """Lay the estimates out as a table, and sum them up."""
+    known = {stage: each for stage, each in found.items() if each is not None}
+    rows = [
+        [
+            stage,
+            duration(each.seconds),
+            f"{each.memory:,.0f}" if each.memory else "–",
+            f"{each.disk:,.0f}" if each.disk else "–",
+            each.what,
+        ]
+        if each
+        else [stage, "–", "–", "–", ""]
+        for stage, each in found.items()
+    ]
+    total, disk = sum(each.seconds for each in known.values()), sum(each.disk for each in known.values())
+    told = (
+        f"{len(found)} stages, {duration(total)} in all where they run one after another and none stops early, "
+        f"{disk:,.0f} MB written. –: not known beforehand."
+    )
+    return f"{markdown_table(HEADER, rows)}\n\n{told}\n"
+
+
+def _probes(stages: list[str], study: Study, prepared: Prepared) -> dict[str, Probe]:
+    """Probe the networks of the variants among the stages, those that are alike once."""
+    names = {stage.partition("@")[2]: None for stage in stages if stage.startswith(("train@", "evaluate@"))}
+    outputs = len(TASKS[prepared.task].outputs(prepared))
+    alike: dict[str, Probe] = {}
+    found: dict[str, Probe] = {}
+    with progress(total=len(names), desc="probe", unit="variant") as bar:
+        for name in names:
+            key = _likeness(study.variant(name))
+            if key not in alike:
+                alike[key] = probe(name, int(prepared.images.shape[-1]), outputs)
+            found[name] = alike[key]
+            bar.update()
+    return found
+
+
+def _likeness(variant: Variant) -> str:
+    strategy = variant.strategy.model_dump(mode="json", include=set(ALIKE))
+    return f"{variant.model} {variant.backbone.unet} {strategy}"
