@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 STATE_FOLDER = ".medtransfer"
+PLAN = "plan.json"
+"""Where `medtransfer plan`, in the state folder, leaves its estimates for the page."""
 
 
 def repository() -> Path:

@@ -55,18 +55,16 @@ class Estimator:
         one_step = strategy.fits_head or strategy.train == "none"
         epochs = 1 if one_step else strategy.epochs
         trained, validated = (epochs * count for count in self._images(variant))
-        new, mapped = 0, self._pixel_bytes
-        if probe.row_bytes is not None:
-            missing = self._missing(variant, probe.row_bytes)
-            new = trained + validated if missing is None else missing
-            mapped = self._pixel_bytes if missing is None else probe.row_bytes
+        missing = None if probe.row_bytes is None else self._missing(variant, probe.row_bytes)
+        kept_bytes = 0 if missing is None else probe.row_bytes or 0
+        new = trained + validated if missing is None else missing
         seconds = probe.start + new * probe.prefix + trained * probe.step + validated * probe.forward
         runs = self._prepared.folds * len(self._study.params.training.seeds)
-        what = f"{runs} runs, {epochs} epochs, {trained:,} images to train on" if not one_step else f"{runs} runs"
+        what = f"{runs} runs" if one_step else f"{runs} runs, {epochs} epochs, {trained:,} images to train on"
         if probe.row_bytes is not None:
             what += f", {new:,} through frozen layers"
-        memory = probe.memory + mapped * (self._learnable + len(self._prepared.table)) / 1e6
-        return Estimate(seconds, memory, new * (probe.row_bytes or 0) / 1e6, what)
+        mapped = (kept_bytes or self._pixel_bytes) * (self._learnable + len(self._prepared.table))
+        return Estimate(seconds, probe.memory + mapped / 1e6, new * kept_bytes / 1e6, what)
 
     def evaluate(self, variant: Variant, probe: Probe) -> Estimate:
         """Estimate predicting the validation and test images of all runs of a variant."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medtransfer.dataset.prepared import ABOUT, Prepared
 from medtransfer.errors import UserError
-from medtransfer.files import state_folder, write_json
+from medtransfer.files import PLAN, state_folder, write_json
 from medtransfer.markdown import duration, markdown_table
 from medtransfer.planning.estimate import Estimate, Estimator
 from medtransfer.planning.probe import Probe, probe
@@ -16,8 +16,7 @@ from medtransfer.repro.stages import stages_to_run
 from medtransfer.study import Study, Variant, load_study
 from medtransfer.training.tasks import TASKS
 
-PLAN = "plan.json"
-HEADER = ["Stage", "Time", "Memory MB", "Disk MB", "What"]
+HEADER = ["Stage", "What", "Time", "Memory MB", "Disk MB"]
 ALIKE = ("optimizer", "train", "head", "hidden", "head_batch_norm", "batch_size")
 """What of a strategy decides how long a step takes."""
 
@@ -37,7 +36,7 @@ def plan(prepared_folder: Path = Path("data/prepared")) -> str:
         )
     study, prepared = load_study(), Prepared(prepared_folder)
     found = estimate(stages, study, prepared)
-    write_json(state_folder() / PLAN, {name: each and asdict(each) for name, each in found.items()})
+    write_json(state_folder() / PLAN, _kept(found, study))
     return page(found)
 
 
@@ -64,13 +63,13 @@ def page(found: dict[str, Estimate | None]) -> str:
     rows = [
         [
             stage,
+            each.what,
             duration(each.seconds),
             f"{each.memory:,.0f}" if each.memory else "–",
             f"{each.disk:,.0f}" if each.disk else "–",
-            each.what,
         ]
         if each
-        else [stage, "–", "–", "–", ""]
+        else [stage, "", "–", "–", "–"]
         for stage, each in found.items()
     ]
     total, disk = sum(each.seconds for each in known.values()), sum(each.disk for each in known.values())
@@ -78,7 +77,14 @@ def page(found: dict[str, Estimate | None]) -> str:
         f"{len(found)} stages, {duration(total)} in all where they run one after another and none stops early, "
         f"{disk:,.0f} MB written. –: not known beforehand."
     )
-    return f"{markdown_table(HEADER, rows)}\n\n{told}\n"
+    return f"{markdown_table(HEADER, rows, left=2)}\n\n{told}\n"
+
+
+def _kept(found: dict[str, Estimate | None], study: Study) -> dict[str, dict[str, object]]:
+    """Give the estimates of trainings as they are kept: with the variant, which may be another one when it runs."""
+    names = {stage: stage.removeprefix("train@") for stage in found if stage.startswith("train@")}
+    trainings = {name: each for stage, name in names.items() if (each := found[stage]) is not None}
+    return {name: asdict(each) | {"key": study.variant(name).key()} for name, each in trainings.items()}
 
 
 def _probes(stages: list[str], study: Study, prepared: Prepared) -> dict[str, Probe]:

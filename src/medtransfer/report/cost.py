@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from medtransfer.evaluation.names import LOWER_IS_BETTER
+from medtransfer.files import PLAN, state_folder
+from medtransfer.markdown import duration
 from medtransfer.plotting import MUTED, Look, panels
 from medtransfer.report.labels import label_points
 from medtransfer.report.section import Material, Section
@@ -59,7 +63,26 @@ def cost_section(material: Material) -> Section | None:
         folder = None if quantity is SIZE else material.places.root / "plots" / "costs"
         panels.append(material.show(figure, quantity.name, description, folder))
     machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in found.costs.iterrows()})
-    return Section("cost", f"{title} against cost", {"panels": panels, "machines": machines})
+    content = {"panels": panels, "machines": machines, "planned": _planned(material, state_folder() / PLAN)}
+    return Section("cost", f"{title} against cost", content)
+
+
+def _planned(material: Material, path: Path) -> list[dict[str, str]]:
+    """Set what `medtransfer plan` said of these trainings beside what they took; empty where it was not asked."""
+    if not path.is_file():
+        return []
+    plan, costs = json.loads(path.read_text(encoding="utf-8")), material.found.costs.set_index("variant")
+    return [
+        {
+            "variant": name,
+            "planned": duration(plan[name]["seconds"]),
+            "took": duration(costs.loc[name, "stage_seconds"]),
+            "planned_memory": f"{plan[name]['memory']:,.0f}",
+            "memory": f"{costs.loc[name, 'peak_memory_mb']:,.0f}",
+        }
+        for name in costs.index
+        if name in plan and plan[name]["key"] == material.found.study.variant(name).key()
+    ]
 
 
 def pareto_front(costs: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,41 @@
+"""What `medtransfer plan` says against what DVC then runs."""
+
+from __future__ import annotations
+
+import json
+
+from .conftest import Project, stages_run
+
+PLAN = ("python", "-m", "medtransfer.cli", "plan")
+
+
+def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
+    output = fresh.run(*PLAN, fails=True)
+    assert "run `dvc repro prepare` first" in output
+    assert "Traceback" not in output
+    fresh.run("dvc", "repro", "prepare")
+    lines = [line.split("|") for line in fresh.run(*PLAN).splitlines() if line.startswith("| ")]
+    header, _, *rows = [[cell.strip() for cell in line[1:-1]] for line in lines]
+    assert header == ["Stage", "What", "Time", "Memory MB", "Disk MB"]
+    planned = {row[0]: row for row in rows}
+    assert "prepare" not in planned
+    assert planned["train@scratch"][1].startswith("2 runs, 2 epochs")
+    assert all(
+        ":" in row[2] for name, row in planned.items() if name.startswith(("train@", "evaluate@", "augment@flips"))
+    )
+    assert set(planned) == stages_run(fresh.run("dvc", "repro"))
+    assert fresh.run(*PLAN) == "Everything is up to date.\n"
+    page = fresh.read("report/index.html")
+    assert "Planned and true" in page
+    kept = json.loads(fresh.read(".medtransfer/plan.json"))
+    assert set(kept) == {"scratch", "frozen", "few_shot"}
+
+
+def test_a_plan_of_another_training_is_not_shown(project: Project) -> None:
+    project.replace("lr: 1.0e-3, epochs: 2}", "lr: 1.0e-3, epochs: 3}")
+    rows = project.run(*PLAN)
+    assert "train@frozen" in rows
+    assert "train@scratch" not in rows
+    project.replace("lr: 1.0e-3, epochs: 3}", "lr: 1.0e-3, epochs: 1}")
+    project.run("dvc", "repro")
+    assert "Planned and true" not in project.read("report/index.html")
