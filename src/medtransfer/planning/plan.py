@@ -12,7 +12,7 @@ from medtransfer.markdown import duration, markdown_table
 from medtransfer.planning.estimate import Estimate, Estimator
 from medtransfer.planning.probe import Probe, probe
 from medtransfer.progress import progress
-from medtransfer.repro.stages import stages_to_run
+from medtransfer.repro.stages import stages_expected
 from medtransfer.study import Study, Variant, load_study
 from medtransfer.training.tasks import TASKS
 
@@ -26,7 +26,7 @@ def plan(prepared_folder: Path = Path("data/prepared")) -> str:
 
     Raises `UserError` where the images are not prepared yet, for their number decides, or a network cannot be built.
     """
-    stages = list(stages_to_run(()))
+    stages = list(stages_expected())
     if not stages:
         return "Everything is up to date.\n"
     if not (prepared_folder / ABOUT).is_file():

@@ -8,6 +8,8 @@ import networkx as nx
 
 from medtransfer.errors import UserError
 
+CHECK = "check"
+
 
 def stages_to_run(targets: Sequence[str]) -> dict[str, frozenset[str]]:
     """Give each stage that changed, and each downstream of one, with its upstream stages, in an order that works.
@@ -16,16 +18,27 @@ def stages_to_run(targets: Sequence[str]) -> dict[str, frozenset[str]]:
     targets: names of stages, with their upstream stages; none means all. Raises `UserError` where this is no
     DVC repository, `dvc.yaml` and `params.yaml` do not go together, or a target is no stage.
     """
+    graph, changed = _graph_and_changes()
+    return _affected(graph, changed, targets)
+
+
+def stages_expected() -> dict[str, frozenset[str]]:
+    """Give the stages of `stages_to_run` but those that only hang on `check`, whose out is always the same."""
+    graph, changed = _graph_and_changes()
+    expected = _affected(graph, changed - {CHECK}, ())
+    return ({CHECK: frozenset()} if CHECK in changed else {}) | expected
+
+
+def _graph_and_changes() -> tuple[nx.DiGraph, set[str]]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
         with Repo(".") as repo:
             graph = nx.relabel_nodes(repo.index.graph, {stage: stage.addressing for stage in repo.index.graph})
-            changed = set(repo.status())
+            return graph, set(repo.status())
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from None
-    return _affected(graph, changed, targets)
 
 
 def _affected(graph: nx.DiGraph, changed: set[str], targets: Sequence[str]) -> dict[str, frozenset[str]]:
