@@ -1,0 +1,175 @@
+"""What `compare` takes for 40 variants, 5 runs each, 5,000 test images, 14 classes and 2,000 resamples of everything.
+
+    python benchmarks/compare_speed.py        # minutes; writes benchmarks/results/compare_speed.md
+
+The predictions are simulated; they and all else that is read are written first and not timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from medtransfer.comparison.places import Places
+from medtransfer.dataset.prepared import ABOUT, TABLE
+from medtransfer.dataset.prepared import IMAGES as PIXELS
+from medtransfer.evaluation.predictions import predictions_frame, write_predictions
+from medtransfer.files import write_json, write_text
+from medtransfer.hardware import cpu_count, processor
+from medtransfer.markdown import markdown_table
+from medtransfer.study import BASELINES, load_study
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "compare_speed.md"
+VARIANTS, IMAGES, VALIDATION, CLASSES, RUNS = 40, 5_000, 1_000, 14, 5
+EPOCHS, EPOCH_COLUMNS = 10, ("train_loss", "validation_loss", "validation_accuracy")
+TIMED = """
+import json, resource, time
+from pathlib import Path
+from medtransfer.comparison.compare import compute_comparison
+from medtransfer.comparison.places import Places
+from medtransfer.dataset.prepared import ABOUT, TABLE
+from medtransfer.dataset.prepared import IMAGES as PIXELS
+from medtransfer.comparison.writing import write_comparison
+from medtransfer.study import load_study
+
+marks = []
+def mark():
+    marks.append((time.perf_counter(), time.process_time()))
+
+mark()
+study, places = load_study(), Places()
+found = compute_comparison(study, places)
+mark()
+write_comparison(found, places)
+mark()
+from medtransfer.report.page import write_report
+write_report(found, places)
+mark()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"marks": marks, "peak_kb": peak}))
+"""
+
+
+def main() -> None:
+    """Measure, and write the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_study(Path(folder))
+        found = measure(Path(folder))
+    marks = np.diff(found["marks"], axis=0)
+    parts = ("compute all tables", "write them", "write the page", "together")
+    rows = [
+        [part, f"{wall:.1f}", f"{cpu:.1f}"]
+        for part, (wall, cpu) in zip(parts, [*marks, marks.sum(axis=0)], strict=True)
+    ]
+    for row in rows:
+        print("  ".join(row))
+    text = INTRODUCTION + "\n\n" + markdown_table(["Part", "seconds", "processor seconds"], rows)
+    machine = f"Measured on {cpu_count()} cores of {processor()}; most memory {found['peak_kb'] / 1e6:.2f} GB."
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(f"{text}\n\n{machine}\n", encoding="utf-8")
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Compare in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", TIMED], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def write_study(folder: Path) -> None:
+    """Write a finished study, as the stages before `compare` leave it."""
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(params(), file)
+    places, rng = Places(folder), np.random.default_rng(0)
+    images = {role: draw_images(role, count, rng) for role, count in (("test", IMAGES), ("validation", VALIDATION))}
+    for number, name in enumerate([*load_study(folder / "params.yaml").variants, *BASELINES]):
+        runs = range(1 if name in BASELINES else RUNS)
+        frames = [draw_frame(table, role, run, number, rng) for role, table in images.items() for run in runs]
+        write_predictions(places.predictions(name), frames)
+        write_json(places.metrics(name), {"runs": {}, "mean": {"ece": 0.05}})
+        if name not in BASELINES:
+            write_training(places, name, number)
+    write_prepared(places, images)
+
+
+def params() -> dict[str, Any]:
+    """Give the params: five backbones times eight augmentations."""
+    found: dict[str, Any] = YAML(typ="safe").load((ROOT / "studies/phantom.yaml").read_text(encoding="utf-8"))
+    found["augmentation"] = {f"policy{number}": {"transforms": []} for number in range(8)}
+    found["backbones"] = {f"net{number}": {"model": "resnet18", "weights": "DEFAULT"} for number in range(5)}
+    found["strategies"] = {"frozen": {"train": "head"}}
+    found["training"] = {"seeds": list(range(RUNS))}
+    found["variants"] = {
+        f"{backbone}_{policy}": {"backbone": backbone, "strategy": "frozen", "augmentation": policy}
+        for backbone in found["backbones"]
+        for policy in found["augmentation"]
+    }
+    return found
+
+
+def draw_images(role: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw labels of single images."""
+    paths = [f"{role}/image{number:05}.png" for number in range(count)]
+    return pd.DataFrame({"path": paths, "group": paths, "label_index": rng.integers(0, CLASSES, count)})
+
+
+def draw_frame(images: pd.DataFrame, role: str, run: int, variant: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw the predictions of a run; later variants are better."""
+    skill = 1.0 + 0.05 * variant
+    logits = rng.normal(size=(len(images), CLASSES)) + skill * np.eye(CLASSES)[images["label_index"]]
+    scores = np.exp(2 * logits)
+    names = [f"class{number:02}" for number in range(CLASSES)]
+    return predictions_frame(images, scores / scores.sum(axis=1, keepdims=True), names, 0, run, role)
+
+
+def write_prepared(places: Places, images: dict[str, pd.DataFrame]) -> None:
+    """Write the table of images and their pixels, small ones, and what `prepare` and `download` say of them."""
+    table = pd.concat([part.assign(split=role, fold=-1) for role, part in images.items()], ignore_index=True)
+    places.prepared.mkdir(parents=True)
+    table.to_parquet(places.prepared / TABLE)
+    np.save(places.prepared / PIXELS, np.zeros((len(table), 64, 64, 1), np.uint8))
+    names = [f"class{number:02}" for number in range(CLASSES)]
+    about = {"classes": names, "folds": 1, "warnings": [], "pixels_sha256": "0" * 64, "table_sha256": "0" * 64}
+    write_json(places.prepared / ABOUT, about)
+    write_json(places.results / "data.json", {"images": len(table), "groups": len(table), "warnings": []})
+    manifest = {"source": "folder", "reference": "simulated", "version": None, "licence": None}
+    write_json(places.root / "data" / "manifest.json", manifest | {"files": len(table), "sha256": "0" * 64})
+
+
+def write_training(places: Places, name: str, number: int) -> None:
+    """Write the card, the history and the cost of a variant."""
+    sizes = {"parameters": 10**6 * (number + 1), "trainable_parameters": 10**4, "multiply_adds": 10**9}
+    write_json(places.model(name) / "card.json", {"runs": [{"fold": 0, "seed": run} for run in range(RUNS)]} | sizes)
+    epochs = pd.MultiIndex.from_product([[0], range(RUNS), range(EPOCHS)], names=["fold", "seed", "epoch"])
+    history = epochs.to_frame(index=False).assign(**dict.fromkeys(EPOCH_COLUMNS, 0.5))
+    write_text(places.model(name) / "history.csv", history.to_csv(index=False))
+    seconds = {"train_seconds": 60.0, "stage_seconds": 70.0, "seconds_an_image": 0.01, "peak_memory_mb": 900.0}
+    cost = {"runs": [{}] * RUNS, "device": "cpu", "threads": 2} | seconds
+    write_json(places.results / "cost" / f"{name}.json", cost)
+
+
+INTRODUCTION = f"""\
+# What `compare` takes
+
+{VARIANTS} variants, {RUNS} runs each, {IMAGES:,} test images and {VALIDATION:,} validation images of {CLASSES} classes,
+no groups, 2,000 resamples: intervals of 14 metrics and of every class, all {VARIANTS * (VARIANTS - 1) // 2} pairs by
+five metrics, effects, calibration, curves; then the page."""
+
+
+if __name__ == "__main__":
+    main()

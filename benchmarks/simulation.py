@@ -1,0 +1,134 @@
+"""Test sets whose truth is known: images in groups, and variants that score them; what the benchmarks draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from medtransfer.comparison.metrics import HEADLINE
+from medtransfer.comparison.outcomes import Outcomes
+from medtransfer.comparison.scores import Scores, score
+from medtransfer.comparison.statistics.resampling import Resamples, draw, the_sample
+from medtransfer.comparison.test_set import TestSet
+from medtransfer.hardware import cpu_count
+
+METRICS = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc")
+SHARES = {2: (0.37, 0.63), 5: (0.35, 0.25, 0.2, 0.12, 0.08), 14: tuple(np.arange(4, 18) / 147)}
+"""How frequent the classes are: as in a set of chest X-rays, and falling from the first to the last."""
+
+DICE_LOGIT = 1.5
+
+WITHIN_GROUP = 0.5
+"""The share of the noise that images of a group have in common."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Where test sets come from.
+
+    groups of `size` images each; a class's score is `skill` above the others, plus noise of variance 1, of which images
+    of a group share half and variants share `shared`. label_of_group: all images of a group have one label.
+    """
+
+    classes: int
+    groups: int
+    size: int = 1
+    label_of_group: bool = False
+
+    @property
+    def images(self) -> int:
+        """The number of test images."""
+        return self.groups * self.size
+
+    def draw(
+        self, skills: Sequence[float], rng: np.random.Generator, shared: float = 0.5
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Draw labels [images], all classes among them, and the probabilities [images, classes] of each variant."""
+        shares = np.array(SHARES[self.classes])
+        while True:
+            units = self.groups if self.label_of_group else self.images
+            labels = rng.choice(self.classes, units, p=shares / shares.sum())
+            labels = np.repeat(labels, self.size) if self.label_of_group else labels
+            if len(np.unique(labels)) == self.classes:
+                break
+        common = self._noise(rng)
+        variants = []
+        for skill in skills:
+            own = np.sqrt(shared) * common + np.sqrt(1 - shared) * self._noise(rng)
+            logits = skill * np.eye(self.classes)[labels] + own
+            scores = np.exp(2 * logits)
+            variants.append((scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
+        return labels, variants
+
+    def draw_dice(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw a value between 0 and 1 for each image of one run, as of masks: [1, images]."""
+        return expit(DICE_LOGIT + self._noise(rng)[:, 0])[None]
+
+    def _noise(self, rng: np.random.Generator) -> np.ndarray:
+        share = WITHIN_GROUP if self.size > 1 else 0.0
+        of_group = np.repeat(rng.normal(size=(self.groups, self.classes)), self.size, axis=0)
+        return np.sqrt(share) * of_group + np.sqrt(1 - share) * rng.normal(size=(self.images, self.classes))
+
+    def resamples(self, number: int, rng: np.random.Generator) -> Resamples:
+        """Draw resamples of the groups; they do not depend on the images and serve many test sets."""
+        return draw(self._groups(), number, rng)
+
+    def test_set(self, labels: np.ndarray, resamples: Resamples) -> TestSet:
+        """Give a test set with these labels."""
+        images = pd.DataFrame({"path": np.arange(self.images), "group": self._groups(), "label": labels})
+        names = tuple(f"class{number}" for number in range(self.classes))
+        return TestSet(images, names, the_sample(self._groups()), resamples)
+
+    def _groups(self) -> np.ndarray:
+        return np.repeat(np.arange(self.groups), self.size)
+
+    def describe(self) -> str:
+        """Say in words what a test set is like."""
+        if self.size == 1:
+            return f"{self.images} single images"
+        labels = "one label a group" if self.label_of_group else "labels vary in a group"
+        return f"{self.images} in {self.groups} groups, {labels}"
+
+
+def processes() -> ProcessPoolExecutor:
+    """Open a process for each processor, none of them a copy of this one with its threads."""
+    return ProcessPoolExecutor(cpu_count(), get_context("spawn"))
+
+
+def scored(labels: np.ndarray, variants: list[np.ndarray], test: TestSet) -> dict[str, Scores]:
+    """Score variants of one run each, as `compare` does."""
+    return {
+        f"variant{number}": score(Outcomes({}, labels, probabilities[None]), test, 0.95)
+        for number, probabilities in enumerate(variants)
+    }
+
+
+def true_dice() -> float:
+    """Give the mean of the values that `draw_dice` draws."""
+    points, weights = np.polynomial.hermite_e.hermegauss(64)
+    return float((weights * expit(DICE_LOGIT + points)).sum() / weights.sum())
+
+
+def truth(classes: int, skill: float, images: int = 1_000_000) -> dict[str, float]:
+    """Give the metrics of the whole population, as far as a million images tell: to a few in ten thousand."""
+    rng = np.random.default_rng(0)
+    population = Population(classes, images)
+    labels, (probabilities,) = population.draw([skill], rng)
+    test = population.test_set(labels, population.resamples(2, rng))
+    found = score(Outcomes({}, labels, probabilities[None]), test, 0.95)
+    return {metric: found.estimates[metric].value for metric in HEADLINE}
+
+
+def skill_of(classes: int, accuracy: float) -> float:
+    """Find the skill that gives an accuracy: the mean chance that the right class's score is the greatest."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(400_000, classes))
+    margin = noise[:, 1:].max(axis=1) - noise[:, 0]
+    return float(brentq(lambda skill: (margin < skill).mean() - accuracy, 0.0, 10.0, xtol=1e-4))
