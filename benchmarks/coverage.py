@@ -135,8 +135,8 @@ INTRODUCTION = """\
 In per cent of simulated test sets: 2,000 of 139 or 140 images, 1,000 of more, so that 95 is known to half a per cent,
 or to .7 (one standard error). `percentile` and `BCa` are the plain bootstrap intervals, from the same 1,000 resamples
 of groups; `compare` is the interval in the project's tables; `too high` and `too low` say on which side it misses.
-Images of a
-group share half of their noise. Dice stands for any metric that is measured image by image. Test sets in which a class is missing are drawn again."""
+Images of a group share half of their noise. Dice stands for any metric that is measured image by image. Test sets in
+which a class is missing are drawn again."""
 
 LIMITS = """\
 `compare` takes the bootstrap for the standard error only, and quantiles of Student's t on the logit scale for the
