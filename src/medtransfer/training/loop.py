@@ -17,6 +17,7 @@ from medtransfer.seeding import Key, seed_from
 from medtransfer.study import Strategy
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.examples import Examples, ViewExamples, shuffled_batches
+from medtransfer.training.loading import load
 from medtransfer.training.model_files import run_name
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
@@ -95,9 +96,8 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
 
     With a patience the network ends as it was after the epoch of the lowest validation loss, without one as
     it was after the last. With `resume_patience` it goes on once, from the epoch kept so far, with a new
-    optimizer. Goes on from `checkpoint` where that holds epochs of the same job: everything
-    random is drawn from (key, epoch), so the end is the same to the bit. `report` hears every epoch, those
-    of the checkpoint too.
+    optimizer. Goes on from `checkpoint` where that holds epochs of the same job: everything random is drawn from
+    (key, epoch), so the end is the same to the bit. `report` hears every epoch, those of the checkpoint too.
     """
     strategy = job.strategy
     job.network.to(job.compute.device)
@@ -114,7 +114,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
             optimizer = build_optimizer(job.network, strategy)
         factor = rate_factor(strategy.schedule, number, strategy.epochs, losses)
         set_rate(optimizer, factor)
-        trained = _train_epoch(job, optimizer, number)
+        trained = train_epoch(job, optimizer, number)
         epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
         if strategy.patience is not None and best_epoch([*losses, epochs[-1].validation_loss]) == number:
             best = trained_state(job.network)
@@ -151,25 +151,25 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
     return total / len(examples), score / len(examples)
 
 
-def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
+def train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
+    """Train on every row once; give the mean loss and the mean score."""
     torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
     job.network.train()
-    job.train.start(number)
-    total, score = 0.0, 0.0
-    for positions in shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key):
-        batch = job.train.batch(positions, number)
-        inputs, labels = batch.inputs.to(job.compute.device), batch.labels.to(job.compute.device)
+    order = list(shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key))
+    found = []
+    for batch in load(job.train, order, number, job.compute.device):
         optimizer.zero_grad(set_to_none=True)
         with job.compute.autocast():
-            logits, auxiliary = job.logits(inputs)
-            loss = job.loss(logits, labels)
+            logits, auxiliary = job.logits(batch.inputs)
+            loss = job.loss(logits, batch.labels)
             for outputs in auxiliary:
-                loss = loss + job.network.auxiliary_weight * job.loss(outputs, labels)
+                loss = loss + job.network.auxiliary_weight * job.loss(outputs, batch.labels)
         loss.backward()
         optimizer.step()
-        total += float(loss.detach()) * len(positions)
-        score += float(job.task.scores(logits.detach(), labels).sum())
-    return total / len(job.train), score / len(job.train)
+        scores = job.task.scores(logits.detach(), batch.labels)
+        found.append(torch.stack([loss.detach() * len(scores), scores.sum()]))
+    mean_loss, mean_score = (torch.stack(found).cpu().double().sum(dim=0) / len(job.train)).tolist()
+    return mean_loss, mean_score
 
 
 def _state(

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
-from medtransfer.backbones.network import Network, count_multiply_adds, to_channels_first
+from medtransfer.backbones.network import Network
 from medtransfer.files import atomic_folder, state_folder, write_json
 from medtransfer.hardware import cpu_count, peak_memory_mb
 from medtransfer.progress import progress
@@ -19,10 +18,9 @@ from medtransfer.training.checkpoint import delete_checkpoints
 from medtransfer.training.inputs import Inputs, job_key
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.model_files import CARD, HISTORY, run_name, save_run
+from medtransfer.training.running_cost import LATENCY_BATCH, RunningCost, running_cost
 from medtransfer.training.runs import train_runs
 from medtransfer.training.tasks import TASKS
-
-LATENCY_BATCH, LATENCY_SECONDS, LATENCY_REPEATS = 16, 1.0, 5
 
 Report = Callable[[int, int, Epoch], None]
 
@@ -53,13 +51,15 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
             history += [{"fold": fold, "seed": seed, **epoch.named(score)} for epoch in result.epochs]
             cost["runs"][run_name(fold, seed)] = {"seconds": result.seconds, "kept_epoch": result.kept}
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
-        write_json(target / CARD, _card(inputs, job.network))
-    cost |= _cost(inputs, job.network, cost["runs"], time.perf_counter() - started)
+        size, channels = inputs.prepared.images.shape[2:]
+        running = running_cost(job.network, size, channels, inputs.compute)
+        write_json(target / CARD, _card(inputs, job.network, running))
+    cost |= _cost(inputs, running, cost["runs"], time.perf_counter() - started)
     write_json(cost_path, cost)
     delete_checkpoints(checkpoints)
 
 
-def _card(inputs: Inputs, network: Network) -> dict[str, Any]:
+def _card(inputs: Inputs, network: Network, running: RunningCost) -> dict[str, Any]:
     prepared = inputs.prepared
     return {
         "variant": inputs.variant.name,
@@ -74,18 +74,18 @@ def _card(inputs: Inputs, network: Network) -> dict[str, Any]:
         "weights": inputs.weights.card.model_dump(mode="json"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
-        "multiply_adds": count_multiply_adds(network, int(prepared.images.shape[1])),
+        "multiply_adds": running.multiply_adds,
         "data": {key: prepared.about[key] for key in ("pixels_sha256", "table_sha256", "warnings")},
         "precision": inputs.compute.precision,
         "device": inputs.compute.device.type,
     }
 
 
-def _cost(inputs: Inputs, network: Network, runs: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _cost(inputs: Inputs, running: RunningCost, runs: dict[str, Any], seconds: float) -> dict[str, Any]:
     return {
         "train_seconds": sum(run["seconds"] for run in runs.values()),
         "stage_seconds": seconds,
-        "seconds_an_image": _latency(inputs, network),
+        "seconds_an_image": running.seconds_an_image,
         "latency_batch": LATENCY_BATCH,
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "device": inputs.compute.name(),
@@ -93,18 +93,3 @@ def _cost(inputs: Inputs, network: Network, runs: dict[str, Any], seconds: float
         "processors": cpu_count(),
         "torch": torch.__version__,
     }
-
-
-def _latency(inputs: Inputs, network: Network) -> float:
-    """Time predictions from packed pixels, in batches of 16: the median seconds an image of up to 5 repeats."""
-    rows = np.resize(inputs.prepared.roles(0).validation, LATENCY_BATCH)
-    pixels = to_channels_first(inputs.prepared.images[rows]).to(inputs.compute.device)
-    times: list[float] = []
-    network.eval()
-    with torch.inference_mode(), inputs.compute.autocast():
-        network(pixels)
-        while len(times) < LATENCY_REPEATS and sum(times) < LATENCY_SECONDS:
-            started = time.perf_counter()
-            network(pixels).cpu()
-            times.append(time.perf_counter() - started)
-    return float(np.median(times)) / LATENCY_BATCH
