@@ -36,8 +36,8 @@ def study() -> dict[str, object]:
     return params
 
 
-def project(folder: Path) -> Path:
-    """Make a copy of the project whose stages upstream of training are done."""
+def project(folder: Path, study: dict[str, object], *targets: str) -> Path:
+    """Make a copy of the project with a study of which some stages are done."""
     for part in PARTS:
         source, target = ROOT / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,9 +46,9 @@ def project(folder: Path) -> Path:
         else:
             shutil.copy(source, target)
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump(study(), file)
+        YAML().dump(study, file)
     run(folder, "dvc", "config", "--local", "core.no_scm", "true")
-    run(folder, "dvc", "repro", "augment@standard", "weights@resnet18", "baselines")
+    run(folder, "dvc", "repro", *targets)
     return folder
 
 
@@ -62,7 +62,7 @@ def run(folder: Path, *command: str) -> float:
 def main() -> None:
     """Time both on copies of the same project, and write the table."""
     with tempfile.TemporaryDirectory() as scratch:
-        first = project(Path(scratch) / "first")
+        first = project(Path(scratch) / "first", study(), "augment@standard", "weights@resnet18", "baselines")
         second = shutil.copytree(first, Path(scratch) / "second", symlinks=True)
         serial = run(first, "dvc", "repro")
         parallel = run(second, "medtransfer", "repro", "-j", "2")

@@ -1,0 +1,131 @@
+"""What stands around a network costs: filling the cache against its bare forward, training against its bare step.
+
+    python benchmarks/fill_cache.py          # on an idle machine; writes benchmarks/results/fill_cache.md
+    python benchmarks/fill_cache.py quick    # few images, to see that it runs
+
+Bare is torch alone on normalised tensors that are in memory, in batches of 32, laid out and as precise as the project
+has them. Against it stand whole calls of the project: from packed pixels on disk to activations on disk, and an epoch
+from packed views to a moved network. Both ways take turns; throughput is that of the medians.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from workload import (
+    about,
+    compute,
+    drawn,
+    first_rows,
+    inputs_of,
+    medians,
+    part_of,
+    policy_of,
+    prepared_set,
+    publish,
+    scratch,
+    weights_of,
+)
+
+from medtransfer.backbones.network import to_channels_first
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.files import state_folder
+from medtransfer.markdown import markdown_table
+from medtransfer.training.inputs import Inputs
+from medtransfer.training.loop import Job, train_epoch
+from medtransfer.training.optimizers import build_optimizer
+from medtransfer.training.runs import make_job
+
+MODELS = {"mobilenet_v3_small": (640, 256), "resnet18": (320, 128)}
+"""Images for the forward, and for training."""
+
+BATCH, REPEATS = 32, 7
+
+
+def batches_of(job: Job, prepared: Prepared, rows: np.ndarray) -> list[torch.Tensor]:
+    """Put normalised batches in memory, on the device."""
+    starts = range(0, len(rows), BATCH)
+    pixels = [to_channels_first(prepared.images[rows[start : start + BATCH]]) for start in starts]
+    return [job.network.normalise(batch.to(compute().device)) for batch in pixels]
+
+
+def bare_forward(job: Job, batches: list[torch.Tensor]) -> None:
+    """Run the body on every batch."""
+    with torch.inference_mode(), compute().autocast():
+        for batch in batches:
+            job.network.body(batch)
+    finish()
+
+
+def fill(job: Job, prepared: Prepared, rows: np.ndarray) -> None:
+    """Fill a cache that is empty."""
+    assert job.embedder is not None
+    shutil.rmtree(state_folder() / "features", ignore_errors=True)
+    job.embedder.open(prepared.pixels, rows)
+
+
+def bare_steps(
+    job: Job, batches: list[torch.Tensor], labels: list[torch.Tensor], optimizer: torch.optim.Optimizer
+) -> None:
+    """Train the whole network on every batch."""
+    job.network.train()
+    for batch, wanted in zip(batches, labels, strict=True):
+        optimizer.zero_grad(set_to_none=True)
+        with compute().autocast():
+            loss = nn.functional.cross_entropy(job.network.head(job.network.body(batch)), wanted)
+        loss.backward()
+        optimizer.step()
+    finish()
+
+
+def finish() -> None:
+    """Wait for a graphics card."""
+    if compute().device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def filling(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
+    """Give the images a second of the bare forward and of filling the cache."""
+    job, prepared = make_job(inputs, 0, 0), inputs.prepared
+    rows = prepared.roles(0).train[:images]
+    batches = batches_of(job, prepared, rows)
+    times = medians(repeats, bare=partial(bare_forward, job, batches), whole=partial(fill, job, prepared, rows))
+    return len(rows) / times["bare"], len(rows) / times["whole"]
+
+
+def training(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
+    """Give the images a second of bare steps and of an epoch."""
+    job, prepared = make_job(inputs, 0, 0), inputs.prepared
+    job.loss.to(compute().device)
+    job.train = job.train.of(prepared.roles(0).train[:images])
+    labels = torch.from_numpy(prepared.table["label_index"].to_numpy(copy=True))[job.train.rows].to(compute().device)
+    optimizer = build_optimizer(job.network, job.strategy)
+    bare = partial(bare_steps, job, batches_of(job, prepared, job.train.rows), list(labels.split(BATCH)), optimizer)
+    times = medians(repeats, bare=bare, whole=lambda: train_epoch(job, optimizer, 0))
+    return len(labels) / times["bare"], len(labels) / times["whole"]
+
+
+def main(quick: bool) -> None:
+    """Measure both on each backbone and publish."""
+    rows, policy = [], policy_of(1)
+    with scratch() as folder:
+        whole = prepared_set(folder / "set")
+        prepared = part_of(whole, folder / "part", first_rows(whole, 64, 32, 0)) if quick else whole
+        views = drawn(prepared, policy, folder / "views")
+        for model, counts in MODELS.items():
+            weights = weights_of(model, folder / "weights")
+            for measure, count, train in ((filling, counts[0], "head"), (training, counts[1], "all")):
+                inputs = inputs_of(prepared, views, policy, weights, [0], train=train)
+                bare, mine = measure(inputs, count, 2 if quick else REPEATS)
+                rows.append([f"{measure.__name__}, {model}", f"{bare:.0f}", f"{mine:.0f}", f"{mine / bare:.1%}"])
+        table = markdown_table(["Images a second", "bare", "whole", "share"], rows)
+        publish("fill_cache", table, about(whole), keep=not quick)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] == ["quick"])

@@ -1,0 +1,119 @@
+"""Linear heads of 3 seeds, 5 folds and 4 learning rates on kept features: all at once against one.
+
+    python benchmarks/heads_at_once.py          # writes benchmarks/results/heads_at_once.md
+    python benchmarks/heads_at_once.py quick    # few images and epochs, to see that it runs
+
+The features are there before the clock starts. One head is measured as it is trained alone, in torch's own loop, and
+as a batch of one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from workload import (
+    about,
+    drawn,
+    first_rows,
+    inputs_of,
+    medians,
+    part_of,
+    policy_of,
+    prepared_set,
+    publish,
+    scratch,
+    weights_of,
+    with_rate,
+)
+
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.markdown import markdown_table
+from medtransfer.training.checkpoint import Checkpoint, delete_checkpoints
+from medtransfer.training.heads_at_once import fit_heads, groups
+from medtransfer.training.inputs import Inputs
+from medtransfer.training.loop import Job, fit
+from medtransfer.training.runs import make_job
+
+MODEL, VIEWS, EPOCHS, REPEATS = "mobilenet_v3_small", 2, 20, 5
+FOLDS, SEEDS, RATES = 5, [0, 1, 2], (1e-4, 3e-4, 1e-3, 3e-3)
+KFOLD = {"split": {"method": "kfold", "folds": FOLDS}}
+
+
+def jobs_of(inputs: Inputs, rates: Sequence[float], folds: int, seeds: Sequence[int]) -> list[Job]:
+    """Make a job for each rate, fold and seed."""
+    return [make_job(with_rate(inputs, rate), fold, seed) for rate in rates for fold in range(folds) for seed in seeds]
+
+
+def together(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
+    """Train jobs as batched problems; give them."""
+    jobs = make()
+    for number, group in enumerate(groups(jobs)):
+        fit_heads(group, Checkpoint(folder, str(number)), lambda *_: None)
+    delete_checkpoints(folder)
+    return jobs
+
+
+def alone(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
+    """Train jobs one after another; give them."""
+    jobs = make()
+    for number, job in enumerate(jobs):
+        fit(job, Checkpoint(folder, str(number)), lambda _: None)
+    delete_checkpoints(folder)
+    return jobs
+
+
+def largest_difference(one: list[Job], other: list[Job]) -> float:
+    """Compare the weights of all heads."""
+    pairs = zip(one, other, strict=True)
+    return max(
+        float((mine - yours).abs().max())
+        for job, twin in pairs
+        for mine, yours in zip(
+            job.network.head.state_dict().values(), twin.network.head.state_dict().values(), strict=True
+        )
+    )
+
+
+def measure(prepared: Prepared, folder: Path, epochs: int, repeats: int) -> list[str]:
+    """Give the parts of the page."""
+    policy = policy_of(VIEWS)
+    views = drawn(prepared, policy, folder / "views")
+    inputs = inputs_of(prepared, views, policy, weights_of(MODEL, folder / "weights"), SEEDS, epochs=epochs)
+    one, all_of_them = (
+        partial(jobs_of, inputs, rates, folds, seeds)
+        for rates, folds, seeds in ((RATES[:1], 1, SEEDS[:1]), (RATES, FOLDS, SEEDS))
+    )
+    checkpoints = folder / "checkpoints"
+    found = together(all_of_them, checkpoints)  # fills the cache
+    difference = largest_difference(found[: len(SEEDS)], alone(lambda: all_of_them()[: len(SEEDS)], checkpoints))
+    times = medians(
+        repeats,
+        **{
+            "one head, torch's own loop": partial(alone, one, checkpoints),
+            "one head, a batch of one": partial(together, one, checkpoints),
+            f"{len(found)} heads at once": partial(together, all_of_them, checkpoints),
+        },
+    )
+    least = min(times.values())
+    rows = [[name, f"{time:.2f}", f"{time / least:.1f}"] for name, time in times.items()]
+    said = f"Weights of the first {len(SEEDS)} heads differ from those trained alone by {difference:.0e} at most."
+    header = [f"{epochs} epochs of {len(found[0].train)} images", "seconds", "times the least"]
+    return [markdown_table(header, rows), said]
+
+
+def main(quick: bool) -> None:
+    """Measure and publish."""
+    with scratch() as folder:
+        prepared = prepared_set(folder / "set", **KFOLD)
+        said = about(prepared)
+        if quick:
+            prepared = part_of(prepared, folder / "part", first_rows(prepared, 96, 32, 32))
+        work = (2, 1) if quick else (EPOCHS, REPEATS)
+        publish("heads_at_once", *measure(prepared, folder, *work), said, keep=not quick)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] == ["quick"])

@@ -1,0 +1,98 @@
+"""The last three layers of three backbones, 20 epochs, 3 seeds, 8 views: kept activations against the whole network.
+
+    python benchmarks/last_layers.py          # on an idle machine; writes benchmarks/results/last_layers.md
+    python benchmarks/last_layers.py quick    # few images and epochs, to see that it runs
+
+What is kept stands in front of the first trained layer. The time is that of everything, from nothing kept to the
+models on disk. The plain loop would take hours: the median of a few epochs of one run is multiplied. The deeper
+networks get fewer images, which shortens both ways alike.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+from functools import partial
+from pathlib import Path
+
+from plain_loop import train_plainly
+from workload import (
+    about,
+    drawn,
+    first_rows,
+    inputs_of,
+    largest_difference,
+    part_of,
+    policy_of,
+    prepared_set,
+    publish,
+    scratch,
+    seconds,
+    train,
+    weights_of,
+)
+
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.files import state_folder
+from medtransfer.markdown import markdown_table
+from medtransfer.training.inputs import Inputs
+
+EPOCHS, SEEDS, VIEWS, REPEATS = 20, [0, 1, 2], 8, 3
+STRATEGY = {"train": {"last": 3}, "lr": 1e-4}
+IMAGES = {"mobilenet_v3_small": (320, 96, 96), "resnet18": (160, 48, 48), "resnet50": (96, 32, 32)}
+"""Training, validation and test images."""
+
+
+HEADER = ["Last 3 layers of", "images", "plain, s", "kept, s", "times faster", "difference"]
+
+
+def measure(prepared: Prepared, model: str, folder: Path, epochs: int, repeats: int) -> list[str]:
+    """Take turns between both ways; give the row of the table."""
+    policy = policy_of(VIEWS)
+    short = inputs_of(
+        prepared,
+        drawn(prepared, policy, folder / "views"),
+        policy,
+        weights_of(model, folder),
+        SEEDS,
+        **STRATEGY,
+        epochs=1,
+    )
+    plain = train_plainly(short, SEEDS[0], 1)
+    difference = largest_difference(short, plain.probabilities, folder / "short")
+    times, epoch_seconds = [], list(plain.seconds)
+    for repeat in range(repeats):
+        times.append(seconds(partial(all_of_it, short, epochs, folder / str(repeat))))
+        epoch_seconds += train_plainly(short, SEEDS[0], 1).seconds
+    whole, kept = statistics.median(epoch_seconds) * epochs * len(SEEDS), statistics.median(times)
+    count = len(prepared.roles(0).train)
+    return [model, f"{count}", f"{whole:,.0f}", f"{kept:,.0f}", f"{whole / kept:.1f}", f"{difference:.0e}"]
+
+
+def all_of_it(short: Inputs, epochs: int, folder: Path) -> None:
+    """Draw the views and train every seed, with nothing kept at first."""
+    shutil.rmtree(state_folder(), ignore_errors=True)
+    policy = short.variant.policy
+    views = drawn(short.prepared, policy, folder / "views")
+    train(inputs_of(short.prepared, views, policy, short.weights, SEEDS, **STRATEGY, epochs=epochs), folder)
+
+
+def main(quick: bool) -> None:
+    """Measure each backbone and publish."""
+    epochs, repeats = (2, 1) if quick else (EPOCHS, REPEATS)
+    rows = []
+    with scratch() as folder:
+        whole = prepared_set(folder / "set")
+        for model, counts in IMAGES.items():
+            some = first_rows(whole, *(count // 4 if quick else count for count in counts))
+            rows.append(measure(part_of(whole, folder / model, some), model, folder / f"of_{model}", epochs, repeats))
+        text = (
+            f"{epochs} epochs, {len(SEEDS)} seeds, {VIEWS} views. Plain: the median of {repeats + 1} epochs, times all "
+            "of them. Difference: the largest of any test probability after an epoch on the same views."
+        )
+        publish("last_layers", markdown_table(HEADER, rows), text, about(whole), keep=not quick)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] == ["quick"])

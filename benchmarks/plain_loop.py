@@ -1,0 +1,66 @@
+"""The loop that a user would write: each epoch draws new views, runs the whole network on them and moves what trains.
+
+It shares with the project the network, the views and the order of the images, so that both train on the same pixels;
+batches, optimizer, loss and predictions are plain torch.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from medtransfer.augmentation.views import ViewMaker
+from medtransfer.backbones.network import Network, to_channels_first
+from medtransfer.hardware import cpu_count
+from medtransfer.seeding import seed_from
+from medtransfer.training.examples import shuffled_batches
+from medtransfer.training.inputs import Inputs
+from medtransfer.training.runs import make_job
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What the plain loop gave: the seconds of each epoch, and the test rows' probabilities [n, classes]."""
+
+    seconds: list[float]
+    probabilities: np.ndarray
+
+
+def train_plainly(inputs: Inputs, seed: int, epochs: int) -> Plain:
+    """Train one run for some epochs; each is timed from drawing its views to the validation behind it."""
+    job, prepared = make_job(inputs, 0, seed), inputs.prepared
+    network, roles, rate = job.network, prepared.roles(0), inputs.variant.strategy.lr
+    labels = torch.from_numpy(prepared.table["label_index"].to_numpy(copy=True))
+    maker = ViewMaker(prepared, inputs.variant.policy, inputs.study_seed)
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], rate)
+    seconds = []
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        for epoch in range(epochs):
+            started = time.perf_counter()
+            torch.manual_seed(seed_from("epoch", seed, 0, epoch))  # dropout
+            network.train()
+            for positions in shuffled_batches(len(roles.train), BATCH, epoch, (seed, 0)):
+                rows = roles.train[positions]
+                views = list(pool.map(lambda row, view=epoch: maker.draw(row, view)[0], rows.tolist()))
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(network(to_channels_first(np.stack(views))), labels[rows]).backward()
+                optimizer.step()
+            predict(network, prepared.images, roles.validation)
+            seconds.append(time.perf_counter() - started)
+    return Plain(seconds, predict(network, prepared.images, roles.test))
+
+
+@torch.inference_mode()
+def predict(network: Network, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Give the probabilities of some images."""
+    network.eval()
+    starts = range(0, len(rows), BATCH)
+    batches = [to_channels_first(images[rows[start : start + BATCH]]) for start in starts]
+    return torch.cat([network(batch).softmax(dim=1) for batch in batches]).numpy()

@@ -1,0 +1,191 @@
+"""What the benchmarks of training have in common: a prepared set, real where it is at hand, and variants of it.
+
+Real images and weights are taken from `../shared`, or the folder that MEDTRANSFER_SHARED names; without it the set is
+simulated and the weights are random, which costs the same time but tells nothing about accuracy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from medtransfer.augmentation.store import Views, open_views, write_views
+from medtransfer.backbones.bare import build_bare
+from medtransfer.backbones.weights import obtain_weights, save_state, without_weights
+from medtransfer.compute import Compute, choose_compute
+from medtransfer.dataset.prepare import Outs, prepare
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.evaluation.evaluate import predict_variant
+from medtransfer.files import sha256_of_file
+from medtransfer.hardware import cpu_count
+from medtransfer.sources.phantom import write_phantom
+from medtransfer.study import Backbone, Data, Policy, Strategy, Training, Variant
+from medtransfer.training.assemble import Weights
+from medtransfer.training.inputs import Inputs
+from medtransfer.training.variant import train_variant
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("MEDTRANSFER_SHARED", ROOT.parent / "shared"))
+FILES = {"pixels": "images.npy", "table": "table.parquet"}
+TRANSFORMS = [{"HorizontalFlip": {"p": 0.5}}, {"Rotate": {"limit": 15, "p": 1.0}}]
+SETS: dict[str, dict[str, Any]] = {
+    "fetal_head": {"layout": "one_hot_csv", "group": {"pattern": "^(.+?)_aug_"}, "leakage": "report"},
+    "brain_mri": {"layout": "class_folders", "split": {"method": "random", "test": 0.4, "validation": 0.12}},
+    "phantom": {"layout": "one_hot_csv", "group": {"pattern": r"^(patient\d+)_"}},
+}
+DATA = {
+    "source": "folder",
+    "folder": ".",
+    "masks": None,
+    "group": None,
+    "image_size": 224,
+    "resize": "stretch",
+    "split": {"method": "published"},
+    "leakage": "fail",
+}
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a temporary folder in which everything is kept, features and checkpoints too."""
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["DVC_ROOT"] = name
+        yield Path(name)
+
+
+def prepared_set(folder: Path, name: str = "fetal_head", **data: Any) -> Prepared:
+    """Prepare a set of `../shared`, or, where that is missing, the phantom; `data` overrides its parameters."""
+    raw = SHARED / "data" / name
+    if not raw.is_dir():
+        name, raw = "phantom", folder / "raw"
+        write_phantom(raw, patients=200, frames=5, size=224, difficulty=0.3, split_by="patient", seed=0)
+    outs = Outs(*(folder / out for out in ("prepared", "data.json", "data.md", "pairs.png", "leaks.png")))
+    prepare(raw, Data.model_validate(DATA | SETS[name] | data), 0, outs)
+    return Prepared(folder / "prepared")
+
+
+def part_of(prepared: Prepared, folder: Path, rows: np.ndarray) -> Prepared:
+    """Write a set of some rows alone."""
+    folder.mkdir(parents=True)
+    np.save(folder / "images.npy", prepared.images[rows])
+    prepared.table.iloc[rows].reset_index(drop=True).to_parquet(folder / "table.parquet")
+    hashes = {f"{kind}_sha256": sha256_of_file(folder / file) for kind, file in FILES.items()}
+    (folder / "dataset.json").write_text(json.dumps(prepared.about | hashes), encoding="utf-8")
+    return Prepared(folder)
+
+
+def first_rows(prepared: Prepared, train: int, validation: int, test: int) -> np.ndarray:
+    """Give the numbers of so many rows of each role, spread over the set."""
+    roles = prepared.roles(0)
+    parts = zip((roles.train, roles.validation, roles.test), (train, validation, test), strict=True)
+    return np.sort(np.concatenate([rows[np.linspace(0, len(rows) - 1, count).astype(int)] for rows, count in parts]))
+
+
+def weights_of(model: str, folder: Path) -> Weights:
+    """Read a backbone's weights from `../shared`; random ones, the same every time, where that is missing."""
+    path = SHARED / "weights" / f"{model}.safetensors"
+    if path.is_file():
+        state, card = obtain_weights(model, Backbone(weights=str(path), model=model), None)
+    else:
+        torch.manual_seed(0)
+        state, card = build_bare(model, 224).state_dict(), without_weights(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_state(state, folder / f"{model}.safetensors")
+    return Weights(state, card, folder / f"{model}.safetensors")
+
+
+def policy_of(views: int | str) -> Policy:
+    """Give flips and rotations, with so many views an image; 0 for no augmentation."""
+    return Policy.model_validate({"views": views or 1, "transforms": TRANSFORMS if views else []})
+
+
+def drawn(prepared: Prepared, policy: Policy, folder: Path) -> Views:
+    """Draw the views of a policy, or, where they are fresh, get ready to."""
+    write_views(prepared, policy, 0, folder)
+    return open_views(prepared, folder, policy, 0)
+
+
+def inputs_of(
+    prepared: Prepared, views: Views, policy: Policy, weights: Weights, seeds: list[int], **strategy: Any
+) -> Inputs:
+    """Describe a variant: a strategy on pretrained weights."""
+    model = weights.card.model
+    fields = Strategy.model_validate({"train": "head"} | strategy)
+    variant = Variant("benchmark", model, Backbone(weights="none"), "benchmark", fields, "benchmark", policy)
+    return Inputs(variant, prepared, views, weights, compute(), seeds, 0)
+
+
+def with_rate(inputs: Inputs, lr: float) -> Inputs:
+    """Give the same variant with another learning rate."""
+    strategy = inputs.variant.strategy.model_copy(update={"lr": lr})
+    return replace(inputs, variant=replace(inputs.variant, name=f"lr {lr}", strategy=strategy))
+
+
+def compute() -> Compute:
+    """Take the device as a stage does."""
+    return choose_compute(Training.model_validate({"seeds": [0]}))
+
+
+def train(inputs: Inputs, folder: Path) -> None:
+    """Train one variant as its stage does."""
+    train_variant(inputs, folder / "model", folder / "cost.json", lambda *_: None)
+
+
+def test_probabilities(inputs: Inputs, folder: Path) -> np.ndarray:
+    """Give what a trained variant's runs say of the test rows: [runs, images, classes]."""
+    frame = pd.concat(predict_variant(inputs.variant, inputs.prepared, folder / "model", compute()))
+    test = frame[frame["role"] == "test"]
+    columns = [name for name in test if name.startswith("p_")]
+    return np.stack([rows[columns].to_numpy() for _, rows in test.groupby(["fold", "seed"])])
+
+
+def largest_difference(inputs: Inputs, plain: np.ndarray, folder: Path) -> float:
+    """Train as the plain loop did; compare the first run's test probabilities with that loop's."""
+    train(inputs, folder)
+    return float(np.abs(test_probabilities(inputs, folder)[0] - plain).max())
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Time one call."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def medians(repeats: int, **functions: Callable[[], object]) -> dict[str, float]:
+    """Time functions in turn, `repeats` times, so that what else the machine does meets all; give each's median."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            times[name].append(seconds(function))
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def about(prepared: Prepared, name: str = "fetal_head") -> str:
+    """Say in a sentence what the figures were taken on."""
+    real = (SHARED / "data" / name).is_dir()
+    images = f"{name}, real weights" if real else "Simulated images, random weights"
+    count, size = prepared.images.shape[:2]
+    return f"{images}: {count:,} images of {len(prepared.classes)} classes, {size} px."
+
+
+def publish(name: str, *parts: str, keep: bool = True) -> None:
+    """Print a page of results; keep it beside the others where the benchmark ran at its full size."""
+    machine = f"{compute().name()}, {cpu_count()} processors, torch {torch.__version__}. `python benchmarks/{name}.py`"
+    text = "\n\n".join([*parts, machine])
+    print(text)
+    if keep:
+        (ROOT / "benchmarks/results").mkdir(exist_ok=True)
+        (ROOT / f"benchmarks/results/{name}.md").write_text(text + "\n", encoding="utf-8")
