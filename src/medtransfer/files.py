@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,12 @@ def sha256_of_folder(folder: Path) -> str:
     return total.hexdigest()
 
 
+@cache
 def sha256_of_code(*modules: str) -> str:
-    """Give one SHA-256 of the package's source files named, relative to the package; a folder counts whole."""
+    """Give one SHA-256 of the package's source files named, relative to the package; a folder counts whole.
+
+    Of the files as they are at the first call: this process runs none that come later.
+    """
     package = Path(__file__).parent
     total = hashlib.sha256()
     for module in sorted(modules):

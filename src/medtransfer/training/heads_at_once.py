@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from medtransfer.training.checkpoint import Checkpoint
@@ -75,7 +74,7 @@ def _finish(run: Run, seconds: float) -> Fit:
 
 def _state(group: HeadGroup, runs: list[Run], seconds: float) -> dict[str, Any]:
     return {
-        "epochs": [[asdict(epoch) for epoch in run.epochs] for run in runs],
+        "epochs": [[dict(vars(epoch)) for epoch in run.epochs] for run in runs],
         "kept": [run.kept for run in runs],
         "training": [runs.index(run) for run in group.runs],
         "heads": group.heads.state,
