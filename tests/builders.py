@@ -57,42 +57,36 @@ def assembled(name: str, head: str, size: int, train: Any = "all") -> Network:
 
 def tiny_prepared(folder: Path, **split: Any) -> Prepared:
     """Prepare 40 simulated patients, 32 pixels, split as published unless `split` says otherwise."""
-    write_phantom(folder / "raw", patients=40, frames=2, size=48, difficulty=0.0, split_by="patient", seed=1)
-    data = Data.model_validate(
-        {
-            "source": "phantom",
-            "folder": ".",
-            "phantom": {},
-            "layout": "one_hot_csv",
-            "group": {"pattern": r"^(patient\d+)_"},
-            "image_size": 32,
-            "resize": "stretch",
-            "split": {"method": "published"} | split,
-            "leakage": "fail",
-        }
-    )
-    prepare(folder / "raw", data, 1, outs_in(folder))
-    return Prepared(folder / "prepared")
+    return _prepare(folder, patients=40, split={"method": "published"} | split)
+
+
+def tiny_masked(folder: Path) -> Prepared:
+    """Prepare the same patients with the masks of their lesions, which are known and not to be learned."""
+    return _prepare(folder, patients=40, masks={"folder": "masks"})
 
 
 def tiny_pairs(folder: Path) -> Prepared:
     """Prepare 20 simulated patients, 32 pixels, with the masks of their lesions to be learned."""
-    write_phantom(folder / "raw", patients=20, frames=2, size=48, difficulty=0.0, split_by="patient", seed=1)
+    return _prepare(folder, patients=20, task="segmentation", masks={"folder": "masks"})
+
+
+def _prepare(folder: Path, patients: int, task: str = "classification", **changes: Any) -> Prepared:
+    write_phantom(folder / "raw", patients=patients, frames=2, size=48, difficulty=0.0, split_by="patient", seed=1)
     data = Data.model_validate(
         {
             "source": "phantom",
             "folder": ".",
             "phantom": {},
             "layout": "one_hot_csv",
-            "masks": {"folder": "masks"},
             "group": {"pattern": r"^(patient\d+)_"},
             "image_size": 32,
             "resize": "stretch",
             "split": {"method": "published"},
             "leakage": "fail",
         }
+        | changes
     )
-    prepare(folder / "raw", data, 1, outs_in(folder), task="segmentation")
+    prepare(folder / "raw", data, 1, outs_in(folder), task=task)
     return Prepared(folder / "prepared")
 
 

@@ -24,6 +24,7 @@ LAYERS = [
     {"training"},
     {"evaluation", "tracking"},
     {"comparison", "checking", "repro"},
+    {"explanation"},
     {"deployment", "planning", "report"},
     {"cli"},
 ]

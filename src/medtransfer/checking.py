@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import torch
+
 from medtransfer.augmentation.policy import policy_problems
-from medtransfer.backbones.bare import backbone_problems, is_path
+from medtransfer.backbones.bare import backbone_problems, build_bare, is_path, model_names
 from medtransfer.backbones.segmenters import segmenter_problems
 from medtransfer.evaluation.names import metrics_of
 from medtransfer.study import Group, Study, near
@@ -25,6 +27,7 @@ def study_problems(study: Study) -> list[str]:
     for name, policy in params.augmentation.items():
         found = policy_problems(policy, size, masked=masked)
         problems += [f"augmentation.{name}: {problem}" for problem in found]
+    problems += _block_problems(study)
     problems += _source_problems(study) + _metric_problems(study) + _group_problems(params.data.group)
     return [f"params.yaml: {problem}" for problem in problems]
 
@@ -38,6 +41,18 @@ def _source_problems(study: Study) -> list[str]:
     if not any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*")):
         return [f"data.folder: {folder} is empty; put the set's files there, or name another folder"]
     return []
+
+
+def _block_problems(study: Study) -> list[str]:
+    problems = []
+    for name, block in study.params.explain.blocks.items():
+        model = study.params.backbones[name].model or name
+        if model in model_names():
+            with torch.device("meta"):  # names alone: no weights are drawn
+                blocks = [known for known, _ in build_bare(model, study.params.data.image_size).named_modules()]
+            if block not in blocks:
+                problems.append(f"explain.blocks.{name}: {model} has no block {block!r}{near(block, blocks)}")
+    return problems
 
 
 def _metric_problems(study: Study) -> list[str]:

@@ -44,8 +44,10 @@ variants:
   frozen: {backbone: pretrained, strategy: frozen, augmentation: none}
   few_shot: {backbone: pretrained, strategy: few_shot, augmentation: none}
 comparison: {metric: accuracy, resamples: 200}
+explain: {variants: [frozen, few_shot], scored: 6}
 """
-PARTS = [".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming/.gitkeep", "dvc.yaml", "src", "stages"]
+PARTS = [".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming/.gitkeep", "dvc.yaml"]
+PARTS += ["metrics/explain/.gitkeep", "plots/explain/.gitkeep", "src", "stages"]
 
 
 @dataclass(frozen=True)

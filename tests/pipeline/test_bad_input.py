@@ -32,6 +32,7 @@ def test_names_that_are_not_there_and_impossible_parts_are_listed_at_once(fresh:
     fresh.replace("backbone: cnn_small, strategy: scratch", "backbone: cnn_smal, strategy: scratch")
     fresh.replace("weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}", "weights: IMAGENET1K_V1")
     fresh.replace("HorizontalFlip", "HorizontalFlipp")
+    fresh.replace("scored: 6", "scored: 6, blocks: {pretrained: features.77}")
     output = fresh.run("python", "stages/check.py", fails=True)
     assert "did you mean 'cnn_small'" in output
     assert "Traceback" not in output
@@ -39,6 +40,7 @@ def test_names_that_are_not_there_and_impossible_parts_are_listed_at_once(fresh:
     found = "\n".join(problems(fresh.run("python", "stages/check.py", fails=True)))
     assert "cnn_small has no such weights" in found
     assert "HorizontalFlipp" in found
+    assert "explain.blocks.pretrained: cnn_small has no block 'features.77'; did you mean 'features.7'?" in found
 
 
 def test_nothing_runs_after_a_failed_check(fresh: Project) -> None:

@@ -50,7 +50,7 @@ def test_a_failed_variant_is_named_with_its_log_and_stops_no_other(project: Proj
     project.write("stages/train.py", script.replace('if __name__ == "__main__":\n', breaking))
     output = project.run("medtransfer", "repro", "-j", "2", fails=True)
     assert "error: train@frozen failed; its output is in .medtransfer/logs/train@frozen.log" in output
-    assert "left out, because they hang on a failed stage: evaluate@frozen, compare" in output
+    assert "left out, because they hang on a failed stage: evaluate@frozen, explain@frozen, compare" in output
     assert "broken" in project.read(".medtransfer/logs/train@frozen.log")
     assert len(pd.read_csv(project.folder / "models/scratch/history.csv")) == 6
     assert not (project.folder / "models/frozen").exists()

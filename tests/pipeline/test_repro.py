@@ -50,7 +50,8 @@ def test_a_second_repro_runs_nothing(finished: Project) -> None:
 
 
 def test_a_changed_strategy_runs_the_variants_that_use_it(changed: Callable[..., set[str]]) -> None:
-    assert changed("strategies.frozen.lr=0.01") == {"check", "train@frozen", "evaluate@frozen", "compare"}
+    own = {"train@frozen", "evaluate@frozen", "explain@frozen"}
+    assert changed("strategies.frozen.lr=0.01") == {"check", "compare"} | own
 
 
 def test_an_added_variant_runs_alone_and_a_removed_one_leaves_the_table(
@@ -61,6 +62,18 @@ def test_an_added_variant_runs_alone_and_a_removed_one_leaves_the_table(
     assert "new" in set(pd.read_csv(project.folder / "metrics/comparison.csv")["variant"])
     assert changed("~variants.new") == {"check", "compare"}
     assert "new" not in set(pd.read_csv(project.folder / "metrics/comparison.csv")["variant"])
+
+
+def test_maps_are_drawn_of_the_variants_that_are_named_and_of_none_where_none_is(
+    changed: Callable[..., set[str]], project: Project
+) -> None:
+    assert {path.stem for path in (project.folder / "plots/explain").glob("*.png")} == {"frozen", "few_shot"}
+    table = pd.read_csv(project.folder / "metrics/tables/maps.csv")
+    assert list(table["variant"]) == ["frozen", "frozen", "few_shot", "few_shot"]
+    assert 'id="maps"' in project.read("report/index.html")
+    assert changed("explain.variants=[]") == {"check", "compare"}
+    assert pd.read_csv(project.folder / "metrics/tables/maps.csv").empty
+    assert 'id="maps"' not in project.read("report/index.html")
 
 
 def test_metrics_diff_exp_show_and_plots_answer(project: Project, changed: Callable[..., set[str]]) -> None:

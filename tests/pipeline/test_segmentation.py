@@ -39,6 +39,7 @@ variants:
   scratch: {backbone: unet, strategy: scratch, augmentation: moved}
   frozen: {backbone: resnet18, strategy: frozen, augmentation: none}
 comparison: {metric: dice, resamples: 200}
+explain: {variants: []}
 """
 
 

@@ -17,7 +17,7 @@ from medtransfer.evaluation.mask_predictions import MaskPredictions, mask_predic
 from medtransfer.evaluation.predictions import write_rows
 from medtransfer.files import write_text
 
-from .study import VARIANTS, make_comparison, write_places
+from .study import VARIANTS, make_comparison, make_study, write_places
 
 SHIFTS = dict(zip(VARIANTS, (1, 2, 4, 12), strict=True))
 IMAGES, SIDE = 20, 32
@@ -60,6 +60,7 @@ def make_mask_comparison(places: Places) -> Comparison:
     about = found.about | {"masks": {"unit": "mm"}}
     table = found.table.rename(columns=lambda name: name.replace("roc_auc", "hd95"))
     return make_comparison(
+        study=make_study(explained=()),
         classes=(),
         metrics=("accuracy", "hd95"),
         masks=pd.concat(tables, ignore_index=True),

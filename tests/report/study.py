@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import (
@@ -16,6 +17,7 @@ from medtransfer.comparison.results import (
     EFFECTS,
     IMAGES,
     LEARNING,
+    MAPS,
     MASKS,
     OPERATING,
     PAIRS,
@@ -36,10 +38,11 @@ CLASSES = ("<script>1</script>", "cyst & $x_1$", "normal")
 SOURCE = "a report <img src=http://localhost/picture.png>"
 VARIANTS = ("resnet_frozen", "resnet_tuned", "small_frozen", "small_tuned")
 ACCURACY = dict(zip(VARIANTS, (0.9, 0.85, 0.6, 0.5), strict=True))
+EXPLAINED = ("small_frozen", "resnet_frozen")
 TEST_IMAGES = 24
 
 
-def make_study(**comparison: Any) -> Any:
+def make_study(explained: tuple[str, ...] = EXPLAINED, **comparison: Any) -> Any:
     """Give a study of two backbones and two strategies."""
     strategies = {"frozen": {"train": "head"}, "tuned": {"train": "all"}}
     return check_study(
@@ -68,6 +71,7 @@ def make_study(**comparison: Any) -> Any:
                 for strategy in strategies
             },
             "comparison": {"metric": "accuracy", "resamples": 300} | comparison,
+            "explain": {"variants": list(explained)},
         },
         "params.yaml",
     )
@@ -80,6 +84,9 @@ def write_places(root: Path) -> Places:
     pd.DataFrame({"path": image_paths()}).to_parquet(prepared / TABLE)
     np.save(prepared / PIXELS, np.random.default_rng(0).integers(0, 255, (TEST_IMAGES, 16, 16, 1), np.uint8))
     write_json(prepared / ABOUT, {"classes": list(CLASSES)})
+    for name in EXPLAINED:
+        places.contact_sheet(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (300, 100), "white").save(places.contact_sheet(name))
     manifest = {
         "source": "folder",
         "reference": "<i>set</i>",
@@ -137,6 +144,7 @@ def make_comparison(**changes: Any) -> Comparison:
         "costs": _costs(),
         "images": _images(),
         "masks": frame(MASKS, []),
+        "maps": _maps(),
         "published": _published(),
         "audit": _audit(),
         "about": {"pixels_sha256": "1" * 64, "table_sha256": "2" * 64, "warnings": list(warnings)},
@@ -259,6 +267,14 @@ def _images() -> pd.DataFrame:
             rows.append({"variant": name, "path": path, "group": str(place // 2), "label": label, "predicted": said,
                          "right": float(right), "probability": 0.8 if right else 0.1})  # fmt: skip
     return frame(IMAGES, rows)
+
+
+def _maps() -> pd.DataFrame:
+    row = dict.fromkeys(MAPS[4:], 0.5) | {"run": "fold0_seed0", "block": "layer4", "images": 12, "groups": 6}
+    return frame(
+        MAPS,
+        [{"variant": name, "method": method} | row for name in EXPLAINED for method in ("grad_cam", "occlusion")],
+    )
 
 
 def _published() -> pd.DataFrame:

@@ -17,9 +17,9 @@ from medtransfer.report.page import SECTIONS, write_report
 from .study import SOURCE, TITLE, make_comparison, make_study
 
 ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating"]
-ALL += ["learning", "wrong", "audit", "origin", "checklists"]
+ALL += ["learning", "wrong", "maps", "audit", "origin", "checklists"]
 OF_MASKS = ["masks", "hard_masks"]
-ALWAYS = ["comparison", "cost", "pairs", "learning", "audit", "origin", "checklists"]
+ALWAYS = ["comparison", "cost", "pairs", "learning", "maps", "audit", "origin", "checklists"]
 
 
 class Outline(HTMLParser):

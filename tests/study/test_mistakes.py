@@ -98,6 +98,11 @@ WRONG_TOGETHER = [
         {"nesterov": True, "optimizer": "sgd", "momentum": 0.0},
         "nesterov belongs to optimizer: sgd with a momentum above 0",
     ),
+    ("explain", {"variants": ["head_onyl"]}, "explain.variants: no 'head_onyl' in variants; did you mean 'head_only'?"),
+    ("explain", {"blocks": {"resnet81": "a"}}, "explain.blocks: no 'resnet81' in backbones; did you mean 'resnet18'?"),
+    ("explain", {"images": ["a", "a"]}, "explain: images: expected each once, but got ['a', 'a']"),
+    ("explain", {"methods": []}, "explain.methods: list should have at least 1 item"),
+    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: input should be 'grad_cam', 'ablation_cam' or"),
     ("training.seeds", [1, 2, 1], "training: seeds must differ, but are [1, 2, 1]"),
     ("variants.head_only", LINE | {"backbone": "resnet81"}, "no 'resnet81' in backbones; did you mean 'resnet18'?"),
     (

@@ -18,7 +18,7 @@ from medtransfer.evaluation.evaluate import predict_variant
 from medtransfer.evaluation.figures import write_variant_figure
 from medtransfer.evaluation.predictions import write_predictions
 from medtransfer.evaluation.summary import evaluate_predictions
-from medtransfer.files import write_json
+from medtransfer.files import write_json, write_text
 from medtransfer.tracking.again import log_again
 from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
@@ -182,12 +182,18 @@ def test_a_lost_variant_is_logged_again_from_its_files(store: Path) -> None:
     predictions = write_predictions(store / "predictions" / "tiny.parquet", frames)
     found = evaluate_predictions(predictions)
     write_json(store / "metrics" / "variants" / "tiny.json", found)
+    maps = {"grad_cam": {"pointing_game": {"value": 0.75}, "likeness_to_untrained": {"value": None}}}
+    write_json(store / "metrics" / "explain" / "tiny.json", {"maps": {"methods": maps}})
+    write_text(store / "plots" / "explain" / "tiny.png", "a sheet")
     write_variant_figure("tiny", model / "history.csv", predictions, found, figure)
     log_again("study", "tiny", store)
     parent, children = parent_and_children(store)
     assert len(children) == 2
     assert parent.data.metrics["test_accuracy"] == pytest.approx(found["mean"]["accuracy"])
+    assert parent.data.metrics["grad_cam_pointing_game"] == 0.75
+    assert "grad_cam_likeness_to_untrained" not in parent.data.metrics
     client = mlflow.MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    assert [file.path for file in client.list_artifacts(parent.info.run_id, "explain")] == ["explain/tiny.png"]
     for child in children:
         seed = int(child.data.params["seed"])
         curve = [point.value for point in client.get_metric_history(child.info.run_id, "validation_loss")]

@@ -16,6 +16,7 @@ from medtransfer.comparison.cost import cost_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.inputs import Inputs, read_folds, read_inputs
 from medtransfer.comparison.learning import learning_table
+from medtransfer.comparison.maps import maps_table
 from medtransfer.comparison.masks import mask_table
 from medtransfer.comparison.operating import decision_curves, operating_points, treating_without_a_model
 from medtransfer.comparison.outcomes import outcomes_of
@@ -102,6 +103,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         effects=factor_effects(study, of_variants, metrics, test, settings.confidence),
         learning=learning_table({name: places.model(name) / "history.csv" for name in study.variants}),
         costs=cost_table(list(study.variants), places.results / "cost"),
+        maps=maps_table(study, places),
         published=published_table(table),
         audit=inputs.audit,
         about=inputs.about,

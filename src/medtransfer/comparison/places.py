@@ -35,6 +35,14 @@ class Places:
         """Give the metrics of a variant."""
         return self.results / "variants" / f"{name}.json"
 
+    def explained(self, name: str) -> Path:
+        """Give what the maps of a variant came to."""
+        return self.results / "explain" / f"{name}.json"
+
+    def contact_sheet(self, name: str) -> Path:
+        """Give the contact sheet of a variant's maps."""
+        return self.plots / "explain" / f"{name}.png"
+
     def model(self, name: str) -> Path:
         """Give the folder of a trained variant."""
         return self.root / "models" / name

@@ -36,6 +36,16 @@ CONFUSION = ("variant", "label", "predicted", "count", "share")
 LEARNING = ("variant", "epoch", "train_loss", "validation_loss", "validation_score")
 IMAGES = ("variant", "path", "group", "label", "predicted", "right", "probability")
 MASKS = ("variant", "path", "group", "truth_pixels", "found_pixels", "dice")
+MAPS = (
+    "variant", "method", "run", "block", "images", "groups", "mask_share",
+    "pointing_game", "pointing_game_low", "pointing_game_high",
+    "pointing_game_untrained", "pointing_game_untrained_low", "pointing_game_untrained_high",
+    "pointing_game_gain", "pointing_game_gain_low", "pointing_game_gain_high",
+    "energy_inside", "energy_inside_low", "energy_inside_high",
+    "energy_inside_untrained", "energy_inside_untrained_low", "energy_inside_untrained_high",
+    "energy_inside_gain", "energy_inside_gain_low", "energy_inside_gain_high",
+    "likeness_to_untrained", "likeness_to_untrained_low", "likeness_to_untrained_high",
+)  # fmt: skip
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
 
@@ -99,6 +109,11 @@ class Comparison:
         probability (mean, of the image's label).
     masks: segmentation only: a row a variant and test image: pixels of the true mask and of the found one, and Dice
         between both, means over runs.
+    maps: a row a variant of `explain` and method, where masks are known: of how many test images maps of the labelled
+        class are held against them, and the mean share of an image that a mask covers (mask_share); pointing_game, the
+        share of maps whose highest point lies within the mask, energy_inside, the share of a map's sum that does, both
+        for the trained network, for the same one untrained (_untrained) and their difference (_gain);
+        likeness_to_untrained, Spearman's correlation between the maps of both.
     published: a row a published figure: ours with its interval, and whether that excludes it (`differs`).
     audit: `metrics/data.json`. about: `data/prepared/dataset.json`. test: images, groups and resamples by number.
     warnings: sentences that belong on every page and figure.
@@ -123,6 +138,7 @@ class Comparison:
     costs: pd.DataFrame
     images: pd.DataFrame
     masks: pd.DataFrame
+    maps: pd.DataFrame
     published: pd.DataFrame
     audit: dict[str, Any]
     about: dict[str, Any]

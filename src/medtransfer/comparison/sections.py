@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from medtransfer.comparison.maps import maps_legend
 from medtransfer.comparison.metrics import in_sentence, title_of
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.markdown import in_figures
+from medtransfer.study import METHODS
 
 Mark = Literal["", "tied", "baseline"]
 UNMARKED: Mark = ""
@@ -39,7 +41,8 @@ class Section:
 
 def sections(found: Comparison) -> list[Section]:
     """Give the tables that apply, the main one first."""
-    parts = [_main(found), _best(found), _effects(found), _calibration(found), _operating(found), _published(found)]
+    parts = [_main(found), _best(found), _effects(found), _calibration(found), _operating(found), _maps(found)]
+    parts.append(_published(found))
     return [part for part in parts if part.rows]
 
 
@@ -187,6 +190,20 @@ def _operating(found: Comparison) -> Section:
         "specificity (youden), at least 95 % sensitivity (sensitivity_95)."
     )
     return Section("Operating points", header, rows, note, left=2)
+
+
+def _maps(found: Comparison) -> Section:
+    header = ["Variant", "Maps by", "Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Likeness"]
+    figures = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
+    rows = [
+        [
+            str(row["variant"]),
+            METHODS[row["method"]],
+            *(with_interval(row, name) for name in (*figures, "likeness_to_untrained")),
+        ]
+        for row in found.maps.to_dict("records")
+    ]
+    return Section("Do maps point at what masks show?", header, rows, maps_legend(found.maps), left=2)
 
 
 def _published(found: Comparison) -> Section:

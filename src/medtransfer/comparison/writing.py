@@ -15,7 +15,7 @@ from medtransfer.comparison.plots import write_plots
 from medtransfer.comparison.results import Comparison
 from medtransfer.files import atomic_folder, write_json, write_text
 
-TABLES = ("pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "published")
+TABLES = ("pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "maps", "published")
 
 
 def write_comparison(found: Comparison, places: Places) -> None:

@@ -23,6 +23,7 @@ from medtransfer.report.factors import factors_section
 from medtransfer.report.images import wrong_section
 from medtransfer.report.intervals import write_interval_figure
 from medtransfer.report.learning import learning_section
+from medtransfer.report.maps import maps_section
 from medtransfer.report.mask_images import hard_masks_section
 from medtransfer.report.masks import masks_section
 from medtransfer.report.operating import operating_section
@@ -48,6 +49,7 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     learning_section,
     wrong_section,
     hard_masks_section,
+    maps_section,
     audit_section,
     origin_section,
     checklist_section,

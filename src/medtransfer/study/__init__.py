@@ -1,6 +1,7 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
 from medtransfer.study.data import Data, Group, KaggleSource, Layout, PhantomSource, Split
+from medtransfer.study.explain import METHODS, WITH_GRADIENTS, Explain
 from medtransfer.study.loading import BASELINES, Study, check_study, load_study, near
 from medtransfer.study.masks import MaskFiles, Spacing
 from medtransfer.study.schema import (
@@ -20,11 +21,14 @@ from medtransfer.study.variant import Variant
 
 __all__ = [
     "BASELINES",
+    "METHODS",
     "RULES",
     "SCHEMA_VERSION",
+    "WITH_GRADIENTS",
     "Backbone",
     "Comparison",
     "Data",
+    "Explain",
     "Group",
     "KaggleSource",
     "Layout",

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from medtransfer.errors import UserError
+from medtransfer.study.explain import WITH_GRADIENTS
 from medtransfer.study.schema import Params, VariantLine
 from medtransfer.study.section import OTHER, WORD
 from medtransfer.study.strategy import FITTED_HEADS, Strategy
@@ -67,6 +68,7 @@ def check_study(raw: Any, where: str) -> Study:
         problems += [f"{where}: variants.{name}{problem}" for problem in found]
         if variant is not None:
             variants[name] = variant
+    problems += [f"{where}: explain.{problem}" for problem in _explain_problems(params, variants)]
     if problems:
         raise UserError(problems)
     return Study(params, variants)
@@ -144,6 +146,25 @@ def _impossible(variant: Variant) -> list[str]:
         problems.append(f": shots: {strategy.shots} with {policy.mix.method} would mix in images beyond the shots")
     if strategy.fits_head and policy.views == "fresh":
         problems.append(f": head: {strategy.head} is fitted once on kept views; give the policy a number of views")
+    return problems
+
+
+def _explain_problems(params: Params, variants: dict[str, Variant]) -> list[str]:
+    explain = params.explain
+    problems = [
+        f"blocks: no {name!r} in backbones{near(name, params.backbones)}"
+        for name in explain.blocks
+        if name not in params.backbones
+    ]
+    for name in explain.variants:
+        if name not in params.variants:
+            problems.append(f"variants: no {name!r} in variants{near(name, params.variants)}")
+        elif name in variants and variants[name].strategy.head == "knn":
+            problems += [
+                f"variants: {name} has head: knn, whose votes have no gradient for {method}; take one of the two out"
+                for method in explain.methods
+                if method in WITH_GRADIENTS
+            ]
     return problems
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from medtransfer.study.data import Data
+from medtransfer.study.explain import Explain
 from medtransfer.study.section import OTHER, WORD, Count, Fraction, Positive, Section, Seed, word_or_other
 from medtransfer.study.strategy import Strategy
 
@@ -149,3 +150,4 @@ class Params(Section):
     training: Training
     variants: dict[str, VariantLine] = Field(min_length=1)
     comparison: Comparison
+    explain: Explain = Explain()

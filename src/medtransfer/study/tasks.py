@@ -38,6 +38,8 @@ def task_problems(params: Params) -> list[str]:
         problems.append("data.masks: segmentation needs masks; auto finds those that names speak of")
     if task == "classification" and params.data.layout.kind == "images":
         problems.append("data.layout: images has no labels; classification needs a layout with classes")
+    if task == "segmentation" and params.explain.variants:
+        problems.append("explain.variants: maps show what speaks for a class of images; segmentation has none: use []")
     headline = RULES[task].headline
     if params.comparison.metric not in headline:
         problems.append(

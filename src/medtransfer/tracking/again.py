@@ -13,7 +13,7 @@ from medtransfer.tracking.variant_log import VariantLog
 
 
 def log_again(study: str, name: str, root: Path = Path()) -> None:
-    """Log the epochs, the model and, where they are there, the test metrics and the figure of a variant.
+    """Log the epochs, the model and, where they are there, the test metrics, figures and maps of a variant.
 
     Raises `UserError` where the variant is not trained.
     """
@@ -33,3 +33,7 @@ def log_again(study: str, name: str, root: Path = Path()) -> None:
     if metrics.is_file():
         found = json.loads(metrics.read_text(encoding="utf-8"))
         log.evaluation(str(folder), found, str(root / "plots" / "variants" / f"{name}.png"))
+    maps = root / "metrics" / "explain" / f"{name}.json"
+    if maps.is_file():
+        found = json.loads(maps.read_text(encoding="utf-8"))
+        log.explanation(str(folder), found, str(root / "plots" / "explain" / f"{name}.png"))

@@ -63,6 +63,10 @@ class Tracker:
         """Add test metrics, a figure and the model to the run of the same inputs, where training left one."""
         self._send("evaluation", folder=str(folder.resolve()), found=found, figure=str(figure.resolve()))
 
+    def explanation(self, folder: Path, found: dict[str, Any], figure: Path) -> None:
+        """Add what maps came to, and their contact sheet, to the run of the same inputs, where training left one."""
+        self._send("explanation", folder=str(folder.resolve()), found=found, figure=str(figure.resolve()))
+
     def __enter__(self) -> Tracker:
         self._signal = signal.signal(signal.SIGTERM, _exit)
         return self

@@ -77,10 +77,9 @@ class VariantLog:
         """
         self._connect()
         card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
-        parents = self._runs(f"tags.`medtransfer.inputs` = '{card['inputs']}'")
-        if not parents:
+        parent = self._run_of(card)
+        if parent is None:
             return
-        parent = parents[0].info.run_id
         targets = {parent: found["mean"]}
         for child in self._runs(f"tags.`mlflow.parentRunId` = '{parent}'"):
             targets[child.info.run_id] = found["runs"].get(child.data.tags["medtransfer.run"], {})
@@ -91,11 +90,29 @@ class VariantLog:
             first = card["runs"][0]
             log_model(parent, Path(folder), (first["fold"], first["seed"]))
 
+    def explanation(self, folder: str, found: dict[str, Any], figure: str) -> None:
+        """Add what maps came to, and their contact sheet, to the newest run of the same inputs, where there is one."""
+        self._connect()
+        parent = self._run_of(json.loads(Path(folder, "card.json").read_text(encoding="utf-8")))
+        if parent is None:
+            return
+        methods = found["maps"]["methods"] if found["maps"] else {}
+        values = {
+            f"{method}_{name}": value["value"] for method, values in methods.items() for name, value in values.items()
+        }
+        self._log_metrics(parent, {name: value for name, value in values.items() if value is not None}, 0)
+        self._client.log_artifact(parent, figure, "explain")
+
     def close(self, status: str) -> None:
         """Close all runs that were opened."""
         for run in (*self._children.values(), self._parent):
             if run:
                 self._client.set_terminated(run, status=status)
+
+    def _run_of(self, card: dict[str, Any]) -> str | None:
+        """Find the newest run of a card's inputs; None where training left none, because DVC had its result."""
+        runs = self._runs(f"tags.`medtransfer.inputs` = '{card['inputs']}'")
+        return str(runs[0].info.run_id) if runs else None
 
     def _connect(self) -> None:
         """Open the store and find or make the study's experiment.

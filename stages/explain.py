@@ -1,0 +1,38 @@
+"""DVC stage `explain@variant`: maps of where a variant looks, and how well they point."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.errors import run
+from medtransfer.study import Study, load_study
+from medtransfer.tracking.tracker import Tracker
+
+
+def main(name: str) -> None:
+    """Explain the variant `name`."""
+    study = load_study()
+    study.variant(name)
+    with Tracker(study.params.study.name, name) as tracker:
+        explain(study, name, tracker)
+
+
+def explain(study: Study, name: str, tracker: Tracker) -> None:
+    """Explain with torch, imported here: it takes seconds, in which the tracker starts beside it."""
+    from medtransfer.compute import choose_compute
+    from medtransfer.evaluation.predictions import Predictions
+    from medtransfer.explanation.explain import explain_variant
+    from medtransfer.files import write_json
+
+    sheet, compute = Path(f"plots/explain/{name}.png"), choose_compute(study.params.training)
+    test = Predictions(pd.read_parquet(f"predictions/{name}.parquet")).of_role("test")
+    found = explain_variant(study, name, test, Path(), compute, sheet)
+    write_json(Path(f"metrics/explain/{name}.json"), found)
+    tracker.explanation(Path("models") / name, found, sheet)
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1]))

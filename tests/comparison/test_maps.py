@@ -1,0 +1,64 @@
+"""The table of maps, from the files that `explain` leaves, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from medtransfer.comparison.compare import compute_comparison
+from medtransfer.comparison.maps import maps_table
+from medtransfer.comparison.markdown import comparison_page
+from medtransfer.comparison.places import Places
+from medtransfer.comparison.results import MAPS
+from medtransfer.errors import UserError
+from medtransfer.files import write_json
+from medtransfer.study import Study
+
+NAMES = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
+NAMES += ["likeness_to_untrained"]
+
+
+@pytest.fixture
+def explained(study_with: Callable[..., Study]) -> Study:
+    """Give the study with two of its variants explained."""
+    study = study_with()
+    explain = study.params.explain.model_copy(update={"variants": ["weak", "strong"]})
+    return Study(study.params.model_copy(update={"explain": explain}), study.variants)
+
+
+def write(places: Places, name: str, masked: bool) -> None:
+    figures = {figure: {"value": n / 8, "low": n / 9, "high": None} for n, figure in enumerate(NAMES)}
+    share = {"value": 0.04, "low": 0.03, "high": 0.05}
+    scores = {"images": 12, "groups": 5, "mask_share": share, "methods": {"grad_cam": figures, "occlusion": figures}}
+    found = {"run": "fold0_seed0", "block": "layer4", "sheet": {}, "maps": scores if masked else None}
+    write_json(places.explained(name), found)
+
+
+def test_a_row_a_variant_and_method_and_none_without_masks(explained: Study, finished: Places) -> None:
+    write(finished, "weak", masked=True)
+    write(finished, "strong", masked=False)
+    found = maps_table(explained, finished)
+    assert list(found.columns) == list(MAPS)
+    assert list(zip(found["variant"], found["method"], strict=True)) == [("weak", "grad_cam"), ("weak", "occlusion")]
+    assert found[NAMES].iloc[0].tolist() == [n / 8 for n in range(7)]
+    assert found[[f"{name}_low" for name in NAMES]].iloc[1].tolist() == [n / 9 for n in range(7)]
+    assert found["pointing_game_high"].isna().all()
+
+
+def test_the_page_has_the_table_only_where_something_is_explained(
+    explained: Study, study_with: Callable[..., Study], finished: Places
+) -> None:
+    for name in ("weak", "strong"):
+        write(finished, name, masked=True)
+    page = comparison_page(compute_comparison(explained, finished))
+    assert "## Do maps point at what masks show?" in page
+    assert "| weak    | Grad-CAM " in page
+    assert "12 test images with a mask (5 groups), run fold0_seed0" in page
+    assert "Do maps point" not in comparison_page(compute_comparison(study_with(), finished))
+
+
+def test_a_missing_file_is_an_error_that_says_what_makes_it(explained: Study, finished: Places) -> None:
+    write(finished, "weak", masked=True)
+    with pytest.raises(UserError, match=r"metrics/explain/strong\.json is missing; `dvc repro explain@strong`"):
+        maps_table(explained, finished)

@@ -1,0 +1,42 @@
+"""The section of maps: the variants that are explained, the best one first, and no more bytes than fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medtransfer.report import maps
+from medtransfer.report.maps import maps_section
+from medtransfer.report.section import Material
+
+from .study import EXPLAINED, make_comparison
+
+
+def test_variants_stand_in_the_order_of_the_table_with_a_row_a_method(material: Material) -> None:
+    section = maps_section(material)
+    assert section is not None
+    names = ["resnet_frozen", "small_frozen"]
+    assert sorted(EXPLAINED) == names
+    assert [name for name, _ in section.content["sheets"]] == names
+    rows = [(row["variant"], row["method"]) for row in section.content["rows"]]
+    assert rows == [(name, method) for name in names for method in ("Grad-CAM", "Occlusion")]
+    assert section.content["left_out"] == 0
+    assert "12 test images with a mask (6 groups)" in section.content["legend"]
+
+
+def test_without_masks_the_sheets_are_shown_alone(material: Material) -> None:
+    section = maps_section(Material(make_comparison(maps=material.found.maps.iloc[:0]), material.places))
+    assert section is not None
+    assert section.content["rows"] == []
+    assert len(section.content["sheets"]) == len(EXPLAINED)
+
+
+def test_sheets_that_do_not_fit_are_counted(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    Image.fromarray(noise).save(material.places.contact_sheet("small_frozen"))
+    monkeypatch.setattr(maps, "MOST_BYTES", 5000)
+    section = maps_section(material)
+    assert section is not None
+    assert [name for name, _ in section.content["sheets"]] == ["resnet_frozen"]
+    assert section.content["left_out"] == 1
