@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "-o", "--output", type=Path, default=Path("predictions.csv"), metavar="FILE", help="default: predictions.csv"
     )
+    predict.add_argument("--explain", action="store_true", help="write maps of what speaks for the predicted class too")
+    predict.add_argument(
+        "--method", default="grad_cam", help="of --explain: grad_cam, the default, ablation_cam or occlusion"
+    )
+    predict.add_argument("--block", help="of --explain, mapped; default: the last at places of the image")
     predict.set_defaults(carry_out=_predict)
     export = commands.add_parser("export", help="write a trained variant as ONNX, checked, with a model card")
     _add_model(export)
@@ -139,9 +144,11 @@ def _predict(options: argparse.Namespace) -> None:
     from medtransfer.errors import UserError
 
     model, files = find_model(options.model, options.run), find_images(options.images)
+    from medtransfer.deployment.maps import Maps
     from medtransfer.deployment.predict import predict_files
 
-    unreadable = predict_files(model, files, options.output)
+    maps = Maps(options.method, options.block) if options.explain else None
+    unreadable = predict_files(model, files, options.output, maps)
     sys.stdout.write(f"{options.output}: {len(files) - len(unreadable)} images, mean of {len(model.runs)} runs\n")
     if unreadable:
         raise UserError(

@@ -61,13 +61,19 @@ def fit_mask(mask: Image.Image, size: int, resize: Resize) -> Image.Image:
     return mask.resize((size, size), Image.Resampling.NEAREST)
 
 
-def unfit_mask(mask: Image.Image, width: int, height: int, resize: Resize) -> Image.Image:
-    """Bring a mask of the study's size back to its image's: what `fit_mask` cut off is background."""
+def unfit_mask(
+    mask: Image.Image,
+    width: int,
+    height: int,
+    resize: Resize,
+    resample: Image.Resampling = Image.Resampling.NEAREST,
+) -> Image.Image:
+    """Bring a mask, or another picture, of the study's size back to its image's: what `fit_mask` cut off is 0."""
     if resize == "stretch":
-        return mask.resize((width, height), Image.Resampling.NEAREST)
+        return mask.resize((width, height), resample)
     side = min(width, height) if resize == "crop" else max(width, height)
     whole = Image.new(mask.mode, (width, height))
-    whole.paste(mask.resize((side, side), Image.Resampling.NEAREST), ((width - side) // 2, (height - side) // 2))
+    whole.paste(mask.resize((side, side), resample), ((width - side) // 2, (height - side) // 2))
     return whole
 
 

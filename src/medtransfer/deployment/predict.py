@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from medtransfer.backbones.fixed_batch import BATCH
 from medtransfer.compute import Compute, choose_compute, is_available
 from medtransfer.deployment.images import ImageBatches
+from medtransfer.deployment.maps import MapRows, Maps, open_explainers
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.rows import rows_for
+from medtransfer.deployment.pictures import pictures_beside
+from medtransfer.deployment.rows import ClassRows, MaskRows, Rows
 from medtransfer.errors import UserError
 from medtransfer.evaluation.predictor import Predictor
 from medtransfer.files import atomic_file
 from medtransfer.study import Training
 
 
-def predict_files(model: Model, files: Sequence[Path], target: Path) -> list[str]:
-    """Predict images and write a CSV with a row for each: see `ClassRows` and `MaskRows`.
+def predict_files(model: Model, files: Sequence[Path], target: Path, maps: Maps | None = None) -> list[str]:
+    """Predict images and write a CSV with a row for each: see `ClassRows`, `MapRows` and `MaskRows`.
 
     The answer is by the mean of the probabilities over the model's runs. Masks go to the folder `TARGET_masks`
-    beside the table. Returns a line for each file that could not be read; where none could, raises `UserError`
-    and writes nothing.
+    beside the table, and maps, where they are asked for, to `TARGET_maps`. Returns a line for each file that could
+    not be read; where none could, raises `UserError` and writes nothing.
     """
-    predictor = Predictor(model.folder, model.runs, compute_of(model.card))
+    compute = compute_of(model.card)
+    predictor = Predictor(model.folder, model.runs, compute)
     batches = ImageBatches(files, model.card, BATCH)
     written = 0
-    with atomic_file(target) as temporary, rows_for(model.card, target, files) as table:
+    with atomic_file(target) as temporary, _open_rows(model, files, target, maps, compute) as table:
         with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.header)
@@ -38,6 +42,23 @@ def predict_files(model: Model, files: Sequence[Path], target: Path) -> list[str
         if not written:
             raise UserError([*batches.unreadable, f"none of {len(files)} files could be read; {target} is not written"])
     return batches.unreadable
+
+
+@contextmanager
+def _open_rows(
+    model: Model, files: Sequence[Path], target: Path, maps: Maps | None, compute: Compute
+) -> Iterator[Rows]:
+    """Open the rows that fit a model's task; pictures go to a folder beside the table."""
+    card = model.card
+    if maps is not None:
+        explainers = open_explainers(model, maps, compute)
+        with pictures_beside(target, files, "map") as pictures:
+            yield MapRows(card, explainers, maps.method, pictures)
+    elif card["task"] == "segmentation":
+        with pictures_beside(target, files, "mask") as pictures:
+            yield MaskRows(card["classes"], card["resize"], pictures)
+    else:
+        yield ClassRows(card["classes"])
 
 
 def compute_of(card: dict[str, Any]) -> Compute:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -13,7 +11,7 @@ from PIL import Image
 
 from medtransfer.dataset.masks import unfit_mask
 from medtransfer.deployment.images import ImageBatch
-from medtransfer.deployment.pictures import Pictures, pictures_beside
+from medtransfer.deployment.pictures import Pictures
 from medtransfer.evaluation.predictions import PREFIX
 from medtransfer.plotting import COLOURS
 
@@ -66,13 +64,3 @@ class MaskRows:
         shares = np.bincount(np.asarray(whole).ravel(), minlength=self._count) / (size[0] * size[1])
         whole.putpalette(self._palette)
         return [str(file), str(self._pictures.save(file, whole)), *(f"{share:.6g}" for share in shares[1:])]
-
-
-@contextmanager
-def rows_for(card: dict[str, Any], table: Path, files: Sequence[Path]) -> Iterator[Rows]:
-    """Open the rows that fit a model's task; masks go to a folder beside the table."""
-    if card["task"] == "segmentation":
-        with pictures_beside(table, files, "mask") as pictures:
-            yield MaskRows(card["classes"], card["resize"], pictures)
-    else:
-        yield ClassRows(card["classes"])
