@@ -84,6 +84,23 @@ def _chest_xray(images: list[Picture], folder: Path) -> None:
         _copy(file, folder.joinpath("chest_xray", *folders, name))
 
 
+def _fractures(images: list[Picture], folder: Path) -> None:
+    """Split and class folders two levels down; the second image of a patient is called a rotated copy of the first."""
+    place, seen = folder.joinpath(*["Bone_Fracture_Binary_Classification"] * 2), set()
+    for file, label, patient, split in images:
+        name = f"{patient}-rotated1-rotated2.jpg" if patient in seen else f"{patient}.jpg"
+        seen.add(patient)
+        folders = ("val" if split == "valid" else split, "fractured" if label > 1 else "not fractured")
+        _copy(file, place.joinpath(*folders, name))
+
+
+def _lesions(images: list[Picture], folder: Path) -> None:
+    """Split and class folders, without validation images."""
+    for number, (file, label, _, split) in enumerate(images):
+        folders = ("test" if split == "test" else "train", "malignant" if label > 1 else "benign")
+        _copy(file, folder.joinpath(*folders, f"{number}.png"))
+
+
 def _two_folders(images: list[Picture], folder: Path) -> None:
     for number, (file, label, _, _) in enumerate(images):
         _copy(file, folder / ("Stroke" if label > 1 else "Normal") / f"{number:04}.png")
@@ -111,6 +128,8 @@ def _xray_segmentation(images: list[Picture], folder: Path) -> None:
 
 
 LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
+    "bone_skin_fractures": _fractures,
+    "bone_skin_lesions": _lesions,
     "fetal_head": _fetal_head,
     "fetal_head_grouped": _fetal_head,
     "chest_xray": _chest_xray,
