@@ -6,15 +6,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from builders import CPU, tiny_inputs, tiny_masked
 from explained import explained_study
 
+from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.evaluate import predict_variant
 from medtransfer.evaluation.predictions import Predictions
 from medtransfer.explanation.explain import explain_variant
+from medtransfer.explanation.maps import open_explainer
 from medtransfer.explanation.untrained import untrained
 from medtransfer.training.model_files import load_run, read_card
 from medtransfer.training.variant import train_variant
@@ -84,6 +87,19 @@ def test_without_masks_there_is_a_sheet_and_no_scores(place: Path, tmp_path: Pat
     about.write_text(about.read_text(encoding="utf-8").replace('"masks"', '"no masks"'), encoding="utf-8")
     assert explain(bare, tmp_path / "sheet.png", methods=["grad_cam"])["maps"] is None
     assert (tmp_path / "sheet.png").exists()
+
+
+def test_networks_with_the_same_body_are_opened_both_and_stay_as_they_were(place: Path) -> None:
+    model = place / "models" / "tiny"
+    first, second = load_run(model, 0, 0), load_run(model, 0, 1)
+    second.body = first.body
+    before = list(first.state_dict())
+    pixels, classes = Prepared(place / "data" / "prepared").images[:2], np.array([0, 1])
+    maps = [open_explainer(each, read_card(model), None, "here", CPU) for each in (first, second, first)]
+    assert list(first.state_dict()) == list(second.state_dict()) == before
+    one, other, again = (explainer.maps("grad_cam", pixels, classes) for explainer in maps)
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
 
 
 def test_the_untrained_network_has_other_weights_and_the_same_shape_and_normalisation(place: Path) -> None:

@@ -53,6 +53,15 @@ def test_without_a_run_the_probabilities_are_the_mean_of_all(project: Project) -
     assert list(found["predicted"]) == [names[number][2:] for number in found[names].to_numpy().argmax(axis=1)]
 
 
+@pytest.mark.parametrize("variant", ["scratch", "frozen", "few_shot"])
+def test_maps_of_all_runs_change_no_probability(project: Project, variant: str) -> None:
+    plain = predicted(project, variant, "data/raw/test")
+    found = predicted(project, variant, "data/raw/test", "--explain")
+    pd.testing.assert_frame_equal(found.drop(columns="map"), plain)
+    assert all((project.folder / path).is_file() for path in found["map"])
+    assert found["map"].is_unique
+
+
 def test_unreadable_files_are_listed_and_passed_over_and_the_exit_code_says_so(project: Project) -> None:
     folder: Path = project.folder / "data/raw/test"
     good = sorted(folder.glob("*.png"))[:2]

@@ -72,8 +72,8 @@ def open_pair(study: Study, name: str, model: Path, compute: Compute) -> Pair:
     fold, seed = card["runs"][0]["fold"], card["runs"][0]["seed"]
     network = load_run(model, fold, seed)
     where, block = f"explain.blocks.{backbone}", study.params.explain.blocks.get(backbone)
-    pair = (network, untrained(card, network, fold, seed))  # both as they are before a block is opened
-    return Pair(fold, seed, *(open_explainer(found, card, block, where, compute) for found in pair))
+    both = (network, untrained(card, network, fold, seed))
+    return Pair(fold, seed, *(open_explainer(found, card, block, where, compute) for found in both))
 
 
 def _pictures(study: Study, prepared: Prepared, pair: Pair, cases: list[Case]) -> list[Picture]:

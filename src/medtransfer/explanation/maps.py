@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +49,9 @@ class Explainer:
 def open_explainer(
     network: Network, card: dict[str, Any], block: str | None, where: str, compute: Compute
 ) -> Explainer:
-    """Open the block of a trained variant's network, in place; see `open_block` for what it raises."""
-    opened = open_block(network.to(compute.device).eval(), block, card["image_size"], where)
+    """Open the block of a copy of a variant's network, whose body may be another's too; see `open_block` for errors."""
+    network = deepcopy(network).to(compute.device).eval()
+    opened = open_block(network, block, card["image_size"], where)
     loss, task = Variant.from_card(card).strategy.loss, TASKS[card["task"]]
     return Explainer(network, opened, lambda logits: task.probabilities(logits, loss))
 
