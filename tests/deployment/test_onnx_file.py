@@ -61,8 +61,10 @@ def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
             fit_head(network.head, features, torch.arange(len(features)) % CLASSES)
         elif isinstance(last := list(network.head.modules())[-1], nn.Linear):
             logits = network(inputs)
-            last.weight /= logits.std(dim=0)[:, None]
-            last.bias.copy_((last.bias - logits.mean(dim=0)) / logits.std(dim=0))
+            scale = 3 * logits.std(dim=0)  # thrice: what is small is scaled up with its rounding errors
+            last.weight /= scale[:, None]
+            bias = torch.zeros(CLASSES) if last.bias is None else last.bias
+            last.bias = nn.Parameter((bias - logits.mean(dim=0)) / scale)
     return network
 
 
