@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from medtransfer.dataset.prepared import Prepared
 
 os.environ.setdefault("MEDTRANSFER_TRACKING", "off")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to Ctrl-C
+
+settings.register_profile("unhurried", deadline=None)  # on a busy machine any example takes its time
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parents[1]
 

@@ -221,7 +221,7 @@ def test_half_a_file_is_unreadable(tmp_path: Path, suffix: str) -> None:
 FILES = {suffix: encoded(suffix) for suffix in ("png", "jpeg", "gif", "bmp", "webp")}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(FILES)), st.data())
 def test_a_damaged_file_is_read_or_unreadable_and_never_another_error(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject

@@ -132,7 +132,7 @@ def test_a_sentence_without_validation_images_does_not_count_them() -> None:
     assert found.sentence().startswith("2 groups stand in more than one split: 3 of 4 test images have a sibling")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, st.integers(1, 3), st.floats(0.05, 0.6), st.integers(0, 99))
 def test_what_is_dropped_and_then_split_crosses_nothing(
     rows: list[tuple[int, str]], folds: int, validation: float, seed: int
@@ -146,7 +146,7 @@ def test_what_is_dropped_and_then_split_crosses_nothing(
     assert side.groupby(found["group"]).nunique().max() == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**20), st.booleans())
 def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, with_validation: bool) -> None:
     names = ["train"] * 6 + ["test"] * 2 + (["val"] * 2 if with_validation else [])

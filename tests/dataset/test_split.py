@@ -15,7 +15,7 @@ from medtransfer.errors import UserError
 from medtransfer.study import Split
 
 SEEDS = st.integers(0, 99)
-QUICKLY = settings(max_examples=40, deadline=None)
+QUICKLY = settings(max_examples=40)
 
 
 def table_of(groups: list[tuple[str, int, str | None]]) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def drawn_parts(table: pd.DataFrame, split: Split) -> list[tuple[pd.Series, str,
     return drawn
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mixed_tables(), splits(), SEEDS)
 def test_every_split_that_can_be_made_keeps_groups_whole_and_class_shares_within_one_groups_size(
     table: pd.DataFrame, split: Split, seed: int

@@ -20,7 +20,7 @@ from medtransfer.evaluation.names import BINARY_METRICS, CLASS_METRICS
 
 Run = tuple[np.ndarray, np.ndarray]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
-THOROUGHLY = settings(max_examples=60, deadline=None)
+THOROUGHLY = settings(max_examples=60)
 
 
 @st.composite

@@ -34,7 +34,7 @@ def distances(truth: np.ndarray, found: np.ndarray, sides: tuple[float, float]) 
     return max(np.percentile(there, 95), np.percentile(back, 95)), float(np.concatenate([there, back]).mean())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pair=PAIRS, sides=SIDES)
 @example(pair=(EMPTY, EMPTY), sides=(1.0, 1.0))
 @example(pair=(EMPTY, FULL), sides=(1.0, 1.0))
@@ -58,7 +58,7 @@ def test_metrics_are_those_of_an_independent_implementation(
         assert (metrics["hd95"], metrics["assd"]) == pytest.approx(expected, rel=1e-5, abs=3e-6 * diagonal)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pair=PAIRS, sides=SIDES)
 def test_what_must_hold_of_any_two_masks(pair: tuple[np.ndarray, np.ndarray], sides: tuple[float, float]) -> None:
     truth, found = pair

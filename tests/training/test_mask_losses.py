@@ -72,7 +72,7 @@ FORMULAS = {
 
 
 @pytest.mark.parametrize("kind", FORMULAS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 4), classes=st.integers(2, 4), present=st.integers(1, 4))
 def test_every_loss_is_its_formula(kind: str, seed: int, count: int, classes: int, present: int) -> None:
     rng = np.random.default_rng(seed)

@@ -48,7 +48,7 @@ def test_cosine_is_torchs() -> None:
     assert our_rates(Schedule(kind="cosine")) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     losses=st.lists(st.floats(0.1, 2.0).map(lambda x: round(x, 1)), min_size=EPOCHS, max_size=EPOCHS),
     patience=st.integers(1, 3),

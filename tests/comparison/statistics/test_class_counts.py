@@ -43,7 +43,7 @@ def by_scikit_learn(labels: np.ndarray, predicted: np.ndarray) -> dict[str, floa
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(samples())
 def test_every_resample_has_the_metrics_of_its_images(sample: Sample) -> None:
     labels, predicted, classes, groups, rng = sample

@@ -36,7 +36,7 @@ def two_columns(scores: np.ndarray) -> np.ndarray:
     return np.stack([1 - scores, scores], axis=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**20), st.integers(4, 60), st.booleans())
 def test_two_classes_of_single_images_are_delongs_test(seed: int, count: int, ties: bool) -> None:
     rng = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ def scored(draw_: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ran
     return truth, scores.astype(np.float32), rng.integers(0, count, count), rng
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(scored())
 def test_areas_of_resamples_are_those_of_weighted_images(
     sample: tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator],
@@ -41,7 +41,7 @@ def test_areas_of_resamples_are_those_of_weighted_images(
         assert found.precision_recall[number] == pytest.approx(expected, abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(scored())
 def test_the_sample_itself_is_exact(
     sample: tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator],

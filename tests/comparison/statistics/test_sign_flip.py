@@ -20,7 +20,7 @@ def test_single_images_of_one_run_are_mcnemars_exact_test(gained: int, lost: int
     assert sign_flip_test(differences) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(-7, 7), min_size=1, max_size=10))
 def test_groups_and_runs_are_the_share_of_all_choices_of_signs(differences: list[int]) -> None:
     values = np.array(differences)

@@ -26,7 +26,7 @@ def test_pretraining_questions_are_answered_with_yes_and_with_no() -> None:
     assert ((answers.mean(axis=0) > 0.03) & (answers.mean(axis=0) < 0.97)).all()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 2**40))
 def test_a_smaller_pretraining_set_is_the_start_of_a_larger_one(first: int, more: int, seed: int) -> None:
     small, large = pretraining_set(first, 32, seed), pretraining_set(first + more, 32, seed)
@@ -35,7 +35,7 @@ def test_a_smaller_pretraining_set_is_the_start_of_a_larger_one(first: int, more
     assert small[2] == large[2]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seeds)
 def test_pretraining_answers_describe_the_scene(seed: int) -> None:
     scenario = draw_scenario(np.random.default_rng(seed))
