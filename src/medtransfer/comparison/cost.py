@@ -37,7 +37,8 @@ def cost_page(table: pd.DataFrame) -> str:
     ]
     machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in table.iterrows()})
     note = (
-        "Training: epochs of all runs, without the features that are computed once and shared. "
+        "Training: epochs of all runs. What frozen layers compute of an image is kept: the first variant to ask for it "
+        "bears its cost, those after it do not. "
         f"Measured on {'; '.join(machines)}."
     )
     return f"# What it cost\n\n{markdown_table(header, rows)}\n\n{note}\n"
