@@ -113,6 +113,7 @@ def params() -> dict[str, Any]:
     found["augmentation"] = {f"policy{number}": {"transforms": []} for number in range(8)}
     found["backbones"] = {f"net{number}": {"model": "resnet18", "weights": "DEFAULT"} for number in range(5)}
     found["strategies"] = {"frozen": {"train": "head"}}
+    found["explain"] = {"variants": []}
     found["training"] = {"seeds": list(range(RUNS))}
     found["variants"] = {
         f"{backbone}_{policy}": {"backbone": backbone, "strategy": "frozen", "augmentation": policy}
@@ -146,9 +147,27 @@ def write_prepared(places: Places, images: dict[str, pd.DataFrame]) -> None:
     names = [f"class{number:02}" for number in range(CLASSES)]
     about = {"classes": names, "folds": 1, "warnings": [], "pixels_sha256": "0" * 64, "table_sha256": "0" * 64}
     write_json(places.prepared / ABOUT, about)
-    write_json(places.results / "data.json", {"images": len(table), "groups": len(table), "warnings": []})
+    write_json(places.results / "data.json", audit(table, names))
     manifest = {"source": "folder", "reference": "simulated", "version": None, "licence": None}
     write_json(places.root / "data" / "manifest.json", manifest | {"files": len(table), "sha256": "0" * 64})
+
+
+def audit(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
+    """Say what `prepare` would of a set in which there is nothing to find."""
+    ranges = {key: [64.0, 64.0, 64.0] for key in ("width", "height", "brightness")}
+    looks = {"images": len(table), "modes": {"L": len(table)}, "file_types": {"png": len(table)}} | ranges
+    counts = {name: int((table["label_index"] == number).sum()) for number, name in enumerate(classes)}
+    appearance = {"class": dict.fromkeys(classes, looks), "split": dict.fromkeys(("val", "test"), looks)}
+    nothing = dict.fromkeys(
+        ("sets", "contradictory_sets", "pairs", "pairs_across_splits", "contradictory_pairs", "groups", "test"), 0
+    )
+    return {
+        "images": len(table), "left_out": 0, "groups": len(table), "folds": 1, "layout": "class_folders",
+        "modes": {"L": len(table)}, "image_sizes": 1, "class_counts": counts,
+        "class_counts_by_split": {"test": counts, "val": counts}, "classes_missing": {}, "appearance": appearance,
+        "shortcuts": {}, "exact_duplicates": nothing, "near_duplicates": nothing, "masks": None, "warnings": [],
+        "crossing": nothing | {"test_total": IMAGES, "validation": 0, "validation_total": VALIDATION},
+    }  # fmt: skip
 
 
 def write_training(places: Places, name: str, number: int) -> None:

@@ -36,6 +36,7 @@ def study(variants: int) -> dict[str, object]:
     params["strategies"] = {"frozen": {"train": "head", "epochs": 20}}
     line = {"backbone": "cnn_small", "strategy": "frozen", "augmentation": "none"}
     params["variants"] = {f"v{number}": line | {"weight_decay": number * 1e-5} for number in range(variants)}
+    params["explain"] = {"variants": []}
     params["training"] = {"seeds": [0, 1, 2]}
     return params
 
