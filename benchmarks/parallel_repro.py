@@ -21,8 +21,8 @@ from medtransfer.markdown import markdown_table
 
 ROOT = Path(__file__).parents[1]
 VARIANTS = 8
-PARTS = (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming", "dvc.yaml", "metrics/explain/.gitkeep")
-PARTS += ("plots/explain/.gitkeep", "src", "stages")
+MAPS = ("metrics/explain/.gitkeep", "plots/explain/.gitkeep")
+PARTS = (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming", "dvc.yaml", *MAPS, "src", "stages")
 ENVIRONMENT = os.environ | {"MEDTRANSFER_TRACKING": "off", "MEDTRANSFER_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
