@@ -12,7 +12,8 @@ from medtransfer.report.page import write_report
 from medtransfer.report.section import Material
 
 from .browser import Browser, find_browser
-from .study import make_comparison, write_places
+from .comparison import make_comparison
+from .study import write_places
 
 
 @pytest.fixture

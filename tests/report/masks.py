@@ -17,7 +17,8 @@ from medtransfer.evaluation.mask_predictions import MaskPredictions, mask_predic
 from medtransfer.evaluation.predictions import write_rows
 from medtransfer.files import write_text
 
-from .study import VARIANTS, make_comparison, make_study, write_places
+from .comparison import make_comparison
+from .study import VARIANTS, make_study, write_places
 
 SHIFTS = dict(zip(VARIANTS, (1, 2, 4, 12), strict=True))
 IMAGES, SIDE = 20, 32

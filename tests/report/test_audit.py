@@ -13,7 +13,8 @@ from medtransfer.report.audit import audit_section
 from medtransfer.report.page import write_report
 from medtransfer.report.section import Material
 
-from .study import CLASSES, make_comparison
+from .comparison import make_comparison
+from .study import CLASSES
 
 
 def test_what_prepare_writes_is_shown(places: Places, tmp_path: Path) -> None:

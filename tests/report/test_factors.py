@@ -9,7 +9,7 @@ from medtransfer.comparison.results import EFFECTS, frame
 from medtransfer.report.factors import factors_section, upwards
 from medtransfer.report.section import Material
 
-from .study import make_comparison
+from .comparison import make_comparison
 
 NEGATIVE = {
     "metric": "accuracy",

@@ -19,7 +19,8 @@ from medtransfer.report.images import MOST_IN_POOL, Answers, image_choice, telli
 from medtransfer.report.section import Material
 from medtransfer.report.thumbnails import Thumbnails
 
-from .study import VARIANTS, image_paths, make_comparison
+from .comparison import make_comparison
+from .study import VARIANTS, image_paths
 
 RIGHT = arrays(bool, st.tuples(st.integers(0, 40), st.integers(2, 5)))
 

@@ -10,7 +10,8 @@ from medtransfer.report import maps
 from medtransfer.report.maps import maps_section
 from medtransfer.report.section import Material
 
-from .study import EXPLAINED, make_comparison
+from .comparison import make_comparison
+from .study import EXPLAINED
 
 
 def test_variants_stand_in_the_order_of_the_table_with_a_row_a_method(material: Material) -> None:

@@ -14,7 +14,8 @@ from medtransfer.comparison.places import Places
 from medtransfer.files import sha256_of_folder
 from medtransfer.report.page import SECTIONS, write_report
 
-from .study import SOURCE, TITLE, make_comparison, make_study
+from .comparison import make_comparison
+from .study import SOURCE, TITLE, make_study
 
 ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating"]
 ALL += ["learning", "wrong", "maps", "audit", "origin", "checklists"]

@@ -8,7 +8,8 @@ import pytest
 from medtransfer.report.pairs import confusion_rows, frequent_confusions, pairs_section
 from medtransfer.report.section import Material
 
-from .study import VARIANTS, make_comparison
+from .comparison import make_comparison
+from .study import VARIANTS
 
 CONFUSION = pd.DataFrame(
     [("a", "a", 6, 0.75), ("a", "b", 2, 0.25), ("b", "a", 3, 0.003), ("b", "b", 997, 0.997)],

@@ -17,7 +17,7 @@ from medtransfer.report.page import write_report
 from medtransfer.report.results import write_results
 from medtransfer.study.use import use_study
 
-from .study import make_comparison
+from .comparison import make_comparison
 
 STUDIES = Path(__file__).parents[2] / "studies"
 CHANGE = "data.image_size=64"
