@@ -13,21 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tiny import tiny_data
 
-STUDY = """\
-study: {name: tiny, title: A tiny study, task: classification, seed: 7}
-data:
-  source: phantom
-  phantom: {patients: 40, frames: 2, size: 48, difficulty: 0.0, split_by: patient}
-  kaggle: null
-  folder: data/incoming
-  layout: one_hot_csv
-  masks: {folder: masks}
-  group: {pattern: '^(patient[0-9]+)_'}
-  image_size: 32
-  resize: stretch
-  split: {method: published}
-  leakage: fail
+STUDY = (
+    "study: {name: tiny, title: A tiny study, task: classification, seed: 7}\n"
+    + tiny_data("{folder: masks}")
+    + """\
 augmentation:
   none: {views: 1, transforms: []}
   flips: {views: 2, transforms: [HorizontalFlip: {p: 0.5}], mix: {method: cutmix}}
@@ -46,6 +37,7 @@ variants:
 comparison: {metric: accuracy, resamples: 200}
 explain: {variants: [frozen, few_shot], scored: 6}
 """
+)
 PARTS = [".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming/.gitkeep", "dvc.yaml"]
 PARTS += ["metrics/explain/.gitkeep", "plots/explain/.gitkeep", "src", "stages"]
 

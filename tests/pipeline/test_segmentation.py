@@ -6,25 +6,16 @@ import json
 
 import pandas as pd
 import pytest
+from tiny import tiny_data
 
 from medtransfer.evaluation.mask_predictions import decode_mask
 
 from .conftest import Project, stages_run
 
-STUDY = """\
-study: {name: tiny_masks, title: A tiny study of masks, task: segmentation, seed: 7}
-data:
-  source: phantom
-  phantom: {patients: 40, frames: 2, size: 48, difficulty: 0.0, split_by: patient}
-  kaggle: null
-  folder: data/incoming
-  layout: one_hot_csv
-  masks: {folder: masks, spacing: {file: anatomy.csv, image: filename, column: pixel_spacing_mm}}
-  group: {pattern: '^(patient[0-9]+)_'}
-  image_size: 32
-  resize: stretch
-  split: {method: published}
-  leakage: fail
+STUDY = (
+    "study: {name: tiny_masks, title: A tiny study of masks, task: segmentation, seed: 7}\n"
+    + tiny_data("{folder: masks, spacing: {file: anatomy.csv, image: filename, column: pixel_spacing_mm}}")
+    + """\
 augmentation:
   none: {views: 1, transforms: []}
   moved: {views: 2, transforms: [Affine: {rotate: [-20, 20], p: 1.0}], mix: {method: cutmix}}
@@ -41,6 +32,7 @@ variants:
 comparison: {metric: dice, resamples: 200}
 explain: {variants: []}
 """
+)
 
 
 @pytest.fixture

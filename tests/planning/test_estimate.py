@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import tiny_prepared
+from tiny import tiny_data
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.embeddings.room import LIMIT_VARIABLE
@@ -14,20 +15,10 @@ from medtransfer.planning.estimate import Estimator
 from medtransfer.planning.probe import Probe
 from medtransfer.study import Study, load_study
 
-STUDY = """\
-study: {name: tiny, title: Tiny, task: classification, seed: 1}
-data:
-  source: phantom
-  phantom: {patients: 40, frames: 2, size: 48, difficulty: 0.0, split_by: patient}
-  kaggle: null
-  folder: data/incoming
-  layout: one_hot_csv
-  masks: null
-  group: {pattern: '^(patient[0-9]+)_'}
-  image_size: 32
-  resize: stretch
-  split: {method: published}
-  leakage: fail
+STUDY = (
+    "study: {name: tiny, title: Tiny, task: classification, seed: 1}\n"
+    + tiny_data("null")
+    + """\
 augmentation:
   none: {views: 1, transforms: []}
   flips: {views: 4, transforms: [HorizontalFlip: {p: 0.5}]}
@@ -51,6 +42,7 @@ variants:
   zero: {backbone: resnet18, strategy: none, augmentation: none}
 comparison: {metric: accuracy, resamples: 200}
 """
+)
 FROZEN = Probe(start=0.0, prefix=1.0, row_bytes=2000, step=0.0, forward=0.0, memory=300.0)
 WHOLE = Probe(start=0.0, prefix=0.0, row_bytes=None, step=1.0, forward=0.0, memory=300.0)
 SEEDS = 2
