@@ -103,7 +103,13 @@ def places(tmp_path_factory: pytest.TempPathFactory, build_prepared: Build) -> P
         sizes = {"parameters": 10 + number, "trainable_parameters": 10, "multiply_adds": 20}
         card = {"runs": [{"fold": 0, "seed": 0}, {"fold": 0, "seed": 1}], "weights": {"source": "none"}, **sizes}
         write_json(places.model(name) / "card.json", card)
-        cost = {"train_seconds": 1.0, "stage_seconds": 2.0, "seconds_an_image": 0.1, "peak_memory_mb": 9.0}
+        cost = {
+            "frozen_seconds": 0.0,
+            "train_seconds": 1.0,
+            "stage_seconds": 2.0,
+            "seconds_an_image": 0.1,
+            "peak_memory_mb": 9.0,
+        }
         cost |= {"device": "cpu: x", "threads": 1, "runs": {"fold0_seed0": {}}}
         write_json(root / "metrics/cost" / f"{name}.json", cost)
     for name, predict in SCORING.baselines.items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from builders import CPU, pretrained, tiny_inputs, tiny_prepared
 
 from medtransfer.augmentation.store import open_views
 from medtransfer.dataset.prepared import Prepared
+from medtransfer.embeddings.embedder import Embedder
 from medtransfer.embeddings.room import LIMIT_VARIABLE
 from medtransfer.evaluation.evaluate import predict_variant
 from medtransfer.files import sha256_of_folder
@@ -131,6 +134,27 @@ def test_without_room_or_with_half_of_it_lost_the_bytes_are_the_same(
     train(inputs, tmp_path / "no room")
     names = ("first", "half", "none", "no room")
     assert len({sha256_of_folder(tmp_path / name / "model") for name in names}) == 1
+
+
+@pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}}, {"head": "prototypes"}])
+def test_the_seconds_of_frozen_layers_stand_apart_and_fall_on_the_first_to_ask(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: dict[str, Any]
+) -> None:
+    """A frozen batch that takes a tenth of a second longer makes no epoch longer."""
+    embed = Embedder.activations
+
+    def slowly(self: Embedder, pixels: np.ndarray) -> torch.Tensor:
+        time.sleep(0.1)
+        slept.append(0.1)
+        return embed(self, pixels)
+
+    monkeypatch.setattr(Embedder, "activations", slowly)
+    slept: list[float] = []
+    train(inputs := inputs_of(prepared, tmp_path, FLIPS, epochs=2, **strategy), tmp_path / "first")
+    train(inputs, tmp_path / "second")
+    first, second = (json.loads((tmp_path / name / "cost.json").read_text()) for name in ("first", "second"))
+    assert sum(slept) <= first["frozen_seconds"] <= first["stage_seconds"] - first["train_seconds"]
+    assert second["frozen_seconds"] < 0.1
 
 
 def test_views_that_two_policies_share_are_computed_once(

@@ -146,11 +146,10 @@ def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> 
     for mixed views; for segmentation masks.npy: uint8 [views, rows, size, size]. A policy without transforms and
     mixing keeps nothing, nor does one with fresh views.
     """
-    original = not policy.transforms and policy.mix is None
     about: dict[str, Any] = {"policy": policy.model_dump(mode="json"), "view_sha256": []}
     with atomic_folder(folder) as target:
-        if original or policy.views == "fresh":
-            about |= {"views": 1 if original else None, "sha256": prepared.about["pixels_sha256"]}
+        if policy.original or policy.views == "fresh":
+            about |= {"views": policy.distinct, "sha256": prepared.about["pixels_sha256"]}
         else:
             about |= {"views": policy.views, "view_sha256": _draw_all(prepared, policy, seed, target)}
             learned = [sha256_of_file(target / name) for name in (LABELS, MASKS) if (target / name).exists()]

@@ -9,7 +9,15 @@ import pandas as pd
 
 from medtransfer.markdown import markdown_table
 
-COLUMNS = ("train_seconds", "stage_seconds", "seconds_an_image", "peak_memory_mb", "device", "threads")
+COLUMNS = (
+    "frozen_seconds",
+    "train_seconds",
+    "stage_seconds",
+    "seconds_an_image",
+    "peak_memory_mb",
+    "device",
+    "threads",
+)
 
 
 def cost_table(variants: list[str], folder: Path) -> pd.DataFrame:
@@ -23,11 +31,12 @@ def cost_table(variants: list[str], folder: Path) -> pd.DataFrame:
 
 def cost_page(table: pd.DataFrame) -> str:
     """Write the cost table as Markdown."""
-    header = ["Variant", "Runs", "Training s", "Stage s", "Prediction ms/image", "Peak memory MB"]
+    header = ["Variant", "Runs", "Frozen layers s", "Training s", "Stage s", "Prediction ms/image", "Peak memory MB"]
     rows = [
         [
             str(row["variant"]),
             str(row["runs"]),
+            f"{row['frozen_seconds']:.1f}",
             f"{row['train_seconds']:.1f}",
             f"{row['stage_seconds']:.1f}",
             f"{1000 * row['seconds_an_image']:.2f}",
@@ -37,8 +46,8 @@ def cost_page(table: pd.DataFrame) -> str:
     ]
     machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in table.iterrows()})
     note = (
-        "Training: epochs of all runs. What frozen layers compute of an image is kept: the first variant to ask for it "
-        "bears its cost, those after it do not. "
+        "Training: epochs of all runs. Frozen layers: computing what is kept of them, by the first variant that asks; "
+        "those after it read it. "
         f"Measured on {'; '.join(machines)}."
     )
     return f"# What it cost\n\n{markdown_table(header, rows)}\n\n{note}\n"

@@ -134,7 +134,7 @@ def _too_few(table: pd.DataFrame, parts: int) -> list[str]:
 def _few_groups(table: pd.DataFrame, folds: int) -> list[str]:
     counts = table.groupby("label")["group"].nunique()
     return [
-        f"class {label!r} stands in only {count} groups, fewer than the {folds} folds: "
+        f"class {label!r} stands in only {count} group{'s' * (count > 1)}, fewer than the {folds} folds: "
         "some folds test it without having trained on it"
         for label, count in counts.items()
         if count < folds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -30,7 +31,8 @@ class Embedder:
     """Gives the activations at a network's border for any images: the same bits kept or computed again.
 
     key: the hash of everything but the pixels that decides the bits: the body's weights and structure, the
-    normalisation, the border, device, precision, threads, versions, and the code.
+    normalisation, the border, device, precision, threads, versions, and the code. seconds: what computing
+    activations that are kept has taken so far.
     """
 
     def __init__(self, network: Network, division: Division, compute: Compute) -> None:
@@ -39,6 +41,7 @@ class Embedder:
         about = {"body": fingerprint(network), "border": division.name, **compute.describe()}
         self._about = about | {"code": sha256_of_code(*CODE)}
         self.key = _hash(self._about)
+        self.seconds = 0.0
         self._keeps = True
         self._used: set[str] = set()
 
@@ -66,7 +69,9 @@ class Embedder:
         shelf = Shelf(self._root / name, about, pixels.count, row_bytes)
         self._used.add(name)
         make_room(self._root, len(shelf.missing(items)) * row_bytes, self._used)
+        started = time.perf_counter()
         rows = shelf.rows(items, BATCH, lambda missing: self.activations(pixels.read(missing)).numpy())
+        self.seconds += time.perf_counter() - started
         return lambda wanted: torch.from_numpy(rows.take(wanted, axis=0))
 
     def activations(self, pixels: np.ndarray) -> torch.Tensor:

@@ -42,15 +42,14 @@ class Estimator:
     def augment(self, name: str) -> Estimate | None:
         """Estimate drawing the views of a policy; None where it keeps none."""
         policy = self._study.params.augmentation[name]
-        views = views_of(policy)
-        if views is None or is_original(policy):
+        if policy.distinct is None or policy.original:
             return None
-        images = views * self._learnable
+        images = policy.distinct * self._learnable
         seconds = images * self._view_seconds(policy)
         return Estimate(seconds, None, images * self._pixel_bytes / 1e6, f"{images:,} views")
 
     def train(self, variant: Variant, probe: Probe) -> Estimate:
-        """Estimate the training of all runs of a variant."""
+        """Estimate the training of all runs of a variant; heads at once cost little more than one of them."""
         strategy = variant.strategy
         one_step = strategy.fits_head or strategy.train == "none"
         epochs = 1 if one_step else strategy.epochs
@@ -58,8 +57,9 @@ class Estimator:
         missing = None if probe.row_bytes is None else self._missing(variant, probe.row_bytes)
         kept_bytes = 0 if missing is None else probe.row_bytes or 0
         new = trained + validated if missing is None else missing
-        seconds = probe.start + new * probe.prefix + trained * probe.step + validated * probe.forward
         runs = self._prepared.folds * len(self._study.params.training.seeds)
+        at_once = runs if missing is not None and strategy.train == "head" and not one_step else 1
+        seconds = probe.start + new * probe.prefix + (trained * probe.step + validated * probe.forward) / at_once
         what = f"{runs} runs" if one_step else f"{runs} runs, {epochs} epochs, {trained:,} images to train on"
         if probe.row_bytes is not None:
             what += f", {new:,} through frozen layers"
@@ -87,18 +87,14 @@ class Estimator:
 
     def _missing(self, variant: Variant, row_bytes: int) -> int | None:
         """Count the views and images whose activations are not kept yet; None where they are never kept."""
-        strategy, views = variant.strategy, views_of(variant.policy) or variant.strategy.epochs
-        if strategy.train == "none":
-            views = 1
-        elif not strategy.fits_head:
-            views = min(views, strategy.epochs)
+        strategy, views = variant.strategy, variant.strategy.views_used(variant.policy.distinct)
         rows = min(self._images(variant)[0], self._learnable)
         if (rows * views + len(self._prepared.table)) * row_bytes > limit():
             return None
         frozen = str(strategy.train) if strategy.trains_backbone else strategy.head == "own"
         prefix = (variant.model, str(variant.backbone.weights), strategy.init, str(frozen))
         wanted = {(*prefix, "images"): len(self._prepared.table)}
-        if not is_original(variant.policy):
+        if not variant.policy.original:
             wanted[(*prefix, variant.augmentation_name)] = rows * views
         missing = sum(max(0, count - self._kept[key]) for key, count in wanted.items())
         self._kept |= {key: max(count, self._kept[key]) for key, count in wanted.items()}
@@ -114,15 +110,3 @@ class Estimator:
         for row in rows[1:]:
             maker.draw(row, 0)
         return (time.perf_counter() - started) / PROBED_VIEWS / cpu_count()
-
-
-def views_of(policy: Policy) -> int | None:
-    """Count the views that an image has; None where every epoch's is new."""
-    if is_original(policy):
-        return 1
-    return None if policy.views == "fresh" else int(policy.views)
-
-
-def is_original(policy: Policy) -> bool:
-    """Whether a policy leaves images as they are."""
-    return not policy.transforms and policy.mix is None

@@ -43,6 +43,18 @@ class Policy(Section):
     ] = 8
     mix: Mix | None = None
 
+    @property
+    def original(self) -> bool:
+        """Whether images stay as they are."""
+        return not self.transforms and self.mix is None
+
+    @property
+    def distinct(self) -> int | None:
+        """How many distinct views an image has; None where every epoch's is new."""
+        if self.original:
+            return 1
+        return None if self.views == "fresh" else int(self.views)
+
     @model_validator(mode="after")
     def _one_name_an_item(self) -> Policy:
         for number, item in enumerate(self.transforms):

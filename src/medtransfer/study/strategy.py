@@ -109,6 +109,13 @@ class Strategy(Section):
         """Whether the head is computed from features in one step, rather than trained over epochs."""
         return self.head in FITTED_HEADS
 
+    def views_used(self, distinct: int | None) -> int:
+        """Count the views of an image that training asks for, of so many that there are; None: one an epoch."""
+        if self.train == "none":
+            return 1
+        views = distinct or self.epochs
+        return views if self.fits_head else min(views, self.epochs)
+
     @model_validator(mode="after")
     def _parts_go_together(self) -> Strategy:
         if self.fits_head and self.train != "head":

@@ -46,6 +46,7 @@ def fit_heads(jobs: Sequence[Job], checkpoint: Checkpoint, report: Callable[[Job
     """
     runs = [Run(job) for job in jobs]
     group = HeadGroup(runs)
+    clock = group.runs[0].job.clock
     seconds = _restore(group, runs, checkpoint)
     for number in range(max(len(run.epochs) for run in runs)):
         for run in runs:
@@ -53,9 +54,9 @@ def fit_heads(jobs: Sequence[Job], checkpoint: Checkpoint, report: Callable[[Job
                 report(run.job, run.epochs[number])
     saved = -CHECKPOINT_SECONDS
     while group.runs:
-        started, trained = time.perf_counter(), group.runs
+        started, trained = clock(), group.runs
         group.epoch()
-        seconds += time.perf_counter() - started
+        seconds += clock() - started
         if not group.runs or time.monotonic() - saved > CHECKPOINT_SECONDS:
             checkpoint.save(_state(group, runs, seconds))
             saved = time.monotonic()

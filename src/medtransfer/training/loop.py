@@ -44,7 +44,7 @@ class Epoch:
 
 @dataclass
 class Fit:
-    """A finished training: its epochs, the number of the one kept, and the seconds it took in all."""
+    """A finished training: its epochs, the number of the one kept, and the seconds of its `clock`."""
 
     epochs: list[Epoch]
     kept: int
@@ -79,6 +79,10 @@ class Job:
         """What everything random in the run is drawn from."""
         return (self.seed, self.fold)
 
+    def clock(self) -> float:
+        """Give the time in seconds; it stands still while activations are computed to be kept."""
+        return time.perf_counter() - (0.0 if self.embedder is None else self.embedder.seconds)
+
     @property
     def run(self) -> nn.Module:
         """What maps the rows' inputs to logits."""
@@ -107,7 +111,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     for record in epochs:
         report(record)
     while not is_finished(losses := [record.validation_loss for record in epochs], strategy):
-        started = time.perf_counter()
+        started = job.clock()
         number = len(epochs)
         if goes_on(losses, strategy):
             job.network.load_state_dict(best, strict=False)
@@ -118,7 +122,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
         if strategy.patience is not None and best_epoch([*losses, epochs[-1].validation_loss]) == number:
             best = trained_state(job.network)
-        seconds += time.perf_counter() - started
+        seconds += job.clock() - started
         checkpoint.save(_state(job, optimizer, epochs, best, seconds))
         report(epochs[-1])
     kept = len(epochs) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -85,15 +84,9 @@ def few_shots(prepared: Prepared, rows: np.ndarray, shots: int | None, seed: int
 
 def _images_in_all(inputs: Inputs, rows: int) -> int:
     """Count the views and images that all runs of a variant ask for; the rows of few-shot runs may differ."""
-    prepared, strategy = inputs.prepared, inputs.variant.strategy
-    learnable = len(prepared.learnable_rows())
-    rows = min(rows * prepared.folds * len(inputs.seeds), learnable)
-    views = inputs.views.count or strategy.epochs
-    if strategy.train == "none":
-        views = 1
-    elif not strategy.fits_head:
-        views = min(views, strategy.epochs)
-    return rows * views + len(prepared.table)
+    prepared = inputs.prepared
+    rows = min(rows * prepared.folds * len(inputs.seeds), len(prepared.learnable_rows()))
+    return rows * inputs.variant.strategy.views_used(inputs.views.count) + len(prepared.table)
 
 
 def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:
@@ -104,7 +97,7 @@ def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:
 
 def _fit_in_one_step(job: Job, report: Report) -> Fit:
     """Fit a head that needs no epochs, or leave an untrained one as it is; one line of history either way."""
-    started = time.perf_counter()
+    started = job.clock()
     if job.strategy.fits_head:
         if job.embedder is None:
             raise TypeError("a fitted head needs features")
@@ -114,7 +107,7 @@ def _fit_in_one_step(job: Job, report: Report) -> Fit:
     job.loss.to(job.compute.device)
     epoch = Epoch(0, 0.0, *loss_and_score(job, job.train), *loss_and_score(job, job.validation))
     report(job, epoch)
-    return Fit([epoch], 0, time.perf_counter() - started)
+    return Fit([epoch], 0, job.clock() - started)
 
 
 def _all_views(examples: ViewExamples, embedder: Embedder) -> tuple[torch.Tensor, torch.Tensor]:

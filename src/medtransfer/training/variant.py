@@ -35,7 +35,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
     runs = [(fold, seed) for fold in range(inputs.prepared.folds) for seed in inputs.seeds]
     score = TASKS[inputs.prepared.task].score
     history: list[dict[str, Any]] = []
-    cost: dict[str, Any] = {"runs": {}}
+    cost: dict[str, Any] = {"runs": {}, "frozen_seconds": 0.0}
     started = time.perf_counter()
     bar = progress(len(runs) * inputs.variant.strategy.epochs, f"train {inputs.variant.name}", "epoch")
 
@@ -49,6 +49,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
             fold, seed = job.fold, job.seed
             save_run(target, job.network, inputs.weights, fold, seed)
             history += [{"fold": fold, "seed": seed, **epoch.named(score)} for epoch in result.epochs]
+            cost["frozen_seconds"] += job.embedder.seconds if job.embedder else 0.0
             cost["runs"][run_name(fold, seed)] = {"seconds": result.seconds, "kept_epoch": result.kept}
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
         size, channels = inputs.prepared.images.shape[2:]
