@@ -17,7 +17,7 @@ WITHOUT_INFLUENCE = {"errors.py", "files.py", "hardware.py", "progress.py", "tra
 LAYERS = [
     {"errors", "files", "hardware", "markdown", "progress", "seeding", "plotting"},
     {"study"},
-    {"sources", "layouts", "compute"},
+    {"sources", "layouts", "compute", "precision"},
     {"dataset"},
     {"augmentation", "backbones", "heads"},
     {"embeddings"},

@@ -10,6 +10,8 @@ import torch
 
 from medtransfer.errors import UserError
 from medtransfer.hardware import cpu_count, processor
+from medtransfer.precision import WORTH, speedup_of_bfloat16
+from medtransfer.progress import notice
 from medtransfer.study import Training
 
 
@@ -41,6 +43,8 @@ class Compute:
 def choose_compute(training: Training) -> Compute:
     """Take CUDA, then MPS, then the CPU where the device is `auto`, and make torch deterministic.
 
+    A precision of `auto` is float32, or bfloat16 where that is faster on this machine.
+
     Raises `UserError` where the device asked for is not there.
     """
     name: str = training.device
@@ -51,7 +55,23 @@ def choose_compute(training: Training) -> Compute:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` imports the compiler: a second
     torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
-    return Compute(torch.device(name), training.precision)
+    device = torch.device(name)
+    return Compute(device, _precision(device, training.precision))
+
+
+def _precision(device: torch.device, wanted: str) -> str:
+    """Take what is wanted, and say where it is slow; `auto` is the faster one."""
+    if wanted == "float32":
+        return wanted
+    speedup = speedup_of_bfloat16(device)
+    if wanted == "auto":
+        return "bfloat16" if speedup >= WORTH else "float32"
+    if speedup < 1:
+        notice(
+            f"training.precision: this machine takes {1 / speedup:.1f} times longer in bfloat16 than in float32; "
+            "auto takes the faster one"
+        )
+    return wanted
 
 
 def is_available(device: str) -> bool:

@@ -119,7 +119,7 @@ class Training(Section):
 
     seeds: list[Seed] = Field(default_factory=lambda: [0], min_length=1)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Training:
