@@ -127,6 +127,16 @@ def _xray_segmentation(images: list[Picture], folder: Path) -> None:
             _copy(mask, folder / "Lung Segmentation/masks" / f"{name}{behind}.png")
 
 
+def _hc18(images: list[Picture], folder: Path) -> None:
+    """Images and masks of the same names in twin folders; the second frame of an examination is called so."""
+    seen = set()
+    for file, _, patient, split in images:
+        name = f"{patient:03}_{'2' if patient in seen else ''}HC.png"
+        seen.add(patient)
+        _copy(file, folder / "images" / name)
+        _copy(file.parents[1] / "masks" / split / file.name, folder / "masks" / name)
+
+
 LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "bone_skin_fractures": _fractures,
     "bone_skin_lesions": _lesions,
@@ -137,4 +147,5 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "stroke_mri": _two_folders,
     "fetal_planes": _fetal_planes,
     "xray_segmentation": _xray_segmentation,
+    "hc18": _hc18,
 }
