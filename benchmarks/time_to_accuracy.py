@@ -28,6 +28,13 @@ MODEL, SIZE, BATCH, VIEWS = "resnet18", 128, 32, 8
 FLIPS = Policy.model_validate({"views": VIEWS, "transforms": [{"HorizontalFlip": {"p": 0.5}}]})
 EPOCHS, RATES = {"all": 5, "head": 20}, {"all": 1e-4, "head": 1e-3}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+STARTED = """
+import runpy, sys
+import medtransfer.backbones.torchvision_models
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a script where torchvision's compiled operators may be missing: see `backbones/torchvision_models`."""
 SETS = {"train": "train", "val": "validation"}
 
 
@@ -74,9 +81,11 @@ def torchvisions_parts(folder: Path, trained: str) -> None:
     import torch
     from torch import nn
     from torch.utils.data import DataLoader
-    from torchvision import models
-    from torchvision.datasets import ImageFolder
-    from torchvision.transforms import v2
+
+    from medtransfer.backbones.torchvision_models import models  # before the rest of torchvision, see there
+
+    from torchvision.datasets import ImageFolder  # isort: skip
+    from torchvision.transforms import v2  # isort: skip
 
     torch.manual_seed(0)
     ends = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(**IMAGENET)]
@@ -121,7 +130,7 @@ def timms(script: Path, folder: Path) -> list[str]:
     }  # fmt: skip
     pairs = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     ranges = ["--scale", "1", "1", "--ratio", "1", "1", "--mean", *map(str, IMAGENET["mean"])]
-    return [str(script), str(folder / "images"), "--pretrained", "--no-prefetcher", *pairs, *ranges]
+    return ["-c", STARTED, str(script), str(folder / "images"), "--pretrained", "--no-prefetcher", *pairs, *ranges]
 
 
 def followed(way: str, command: list[str], summary: Path | None = None) -> Epochs:
