@@ -68,6 +68,15 @@ def test_what_differs_between_two_runs_is_kept_apart_from_what_does_not(material
     assert {path.name for path in (plots / "costs").iterdir()} == {"training_time.png", "latency.png"}
 
 
+def test_frozen_layers_are_said_to_be_left_out_where_there_are_any(material: Material) -> None:
+    costs = material.found.costs
+    for seconds, expected in ((1.6, f"{1.6 * len(costs):,.0f} s"), (0.0, "")):
+        costs["frozen_seconds"] = seconds
+        section = cost_section(material)
+        assert section is not None
+        assert section.content["frozen"] == expected
+
+
 def test_a_quantity_that_is_not_known_has_no_panel(material: Material) -> None:
     material.found.costs["seconds_an_image"] = np.nan
     section = cost_section(material)

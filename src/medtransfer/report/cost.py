@@ -63,7 +63,13 @@ def cost_section(material: Material) -> Section | None:
         folder = None if quantity is SIZE else material.places.root / "plots" / "costs"
         panels.append(material.show(figure, quantity.name, description, folder))
     machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in found.costs.iterrows()})
-    content = {"panels": panels, "machines": machines, "planned": _planned(material, state_folder() / PLAN)}
+    frozen = found.costs["frozen_seconds"].sum()
+    content = {
+        "panels": panels,
+        "machines": machines,
+        "frozen": f"{frozen:,.0f} s" if frozen else "",
+        "planned": _planned(material, state_folder() / PLAN),
+    }
     return Section("cost", f"{title} against cost", content)
 
 
