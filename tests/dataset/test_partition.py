@@ -21,6 +21,13 @@ def rows_of(groups: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(np.arange(len(groups)), sizes), np.repeat([label for label, _ in groups], sizes)
 
 
+def assert_near(counts: np.ndarray, shares: np.ndarray, largest: int) -> None:
+    """Hold a class's count in each part against its exact share of it; no group has more images than `largest`."""
+    over = counts - shares * counts.sum()
+    assert (over <= largest + 1e-9).all()
+    assert (-over <= np.maximum(1, shares * (len(shares) - 1)) * largest + 1e-9).all()
+
+
 @given(ROWS, PARTS, st.integers(0, 99))
 def test_every_row_has_a_part_and_no_group_is_divided(
     rows: list[tuple[int, int]], shares: np.ndarray, seed: int
@@ -42,7 +49,7 @@ def test_with_one_label_a_group_each_class_is_within_its_largest_group_of_its_sh
     for label in np.unique(labels):
         largest = max(size for its_label, size in groups if its_label == label)
         counts = np.bincount(parts[labels == label], minlength=len(shares))
-        assert np.abs(counts - shares * (labels == label).sum()).max() <= largest + 1e-9
+        assert_near(counts, shares, largest)
 
 
 @settings(max_examples=300)
@@ -56,7 +63,7 @@ def test_with_several_labels_a_group_each_class_is_within_the_largest_group_of_i
     largest = max(sum(counts) for counts in groups)
     for label in np.unique(labels):
         counts = np.bincount(parts[labels == label], minlength=len(shares))
-        assert np.abs(counts - shares * (labels == label).sum()).max() <= largest + 1e-9
+        assert_near(counts, shares, largest)
 
 
 @given(ROWS, PARTS, st.integers(0, 99))
@@ -69,6 +76,25 @@ def test_the_order_of_rows_and_the_names_of_labels_change_nothing(
     names = np.array(["a", "b", "c", "d"])[labels]
     again = partition(groups[order], names[order], shares, np.random.default_rng(seed))
     np.testing.assert_array_equal(again, parts[order])
+
+
+def test_groups_of_every_size_are_spread_over_all_parts() -> None:
+    """Else patients with many images would train and never be tested."""
+    sizes = np.repeat([1, 2, 3, 4], [600, 160, 20, 10])
+    shares = np.array([0.8, 0.1, 0.1])
+    names = np.repeat(np.arange(len(sizes)), sizes)
+    parts = partition(names, np.zeros(len(names)), shares, np.random.default_rng(0))
+    part_of = parts[np.unique(names, return_index=True)[1]]
+    for size in (1, 2, 3, 4):
+        counts = np.bincount(part_of[sizes == size], minlength=3)
+        np.testing.assert_allclose(counts, shares * counts.sum(), atol=1)
+
+
+def test_a_class_of_few_groups_stands_in_every_part_and_first_in_the_largest() -> None:
+    shares = np.array([0.1, 0.7, 0.2])
+    for groups, expected in ((1, [0, 1, 0]), (3, [1, 1, 1]), (4, [1, 2, 1])):
+        parts = partition(np.arange(groups), np.zeros(groups), shares, np.random.default_rng(0))
+        np.testing.assert_array_equal(np.bincount(parts, minlength=3), expected)
 
 
 def test_single_images_are_divided_almost_exactly() -> None:

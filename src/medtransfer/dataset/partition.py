@@ -8,10 +8,11 @@ import numpy as np
 def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Assign every row a part, never dividing a group.
 
-    Groups are placed from the largest to the smallest (ties in random order), each into the part that is
-    furthest below its share of the group's classes. Where every group bears one label, each class's count
-    in each part stays within the size of that class's largest group of its exact share. With mixed groups no
-    table is known where a class is farther from its share than the size of the largest group.
+    Groups are placed from the largest to the smallest (ties in random order), each into the part that still lacks
+    the largest fraction of its own share of the group's classes. Measured by that fraction, not by images, groups of
+    every size are spread over all parts: patients with many images are tested too, and so are classes of few groups.
+    The largest part comes first where parts are even. Where every group bears one label, a class exceeds its share of
+    a part by less than the size g of its largest group, and falls short by at most share x (parts - 1) x g.
 
     groups, labels: [n], of any sortable kind. shares: [parts], positive, sum 1. Returns int64 [n].
     """
@@ -20,12 +21,14 @@ def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: n
     counts = np.zeros((group_index.max() + 1, label_index.max() + 1))
     np.add.at(counts, (group_index, label_index), 1)
     totals = counts.sum(axis=0)
-    missing = shares[:, None] * totals  # [parts, classes]: how far each part is below its share
+    exact = shares[:, None] * totals
+    missing = exact.copy()  # [parts, classes]: how far each part is below its share
     tie_break = rng.permutation(len(counts))
     order = np.lexsort((tie_break, -counts.sum(axis=1)))
     part_of = np.empty(len(counts), dtype=np.int64)
+    parts = np.argsort(-shares, kind="stable")
     for group in order:
-        part = int(np.argmax((missing / totals) @ counts[group]))
+        part = parts[np.argmax(((missing / exact) @ counts[group])[parts])]
         missing[part] -= counts[group]
         part_of[group] = part
     return part_of[group_index]
