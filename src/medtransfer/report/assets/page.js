@@ -81,7 +81,11 @@ function filter() {
 }
 for (const happening of ["input", "change"]) filters.addEventListener(happening, filter);
 filters.addEventListener("submit", (event) => event.preventDefault());
-filters.addEventListener("reset", () => setTimeout(filter));
+filters.querySelector("[type=reset]").addEventListener("click", (event) => {
+  event.preventDefault(); // fields are reset after the event of that name: reset them first, then filter
+  filters.reset();
+  filter();
+});
 filter();
 
 // A choice of what one place shows: `data-show` names the group, the value its member.
