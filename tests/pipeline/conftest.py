@@ -130,6 +130,15 @@ def fresh(root: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def raw(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of the images that the project simulates."""
+    project = _new_project(root, tmp_path_factory.mktemp("raw") / "project")
+    project.run("dvc", "config", "--local", "core.no_scm", "true")
+    project.run("dvc", "repro", "download")
+    return project.folder / "data/raw"
+
+
+@pytest.fixture(scope="session")
 def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Give the project after its first `dvc repro`, committed; no test may change it."""
     project = _new_project(root, tmp_path_factory.mktemp("pipeline") / "finished")

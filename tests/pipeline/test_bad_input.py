@@ -62,9 +62,9 @@ def test_a_missing_or_empty_folder(fresh: Project, make: bool) -> None:
 
 
 @pytest.fixture
-def own(fresh: Project, finished: Project) -> Project:
+def own(fresh: Project, raw: Path) -> Project:
     """Give a project whose images are a folder of the user's own."""
-    shutil.copytree(finished.folder / "data/raw", fresh.folder / "mine")
+    shutil.copytree(raw, fresh.folder / "mine")
     fresh.replace("source: phantom", "source: folder")
     fresh.replace("folder: data/incoming", "folder: mine")
     fresh.replace("masks: {folder: masks}", "masks: null")

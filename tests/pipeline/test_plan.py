@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from .conftest import Project, stages_run
 
 PLAN = ("python", "-m", "medtransfer.cli", "plan")
 
 
+@pytest.mark.slow
 def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
     output = fresh.run(*PLAN, fails=True)
     assert "run `dvc repro prepare` first" in output

@@ -88,6 +88,7 @@ def test_metrics_diff_exp_show_and_plots_answer(project: Project, changed: Calla
     assert all(name in page for name in VARIANTS)
 
 
+@pytest.mark.slow
 def test_two_forced_runs_differ_in_what_they_cost_and_in_nothing_else(project: Project) -> None:
     before = locked(project)
     shutil.rmtree(project.folder / ".medtransfer")
