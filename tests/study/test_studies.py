@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from medtransfer.augmentation.policy import policy_problems
+from medtransfer.checking import study_problems
 from medtransfer.evaluation.names import METRICS
 from medtransfer.study.loading import read_yaml
 from medtransfer.study.use import list_studies, read_study
@@ -31,6 +32,12 @@ def test_a_studys_policies_can_be_drawn_and_its_published_metrics_exist(path: Pa
     if params.comparison.reference is not None:
         named = {metric for row in params.comparison.reference.rows.values() for metric in row}
         assert named <= set(METRICS)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_asks_for_nothing_that_is_not_there(path: Path) -> None:
+    """As `check` finds it, but for the images, which a study from a folder leaves to its user."""
+    assert [problem for problem in study_problems(read_study(path)) if "data.folder" not in problem] == []
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
