@@ -25,7 +25,7 @@ from medtransfer.markdown import markdown_table
 from medtransfer.study import Policy
 
 MODEL, SIZE, BATCH, VIEWS = "resnet18", 128, 32, 8
-FLIPS = Policy.model_validate({"views": VIEWS, "transforms": [{"HorizontalFlip": {"p": 0.5}}]})
+FLIPS = Policy(views=VIEWS, transforms=[{"HorizontalFlip": {"p": 0.5}}])
 EPOCHS, RATES = {"all": 5, "head": 20}, {"all": 1e-4, "head": 1e-3}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 STARTED = """
@@ -129,26 +129,22 @@ def timms(script: Path, folder: Path) -> list[str]:
         "experiment": "run", "checkpoint-hist": 1,
     }  # fmt: skip
     pairs = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    ranges = ["--scale", "1", "1", "--ratio", "1", "1", "--mean", *map(str, IMAGENET["mean"])]
+    ranges = ["--scale", "1", "1", "--ratio", "1", "1"]
+    ranges += [part for name, values in IMAGENET.items() for part in (f"--{name}", *map(str, values))]
     return ["-c", STARTED, str(script), str(folder / "images"), "--pretrained", "--no-prefetcher", *pairs, *ranges]
 
 
 def followed(way: str, command: list[str], summary: Path | None = None) -> Epochs:
     """Run a process; note when each epoch's accuracy appears: a line it prints, or a row that it adds to `summary`."""
     started, times, accuracies = time.perf_counter(), [], []
-    with subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as p:
-        for accuracy in _printed(p) if summary is None else _rows(p, summary):
+    out = subprocess.PIPE if summary is None else subprocess.DEVNULL  # a pipe that nobody reads would fill up
+    with subprocess.Popen([sys.executable, *command], stdout=out, stderr=subprocess.DEVNULL, text=True) as process:
+        for accuracy in map(float, process.stdout or ()) if summary is None else _rows(process, summary):
             times.append(time.perf_counter() - started)
             accuracies.append(accuracy)
-    if p.returncode:
+    if process.returncode:
         sys.exit(f"{way}: {' '.join(command)} failed; run it to see why")
     return Epochs(way, times, accuracies)
-
-
-def _printed(process: subprocess.Popen[str]) -> Iterator[float]:
-    yield from map(float, process.stdout or ())
 
 
 def _rows(process: subprocess.Popen[str], summary: Path) -> Iterator[float]:
