@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from medtransfer.files import (
     atomic_file,
     atomic_folder,
+    measured,
     sha256_of_file,
     sha256_of_folder,
     shown,
@@ -136,3 +139,22 @@ def test_a_path_is_shown_from_the_current_folder_where_it_lies_below_it(
     assert shown(tmp_path / "here" / "state" / "a.png") == "state/a.png"
     assert shown(Path("b.png")) == "b.png"
     assert shown(tmp_path / "elsewhere.png") == str(tmp_path / "elsewhere.png")
+
+
+def test_what_many_ask_for_at_once_is_measured_once_and_other_things_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    asked: list[int] = []
+
+    def measure() -> dict[str, int]:
+        asked.append(len(asked))
+        time.sleep(0.1)
+        return {"found": asked[-1]}
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: measured("speed", {"a": 1, "b": 2}, measure), range(4)))
+    assert found == 4 * [{"found": 0}]
+    assert measured("speed", {"b": 2, "a": 1}, measure) == {"found": 0}
+    assert measured("speed", {"b": 3, "a": 1}, measure) == {"found": 1}
+    assert measured("costs", {"b": 2, "a": 1}, measure) == {"found": 2}

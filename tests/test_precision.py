@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from medtransfer import precision
-from medtransfer.compute import choose_compute
+from medtransfer.compute import Compute, choose_compute
 from medtransfer.study import Training
 
 CPU = torch.device("cpu")
@@ -53,10 +53,10 @@ def test_what_was_measured_once_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_other_threads_are_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     with_speedup(monkeypatch, 2.0)
-    assert precision.speedup_of_bfloat16(CPU) == 2.0
+    assert precision.speedup_of_bfloat16(CPU, Compute(CPU, "float32").describe()) == 2.0
     with_speedup(monkeypatch, 0.5)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
-    assert precision.speedup_of_bfloat16(CPU) == 0.5
+    assert precision.speedup_of_bfloat16(CPU, Compute(CPU, "float32").describe()) == 0.5
 
 
 @pytest.mark.parametrize(("speedup", "said"), [(0.05, "20.0 times longer"), (1.5, "")])
@@ -80,5 +80,5 @@ def test_the_measurement_itself_draws_nothing() -> None:
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    assert precision.speedup_of_bfloat16(CPU) > 0
+    assert precision.speedup_of_bfloat16(CPU, Compute(CPU, "float32").describe()) > 0
     torch.testing.assert_close(torch.rand(4), expected, rtol=0, atol=0)

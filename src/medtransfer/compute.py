@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -28,7 +29,7 @@ class Compute:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
-    def describe(self) -> dict[str, str | int]:
+    def describe(self) -> dict[str, Any]:
         """Say what decides the last bits of a result; sums on a processor depend on how threads divide them."""
         threads = torch.get_num_threads() if self.device.type == "cpu" else 0
         return {"device": self.name(), "precision": self.precision, "threads": threads, "torch": torch.__version__}
@@ -56,14 +57,15 @@ def choose_compute(training: Training) -> Compute:
     torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` imports the compiler: a second
     torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
     device = torch.device(name)
-    return Compute(device, _precision(device, training.precision))
+    plain = Compute(device, "float32")
+    return replace(plain, precision=_precision(plain, training.precision))
 
 
-def _precision(device: torch.device, wanted: str) -> str:
-    """Take what is wanted, and say where it is slow; `auto` is the faster one."""
+def _precision(plain: Compute, wanted: str) -> str:
+    """Take what is wanted, and say where it is slower than `plain`; `auto` is the faster one."""
     if wanted == "float32":
         return wanted
-    speedup = speedup_of_bfloat16(device)
+    speedup = speedup_of_bfloat16(plain.device, plain.describe())
     if wanted == "auto":
         return "bfloat16" if speedup >= WORTH else "float32"
     if speedup < 1:

@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 STATE_FOLDER = ".medtransfer"
 PLAN = "plan.json"
@@ -83,6 +85,25 @@ def sha256_of_file(path: Path) -> str:
     """Give the hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_json(value: Any) -> str:
+    """Give the hexadecimal SHA-256 of a value as JSON; the order of keys does not count."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def measured(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Give what was measured once for the same `about`; the state folder keeps it, so that reruns go by the same.
+
+    Of processes that ask at the same time one measures, and the others wait for it.
+    """
+    path = state_folder() / kind / f"{sha256_of_json(about)[:32]}.json"
+    state_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(state_folder() / f"{kind}.lock"):
+        if not path.exists():
+            write_json(path, measure())
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
 
 
 def sha256_of_folder(folder: Path) -> str:

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 import time
+from typing import Any
 
 import torch
 from torch import nn
 
-from medtransfer.files import state_folder, write_json
-from medtransfer.hardware import processor
+from medtransfer.files import measured
 
 REPEATS, BATCH, CHANNELS, SIZE = 3, 8, 32, 48
 WORTH = 1.2
 """Lower precision has to be so many times as fast before it is taken."""
 
 
-def speedup_of_bfloat16(device: torch.device) -> float:
+def speedup_of_bfloat16(device: torch.device, about: dict[str, Any]) -> float:
     """Give how many times as fast as float32 a step of training of three convolutions is in bfloat16.
 
-    Processors without instructions for it take many times longer. The result is kept in the state folder, by device,
-    threads and version, so that every rerun chooses alike.
+    Processors without instructions for it take many times longer. Measured once for `about`: all that decides speed.
     """
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    about = {"device": f"{device.type}: {name}", "threads": torch.get_num_threads(), "torch": torch.__version__}
-    path = state_folder() / "precision.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if found.get("about") != about:
-        speedup = _step_seconds(device, lower=False) / _step_seconds(device, lower=True)
-        found = {"about": about, "speedup_of_bfloat16": round(speedup, 3)}
-        write_json(path, found)
-    return float(found["speedup_of_bfloat16"])
+
+    def measure() -> dict[str, float]:
+        return {"speedup": _step_seconds(device, lower=False) / _step_seconds(device, lower=True)}
+
+    return float(measured("precision", about, measure)["speedup"])
 
 
 def _step_seconds(device: torch.device, lower: bool) -> float:

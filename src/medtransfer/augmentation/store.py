@@ -12,7 +12,7 @@ import numpy as np
 
 from medtransfer.dataset.pixels import Pixels
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import atomic_folder, sha256_of_code, sha256_of_file, write_json
+from medtransfer.files import atomic_folder, sha256_of_code, sha256_of_file, sha256_of_json, write_json
 from medtransfer.hardware import cpu_count
 from medtransfer.progress import in_threads
 from medtransfer.study import Policy
@@ -107,9 +107,11 @@ class FreshViews:
 
     def source(self, view: int) -> Pixels:
         """Give the pixels of one view of all images, under the hash of all that decides them."""
-        origin = json.dumps(self._origin | {"view": view}, sort_keys=True)
-        digest = hashlib.sha256(origin.encode()).hexdigest()
-        return Pixels(digest, len(self._prepared.images), lambda rows: self._draw(rows, view))
+        return Pixels(
+            sha256_of_json(self._origin | {"view": view}),
+            len(self._prepared.images),
+            lambda rows: self._draw(rows, view),
+        )
 
     def items(self, rows: np.ndarray) -> np.ndarray:
         """Give the rows themselves."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from medtransfer.compute import Compute
 from medtransfer.dataset.pixels import Pixels
 from medtransfer.embeddings.room import LIMIT_VARIABLE, fits, limit, make_room
 from medtransfer.embeddings.shelf import Shelf
-from medtransfer.files import sha256_of_code, state_folder
+from medtransfer.files import sha256_of_code, sha256_of_json, state_folder
 
 CODE = ("backbones", "embeddings", "compute.py")
 
@@ -40,7 +39,7 @@ class Embedder:
         self._root = state_folder() / "features"
         about = {"body": fingerprint(network), "border": division.name, **compute.describe()}
         self._about = about | {"code": sha256_of_code(*CODE)}
-        self.key = _hash(self._about)
+        self.key = sha256_of_json(self._about)
         self.seconds = 0.0
         self._keeps = True
         self._used: set[str] = set()
@@ -65,7 +64,7 @@ class Embedder:
         if not self._keeps:
             return lambda wanted: self._recompute(pixels, wanted)
         about = {"pixels": pixels.sha256, "images": pixels.count, **self._about}
-        name, row_bytes = _hash(about)[:32], self._division.row_bytes
+        name, row_bytes = sha256_of_json(about)[:32], self._division.row_bytes
         shelf = Shelf(self._root / name, about, pixels.count, row_bytes)
         self._used.add(name)
         make_room(self._root, len(shelf.missing(items)) * row_bytes, self._used)
@@ -122,7 +121,3 @@ def fingerprint(network: Network) -> str:
             total.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()
-
-
-def _hash(about: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from medtransfer.augmentation.store import Views
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import sha256_of_code
+from medtransfer.files import sha256_of_code, sha256_of_json
 from medtransfer.study import Variant
 from medtransfer.training.assemble import Weights
 
@@ -43,4 +41,4 @@ def job_key(inputs: Inputs) -> str:
         "compute": inputs.compute.describe(),
         "code": sha256_of_code(*CODE),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return sha256_of_json(parts)[:32]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from medtransfer.backbones.network import Network, count_multiply_adds
 from medtransfer.compute import Compute
-from medtransfer.files import sha256_of_code, state_folder, write_json
+from medtransfer.files import measured, sha256_of_code
 
 LATENCY_BATCH, SECONDS, REPEATS = 16, 1.0, 5
 
@@ -30,14 +29,12 @@ def running_cost(network: Network, image_size: int, channels: int, compute: Comp
     shapes = [tuple(tensor.shape) for tensor in network.state_dict().values()]
     about = {"network": f"{network}{shapes}", "pixels": [channels, image_size], **compute.describe()}
     about["code"] = sha256_of_code("backbones", "heads", "compute.py")
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
-    path = state_folder() / "costs" / f"{digest}.json"
-    if path.exists():
-        return RunningCost(**json.loads(path.read_text(encoding="utf-8")))
-    pixels = torch.zeros(LATENCY_BATCH, channels, image_size, image_size, dtype=torch.uint8, device=compute.device)
-    cost = RunningCost(count_multiply_adds(network, image_size), _latency(network, pixels, compute))
-    write_json(path, asdict(cost))
-    return cost
+
+    def measure() -> dict[str, Any]:
+        pixels = torch.zeros(LATENCY_BATCH, channels, image_size, image_size, dtype=torch.uint8, device=compute.device)
+        return asdict(RunningCost(count_multiply_adds(network, image_size), _latency(network, pixels, compute)))
+
+    return RunningCost(**measured("costs", about, measure))
 
 
 def _latency(network: Network, pixels: torch.Tensor, compute: Compute) -> float:
