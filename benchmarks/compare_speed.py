@@ -40,8 +40,10 @@ from medtransfer.comparison.places import Places
 from medtransfer.dataset.prepared import ABOUT, TABLE
 from medtransfer.dataset.prepared import IMAGES as PIXELS
 from medtransfer.comparison.writing import write_comparison
+from medtransfer.hardware import keep_freed_memory
 from medtransfer.study import load_study
 
+keep_freed_memory()  # as every stage does
 marks = []
 def mark():
     marks.append((time.perf_counter(), time.process_time()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
+from medtransfer.hardware import keep_freed_memory
+
 
 class UserError(Exception):
     """A mistake in the params, the data or the set-up, told in one line for each problem.
@@ -20,6 +22,7 @@ class UserError(Exception):
 
 def run(main: Callable[[], object]) -> None:
     """Call `main`; turn a `UserError` into one line a problem on standard error, and exit code 1."""
+    keep_freed_memory()
     try:
         main()
     except UserError as error:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from medtransfer.comparison.calibration import calibration_tables
+from medtransfer.comparison.outcomes import outcomes_of
 from medtransfer.comparison.statistics.temperature import fit_temperature, scale
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.evaluation.classification import classification_metrics
@@ -20,7 +21,9 @@ def set_of(predictions: Predictions) -> TestSet:
 
 
 def tables_of(predictions: Predictions) -> tuple[pd.Series, pd.DataFrame]:
-    table, bins = calibration_tables("v", predictions, set_of(predictions), 1, 0.95)
+    table, bins = calibration_tables(
+        "v", predictions, outcomes_of(predictions.of_role("test")), set_of(predictions), 1, 0.95
+    )
     return table.iloc[0], bins
 
 

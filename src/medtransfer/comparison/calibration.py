@@ -21,14 +21,14 @@ DRAWS = 1000
 
 
 def calibration_tables(
-    name: str, predictions: Predictions, test: TestSet, seed: int, confidence: float
+    name: str, predictions: Predictions, plain: Outcomes, test: TestSet, seed: int, confidence: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give a variant's rows of `Comparison.calibration` and `Comparison.reliability`.
 
-    Where a run has no validation rows there is no temperature, and nothing scaled.
+    plain: the outcomes on the test set as predicted. Where a run has no validation rows there is no temperature, and
+    nothing scaled.
     """
     scaled, temperatures = _scaled(predictions)
-    plain = classification_outcomes(predictions.of_role("test"))
     tables = [_bins(name, False, plain, test, confidence)]
     row: dict[str, Any] = {"variant": name} | _errors(plain)
     row |= _reference(plain, confidence, generator("calibration", seed, name))

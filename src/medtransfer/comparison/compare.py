@@ -19,7 +19,7 @@ from medtransfer.comparison.learning import learning_table
 from medtransfer.comparison.maps import maps_table
 from medtransfer.comparison.masks import mask_table
 from medtransfer.comparison.operating import decision_curves, operating_points, treating_without_a_model
-from medtransfer.comparison.outcomes import outcomes_of
+from medtransfer.comparison.outcomes import Outcomes, outcomes_of
 from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.places import HERE, Places
 from medtransfer.comparison.results import (
@@ -128,20 +128,23 @@ def _test_set(study: Study, inputs: Inputs) -> TestSet:
 
 def _examine(study: Study, test: TestSet, name: str, predictions: AnyPredictions) -> Part:
     """Score a variant or baseline, and make its rows of the tables of its task."""
-    scores = score(outcomes_of(predictions.of_role("test")), test, study.params.comparison.confidence)
+    outcomes = outcomes_of(predictions.of_role("test"))
+    scores = score(outcomes, test, study.params.comparison.confidence)
     if isinstance(predictions, Predictions):
-        return Part(scores, _of_classes(study, test, name, predictions, scores))
+        return Part(scores, _of_classes(study, test, name, predictions, outcomes, scores))
     return Part(scores, {} if name in BASELINES else {"masks": mask_table(name, predictions.of_role("test"))})
 
 
-def _of_classes(study: Study, test: TestSet, name: str, predictions: Predictions, scores: Scores) -> Tables:
+def _of_classes(
+    study: Study, test: TestSet, name: str, predictions: Predictions, outcomes: Outcomes, scores: Scores
+) -> Tables:
     """Make the rows of the tables of classes; calibration, curves and the like are for variants alone."""
     confidence = study.params.comparison.confidence
     tests = predictions.of_role("test")
     tables: Tables = {"per_class": per_class_table(name, scores, test)}
     if name in BASELINES:
         return tables
-    calibration, bins = calibration_tables(name, predictions, test, study.params.study.seed, confidence)
+    calibration, bins = calibration_tables(name, predictions, outcomes, test, study.params.study.seed, confidence)
     curves, operating = [curve_table(name, tests)], pd.DataFrame(columns=OPERATING)
     if len(test.classes) == 2:
         operating = operating_points(name, predictions, test, confidence)

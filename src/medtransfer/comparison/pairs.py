@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -18,6 +19,7 @@ from medtransfer.comparison.statistics.paired import Differences, paired_differe
 from medtransfer.comparison.statistics.resampled_t import corrected_resampled_t_test
 from medtransfer.comparison.statistics.sign_flip import sign_flip_test
 from medtransfer.comparison.test_set import TestSet
+from medtransfer.hardware import cpu_count
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def all_pairs(
     """Test every pair of variants by every metric; see `Comparison.pairs`."""
     names = list(combinations(scores, 2))
     none = np.full(len(names), np.nan)
-    exact = np.array([_exact(scores[a], scores[b]) for a, b in names])
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        exact = np.array(list(pool.map(lambda pair: _exact(scores[pair[0]], scores[pair[1]]), names)))
     tables = []
     for metric in metrics:
         found = _differences(scores, metric, test, confidence)

@@ -23,7 +23,7 @@ def calibration_section(material: Material) -> Section | None:
     shown = best_of_each_backbone(material)
     panels = [
         material.show(
-            reliability_figure(found.reliability[found.reliability["variant"] == name], name),
+            reliability_figure(found.reliability[found.reliability["variant"] == name], name, legend=True),
             f"reliability_{name}",
             f"Reliability diagram of {name}: accuracy of the test images against their largest probability.",
         )
@@ -34,11 +34,13 @@ def calibration_section(material: Material) -> Section | None:
     return Section("calibration", "Calibration", {"panels": panels, "rows": rows})
 
 
-def reliability_figure(reliability: pd.DataFrame, title: str) -> Figure:
+def reliability_figure(reliability: pd.DataFrame, title: str, legend: bool) -> Figure:
     """Draw accuracy against confidence, bin by bin, with its interval, as predicted and temperature-scaled."""
     figure, (axis,) = panels(1, 1, SIZE, MARGINS)
     draw_reliability(axis, reliability)
     axis.set_title(title, fontsize=8.5)
+    if legend:
+        axis.legend(fontsize=7, loc="upper left")
     return figure
 
 
@@ -57,7 +59,6 @@ def draw_reliability(axis: Axes, reliability: pd.DataFrame) -> None:
         )
     axis.set(xlabel="largest probability, mean of a bin", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
     axis.tick_params(labelsize=7.5)
-    axis.legend(fontsize=7, loc="upper left")
 
 
 def _row(name: str, row: pd.Series) -> dict[str, object]:

@@ -115,14 +115,18 @@ def telling_images(right: np.ndarray) -> list[int]:
     right: bool [images, variants]. Pairs of good variants are served first, and images that already
     serve another pair are taken again.
     """
-    pool: dict[int, None] = {}
+    pool: list[int] = []
+    chosen = np.zeros(len(right), bool)
     pairs = sorted(combinations(range(right.shape[1]), 2), key=sum)
     for better, worse in [*pairs, *((second, first) for first, second in pairs)]:
         rows = np.flatnonzero(right[:, better] & ~right[:, worse])
-        missing = MOST_OF_A_PAIR // 2 - sum(int(row) in pool for row in rows)
-        new = [int(row) for row in rows if int(row) not in pool]
-        pool.update(dict.fromkeys(new[: max(missing, 0)]))
-    return list(pool)[:MOST_IN_POOL]
+        missing = MOST_OF_A_PAIR // 2 - int(chosen[rows].sum())
+        new = rows[~chosen[rows]][: max(missing, 0)]
+        chosen[new] = True
+        pool += new.tolist()
+        if len(pool) >= MOST_IN_POOL:
+            break
+    return pool[:MOST_IN_POOL]
 
 
 def _wrong(answers: Answers, row: int, thumbnails: Thumbnails) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.evaluation.figures import LEAST_WRITTEN
-from medtransfer.report.calibration import reliability_figure
+from medtransfer.report.calibration import FORMS, reliability_figure
 from medtransfer.report.images import image_choice
 from medtransfer.report.mask_images import mask_choice
 from medtransfer.report.section import Material, Section, best_of_each_backbone
@@ -49,6 +49,7 @@ def pairs_section(material: Material) -> Section | None:
     content = {
         "names": names,
         "chosen": {"a": 0, "b": names.index(second)},
+        "forms": [(label, colour) for _, label, _, colour in FORMS],
         "details": [_details(material, name, number) for number, name in enumerate(names)],
         "masks": bool(material.script["masks"]),
         "left_out": len(material.names) - len(names),
@@ -90,7 +91,7 @@ def _details(material: Material, name: str, number: int) -> dict[str, Any]:
     figure = None
     if len(reliability):
         description = f"Reliability diagram of {name}"
-        figure = inline_svg(reliability_figure(reliability, ""), f"believed-{number}", description)
+        figure = inline_svg(reliability_figure(reliability, "", legend=False), f"believed-{number}", description)
     return {
         "confusion": confusion_rows(confusion, found.classes) if len(confusion) and not many else [],
         "confusions": frequent_confusions(confusion) if many else [],

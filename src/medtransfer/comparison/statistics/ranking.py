@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +33,16 @@ def class_areas(truth: np.ndarray, scores: np.ndarray, resamples: Resamples) -> 
     thresholds, levels = scores[own][starts], scores[others]
     past, first = (np.searchsorted(levels, thresholds, side) for side in ("left", "right"))
     below = resamples.counter(others, np.append(past, len(others)))
-    ties = None if (first == past).all() else resamples.counter(others, np.append(first, len(others)))
+    tied = np.flatnonzero(first > past)
+    ties = resamples.counter(others[np.isin(levels, thresholds[tied])], np.cumsum((first - past)[tied]))
     found = []
     for block in resamples.blocks:
         at = block[resamples.group[own]]
         if len(starts) < len(own):
             at = np.add.reduceat(at, starts, axis=0, dtype=block.dtype)
-        found.append(_areas(at, below @ block, None if ties is None else ties @ block, resamples.counts.dtype))
+        weights = at.astype(resamples.counts.dtype)
+        pairs = np.einsum("tr,tr->r", weights[tied], (ties @ block).astype(weights.dtype)) / 2
+        found.append(_areas(at, weights, below @ block, pairs))
     return Areas(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
@@ -55,42 +59,45 @@ def macro_areas(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamp
 
 def _by_score(chosen: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """List the chosen images, the lowest score first."""
-    return np.flatnonzero(chosen)[np.argsort(scores[chosen], kind="stable")]
+    return np.flatnonzero(chosen)[np.argsort(scores[chosen])]
 
 
-def _areas(
-    at: np.ndarray, below: np.ndarray, ties: np.ndarray | None, precision: np.dtype
-) -> tuple[np.ndarray, np.ndarray]:
+def _areas(at: np.ndarray, weights: np.ndarray, below: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give both areas from counts of the class at each threshold, and of the others between them, lowest first.
 
-    below: [thresholds + 1, resamples], others by how many thresholds they reach; ties: by how many they exceed.
+    weights: `at` as floats; both [thresholds, resamples]. below: [thresholds + 1, resamples], others by how many
+    thresholds they reach. pairs: [resamples], what ties add to the pairs in which the class scores above another.
     """
-    at = at.astype(precision)
-    lower = _summed_up(below.astype(precision))
+    lower = _summed_up(below)
     others = lower[-1].copy()
     lower = lower[:-1]
-    pairs = np.einsum("tr,tr->r", at, lower)
-    if ties is not None:
-        pairs = (pairs + np.einsum("tr,tr->r", at, _summed_up(ties.astype(precision))[:-1])) / 2
+    pairs = pairs + np.einsum("tr,tr->r", weights, lower.astype(weights.dtype))
     above = _summed_up(at[::-1])[::-1]
     positives = above[0].astype(np.float64)
     reached = np.subtract(others, lower, out=lower)
     reached += above
-    np.maximum(reached, 1, out=reached)
-    above /= reached
+    precision = np.divide(above, np.maximum(reached, 1, out=reached), dtype=weights.dtype)
     with np.errstate(invalid="ignore", divide="ignore"):
         roc = pairs / (positives * others)
-        average = np.where(others > 0, np.einsum("tr,tr->r", at, above) / positives, np.nan)
+        average = np.where(others > 0, np.einsum("tr,tr->r", weights, precision) / positives, np.nan)
     return roc, average
 
 
 def _summed_up(counts: np.ndarray) -> np.ndarray:
-    """Sum rows up to each row; row by row is six times as fast as `np.cumsum` down columns."""
-    found = np.empty(counts.shape, counts.dtype)
-    found[0] = counts[0]
-    for row in range(1, len(counts)):
-        np.add(found[row - 1], counts[row], out=found[row])
-    return found
+    """Sum rows up to each row: within parts, then over parts.
+
+    `np.cumsum` down columns takes five times as long, and a step for each row makes threads wait for each other.
+    """
+    rows, columns = counts.shape
+    width = max(math.isqrt(rows), 1)
+    found = np.zeros((-(-rows // width) * width, columns), counts.dtype)
+    found[:rows] = counts
+    parts = found.reshape(-1, width, columns)
+    for row in range(1, width):
+        parts[:, row] += parts[:, row - 1]
+    for part in range(1, len(parts)):
+        parts[part] += parts[part - 1, -1]
+    return found[:rows]
 
 
 def _mean(areas: list[np.ndarray]) -> np.ndarray:
