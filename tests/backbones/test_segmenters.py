@@ -97,6 +97,19 @@ def test_every_encoder_takes_its_classification_models_weights_and_gives_a_class
         assert decoder.eval()(encoder.eval()(torch.zeros(1, 3, 64, 64))).shape == (1, 3, 64, 64)
 
 
+def test_the_base_is_the_width_of_the_decoder_alone() -> None:
+    import segmentation_models_pytorch as smp
+
+    plain_encoder, plain_decoder = build_segmenter("resnet18", Backbone(weights="none"), 1, 0.0)
+    encoder, decoder = build_segmenter(
+        "resnet18", Backbone.model_validate({"weights": "none", "unet": {"base": 4}}), 1, 0.0
+    )
+    assert parameters(plain_encoder, plain_decoder) == parameters(smp.Unet("resnet18", encoder_weights=None))
+    assert parameters(encoder) == parameters(plain_encoder)
+    channels = [module.out_channels for module in decoder.modules() if isinstance(module, nn.Conv2d)]
+    assert channels == [64, 64, 32, 32, 16, 16, 8, 8, 4, 4, 1]
+
+
 def test_weights_of_another_model_do_not_fit() -> None:
     encoder, _ = build_segmenter("resnet18", Backbone(weights="none"), 2, 0.0)
     with pytest.raises(UserError, match=r"^file: does not fit the encoder: it misses layer"):
@@ -111,7 +124,7 @@ def test_weights_of_another_model_do_not_fit() -> None:
         ("unet", {"weights": "simulated"}, 64, "weights: simulated, but unet starts from random weights; use none"),
         ("unet", {"weights": "none"}, 72, "unet of depth 4 needs a multiple of 16 pixels, but data.image_size is 72"),
         ("resnet18", {"weights": "IMAGENET"}, 64, "weights: no weights 'IMAGENET' for resnet18"),
-        ("resnet18", {"weights": "none", "unet": {"base": 8}}, 64, "unet: base, depth and batch_norm belong to the"),
+        ("resnet18", {"weights": "none", "unet": {"depth": 3}}, 64, "unet: depth and batch_norm belong to the model"),
         ("resnet18", {"weights": "none"}, 16, "resnet18 needs images of at least 32 pixels, but data.image_size is 16"),
     ],
 )
@@ -123,3 +136,4 @@ def test_what_cannot_be_built_is_told(name: str, spec: dict[str, Any], size: int
 def test_what_can_be_built_has_no_problems() -> None:
     assert segmenter_problems("unet", Backbone.model_validate({"weights": "none", "unet": {"depth": 3}}), 72) == []
     assert segmenter_problems("mine", Backbone(weights="IMAGENET1K_V1", model="vgg16"), 64) == []
+    assert segmenter_problems("resnet18", Backbone.model_validate({"weights": "none", "unet": {"base": 8}}), 64) == []

@@ -9,11 +9,14 @@ from medtransfer.backbones.bare import SPECIAL_WEIGHTS, is_path, weights_enum
 from medtransfer.backbones.torchvision_models import models
 from medtransfer.backbones.unet import Contracting, Expanding
 from medtransfer.errors import UserError
-from medtransfer.study import Backbone, near
+from medtransfer.study import Backbone, UNet, near
 
 PLAIN = "unet"
 LEAST_SIZE = 32
 """The deepest feature map of an encoder then has one pixel."""
+
+DECODER_BLOCKS = 5
+"""A block for each time that an encoder halves its maps."""
 
 
 def segmenter_names() -> list[str]:
@@ -37,7 +40,8 @@ def build_segmenter(model: str, spec: Backbone, outputs: int, dropout: float) ->
         return encoder, Expanding(shape.base, shape.depth, shape.batch_norm, dropout, outputs)
     import segmentation_models_pytorch as smp
 
-    built = smp.Unet(model, encoder_weights=None, classes=outputs)
+    widths = [spec.unet.base * 2**level for level in range(DECODER_BLOCKS)][::-1]
+    built = smp.Unet(model, encoder_weights=None, decoder_channels=widths, classes=outputs)
     return built.encoder, nn.Sequential(built.decoder, nn.Dropout2d(dropout), built.segmentation_head)
 
 
@@ -58,8 +62,8 @@ def segmenter_problems(name: str, spec: Backbone, image_size: int) -> list[str]:
     if model == PLAIN:
         return _plain_problems(spec, image_size)
     problems = []
-    if "unet" in spec.model_fields_set:
-        problems.append(f"unet: base, depth and batch_norm belong to the model unet, not to {model}")
+    if spec.unet != UNet(base=spec.unet.base):
+        problems.append(f"unet: depth and batch_norm belong to the model unet, not to {model}; base is for both")
     if spec.weights not in SPECIAL_WEIGHTS and not is_path(spec.weights):
         try:
             weights_enum(model, spec.weights)

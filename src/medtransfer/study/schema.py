@@ -74,7 +74,10 @@ class Pretraining(Section):
 
 
 class UNet(Section):
-    """The plain U-Net: channels at full resolution, how often it halves, and whether it normalises its batches."""
+    """Channels at full resolution, twice as many at each halving; of the plain U-Net also its halvings and batch norm.
+
+    Of a U-Net on a classification model the base is that of its decoder.
+    """
 
     base: Count = 16
     depth: Annotated[int, Field(ge=1, le=6)] = 4

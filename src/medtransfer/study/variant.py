@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from medtransfer.study.schema import Backbone, Policy
+from medtransfer.study.schema import Backbone, Policy, UNet
 from medtransfer.study.strategy import Strategy
 
 
@@ -30,7 +30,7 @@ class Variant:
     def resolved(self) -> dict[str, Any]:
         """Everything that decides what the variant trains, as plain values: for cards, tracking and keys."""
         without = {"pretraining"} if self.backbone.weights != "simulated" else set()
-        without |= {"unet"} if self.model != "unet" else set()
+        without |= {"unet"} if self.model != "unet" and self.backbone.unet == UNet() else set()
         return {
             "model": self.model,
             "backbone": self.backbone.model_dump(mode="json", exclude=without),
