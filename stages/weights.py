@@ -16,7 +16,6 @@ def main(name: str) -> None:
     params = load_study().params
     spec = params.backbones[name]
     model = spec.model or name
-    notes: dict[str, float] = {}
     with atomic_folder(Path("weights") / name) as folder:
         if spec.weights == "none":
             card = without_weights(model)
@@ -25,13 +24,12 @@ def main(name: str) -> None:
             from medtransfer.training.pretraining import pretrain
 
             compute = choose_compute(params.training)
-            network, card, area = pretrain(model, spec.pretraining, params.study.seed, compute)
+            network, card = pretrain(model, spec.pretraining, params.study.seed, compute)
             save_state(network.state_dict(), folder / "weights.safetensors")
-            notes = {"held_out_roc_auc": area}
         else:
             state, card = obtain_weights(name, spec, params.weights_mirror)
             save_state(state, folder / "weights.safetensors")
-        write_json(folder / "card.json", card.model_dump(mode="json") | notes)
+        write_json(folder / "card.json", card.model_dump(mode="json"))
 
 
 if __name__ == "__main__":

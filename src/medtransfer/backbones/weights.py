@@ -30,7 +30,11 @@ State = dict[str, torch.Tensor]
 
 
 class WeightsCard(BaseModel):
-    """Where weights came from and what input they expect. sha256: of the file as it was found."""
+    """Where weights came from and what input they expect.
+
+    sha256: of the file as it was found. held_out_roc_auc: how well a model that was pretrained on simulated images
+    answers the questions about others; .5 is chance.
+    """
 
     model: str
     source: str
@@ -39,6 +43,7 @@ class WeightsCard(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     transform_input: bool = False
+    held_out_roc_auc: float | None = None
 
 
 def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State, WeightsCard]:

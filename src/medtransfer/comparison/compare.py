@@ -14,7 +14,7 @@ from medtransfer.comparison.calibration import calibration_tables
 from medtransfer.comparison.classes import confusion_table, curve_table, image_table, per_class_table
 from medtransfer.comparison.cost import cost_table
 from medtransfer.comparison.effects import factor_effects
-from medtransfer.comparison.inputs import Inputs, read_folds, read_inputs
+from medtransfer.comparison.inputs import Inputs, pretraining_warnings, read_folds, read_inputs
 from medtransfer.comparison.learning import learning_table
 from medtransfer.comparison.maps import maps_table
 from medtransfer.comparison.masks import mask_table
@@ -96,7 +96,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         metrics=metrics,
         classes=test.classes,
         test={"images": len(test.images), "groups": test.groups, "resamples": settings.resamples},
-        warnings=(*inputs.about["warnings"], *test.warnings),
+        warnings=(*inputs.about["warnings"], *pretraining_warnings(study, inputs.cards), *test.warnings),
         verdict=verdict_of(table, settings.metric),
         table=table,
         pairs=pairs,

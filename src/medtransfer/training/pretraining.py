@@ -26,13 +26,13 @@ STATISTICS = 1024
 """Images that the batch normalisation's statistics are taken from."""
 
 
-def pretrain(model: str, spec: Pretraining, seed: int, compute: Compute) -> tuple[nn.Module, WeightsCard, float]:
+def pretrain(model: str, spec: Pretraining, seed: int, compute: Compute) -> tuple[nn.Module, WeightsCard]:
     """Train a model to answer questions about the simulator's own parameters from its images.
 
     Which kind of tissue lies in the brain, whether there is a midline, how wide the ventricles are: binary
     cross-entropy over the questions, Adam, one-cycle learning rate, random left-right flips; at the end the
-    batch normalisation's statistics are taken anew. Returns the model, its card, and the mean ROC-AUC over the
-    questions on a held-out tenth.
+    batch normalisation's statistics are taken anew. Returns the model and its card, which has the mean ROC-AUC over
+    the questions on a held-out tenth.
     """
     images, answers, _ = pretraining_set(spec.images, spec.size, seed)
     packed = images[..., None]
@@ -49,7 +49,6 @@ def pretrain(model: str, spec: Pretraining, seed: int, compute: Compute) -> tupl
             bar.update()
     batches = (to_channels_first(packed[rows]) for rows in np.array_split(learn[:STATISTICS], STATISTICS // 64))
     update_bn(batches, whole, compute.device)
-    area = _held_out_area(whole, packed[check], answers[check], compute)
     card = WeightsCard(
         model=model,
         source="simulated",
@@ -57,8 +56,9 @@ def pretrain(model: str, spec: Pretraining, seed: int, compute: Compute) -> tupl
         sha256=None,
         mean=mean,
         std=std,
+        held_out_roc_auc=_held_out_area(whole, packed[check], answers[check], compute),
     )
-    return network.cpu(), card, area
+    return network.cpu(), card
 
 
 def _fit(
