@@ -144,6 +144,7 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "fetal_head_grouped": _fetal_head,
     "chest_xray": _chest_xray,
     "chest_xray_backbones": _chest_xray,
+    "chest_xray_features": _chest_xray,
     "stroke_mri": _two_folders,
     "fetal_planes": _fetal_planes,
     "xray_segmentation": _xray_segmentation,
