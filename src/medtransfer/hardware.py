@@ -17,15 +17,15 @@ def cpu_count() -> int:
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep what large arrays leave behind for the next ones; False where it can't be told.
+    """Have the C library keep what arrays of some megabytes leave behind; False where it can't be told.
 
     glibc gives such memory back to the system at once, and the system hands out every page of the next array anew, and
-    empty: a third of the time of what makes many arrays of some megabytes. The most memory that a process has in use
-    stays the same; it has it for longer. Numbers of the two settings: malloc.h of glibc.
+    empty: a third of the time of what makes many of them. Kept are up to 256 MB at the end of the heap; arrays of 32 MB
+    and more, the largest that glibc itself ever keeps, go back as before. Numbers of the settings: malloc.h of glibc.
     """
-    trim_threshold, mmap_threshold, at_most = -1, -3, 2**30
+    trim_threshold, mmap_threshold = -1, -3
     change = getattr(ctypes.CDLL(None), "mallopt", None)
-    return change is not None and all([change(mmap_threshold, at_most), change(trim_threshold, at_most)])
+    return change is not None and all([change(mmap_threshold, 32 * 2**20), change(trim_threshold, 256 * 2**20)])
 
 
 def peak_memory_mb() -> float:
