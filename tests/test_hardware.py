@@ -10,6 +10,25 @@ import pytest
 
 from medtransfer.hardware import peak_memory_mb
 
+FAULTS = """
+import resource
+import numpy as np
+from medtransfer.hardware import keep_freed_memory
+
+def faults():
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        pair = np.ones(1_000_000), np.ones(2_000_000)
+        del pair
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start
+
+before = faults()
+told = keep_freed_memory()
+faults()
+print(told, before, faults())
+"""
+"""Counts the pages that the system hands out for arrays of 8 and 16 MB, before and after."""
+
 
 def test_memory_that_was_given_back_counts() -> None:
     block = np.ones(40_000_000)
@@ -30,24 +49,3 @@ def test_arrays_take_the_memory_that_others_left() -> None:
     if told == "False":
         pytest.skip("the C library is not glibc")
     assert int(after) < int(before) / 10
-
-
-FAULTS = """
-import resource
-import numpy as np
-import pytest
-from medtransfer.hardware import keep_freed_memory
-
-def faults():
-    start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(50):
-        pair = np.ones(1_000_000), np.ones(2_000_000)
-        del pair
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start
-
-before = faults()
-told = keep_freed_memory()
-faults()
-print(told, before, faults())
-"""
-"""Counts the pages that the system hands out for arrays of 8 and 16 MB, before and after."""

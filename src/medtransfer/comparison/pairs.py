@@ -46,7 +46,7 @@ def all_pairs(
     names = list(combinations(scores, 2))
     none = np.full(len(names), np.nan)
     with ThreadPoolExecutor(cpu_count()) as pool:
-        exact = np.array(list(pool.map(lambda pair: _exact(scores[pair[0]], scores[pair[1]]), names)))
+        exact = np.array(list(pool.map(_exact, combinations(scores.values(), 2))))
     tables = []
     for metric in metrics:
         found = _differences(scores, metric, test, confidence)
@@ -91,7 +91,8 @@ def _differences(scores: dict[str, Scores], metric: str, test: TestSet, confiden
     return Differences(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
 
 
-def _exact(a: Scores, b: Scores) -> float:
+def _exact(pair: tuple[Scores, Scores]) -> float:
+    a, b = pair
     if a.right is None or b.right is None:
         return float("nan")
     return sign_flip_test(a.right - b.right)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medtransfer.evaluation.figures import LEARNING, draw_learning_curves
-from medtransfer.plotting import panels, save_png, shortened
+from medtransfer.plotting import panels, shortened
 from medtransfer.report.section import Material, Section
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import counted
@@ -47,7 +47,7 @@ def learning_section(material: Material) -> Section | None:
     shown = dict(list(trained.items())[:MOST_PANELS])
     quantity = DICE if DICE.column in next(iter(shown.values())) else LOSS
     top = quantity.top or _top(list(shown.values()), quantity)
-    save_png(learning_figure(shown, quantity, top), material.figures / "learning.png", dpi=150)
+    material.save(learning_figure(shown, quantity, top), "learning")
     panels = [
         inline_svg(learning_figure({name: history}, quantity, top), f"learning-{number}", f"Learning curves of {name}")
         for number, (name, history) in enumerate(shown.items())

@@ -59,9 +59,13 @@ class Material:
         return self.found.study.variant(variant).backbone_name
 
     def show(self, figure: Figure, name: str, description: str, folder: Path | None = None) -> Markup:
-        """Write a figure as `NAME.png` for papers, to `plots/figures` unless told otherwise; give it for the page."""
-        save_png(figure, (folder or self.figures) / f"{name}.png", dpi=150)
+        """Write a figure as `save` does; give it for the page."""
+        self.save(figure, name, folder)
         return inline_svg(figure, name, description)
+
+    def save(self, figure: Figure, name: str, folder: Path | None = None) -> None:
+        """Write a figure as `NAME.png` for papers, to `plots/figures` unless told otherwise."""
+        save_png(figure, (folder or self.figures) / f"{name}.png", dpi=150)
 
 
 def best_of_each_backbone(material: Material, most: int = 8) -> list[str]:

@@ -52,6 +52,19 @@ def test_the_sample_itself_is_exact(
     assert found.precision_recall[0] == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
 
 
+def test_counts_beyond_sixteen_bits_are_right() -> None:
+    rng = np.random.default_rng(0)
+    truth, scores = rng.random(70_000) < 0.5, rng.integers(0, 1000, 70_000)
+    resamples = draw(rng.integers(0, 30, 70_000), 2, rng)
+    found = class_areas(truth, scores + 200 * truth, resamples)
+    for number, drawn in enumerate(resamples.counts):
+        weights = drawn[resamples.group]
+        expected = roc_auc_score(truth, scores + 200 * truth, sample_weight=weights)
+        assert found.roc[number] == pytest.approx(expected, abs=1e-5)
+        expected = average_precision_score(truth, scores + 200 * truth, sample_weight=weights)
+        assert found.precision_recall[number] == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_tie_counts_half() -> None:
     truth = np.array([True, False, False])
     assert class_areas(truth, np.array([0.5, 0.5, 0.1]), the_sample(np.arange(3))).roc[0] == 0.75
