@@ -11,7 +11,7 @@ from medtransfer.backbones.bare import BASELINES, backbone_problems, build_bare,
 from medtransfer.backbones.baselines import PlainCNN
 from medtransfer.backbones.network import Network, Normalise, count_multiply_adds
 from medtransfer.backbones.torchvision_models import models
-from medtransfer.study import Backbone
+from medtransfer.study import Backbone, Pretraining
 
 LARGE = ("vit_h", "vit_l", "regnet_y_128gf", "regnet_y_32gf", "regnet_x_32gf", "convnext_large", "efficientnet_v2_l",
          "efficientnet_b7", "wide_resnet101", "maxvit")  # fmt: skip
@@ -132,6 +132,7 @@ def test_the_baselines_are_a_small_network_and_one_with_a_layer_more() -> None:
         ("cnn_small", Backbone(weights="IMAGENET1K_V1"), 64, "use none"),
         ("inception_v3", Backbone(weights="none"), 64, "at least 75 pixels"),
         ("vit_b_16", Backbone(weights="none"), 100, "multiple of 16"),
+        ("alexnet", Backbone(weights="simulated", pretraining=Pretraining(size=32)), 64, "but pretraining.size is 32"),
     ],
 )
 def test_impossible_backbones_are_told_in_one_line(name: str, spec: Backbone, size: int, expected: str) -> None:

@@ -127,6 +127,18 @@ def test_keys_that_do_not_fit_are_named(tmp_path: Path, state: dict[str, torch.T
         load_weights(model, state | {"features.0.weight": torch.zeros(1)}, "here")
 
 
+@pytest.mark.parametrize("model", ["densenet121", "mnasnet0_5"])
+def test_files_without_counters_or_versions_load_as_torch_loads_them(model: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source = build_bare(model, 64).state_dict()
+    old = {name: tensor for name, tensor in source.items() if not name.endswith("num_batches_tracked")}
+    save_file(old, tmp_path / "old.safetensors")
+    state, _ = obtain_weights(model, Backbone(weights=str(tmp_path / "old.safetensors")), None)
+    target = build_bare(model, 64)
+    load_weights(target, state, "here")
+    assert_equal(source, target.state_dict())
+
+
 def test_the_last_layer_may_be_missing_or_of_other_classes(state: dict[str, torch.Tensor]) -> None:
     for classifier in ({}, {"classifier.1.weight": torch.zeros(7, 512, 1, 1), "classifier.1.bias": torch.zeros(7)}):
         rest = {name: tensor for name, tensor in state.items() if not name.startswith("classifier")}

@@ -17,7 +17,7 @@ Picture = tuple[Path, int, int, str]
 
 PIXELS = 80
 """Inception takes no smaller ones."""
-PRETRAINING = "{images: 64, size: 32, epochs: 1}"
+PRETRAINING = f"{{images: 64, size: {PIXELS}, epochs: 1}}"
 
 
 def pictures(folder: Path) -> list[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from medtransfer.evaluation.evaluate import predict_variant
 from medtransfer.files import sha256_of_folder
 from medtransfer.training.inputs import Inputs, job_key
 from medtransfer.training.loop import Epoch
-from medtransfer.training.model_files import read_card
+from medtransfer.training.model_files import load_run, read_card
 from medtransfer.training.runs import few_shots
 from medtransfer.training.variant import train_variant
 
@@ -92,6 +93,17 @@ def _heard_so_far(folder: Path) -> int:
 def _note(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "heard").write_text(str(_heard_so_far(folder) + 1))
+
+
+def test_a_model_that_refuses_tensors_without_their_version_trains_and_goes_on(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    inputs = replace(tiny_inputs(prepared, train="all", patience=1, epochs=3, init="pretrained"), seeds=[0])
+    inputs = pretrained(inputs, tmp_path / "weights", "mnasnet0_5")
+    with pytest.raises(KilledError):
+        train(inputs, tmp_path, kill_at=2)
+    train(inputs, tmp_path)
+    load_run(tmp_path / "model", 0, 0)
 
 
 def test_checkpoints_are_deleted_at_the_end(prepared: Prepared, tmp_path: Path) -> None:

@@ -71,10 +71,15 @@ def backbone_problems(name: str, spec: Backbone, image_size: int) -> list[str]:
             weights_enum(model, spec.weights)
         except UserError as error:
             problems += [f"weights: {problem}" for problem in error.problems]
-    return problems + _size_problems(model, image_size)
+    return problems + _size_problems(model, image_size, "data.image_size") + pretraining_problems(model, spec)
 
 
-def _size_problems(model: str, image_size: int) -> list[str]:
+def pretraining_problems(model: str, spec: Backbone) -> list[str]:
+    """List what makes a pretraining on simulated images impossible; empty where there is none."""
+    return _size_problems(model, spec.pretraining.size, "pretraining.size") if spec.weights == "simulated" else []
+
+
+def _size_problems(model: str, size: int, key: str) -> list[str]:
     if model in BASELINES:
         least, multiple = LEAST_SIZE, 1
     elif model.startswith("vit_"):
@@ -83,8 +88,8 @@ def _size_problems(model: str, image_size: int) -> list[str]:
         least = multiple = 224
     else:
         least, multiple = max(models.get_model_weights(model).DEFAULT.meta["min_size"]), 1
-    if image_size < least:
-        return [f"{model} needs images of at least {least} pixels, but data.image_size is {image_size}"]
-    if image_size % multiple:
-        return [f"{model} needs a multiple of {multiple} pixels, but data.image_size is {image_size}"]
+    if size < least:
+        return [f"{model} needs images of at least {least} pixels, but {key} is {size}"]
+    if size % multiple:
+        return [f"{model} needs a multiple of {multiple} pixels, but {key} is {size}"]
     return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from medtransfer.backbones.bare import SPECIAL_WEIGHTS, is_path, weights_enum
+from medtransfer.backbones.bare import SPECIAL_WEIGHTS, is_path, pretraining_problems, weights_enum
 from medtransfer.backbones.torchvision_models import models
 from medtransfer.backbones.unet import Contracting, Expanding
 from medtransfer.errors import UserError
@@ -71,7 +71,7 @@ def segmenter_problems(name: str, spec: Backbone, image_size: int) -> list[str]:
             problems += [f"weights: {problem}" for problem in error.problems]
     if image_size < LEAST_SIZE:
         problems.append(f"{model} needs images of at least {LEAST_SIZE} pixels, but data.image_size is {image_size}")
-    return problems
+    return problems + pretraining_problems(model, spec)
 
 
 def _plain_problems(spec: Backbone, image_size: int) -> list[str]:

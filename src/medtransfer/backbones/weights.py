@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from medtransfer.backbones.bare import build_bare, is_path, weights_enum
+from medtransfer.backbones.tensors import load_tensors, with_counters
 from medtransfer.errors import UserError
 from medtransfer.files import sha256_of_file
 from medtransfer.progress import progress
@@ -63,7 +64,8 @@ def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State
         path, source, reference = _torchvision_file(name, enum.url, mirror), "torchvision", str(enum)
         transforms = enum.transforms()
         mean, std = tuple(transforms.mean), tuple(transforms.std)
-    state = read_state(path)
+    bare = build_bare(model, 224 if model.startswith(("vit_", "maxvit_")) else 299)
+    state = with_counters(read_state(path), bare)
     card = WeightsCard(
         model=model,
         source=source,
@@ -73,7 +75,7 @@ def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State
         std=std,
         transform_input=model in TRANSFORM_INPUT,
     )
-    load_weights(build_bare(model, 224 if model.startswith(("vit_", "maxvit_")) else 299), state, str(path))
+    load_weights(bare, state, str(path))
     return state, card
 
 
@@ -135,7 +137,7 @@ def load_weights(model: nn.Module, state: State, where: str) -> None:
         if keys:
             shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
             raise UserError(f"{where}: does not fit {type(model).__name__}: it {what} {shown}")
-    model.load_state_dict(fitting, strict=False)
+    load_tensors(model, fitting, strict=False)
 
 
 def _last_layer(model: nn.Module) -> set[str]:

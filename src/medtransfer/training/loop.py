@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from medtransfer.backbones.network import Network
+from medtransfer.backbones.tensors import load_tensors
 from medtransfer.compute import Compute
 from medtransfer.embeddings.embedder import Embedder
 from medtransfer.seeding import Key, seed_from
@@ -114,7 +115,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         started = job.clock()
         number = len(epochs)
         if goes_on(losses, strategy):
-            job.network.load_state_dict(best, strict=False)
+            load_tensors(job.network, best, strict=False)
             optimizer = build_optimizer(job.network, strategy)
         factor = rate_factor(strategy.schedule, number, strategy.epochs, losses)
         set_rate(optimizer, factor)
@@ -128,7 +129,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     kept = len(epochs) - 1
     if strategy.patience is not None:
         kept = best_epoch(losses)
-        job.network.load_state_dict(best, strict=False)
+        load_tensors(job.network, best, strict=False)
     job.network.eval()
     return Fit(epochs, kept, seconds)
 
@@ -198,6 +199,6 @@ def _restore(
     state = checkpoint.load()
     if state is None:
         return [], {}, 0.0
-    job.network.load_state_dict(state["network"], strict=False)
+    load_tensors(job.network, state["network"], strict=False)
     optimizer.load_state_dict(state["optimizer"])
     return [Epoch(**record) for record in state["epochs"]], state["best"], state["seconds"]

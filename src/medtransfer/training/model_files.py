@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from medtransfer.backbones.network import Network, Normalise
+from medtransfer.backbones.tensors import load_tensors
 from medtransfer.backbones.weights import WeightsCard, save_state
 from medtransfer.study import Variant
 from medtransfer.training.assemble import Weights
@@ -66,9 +67,7 @@ def load_run(folder: Path, fold: int, seed: int) -> Network:
     if weights.card.transform_input and strategy.init == "pretrained":
         network.body.transform_input = True  # type: ignore[assignment]
     own = network.state_dict()
-    network.load_state_dict(
-        {name: tensor for name, tensor in _as_body(weights.state or {}).items() if name in own} | run
-    )
+    load_tensors(network, {name: tensor for name, tensor in _as_body(weights.state or {}).items() if name in own} | run)
     return network.eval()
 
 
