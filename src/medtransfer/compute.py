@@ -54,6 +54,7 @@ def choose_compute(training: Training) -> Compute:
     if not is_available(name):
         raise UserError(f"training.device: {name} is not available to torch on this machine; use auto or cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a help for debugging
     torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` imports the compiler: a second
     torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
     device = torch.device(name)

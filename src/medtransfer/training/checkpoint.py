@@ -1,8 +1,11 @@
-"""Where a run stands after its last whole epoch, so that a killed run goes on from there."""
+"""Where a run stands after a whole epoch, so that a killed run goes on from there."""
 
 from __future__ import annotations
 
+import math
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,16 @@ import torch
 
 from medtransfer.files import atomic_file
 
+SECONDS = 1.0
+"""How often a state is stored at most: an epoch on kept activations is shorter, and storing it would take as long."""
+
 
 class Checkpoint:
     """The stored state of one run; saving replaces it whole, so that a kill leaves the one before."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / f"{name}.pt"
+        self._saved = -math.inf
 
     def load(self) -> dict[str, Any] | None:
         """Give the last state, or None where the run has none."""
@@ -24,10 +31,13 @@ class Checkpoint:
         loaded: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=True)
         return loaded
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the stored state; tensors and plain values only."""
+    def save(self, state: Callable[[], dict[str, Any]], last: bool) -> None:
+        """Replace the stored state, tensors and plain values only, where a second has passed or it is the `last`."""
+        if not last and time.monotonic() - self._saved < SECONDS:
+            return
         with atomic_file(self._path) as temporary:
-            torch.save(state, temporary)
+            torch.save(state(), temporary)
+        self._saved = time.monotonic()
 
 
 def delete_checkpoints(folder: Path) -> None:

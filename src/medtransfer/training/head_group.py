@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from medtransfer.embeddings.embedder import Embedder
-from medtransfer.seeding import seed_from
+from medtransfer.seeding import Key, seed_from
 from medtransfer.training.examples import Examples, shuffled_batches
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.losses import soft_label_losses
@@ -42,13 +42,14 @@ class Run:
 
 
 class HeadGroup:
-    """The runs that still train, those with the most training rows in front.
+    """The runs that still train, those with the most training rows in front, those of one fold and seed side by side.
 
     Where some have no batch left in a step of an epoch, the others are then the first ones: a slice of every stack.
+    Runs of one fold and seed, which differ in their rates alone, see the same batches.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self.runs = sorted(runs, key=lambda run: (-len(run.job.train), run.job.validation.rows.tobytes()))
+        self.runs = sorted(runs, key=lambda run: (-len(run.job.train), run.job.validation.rows.tobytes(), run.job.key))
         jobs = [run.job for run in self.runs]
         self._strategy, self._compute = jobs[0].strategy, jobs[0].compute
         self._embedder = _embedder(jobs[0])
@@ -91,26 +92,35 @@ class HeadGroup:
         """Take all steps of an epoch; give each run's mean loss and score [2, runs]."""
         self._train.start(number)
         jobs = [run.job for run in self.runs]
-        places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs]
-        orders = [list(shuffled_batches(len(job.train), self._strategy.batch_size, number, job.key)) for job in jobs]
+        shared = _shared([job.key for job in jobs])
+        places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs[::shared]]
+        size = self._strategy.batch_size
+        orders = [list(shuffled_batches(len(job.train), size, number, job.key)) for job in jobs[::shared]]
         seeds = [seed_from("epoch", *job.key, number) for job in jobs]
         generators = [torch.Generator(self._compute.device).manual_seed(seed) for seed in seeds]
         totals = torch.zeros(2, len(jobs), dtype=torch.float64)
         for step in range(len(orders[0])):
             batches = [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
-            totals[:, : len(batches)] += self._step(number, batches, generators, rates)
+            totals[:, : shared * len(batches)] += self._step(number, batches, shared, generators, rates)
         return totals / torch.tensor([len(job.train) for job in jobs])
 
     def _step(
-        self, number: int, batches: list[np.ndarray], generators: list[torch.Generator], rates: torch.Tensor
+        self,
+        number: int,
+        batches: list[np.ndarray],
+        shared: int,
+        generators: list[torch.Generator],
+        rates: torch.Tensor,
     ) -> torch.Tensor:
-        """Move the heads of the first runs, a batch each; give the sums of their losses and scores [2, runs]."""
-        runs, counts = slice(len(batches)), torch.tensor([len(batch) for batch in batches])
-        rows = int(counts.max())
+        """Move the heads of the first runs, of which `shared` in a row see a batch; give the sums of their losses and
+        scores [2, runs]."""
+        counts = torch.tensor([len(batch) for batch in batches]).repeat_interleave(shared)
+        runs, rows = slice(len(counts)), int(counts.max())
         padded = np.stack([np.resize(batch, rows) for batch in batches])
         real = (torch.arange(rows) < counts[:, None]).to(self._compute.device)
         features, labels = self._batch(self._train, padded.ravel(), number)
         features, labels = (values.view(len(batches), rows, -1) for values in (features, labels))
+        labels = labels.repeat_interleave(shared, dim=0)
         leaves = {name: value.detach().requires_grad_() for name, value in self.heads.parameters(runs).items()}
         draws = list(zip(generators[runs], counts.tolist(), strict=True))
         with self._compute.autocast():
@@ -131,7 +141,7 @@ class HeadGroup:
             for start in range(0, len(examples), VALIDATION_BATCH):
                 positions = np.arange(start, min(start + VALIDATION_BATCH, len(examples)))
                 batch = self._batch(examples, positions, 0)
-                features, labels = (values.expand(len(members), *values.shape) for values in batch)
+                features, labels = batch[0][None], batch[1].expand(len(members), *batch[1].shape)
                 with self._compute.autocast():
                     logits = self.heads.logits(features, self.heads.parameters(runs), runs)
                 values = torch.stack([self._losses(logits, labels, runs), _right(logits, labels)])
@@ -146,6 +156,12 @@ class HeadGroup:
         """Give each image's loss [runs, n]."""
         weight = None if self._weights is None else self._weights[runs]
         return soft_label_losses(self._strategy.loss, logits, labels, weight)
+
+
+def _shared(keys: Sequence[tuple[Key, ...]]) -> int:
+    """Count the runs in a row that have one key, where that number is the same all along; else 1."""
+    found = {len(list(alike)) for _, alike in itertools.groupby(keys)}
+    return found.pop() if len(found) == 1 else 1
 
 
 def _right(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from medtransfer.training.checkpoint import Checkpoint
@@ -12,7 +12,6 @@ from medtransfer.training.loop import Epoch, Fit, Job
 from medtransfer.training.stacked_heads import is_stackable, looks_at_the_batch
 from medtransfer.training.stopping import best_epoch
 
-CHECKPOINT_SECONDS = 1.0
 MOST_PARAMETERS = 50_000_000
 """Heads with more of them in all are trained one by one: each step computes long enough, and memory is short."""
 
@@ -41,8 +40,7 @@ def fit_heads(jobs: Sequence[Job], checkpoint: Checkpoint, report: Callable[[Job
     """Train the heads of a group, each as `fit` would train it alone; give what happened to each.
 
     Their strategies may differ in the learning rate alone. Order and dropout come from each job's own key, and a
-    job that stops early leaves the others as they are. Goes on from `checkpoint`; that is written once a
-    second, since epochs are shorter, and at the end.
+    job that stops early leaves the others as they are. Goes on from `checkpoint`.
     """
     runs = [Run(job) for job in jobs]
     group = HeadGroup(runs)
@@ -52,14 +50,11 @@ def fit_heads(jobs: Sequence[Job], checkpoint: Checkpoint, report: Callable[[Job
         for run in runs:
             if number < len(run.epochs):
                 report(run.job, run.epochs[number])
-    saved = -CHECKPOINT_SECONDS
     while group.runs:
         started, trained = clock(), group.runs
         group.epoch()
         seconds += clock() - started
-        if not group.runs or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            checkpoint.save(_state(group, runs, seconds))
-            saved = time.monotonic()
+        checkpoint.save(partial(_state, group, runs, seconds), last=not group.runs)
         for run in runs:
             if run in trained:
                 report(run.job, run.epochs[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -124,7 +125,8 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         if strategy.patience is not None and best_epoch([*losses, epochs[-1].validation_loss]) == number:
             best = trained_state(job.network)
         seconds += job.clock() - started
-        checkpoint.save(_state(job, optimizer, epochs, best, seconds))
+        ends = is_finished([*losses, epochs[-1].validation_loss], strategy)
+        checkpoint.save(partial(_state, job, optimizer, epochs, best, seconds), last=ends)
         report(epochs[-1])
     kept = len(epochs) - 1
     if strategy.patience is not None:

@@ -60,21 +60,23 @@ class StackedHeads:
         runs: slice,
         training: Sequence[tuple[torch.Generator, int]] | None = None,
     ) -> torch.Tensor:
-        """Map features [m, n, width], those of the m `runs`, to logits [m, n, classes].
+        """Map features [s, n, width] to the logits of the m `runs`, [m, n, classes]; m / s runs in a row share theirs.
 
         parameters: those to use, each [m, ...]. training: for each run the generator that its dropout is drawn
         from and how many of its n rows are real, the others being padding; None for eval mode.
         """
-        values = features
+        values, count = features, len(next(iter(parameters.values())))
         for number, layer in enumerate(self._layers):
             if isinstance(layer, nn.Linear):
-                weight = parameters[f"{number}.weight"].transpose(1, 2)
-                bias = parameters.get(f"{number}.bias")
-                values = torch.bmm(values, weight) if bias is None else torch.baddbmm(bias[:, None], values, weight)
-            elif isinstance(layer, nn.BatchNorm1d):
+                values = _dense(values, parameters[f"{number}.weight"], parameters.get(f"{number}.bias"))
+                continue
+            if isinstance(layer, nn.Dropout) and (training is None or layer.p == 0):
+                continue
+            values = values.repeat_interleave(count // len(values), dim=0)
+            if isinstance(layer, nn.BatchNorm1d):
                 values = self._batch_norm(number, layer, values, parameters, runs, training is not None)
             elif isinstance(layer, nn.Dropout):
-                values = values if training is None else _dropout(values, layer.p, training)
+                values = _dropout(values, layer.p, training or ())
             else:
                 values = layer(values)
         return values
@@ -100,10 +102,19 @@ class StackedHeads:
         return flat.view(rows, count, width).transpose(0, 1)
 
 
+def _dense(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """Map values [s, n, width] by m weights [m, outputs, width]; those that share values as one wide matrix."""
+    (shares, rows, width), (runs, outputs) = values.shape, weight.shape[:2]
+    if shares == runs:
+        across = weight.transpose(1, 2)
+        return torch.bmm(values, across) if bias is None else torch.baddbmm(bias[:, None], values, across)
+    found = torch.bmm(values, weight.reshape(shares, -1, width).transpose(1, 2))
+    found = found.view(shares, rows, -1, outputs).transpose(1, 2).reshape(runs, rows, outputs)
+    return found if bias is None else found + bias[:, None]
+
+
 def _dropout(values: torch.Tensor, share: float, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:
     """Drop out as `nn.Dropout` would in each run alone, from the same random numbers."""
-    if share == 0:
-        return values
     kept = torch.zeros_like(values)
     for noise, (generator, rows) in zip(kept, training, strict=True):
         noise[:rows].bernoulli_(1 - share, generator=generator)
