@@ -32,7 +32,7 @@ def study() -> dict[str, object]:
     params["backbones"] = {"resnet18": {"weights": "none"}}
     params["strategies"] = {"scratch": {"init": "random", "train": "all", "epochs": 4}}
     line = {"backbone": "resnet18", "strategy": "scratch", "augmentation": "standard"}
-    params["variants"] = {f"equal{n}": line | {"weight_decay": n * 1e-4} for n in range(VARIANTS)}
+    params["variants"] = {f"equal{n}": line | {"weight_decay": round(n * 1e-4, 4)} for n in range(VARIANTS)}
     params["explain"] = {"variants": []}
     params["training"] = {"seeds": [0]}
     return params
