@@ -29,7 +29,7 @@ from medtransfer.dataset.prepare import Outs, prepare
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.evaluate import predict_variant
 from medtransfer.files import sha256_of_file
-from medtransfer.hardware import cpu_count
+from medtransfer.hardware import cpu_count, keep_freed_memory
 from medtransfer.sources.phantom import write_phantom
 from medtransfer.study import Backbone, Data, Policy, Strategy, Training, Variant
 from medtransfer.training.assemble import Weights
@@ -59,7 +59,8 @@ DATA = {
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Give a temporary folder in which everything is kept, features and checkpoints too."""
+    """Give a temporary folder in which everything is kept, features and checkpoints too; keep memory as stages do."""
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         os.environ["DVC_ROOT"] = name
         yield Path(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -54,14 +55,23 @@ def divide(network: Network, image_size: int) -> Division | None:
     if not any(frozen):
         return None
     device = network.normalise.mean.device
+    if all(frozen):
+        autocast = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
+        border = _features_border(network.body, image_size, device, autocast)
+        return _division(border, lambda images: (network.body(images),), nn.Identity(), network, "features")
     pixels = torch.zeros(PROBE, 1, image_size, image_size, dtype=torch.uint8, device=device)
     pixels += torch.arange(image_size, dtype=torch.uint8, device=device)  # not blank: halves are compared on it
-    if all(frozen):
-        with torch.no_grad():
-            border = (Border.of(network.features(pixels[:1])),)
-        return _division(border, lambda images: (network.body(images),), nn.Identity(), network, "features")
     halves = halve(network.body, network.normalise(pixels))
     return None if halves is None else _division(halves.border, halves.prefix, halves.rest, network, halves.name)
+
+
+@lru_cache(maxsize=1)  # the runs of a variant share their body
+def _features_border(
+    body: nn.Module, image_size: int, device: torch.device, _autocast: torch.dtype | None
+) -> tuple[Border, ...]:
+    blank = torch.zeros(1, 3, image_size, image_size, device=device).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        return (Border.of(body(blank)),)
 
 
 def _division(

@@ -75,7 +75,7 @@ class StackedOptimizer:
             mean.lerp_(gradient, 1 - BETA1)
             square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
             scale = square.sqrt().div_(of_runs((1 - BETA2**steps).sqrt())).add_(EPSILON)
-            parameter.sub_((mean * of_runs(rates / (1 - BETA1**steps))).div_(scale))
+            parameter.addcdiv_(mean * of_runs(rates / (1 - BETA1**steps)), scale, value=-1)
             return
         if strategy.optimizer == "rmsprop":
             square = moments[1]
