@@ -94,7 +94,7 @@ def assert_same_results(inputs: Inputs, one: Path, other: Path) -> None:
     ("policy", "strategy"),
     [
         (FLIPS, {}),
-        (CUTMIX, {"head": "own", "batch_size": 12}),
+        (CUTMIX, {"head": "own", "batch_size": 12, "lr": 1e-4}),
         (MIXUP, {"train": {"last": 4}, "batch_size": 32, "lr": 1e-4}),
         (FRESH, {"train": {"last": 4}, "head": "own", "lr": 1e-4}),
         (FRESH, {"head": "mlp", "shots": 4}),
@@ -171,7 +171,7 @@ def test_views_that_two_policies_share_are_computed_once(
     "strategy",
     [
         {"shots": 4},
-        {"head": "mlp", "dropout": 0.4, "optimizer": "rmsprop", "weight_decay": 0.01},
+        {"head": "mlp", "dropout": 0.4, "optimizer": "rmsprop", "weight_decay": 0.01, "lr": 1e-4},
         {"head": "own", "patience": 1, "epochs": 20, "lr": 3e-3},
         {"patience": 1, "resume_patience": 2, "epochs": 20, "lr": 5e-3, "optimizer": "sgd"},
         {"schedule": {"kind": "plateau", "patience": 1}, "epochs": 8, "lr": 5e-3},

@@ -39,7 +39,7 @@ def test_a_training_step_is_that_of_each_head_alone(heads: list[nn.Sequential]) 
         torch.manual_seed(run)
         alone = head.train()(features[run])
         alone.square().sum().backward()
-        torch.testing.assert_close(together[run], alone)
+        torch.testing.assert_close(together[run].T, alone)
         for name, parameter in head.named_parameters():
             torch.testing.assert_close(leaves[name].grad[run], parameter.grad)
         for name, tensor in head.named_buffers():
@@ -59,8 +59,8 @@ def test_dropout_is_drawn_from_the_same_numbers_to_the_bit_step_after_step(heads
         torch.manual_seed(run)
         for batch, found in zip(batches, together, strict=True):
             alone = head.train()(batch[run])
-            torch.testing.assert_close(found[run], alone)
-            assert torch.equal(found[run] == 0, alone == 0)
+            torch.testing.assert_close(found[run].T, alone)
+            assert torch.equal(found[run].T == 0, alone == 0)
 
 
 def test_eval_mode_of_some_runs_is_that_of_each_alone(heads: list[nn.Sequential]) -> None:
@@ -68,7 +68,7 @@ def test_eval_mode_of_some_runs_is_that_of_each_alone(heads: list[nn.Sequential]
     parameters = stack.parameters(slice(1, 3))
     together = stack.logits(features, parameters, slice(1, 3))
     for found, batch, head in zip(together, features, heads[1:3], strict=True):
-        torch.testing.assert_close(found, head.eval()(batch))
+        torch.testing.assert_close(found.T, head.eval()(batch))
 
 
 def test_padding_changes_nothing_for_the_rows_that_are_real() -> None:
@@ -79,7 +79,7 @@ def test_padding_changes_nothing_for_the_rows_that_are_real() -> None:
     parameters = stack.parameters(slice(None))
     together = stack.logits(features, parameters, slice(2), list(zip(generators, (ROWS, 4), strict=True)))
     torch.manual_seed(1)
-    torch.testing.assert_close(together[1, :4], heads[1].train()(features[1, :4]))
+    torch.testing.assert_close(together[1].T[:4], heads[1].train()(features[1, :4]))
 
 
 def test_a_state_goes_in_and_out_of_the_stack(heads: list[nn.Sequential]) -> None:

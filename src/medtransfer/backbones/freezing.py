@@ -20,8 +20,9 @@ def freeze(network: Network, strategy: Strategy) -> None:
     if strategy.train == "none":
         network.frozen += list(network.head.modules())
     for module in network.frozen:
-        for parameter in module.parameters(recurse=False):
-            parameter.requires_grad_(False)
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                parameter.requires_grad_(False)
 
 
 def trained_modules(network: Network, strategy: Strategy) -> list[nn.Module]:

@@ -88,9 +88,11 @@ class Network(nn.Module):
 
     def train(self, mode: bool = True) -> Network:
         """Switch to train or eval mode; frozen modules, their batch norms among them, stay in eval mode."""
-        super().train(mode)
-        for module in self.frozen:
-            module.training = False
+        frozen = {id(module) for module in self.frozen}
+        for module in self.modules():
+            wanted = mode and id(module) not in frozen
+            if module.training != wanted:  # setting an attribute of a module takes longer than looking at it
+                module.training = wanted
         return self
 
 

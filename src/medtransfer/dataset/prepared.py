@@ -71,7 +71,11 @@ class Prepared:
         """Give what is to be learned of rows: one-hot labels float32 [rows, classes], or masks as `masks` has them."""
         if self.target_masks is not None:
             return np.asarray(self.target_masks[rows])
-        return np.asarray(np.eye(len(self.classes), dtype=np.float32)[self.table["label_index"].to_numpy()[rows]])
+        return self._one_hot[rows]
+
+    @cached_property
+    def _one_hot(self) -> np.ndarray:
+        return np.asarray(np.eye(len(self.classes), dtype=np.float32)[self.table["label_index"].to_numpy()])
 
     @property
     def mask_classes(self) -> list[str]:

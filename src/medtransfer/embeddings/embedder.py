@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -67,7 +68,8 @@ class Embedder:
         name, row_bytes = sha256_of_json(about)[:32], self._division.row_bytes
         shelf = Shelf(self._root / name, about, pixels.count, row_bytes)
         self._used.add(name)
-        make_room(self._root, len(shelf.missing(items)) * row_bytes, self._used)
+        if len(missing := shelf.missing(items)):
+            make_room(self._root, len(missing) * row_bytes, self._used)
         started = time.perf_counter()
         rows = shelf.rows(items, BATCH, lambda missing: self.activations(pixels.read(missing)).numpy())
         self.seconds += time.perf_counter() - started
@@ -112,7 +114,7 @@ def fingerprint(network: Network) -> str:
     """Hash what a network's frozen layers are: their structure, input and weights."""
     body = network.body
     options = [network.normalise.mean.flatten().tolist(), network.normalise.std.flatten().tolist()]
-    total = hashlib.sha256(f"{body}{options}{getattr(body, 'transform_input', False)}".encode())
+    total = hashlib.sha256(f"{_structure(body)}{options}{getattr(body, 'transform_input', False)}".encode())
     if network.weights_sha256 is not None:
         total.update(network.weights_sha256.encode())
         return total.hexdigest()
@@ -121,3 +123,8 @@ def fingerprint(network: Network) -> str:
             total.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()
+
+
+@lru_cache(maxsize=1)  # the runs of a variant share their body
+def _structure(body: nn.Module) -> str:
+    return str(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +48,20 @@ class Shelf:
 
         `compute` is asked for at most `batch` missing rows at a time.
         """
+        if not len(self.missing(items)):
+            with suppress(FileNotFoundError):  # deleted this very moment
+                return self._map()
         with lock_of(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             done = self._read_done()
             missing = np.unique(items[~done[items]])
             if len(missing):
                 self._fill(missing, done, batch, compute)
-            os.utime(self._folder)  # used now: see `room`
-            mapped = np.memmap(self._folder / ROWS, np.uint8, "r", shape=(self._count, self._row_bytes))
-        return np.asarray(mapped)
+            return self._map()
+
+    def _map(self) -> np.ndarray:
+        os.utime(self._folder)  # used now: see `room`
+        return np.asarray(np.memmap(self._folder / ROWS, np.uint8, "r", shape=(self._count, self._row_bytes)))
 
     def _fill(self, missing: np.ndarray, done: np.ndarray, batch: int, compute: Computing) -> None:
         write_json(self._folder / KEY, self._key)

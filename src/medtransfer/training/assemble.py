@@ -75,11 +75,11 @@ def assemble(
     from the same numbers. Networks whose pretrained body never trains share it.
     """
     strategy = variant.strategy
-    torch.manual_seed(seed_from("init", *key))
     keep_spatial = strategy.head == "own"
     if strategy.init == "pretrained" and not strategy.trains_backbone:
         body = _shared_body(variant.model, image_size, keep_spatial, weights)
     else:
+        torch.manual_seed(seed_from("init", *key))
         body = _build_body(variant.model, image_size, keep_spatial, weights if strategy.init == "pretrained" else None)
     if strategy.train == "all":
         replace_auxiliary_heads(body.module, classes)
@@ -93,7 +93,7 @@ def assemble(
         head = build_head(strategy, body.width, classes)
     network = Network(normalise, body.module, head)
     network.weights_sha256 = weights.sha256 if strategy.init == "pretrained" else None
-    to_channels_last(network)
+    to_channels_last(head)
     freeze(network, strategy)
     return network.eval()
 
@@ -113,6 +113,7 @@ def _build_body(model: str, image_size: int, keep_spatial: bool, weights: Weight
         if weights.card.transform_input:
             module.transform_input = True  # type: ignore[assignment]
     own = separate(module, keep_spatial)
+    to_channels_last(module)
     return Body(module, own, feature_width(module, image_size))
 
 

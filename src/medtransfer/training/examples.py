@@ -50,10 +50,11 @@ class Examples(Protocol):
 class ViewExamples:
     """Augmented views of training rows; with an embedder, their activations."""
 
+    _read: Rows
+
     def __init__(self, views: Views, rows: np.ndarray, embedder: Embedder | None = None) -> None:
         self.views, self.rows, self._embedder = views, rows, embedder
         self._items = views.items(rows)
-        self._read: Rows = _pixel_rows(views.source(0))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,9 +77,10 @@ class ViewExamples:
 class ImageExamples:
     """Prepared images as they are, with hard labels or masks: validation and test rows."""
 
+    _read: Rows
+
     def __init__(self, prepared: Prepared, rows: np.ndarray, embedder: Embedder | None = None) -> None:
         self._prepared, self.rows, self._embedder = prepared, rows, embedder
-        self._read: Rows = _pixel_rows(prepared.pixels)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -19,7 +19,7 @@ from medtransfer.training.stacked_heads import StackedHeads, State
 from medtransfer.training.stacked_optimizers import StackedOptimizer
 from medtransfer.training.stopping import best_epoch, goes_on, is_finished
 
-VALIDATION_BATCH = 256
+VALIDATION_BATCH = 512
 
 
 @dataclass(eq=False)
@@ -49,7 +49,7 @@ class HeadGroup:
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self.runs = sorted(runs, key=lambda run: (-len(run.job.train), run.job.validation.rows.tobytes(), run.job.key))
+        self.runs = sorted(runs, key=lambda run: (-len(run.job.train), _rows_of(run), run.job.key))
         jobs = [run.job for run in self.runs]
         self._strategy, self._compute = jobs[0].strategy, jobs[0].compute
         self._embedder = _embedder(jobs[0])
@@ -57,9 +57,10 @@ class HeadGroup:
         self.heads = StackedHeads([job.network.head for job in jobs])
         self.optimizer = StackedOptimizer(self._strategy, self.heads.parameters(slice(None)))
         weights = [weight for job in jobs for weight in job.loss.to(self._compute.device).buffers()]
-        self._weights = torch.stack(weights)[:, None] if weights else None
-        for job in jobs:
-            job.validation.start(0)
+        self._weights = torch.stack(weights)[:, :, None] if weights else None
+        self._validation = {_rows_of(run): run.job.validation for run in self.runs}
+        for examples in self._validation.values():
+            examples.start(0)
 
     def keep(self, places: list[int]) -> None:
         """Let go of all runs but those at `places`."""
@@ -98,10 +99,13 @@ class HeadGroup:
         orders = [list(shuffled_batches(len(job.train), size, number, job.key)) for job in jobs[::shared]]
         seeds = [seed_from("epoch", *job.key, number) for job in jobs]
         generators = [torch.Generator(self._compute.device).manual_seed(seed) for seed in seeds]
-        totals = torch.zeros(2, len(jobs), dtype=torch.float64)
+        found = []
         for step in range(len(orders[0])):
             batches = [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
-            totals[:, : shared * len(batches)] += self._step(number, batches, shared, generators, rates)
+            found.append(self._step(number, batches, shared, generators, rates))
+        totals = torch.zeros(2, len(jobs), dtype=torch.float64)
+        for sums in found:  # a graphics card has by now been given all steps: fetching a sum waits for it
+            totals[:, : sums.shape[1]] += sums.cpu()
         return totals / torch.tensor([len(job.train) for job in jobs])
 
     def _step(
@@ -114,37 +118,44 @@ class HeadGroup:
     ) -> torch.Tensor:
         """Move the heads of the first runs, of which `shared` in a row see a batch; give the sums of their losses and
         scores [2, runs]."""
-        counts = torch.tensor([len(batch) for batch in batches]).repeat_interleave(shared)
-        runs, rows = slice(len(counts)), int(counts.max())
-        padded = np.stack([np.resize(batch, rows) for batch in batches])
-        real = (torch.arange(rows) < counts[:, None]).to(self._compute.device)
+        counts = [len(batch) for batch in batches for _ in range(shared)]
+        runs, rows = slice(len(counts)), max(counts)
+        padded = np.stack([batch if len(batch) == rows else np.resize(batch, rows) for batch in batches])
         features, labels = self._batch(self._train, padded.ravel(), number)
         features, labels = (values.view(len(batches), rows, -1) for values in (features, labels))
-        labels = labels.repeat_interleave(shared, dim=0)
+        labels, wanted = (
+            values.repeat_interleave(shared, dim=0) for values in (labels.transpose(1, 2), labels.max(dim=2).indices)
+        )
         leaves = {name: value.detach().requires_grad_() for name, value in self.heads.parameters(runs).items()}
-        draws = list(zip(generators[runs], counts.tolist(), strict=True))
         with self._compute.autocast():
-            logits = self.heads.logits(features, leaves, runs, draws)
-        losses = (self._losses(logits, labels, runs) * real).sum(dim=1)
-        gradients = torch.autograd.grad((losses / counts.to(losses.device)).sum(), list(leaves.values()))
+            logits = self.heads.logits(features, leaves, runs, list(zip(generators[runs], counts, strict=True)))
+        losses, right = self._losses(logits, labels, runs), (logits.max(dim=1).indices == wanted).float()
+        if min(counts) < rows:
+            real = torch.arange(rows) < torch.tensor(counts)[:, None]
+            losses, right = (values * real.to(values.device) for values in (losses, right))
+        sums = losses.sum(dim=1)
+        weights = torch.tensor([1 / count for count in counts], device=sums.device)
+        gradients = torch.autograd.grad(sums @ weights, list(leaves.values()))
         parameters = {name: leaf.detach() for name, leaf in leaves.items()}
         self.optimizer.step(parameters, dict(zip(leaves, gradients, strict=True)), rates[runs])
-        return torch.stack([losses.detach(), (_right(logits, labels) * real).sum(dim=1)]).cpu()
+        return torch.stack([sums.detach(), right.sum(dim=1)])
 
     @torch.inference_mode()
     def _validate(self) -> torch.Tensor:
         """Give each run's mean loss and score over its validation rows [2, runs]; those with the same rows adjoin."""
         totals = torch.zeros(2, len(self.runs), dtype=torch.float64)
-        same = itertools.groupby(range(len(self.runs)), lambda place: self.runs[place].job.validation.rows.tobytes())
-        for members in (list(places) for _, places in same):
-            runs, examples = slice(members[0], members[-1] + 1), self.runs[members[0]].job.validation
+        done = 0
+        for rows, alike in itertools.groupby(self.runs, _rows_of):
+            runs, examples = slice(done, done := done + len(list(alike))), self._validation[rows]
             for start in range(0, len(examples), VALIDATION_BATCH):
                 positions = np.arange(start, min(start + VALIDATION_BATCH, len(examples)))
                 batch = self._batch(examples, positions, 0)
-                features, labels = batch[0][None], batch[1].expand(len(members), *batch[1].shape)
+                features, wanted = batch[0][None], batch[1].max(dim=1).indices
+                labels = batch[1].T.expand(runs.stop - runs.start, -1, -1)
                 with self._compute.autocast():
                     logits = self.heads.logits(features, self.heads.parameters(runs), runs)
-                values = torch.stack([self._losses(logits, labels, runs), _right(logits, labels)])
+                right = (logits.max(dim=1).indices == wanted).float()
+                values = torch.stack([self._losses(logits, labels, runs), right])
                 totals[:, runs] += values.sum(dim=2).cpu() / len(examples)
         return totals
 
@@ -155,17 +166,18 @@ class HeadGroup:
     def _losses(self, logits: torch.Tensor, labels: torch.Tensor, runs: slice) -> torch.Tensor:
         """Give each image's loss [runs, n]."""
         weight = None if self._weights is None else self._weights[runs]
-        return soft_label_losses(self._strategy.loss, logits, labels, weight)
+        return soft_label_losses(self._strategy.loss, logits, labels, weight, dim=1)
+
+
+def _rows_of(run: Run) -> bytes:
+    """Identify the rows that a run validates on."""
+    return run.job.validation.rows.tobytes()
 
 
 def _shared(keys: Sequence[tuple[Key, ...]]) -> int:
     """Count the runs in a row that have one key, where that number is the same all along; else 1."""
     found = {len(list(alike)) for _, alike in itertools.groupby(keys)}
     return found.pop() if len(found) == 1 else 1
-
-
-def _right(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return (logits.argmax(dim=-1) == labels.argmax(dim=-1)).float()
 
 
 def _embedder(job: Job) -> Embedder:

@@ -63,7 +63,6 @@ def fit_heads(jobs: Sequence[Job], checkpoint: Checkpoint, report: Callable[[Job
 
 def _finish(run: Run, seconds: float) -> Fit:
     run.job.network.head.load_state_dict(run.kept)
-    run.job.network.eval()
     kept = len(run.epochs) - 1 if run.job.strategy.patience is None else best_epoch(run.losses)
     return Fit(run.epochs, kept, seconds)
 

@@ -35,15 +35,19 @@ class SoftLabelLoss(nn.Module):
 
 
 def soft_label_losses(
-    loss: Loss, logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None
+    loss: Loss, logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, dim: int = -1
 ) -> torch.Tensor:
-    """Give each image's loss [...] of logits and label shares [..., classes], in nats; weight: one a class."""
-    labels = labels * (1 - loss.label_smoothing) + loss.label_smoothing / labels.shape[-1]
+    """Give each image's loss, in nats, of logits and label shares whose classes lie along `dim`.
+
+    weight: one a class, in a shape that fits beside the labels'.
+    """
+    if loss.label_smoothing:
+        labels = labels * (1 - loss.label_smoothing) + loss.label_smoothing / labels.shape[dim]
     if loss.kind == "cross_entropy":
-        terms = -labels * functional.log_softmax(logits.float(), dim=-1)
-        return (terms if weight is None else terms * weight).sum(dim=-1)
+        terms = -labels * functional.log_softmax(logits.float(), dim=dim)
+        return (terms if weight is None else terms * weight).sum(dim=dim)
     terms = functional.binary_cross_entropy_with_logits(logits.float(), labels, weight, reduction="none")
-    return terms.mean(dim=-1)
+    return terms.mean(dim=dim)
 
 
 def probabilities(logits: torch.Tensor, loss: Loss) -> torch.Tensor:

@@ -52,7 +52,8 @@ def make_job(inputs: Inputs, fold: int, seed: int, tell: Callable[[str], None] =
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, roles.train)
     outputs = len(task.outputs(prepared))
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
-    network.to(inputs.compute.device)
+    if network.normalise.mean.device != inputs.compute.device:  # moving walks through every module
+        network.to(inputs.compute.device)
     embedder = embedder_of(network, size, inputs.compute, tell) if task.flat_features else None
     if embedder is not None:
         embedder.plan(_images_in_all(inputs, len(rows)), tell)

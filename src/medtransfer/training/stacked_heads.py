@@ -60,12 +60,15 @@ class StackedHeads:
         runs: slice,
         training: Sequence[tuple[torch.Generator, int]] | None = None,
     ) -> torch.Tensor:
-        """Map features [s, n, width] to the logits of the m `runs`, [m, n, classes]; m / s runs in a row share theirs.
+        """Map features [s, n, width] to the logits of the m `runs`, [m, classes, n]; m / s runs in a row share theirs.
+
+        Images stand behind classes: one product then gives the logits of all runs that share features, and the softmax
+        goes over whole vectors of images, many times faster than over a few classes at a time.
 
         parameters: those to use, each [m, ...]. training: for each run the generator that its dropout is drawn
         from and how many of its n rows are real, the others being padding; None for eval mode.
         """
-        values, count = features, len(next(iter(parameters.values())))
+        values, count = features.transpose(1, 2), len(next(iter(parameters.values())))
         for number, layer in enumerate(self._layers):
             if isinstance(layer, nn.Linear):
                 values = _dense(values, parameters[f"{number}.weight"], parameters.get(f"{number}.bias"))
@@ -85,10 +88,10 @@ class StackedHeads:
         self, number: int, layer: nn.BatchNorm1d, values: torch.Tensor, parameters: State, runs: slice, training: bool
     ) -> torch.Tensor:
         """Normalise each run's channels, laid side by side: no statistic crosses from one to another."""
-        count, rows, width = values.shape
+        count, width, rows = values.shape
         mean, variance = (self.state[f"{number}.{name}"][runs] for name in ("running_mean", "running_var"))
         flat = functional.batch_norm(
-            values.transpose(0, 1).reshape(rows, count * width),
+            values.reshape(1, count * width, rows),
             mean.view(-1),
             variance.view(-1),
             parameters[f"{number}.weight"].reshape(-1),
@@ -99,23 +102,20 @@ class StackedHeads:
         )
         if training:
             self.state[f"{number}.num_batches_tracked"][runs] += 1
-        return flat.view(rows, count, width).transpose(0, 1)
+        return flat.view(count, width, rows)
 
 
 def _dense(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """Map values [s, n, width] by m weights [m, outputs, width]; those that share values as one wide matrix."""
-    (shares, rows, width), (runs, outputs) = values.shape, weight.shape[:2]
-    if shares == runs:
-        across = weight.transpose(1, 2)
-        return torch.bmm(values, across) if bias is None else torch.baddbmm(bias[:, None], values, across)
-    found = torch.bmm(values, weight.reshape(shares, -1, width).transpose(1, 2))
-    found = found.view(shares, rows, -1, outputs).transpose(1, 2).reshape(runs, rows, outputs)
-    return found if bias is None else found + bias[:, None]
+    """Map values [s, width, n] by m weights [m, outputs, width], those that share values as one tall matrix."""
+    (shares, width, rows), (runs, outputs) = values.shape, weight.shape[:2]
+    tall = weight.reshape(shares, -1, width)
+    found = torch.bmm(tall, values) if bias is None else torch.baddbmm(bias.reshape(shares, -1, 1), tall, values)
+    return found.view(runs, outputs, rows)
 
 
 def _dropout(values: torch.Tensor, share: float, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:
-    """Drop out as `nn.Dropout` would in each run alone, from the same random numbers."""
-    kept = torch.zeros_like(values)
+    """Drop out as `nn.Dropout` would in each run alone, from the same random numbers, drawn image by image."""
+    kept = torch.zeros_like(values.transpose(1, 2), memory_format=torch.contiguous_format)
     for noise, (generator, rows) in zip(kept, training, strict=True):
         noise[:rows].bernoulli_(1 - share, generator=generator)
-    return values * kept.div_(1 - share)
+    return values * kept.div_(1 - share).transpose(1, 2)

@@ -27,8 +27,8 @@ class StackedOptimizer:
             for name, value in parameters.items()
             for number in range(moments)
         }
-        first = next(iter(parameters.values()))
-        self.state["steps"] = torch.zeros(len(first), dtype=torch.float64, device=first.device)
+        runs = len(next(iter(parameters.values())))
+        self.state["steps"] = torch.zeros(runs, dtype=torch.float64)  # on the CPU: not every device has float64
 
     def reset(self, run: int) -> None:
         """Forget what one run's steps have been."""
@@ -45,37 +45,45 @@ class StackedOptimizer:
 
     def step(self, parameters: Tensors, gradients: Tensors, rates: torch.Tensor) -> None:
         """Take a step of the first m runs, in place; parameters and gradients are [m, ...], rates float64 [m]."""
-        self.state["steps"][: len(rates)] += 1
-        steps = self.state["steps"][: len(rates)]
+        runs = slice(len(rates))
+        self.state["steps"][runs] += 1
+        device = next(iter(parameters.values())).device
+        factors = self._factors(rates, self.state["steps"][runs]).to(device, non_blocking=True)
         for name, parameter in parameters.items():
-            moments = [
-                self.state[f"{name}.{number}"][: len(rates)] for number in (0, 1) if f"{name}.{number}" in self.state
-            ]
-            self._update(parameter, gradients[name], moments, rates, steps)
+            moments = [self.state[f"{name}.{number}"][runs] for number in (0, 1) if f"{name}.{number}" in self.state]
+            of_runs = factors.view(len(factors), -1, *[1] * (parameter.ndim - 1))
+            self._update(parameter, gradients[name], moments, *of_runs)
+
+    def _factors(self, rates: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        """Give each run's rate, what AdamW leaves of a parameter, and Adam's rate and epsilon [4, m].
+
+        Adam corrects the bias of a mean and of a root; the root's correction stands in front of the fraction, which
+        saves a division of whole parameters.
+        """
+        correction = (1 - BETA2**steps).sqrt()
+        kept, adam = 1 - rates * self._strategy.weight_decay, rates * correction / (1 - BETA1**steps)
+        return torch.stack([rates, kept, adam, correction * EPSILON]).float()
 
     def _update(
         self,
         parameter: torch.Tensor,
         gradient: torch.Tensor,
         moments: list[torch.Tensor],
-        rates: torch.Tensor,
-        steps: torch.Tensor,
+        rate: torch.Tensor,
+        kept: torch.Tensor,
+        adam: torch.Tensor,
+        epsilon: torch.Tensor,
     ) -> None:
         strategy = self._strategy
-
-        def of_runs(values: torch.Tensor) -> torch.Tensor:
-            return values.to(parameter.dtype).view(-1, *[1] * (parameter.ndim - 1))
-
         if strategy.weight_decay and strategy.optimizer == "adamw":
-            parameter.mul_(of_runs(1 - rates * strategy.weight_decay))
+            parameter.mul_(kept)
         elif strategy.weight_decay:
             gradient = gradient + strategy.weight_decay * parameter
         if strategy.optimizer in ("adam", "adamw"):
             mean, square = moments
             mean.lerp_(gradient, 1 - BETA1)
             square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-            scale = square.sqrt().div_(of_runs((1 - BETA2**steps).sqrt())).add_(EPSILON)
-            parameter.addcdiv_(mean * of_runs(rates / (1 - BETA1**steps)), scale, value=-1)
+            parameter.addcdiv_(mean * adam, square.sqrt().add_(epsilon), value=-1)
             return
         if strategy.optimizer == "rmsprop":
             square = moments[1]
@@ -83,4 +91,4 @@ class StackedOptimizer:
             gradient = gradient / square.sqrt().add_(EPSILON)
         velocity = moments[0].mul_(strategy.momentum).add_(gradient)
         direction = gradient + strategy.momentum * velocity if strategy.nesterov else velocity
-        parameter.sub_(direction * of_runs(rates))
+        parameter.sub_(direction * rate)
