@@ -97,7 +97,7 @@ def assert_same_results(inputs: Inputs, one: Path, other: Path) -> None:
         (CUTMIX, {"head": "own", "batch_size": 12, "lr": 1e-4}),
         (MIXUP, {"train": {"last": 4}, "batch_size": 32, "lr": 1e-4}),
         (FRESH, {"train": {"last": 4}, "head": "own", "lr": 1e-4}),
-        (FRESH, {"head": "mlp", "shots": 4}),
+        (FRESH, {"head": "mlp", "shots": 4, "lr": 1e-4}),
     ],
     ids=["head", "own head on cutmix", "last layers on mixup", "last layers on fresh cutmix", "few fresh shots"],
 )

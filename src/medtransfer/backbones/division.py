@@ -10,16 +10,17 @@ import torch
 from torch import nn
 
 from medtransfer.backbones.border import Border, pack, unpack
-from medtransfer.backbones.graph import PROBE, halve
+from medtransfer.backbones.graph import PROBE, NotDivisibleError, fold_batch_norms, halve
 from medtransfer.backbones.network import Network
 
 
 @dataclass(frozen=True)
 class Division:
-    """Two parts of a network that together compute what the whole computes, over the network's own modules.
+    """Two parts of a network that together compute what the whole computes.
 
     prefix: uint8 pixels [n, channels, size, size] to the activations at the border, packed as uint8
-    [n, row_bytes]; nothing in it trains. rest: packed activations to logits. name: says where the border is.
+    [n, row_bytes]; nothing in it trains, and batch norms are folded: see `fold_batch_norms`. rest: packed activations
+    to logits, over the network's own modules. name: says where the border is.
     """
 
     prefix: Callable[[torch.Tensor], torch.Tensor]
@@ -58,7 +59,8 @@ def divide(network: Network, image_size: int) -> Division | None:
     if all(frozen):
         autocast = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
         border = _features_border(network.body, image_size, device, autocast)
-        return _division(border, lambda images: (network.body(images),), nn.Identity(), network, "features")
+        body = _folded(network.body)
+        return _division(border, lambda images: (body(images),), nn.Identity(), network, "features")
     pixels = torch.zeros(PROBE, 1, image_size, image_size, dtype=torch.uint8, device=device)
     pixels += torch.arange(image_size, dtype=torch.uint8, device=device)  # not blank: halves are compared on it
     halves = halve(network.body, network.normalise(pixels))
@@ -72,6 +74,14 @@ def _features_border(
     blank = torch.zeros(1, 3, image_size, image_size, device=device).to(memory_format=torch.channels_last)
     with torch.no_grad():
         return (Border.of(body(blank)),)
+
+
+@lru_cache(maxsize=1)  # the same
+def _folded(body: nn.Module) -> nn.Module:
+    try:
+        return fold_batch_norms(body)
+    except NotDivisibleError:
+        return body
 
 
 def _division(
