@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from medtransfer.errors import run
@@ -26,11 +27,11 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.evaluation.predictions import write_rows
     from medtransfer.evaluation.tasks import SCORINGS
     from medtransfer.files import write_json
-    from medtransfer.training.model_files import HISTORY
+    from medtransfer.training.model_files import HISTORY, read_card
 
     model, prepared = Path("models") / name, Prepared(Path("data/prepared"))
     scoring = SCORINGS[prepared.task]
-    compute = choose_compute(study.params.training)
+    compute = replace(choose_compute(study.params.training), precision=read_card(model)["precision"])
     frames = predict_variant(study.variant(name), prepared, model, compute)
     table = write_rows(Path(f"predictions/{name}.parquet"), list(frames))
     found = scoring.summary(table, prepared)

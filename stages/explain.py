@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,12 +27,14 @@ def explain(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.evaluation.predictions import Predictions
     from medtransfer.explanation.explain import explain_variant
     from medtransfer.files import write_json
+    from medtransfer.training.model_files import read_card
 
-    sheet, compute = Path(f"plots/explain/{name}.png"), choose_compute(study.params.training)
+    model, sheet = Path("models") / name, Path(f"plots/explain/{name}.png")
+    compute = replace(choose_compute(study.params.training), precision=read_card(model)["precision"])
     test = Predictions(pd.read_parquet(f"predictions/{name}.parquet")).of_role("test")
     found = explain_variant(study, name, test, Path(), compute, sheet)
     write_json(Path(f"metrics/explain/{name}.json"), found)
-    tracker.explanation(Path("models") / name, found, sheet)
+    tracker.explanation(model, found, sheet)
 
 
 if __name__ == "__main__":

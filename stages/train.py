@@ -25,6 +25,7 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.dataset.prepared import Prepared
     from medtransfer.training.assemble import read_weights
     from medtransfer.training.inputs import Inputs, job_key
+    from medtransfer.training.runs import with_precision
     from medtransfer.training.tasks import TASKS
     from medtransfer.training.variant import train_variant
 
@@ -40,6 +41,7 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
         seeds=params.training.seeds,
         study_seed=params.study.seed,
     )
+    inputs = with_precision(inputs, params.training.precision)
     tracker.start(variant.resolved(), job_key(inputs), prepared.about["pixels_sha256"])
     folder, score = Path("models") / name, TASKS[prepared.task].score
     train_variant(

@@ -23,8 +23,8 @@ def main(name: str) -> None:
             from medtransfer.compute import choose_compute
             from medtransfer.training.pretraining import pretrain
 
-            compute = choose_compute(params.training)
-            network, card = pretrain(model, spec.pretraining, params.study.seed, compute)
+            compute, precision = choose_compute(params.training), params.training.precision
+            network, card = pretrain(model, spec.pretraining, params.study.seed, compute, precision)
             save_state(network.state_dict(), folder / "weights.safetensors")
         else:
             state, card = obtain_weights(name, spec, params.weights_mirror)

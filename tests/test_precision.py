@@ -1,4 +1,4 @@
-"""The precision of training: the faster one where that is asked for, measured once."""
+"""The precision of a network's own work: the faster one where that is asked for, measured once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders import CPU, assembled
 
 from medtransfer import precision
-from medtransfer.compute import Compute, choose_compute
-from medtransfer.study import Training
+from medtransfer.backbones.network import Network
+from medtransfer.compute import Compute
+from medtransfer.precision import in_precision
 
-CPU = torch.device("cpu")
+SIZE = 32
 
 
 @pytest.fixture(autouse=True)
@@ -19,20 +21,24 @@ def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-def with_speedup(monkeypatch: pytest.MonkeyPatch, speedup: float) -> list[bool]:
+def with_speedup(monkeypatch: pytest.MonkeyPatch, speedup: float) -> list[str]:
     """Let bfloat16 be so many times as fast; the list grows with each measurement."""
-    asked: list[bool] = []
+    asked: list[str] = []
 
-    def seconds(_: torch.device, lower: bool) -> float:
-        asked.append(lower)
-        return 1.0 if lower else speedup
+    def seconds(_: Compute, __: Network, ___: tuple[int, ...], which: str) -> float:
+        asked.append(which)
+        return 1.0 if which == "bfloat16" else speedup
 
     monkeypatch.setattr(precision, "_step_seconds", seconds)
     return asked
 
 
-def chosen(wanted: str) -> str:
-    return choose_compute(Training.model_validate({"device": "cpu", "precision": wanted})).precision
+def network(train: str = "all") -> Network:
+    return assembled("cnn_small", "linear", SIZE, train)
+
+
+def chosen(wanted: str, train: str = "all", size: int = SIZE) -> str:
+    return in_precision(CPU, wanted, network(train), 1, size).precision
 
 
 @pytest.mark.parametrize(("speedup", "expected"), [(0.1, "float32"), (1.1, "float32"), (2.0, "bfloat16")])
@@ -48,15 +54,18 @@ def test_what_was_measured_once_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen("auto") == "bfloat16"
     with_speedup(monkeypatch, 0.1)
     assert chosen("auto") == "bfloat16"
-    assert asked == [False, True]
+    assert asked == ["float32", "bfloat16"]
 
 
-def test_other_threads_are_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_decides_the_speed_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another share that trains, other images and other threads."""
     with_speedup(monkeypatch, 2.0)
-    assert precision.speedup_of_bfloat16(CPU, Compute(CPU, "float32").describe()) == 2.0
+    assert chosen("auto") == "bfloat16"
     with_speedup(monkeypatch, 0.5)
+    assert chosen("auto", train="head") == "float32"
+    assert chosen("auto", size=SIZE * 2) == "float32"
     monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
-    assert precision.speedup_of_bfloat16(CPU, Compute(CPU, "float32").describe()) == 0.5
+    assert chosen("auto") == "float32"
 
 
 @pytest.mark.parametrize(("speedup", "said"), [(0.05, "20.0 times longer"), (1.5, "")])
@@ -76,9 +85,15 @@ def test_float32_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not asked
 
 
-def test_the_measurement_itself_draws_nothing() -> None:
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_the_measurement_changes_neither_the_network_nor_what_is_drawn(train: str) -> None:
+    one = network(train)
+    before = {name: value.clone() for name, value in one.state_dict().items()}
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    assert precision.speedup_of_bfloat16(CPU, Compute(CPU, "float32").describe()) > 0
+    in_precision(CPU, "auto", one, 1, SIZE)
     torch.testing.assert_close(torch.rand(4), expected, rtol=0, atol=0)
+    assert all(torch.equal(value, before[name]) for name, value in one.state_dict().items())
+    assert not any(parameter.grad is not None for parameter in one.parameters())
+    assert not one.training

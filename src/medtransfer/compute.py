@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from medtransfer.errors import UserError
 from medtransfer.hardware import cpu_count, processor
-from medtransfer.precision import WORTH, speedup_of_bfloat16
-from medtransfer.progress import notice
 from medtransfer.study import Training
 
 
@@ -42,9 +40,9 @@ class Compute:
 
 
 def choose_compute(training: Training) -> Compute:
-    """Take CUDA, then MPS, then the CPU where the device is `auto`, and make torch deterministic.
+    """Take CUDA, then MPS, then the CPU where the device is `auto`, float32, and make torch deterministic.
 
-    A precision of `auto` is float32, or bfloat16 where that is faster on this machine.
+    Which precision `training.precision` comes to depends on the network: see `in_precision`.
 
     Raises `UserError` where the device asked for is not there.
     """
@@ -57,24 +55,7 @@ def choose_compute(training: Training) -> Compute:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a help for debugging
     torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` imports the compiler: a second
     torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
-    device = torch.device(name)
-    plain = Compute(device, "float32")
-    return replace(plain, precision=_precision(plain, training.precision))
-
-
-def _precision(plain: Compute, wanted: str) -> str:
-    """Take what is wanted, and say where it is slower than `plain`; `auto` is the faster one."""
-    if wanted == "float32":
-        return wanted
-    speedup = speedup_of_bfloat16(plain.device, plain.describe())
-    if wanted == "auto":
-        return "bfloat16" if speedup >= WORTH else "float32"
-    if speedup < 1:
-        notice(
-            f"training.precision: this machine takes {1 / speedup:.1f} times longer in bfloat16 than in float32; "
-            "auto takes the faster one"
-        )
-    return wanted
+    return Compute(torch.device(name), "float32")
 
 
 def is_available(device: str) -> bool:

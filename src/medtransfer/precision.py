@@ -1,47 +1,75 @@
-"""Which precision trains faster on this machine: measured once, and the same from then on."""
+"""Which precision a network's own work is faster in on this machine: measured once, and the same from then on."""
 
 from __future__ import annotations
 
-import itertools
+import copy
 import statistics
 import time
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import nn
 
+from medtransfer.compute import Compute
 from medtransfer.files import measured
+from medtransfer.progress import notice
 
-REPEATS, BATCH, CHANNELS, SIZE = 3, 8, 32, 48
 WORTH = 1.2
 """Lower precision has to be so many times as fast before it is taken."""
 
+BATCH, REPEATS, SECONDS = 8, 5, 1.5
+"""Images of a step, and how many steps count at most, or for how long."""
 
-def speedup_of_bfloat16(device: torch.device, about: dict[str, Any]) -> float:
-    """Give how many times as fast as float32 a step of training of three convolutions is in bfloat16.
 
-    Processors without instructions for it take many times longer. Measured once for `about`: all that decides speed.
+def in_precision(compute: Compute, wanted: str, network: nn.Module, channels: int, size: int) -> Compute:
+    """Compute in float32, bfloat16, or for `auto` in whichever of both is faster for this network.
+
+    network: maps uint8 pixels [n, channels, size, size] to a tensor; what is timed is a step of training where any of
+    its body trains, and else its forward pass: the same processor may gain in one what it loses in the other.
+    A precision that was asked for and is slower is told.
     """
+    plain = replace(compute, precision="float32")
+    if wanted == "float32":
+        return plain
+    lower, speedup = replace(compute, precision="bfloat16"), _speedup(plain, network, (BATCH, channels, size, size))
+    if wanted == "auto":
+        return lower if speedup >= WORTH else plain
+    if speedup < 1:
+        notice(
+            f"training.precision: this machine takes {1 / speedup:.1f} times longer for this network in bfloat16 than "
+            "in float32; auto takes the faster one"
+        )
+    return lower
+
+
+def _speedup(compute: Compute, network: nn.Module, pixels: tuple[int, ...]) -> float:
+    """Give how many times as fast as float32 a step is in bfloat16; measured once for all that decides it."""
+    shapes = [(tuple(tensor.shape), tensor.requires_grad) for tensor in network.parameters()]
+    about = {"network": f"{network}{shapes}", "pixels": pixels, **compute.describe()}
 
     def measure() -> dict[str, float]:
-        return {"speedup": _step_seconds(device, lower=False) / _step_seconds(device, lower=True)}
+        seconds, lower = (_step_seconds(compute, network, pixels, precision) for precision in ("float32", "bfloat16"))
+        return {"speedup": seconds / lower}
 
     return float(measured("precision", about, measure)["speedup"])
 
 
-def _step_seconds(device: torch.device, lower: bool) -> float:
-    """Give the median seconds of a step, the first left out."""
+def _step_seconds(compute: Compute, network: nn.Module, pixels: tuple[int, ...], precision: str) -> float:
+    """Give the median seconds of a step of a copy of the network, the first left out; nothing else changes."""
+    device, compute = compute.device, replace(compute, precision=precision)
+    times: list[float] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        widths = (3, CHANNELS, CHANNELS, CHANNELS)
-        layers = [nn.Conv2d(*pair, 3) for pair in itertools.pairwise(widths)]
-        network, images = nn.Sequential(*layers).to(device), torch.rand(BATCH, 3, SIZE, SIZE, device=device)
-    times = []
-    for _ in range(REPEATS + 1):
-        started = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=lower):
-            loss = network(images).float().square().mean()
-        loss.backward()
-        loss.item()  # waits for the device
-        times.append(time.perf_counter() - started)
+        images = torch.randint(256, pixels, dtype=torch.uint8).to(device)
+        network = copy.deepcopy(network).to(device)
+        trains = any(parameter.requires_grad for parameter in getattr(network, "body", network).parameters())
+        network.train(trains)
+        while len(times) <= REPEATS and (len(times) < 2 or sum(times) < SECONDS):
+            started = time.perf_counter()
+            with torch.set_grad_enabled(trains), compute.autocast():
+                loss = network(images).float().square().mean()
+            if trains:
+                loss.backward()
+            loss.item()  # waits for the device
+            times.append(time.perf_counter() - started)
     return statistics.median(times[1:])

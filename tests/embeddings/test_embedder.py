@@ -132,9 +132,7 @@ def test_what_is_not_worth_keeping_is_told_in_one_line() -> None:
     assert "reading back" in said[0]
 
 
-def test_in_bfloat16_what_is_kept_comes_back_to_the_bit(
-    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_bfloat16_what_is_kept_comes_back_to_the_bit(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "_folded", lambda prefix: prefix)  # other roundings
     compute = replace(CPU, precision="bfloat16")
     network = network_of({"last": 3}, "resnet18")

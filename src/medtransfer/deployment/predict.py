@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,4 +65,4 @@ def _open_rows(
 def compute_of(card: dict[str, Any]) -> Compute:
     """Compute with the precision of a model's evaluation, on its kind of device where this machine has one."""
     device = card["device"] if is_available(card["device"]) else "auto"
-    return choose_compute(Training.model_validate({"device": device, "precision": card["precision"]}))
+    return replace(choose_compute(Training.model_validate({"device": device})), precision=card["precision"])

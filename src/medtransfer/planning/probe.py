@@ -67,6 +67,7 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     from medtransfer.backbones.network import Normalise
     from medtransfer.backbones.weights import without_weights
     from medtransfer.compute import choose_compute
+    from medtransfer.precision import in_precision
     from medtransfer.study import load_study
     from medtransfer.training.assemble import Weights
     from medtransfer.training.tasks import TASKS
@@ -77,6 +78,7 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     weights, grey = Weights(None, without_weights(variant.model), None), (0.5, 0.5, 0.5)
     started = time.perf_counter()
     network = task.assemble(variant, weights, outputs, size, Normalise(grey, grey), (0, 0)).to(compute.device)
+    compute = in_precision(compute, study.params.training.precision, network, channels, size)
     with compute.autocast():
         division = _division(network, size) if task.flat_features else None
         pixels = _pixels(max(IMAGES, variant.strategy.batch_size), channels, size).to(compute.device)

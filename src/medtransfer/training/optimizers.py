@@ -15,15 +15,16 @@ from medtransfer.study import Strategy
 def build_optimizer(network: Network, strategy: Strategy) -> torch.optim.Optimizer:
     """Build the optimizer of all parameters that train.
 
-    Each parameter group keeps its full rate as `full_lr`; `set_rate` scales it from epoch to epoch.
+    Each parameter group keeps its full rate as `full_lr`; `set_rate` scales it from epoch to epoch. Adam's steps are
+    fused, one pass over a parameter instead of ten; for the few of SGD that is no gain.
     """
     groups = [_group(list(part.parameters()), rate) for part, rate in _parts(network, strategy)]
     groups = [group for group in groups if group["params"]]
     common: dict[str, Any] = {"weight_decay": strategy.weight_decay}
     if strategy.optimizer == "adam":
-        return torch.optim.Adam(groups, **common)
+        return torch.optim.Adam(groups, fused=True, **common)
     if strategy.optimizer == "adamw":
-        return torch.optim.AdamW(groups, **common)
+        return torch.optim.AdamW(groups, fused=True, **common)
     common["momentum"] = strategy.momentum
     if strategy.optimizer == "rmsprop":
         return torch.optim.RMSprop(groups, **common)

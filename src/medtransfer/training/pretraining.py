@@ -16,6 +16,7 @@ from medtransfer.backbones.surgery import remove_auxiliary_heads
 from medtransfer.backbones.weights import WeightsCard
 from medtransfer.compute import Compute
 from medtransfer.dataset.statistics import pixel_statistics
+from medtransfer.precision import in_precision
 from medtransfer.progress import progress
 from medtransfer.seeding import generator, seed_from
 from medtransfer.sources.phantom import pretraining_set
@@ -26,7 +27,9 @@ STATISTICS = 1024
 """Images that the batch normalisation's statistics are taken from."""
 
 
-def pretrain(model: str, spec: Pretraining, seed: int, compute: Compute) -> tuple[nn.Module, WeightsCard]:
+def pretrain(
+    model: str, spec: Pretraining, seed: int, compute: Compute, precision: str = "float32"
+) -> tuple[nn.Module, WeightsCard]:
     """Train a model to answer questions about the simulator's own parameters from its images.
 
     Which kind of tissue lies in the brain, whether there is a midline, how wide the ventricles are: binary
@@ -44,6 +47,7 @@ def pretrain(model: str, spec: Pretraining, seed: int, compute: Compute) -> tupl
     remove_auxiliary_heads(network)
     whole = nn.Sequential(Normalise(mean, std), network).to(compute.device)
     to_channels_last(whole)
+    compute = in_precision(compute, precision, whole, 1, spec.size)
     with progress(spec.epochs * (len(learn) // spec.batch_size), f"weights {model}", "batch") as bar:
         for _ in _fit(whole, packed[learn], torch.from_numpy(answers[learn]), spec, seed, compute):
             bar.update()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from medtransfer.backbones.network import Network
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.embeddings.embedder import Embedder, embedder_of
 from medtransfer.heads.build import fit_head
+from medtransfer.precision import in_precision
 from medtransfer.progress import notice
 from medtransfer.seeding import generator
 from medtransfer.training.assemble import normalisation
@@ -47,14 +50,10 @@ def train_runs(
 def make_job(inputs: Inputs, fold: int, seed: int, tell: Callable[[str], None] = lambda _: None) -> Job:
     """Build the network of a run and gather what it trains on; `tell` hears why frozen layers are not kept."""
     prepared, strategy, task = inputs.prepared, inputs.variant.strategy, TASKS[inputs.prepared.task]
-    size, roles = int(prepared.images.shape[1]), prepared.roles(fold)
+    roles = prepared.roles(fold)
     rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
-    normalise = normalisation(inputs.variant, inputs.weights, prepared.images, roles.train)
-    outputs = len(task.outputs(prepared))
-    network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
-    if network.normalise.mean.device != inputs.compute.device:  # moving walks through every module
-        network.to(inputs.compute.device)
-    embedder = embedder_of(network, size, inputs.compute, tell) if task.flat_features else None
+    network = make_network(inputs, fold, seed)
+    embedder = embedder_of(network, int(prepared.images.shape[1]), inputs.compute, tell) if task.flat_features else None
     if embedder is not None:
         embedder.plan(_images_in_all(inputs, len(rows)), tell)
     return Job(
@@ -69,6 +68,26 @@ def make_job(inputs: Inputs, fold: int, seed: int, tell: Callable[[str], None] =
         seed,
         embedder,
     )
+
+
+def with_precision(inputs: Inputs, wanted: str) -> Inputs:
+    """Settle the precision of a variant's runs: see `in_precision`."""
+    if wanted == "float32":
+        return inputs
+    size, channels = inputs.prepared.images.shape[2:]
+    return replace(inputs, compute=in_precision(inputs.compute, wanted, make_network(inputs, 0, 0), channels, size))
+
+
+def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
+    """Build the network of a run, on its device."""
+    prepared, task = inputs.prepared, TASKS[inputs.prepared.task]
+    rows, size = prepared.roles(fold).train, int(prepared.images.shape[1])
+    normalise = normalisation(inputs.variant, inputs.weights, prepared.images, rows)
+    outputs = len(task.outputs(prepared))
+    network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
+    if network.normalise.mean.device != inputs.compute.device:  # moving walks through every module
+        network.to(inputs.compute.device)
+    return network
 
 
 def few_shots(prepared: Prepared, rows: np.ndarray, shots: int | None, seed: int, fold: int) -> np.ndarray:
