@@ -40,6 +40,14 @@ def study() -> dict[str, object]:
 
 def project(folder: Path, study: dict[str, object], *targets: str) -> Path:
     """Make a copy of the project with a study of which some stages are done."""
+    copy_project(folder, study)
+    run(folder, "dvc", "config", "--local", "core.no_scm", "true")
+    run(folder, "dvc", "repro", *targets)
+    return folder
+
+
+def copy_project(folder: Path, study: dict[str, object]) -> None:
+    """Copy what a run needs, with a study in force."""
     for part in PARTS:
         source, target = ROOT / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,9 +57,6 @@ def project(folder: Path, study: dict[str, object], *targets: str) -> Path:
             shutil.copy(source, target)
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(study, file)
-    run(folder, "dvc", "config", "--local", "core.no_scm", "true")
-    run(folder, "dvc", "repro", *targets)
-    return folder
 
 
 def run(folder: Path, *command: str) -> float:

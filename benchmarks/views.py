@@ -28,7 +28,6 @@ from workload import (
     test_probabilities,
     train,
     weights_of,
-    with_rate,
 )
 
 from medtransfer.comparison.statistics.intervals import standard_error, transformed_interval
@@ -38,7 +37,10 @@ from medtransfer.markdown import in_figures, markdown_table
 from medtransfer.seeding import generator
 from medtransfer.training.inputs import Inputs
 
-MODEL, EPOCHS, SEEDS, RATES, RESAMPLES = "mobilenet_v3_small", 50, [0, 1, 2], (1e-3, 1e-4), 2000
+MODEL, EPOCHS, SEEDS, RESAMPLES = "mobilenet_v3_small", 50, [0, 1, 2], 2000
+HEADS = {"linear, lr 0.001": ("linear", 1e-3), "own, lr 0.001": ("own", 1e-3), "own, lr 0.0001": ("own", 1e-4)}
+"""A dense layer on the features, and the model's own classifier of two."""
+
 VIEWS = (0, 1, 2, 4, 8, 16, 25, 50)
 SETS = ("fetal_head", "brain_mri")
 
@@ -58,7 +60,7 @@ def with_interval(right: np.ndarray, resamples: Resamples) -> str:
 
 
 def curve(prepared: Prepared, counts: tuple[int, ...], epochs: int, folder: Path) -> list[list[str]]:
-    """Give a row of the table for each number of views, a column for each learning rate."""
+    """Give a row of the table for each number of views, a column for each head."""
     weights, test = weights_of(MODEL, folder / "weights"), prepared.roles(0).test
     resamples = draw(prepared.table["group"].to_numpy()[test], RESAMPLES, generator("views"))
     most, none = (drawn(prepared, policy_of(count), folder / f"views{count}") for count in (max(counts), 0))
@@ -66,15 +68,20 @@ def curve(prepared: Prepared, counts: tuple[int, ...], epochs: int, folder: Path
     for count in counts:
         views: Any = most if count else none
         views.count = count or 1  # the first of them are those of a policy with fewer
-        base = inputs_of(prepared, views, policy_of(count), weights, SEEDS, epochs=epochs)
-        right = [right_answers(with_rate(base, rate), folder / f"{count}_{rate}") for rate in RATES]
+        right = [
+            right_answers(
+                inputs_of(prepared, views, policy_of(count), weights, SEEDS, epochs=epochs, head=head, lr=rate),
+                folder / f"{count}_{head}_{rate}",
+            )
+            for head, rate in HEADS.values()
+        ]
         rows.append([f"{count}" if count else "no augmentation", *(with_interval(each, resamples) for each in right)])
     return rows
 
 
 def main(quick: bool) -> None:
     """Measure each set and publish."""
-    parts, header = [], ["views", *(f"lr {rate:g}" for rate in RATES)]
+    parts, header = [], ["views", *HEADS]
     with scratch() as folder:
         for name in SETS:
             prepared = prepared_set(folder / name, name)
