@@ -5,7 +5,8 @@
 
 Bare is torch alone on normalised tensors that are in memory, in batches of 32, laid out and as precise as the project
 has them. Against it stand whole calls of the project: from packed pixels on disk to activations on disk, and an epoch
-from packed views to a moved network. Both ways take turns; throughput is that of the medians.
+from packed views to a moved network. Both ways take turns; throughput is that of the medians. Each is measured in
+float32, and in bfloat16 where `training.precision: auto` takes that.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from medtransfer.markdown import markdown_table
 from medtransfer.training.inputs import Inputs
 from medtransfer.training.loop import Job, train_epoch
 from medtransfer.training.optimizers import build_optimizer
-from medtransfer.training.runs import make_job
+from medtransfer.training.runs import make_job, with_precision
 
 MODELS = {"mobilenet_v3_small": (640, 256), "resnet18": (320, 128)}
 """Images for the forward, and for training."""
@@ -51,12 +52,12 @@ def batches_of(job: Job, prepared: Prepared, rows: np.ndarray) -> list[torch.Ten
     """Put normalised batches in memory, on the device."""
     starts = range(0, len(rows), BATCH)
     pixels = [to_channels_first(prepared.images[rows[start : start + BATCH]]) for start in starts]
-    return [job.network.normalise(batch.to(compute().device)) for batch in pixels]
+    return [job.network.normalise(batch.to(job.compute.device)) for batch in pixels]
 
 
 def bare_forward(job: Job, batches: list[torch.Tensor]) -> None:
     """Run the body on every batch."""
-    with torch.inference_mode(), compute().autocast():
+    with torch.inference_mode(), job.compute.autocast():
         for batch in batches:
             job.network.body(batch)
     finish()
@@ -76,7 +77,7 @@ def bare_steps(
     job.network.train()
     for batch, wanted in zip(batches, labels, strict=True):
         optimizer.zero_grad(set_to_none=True)
-        with compute().autocast():
+        with job.compute.autocast():
             loss = nn.functional.cross_entropy(job.network.head(job.network.body(batch)), wanted)
         loss.backward()
         optimizer.step()
@@ -120,9 +121,12 @@ def main(quick: bool) -> None:
         for model, counts in MODELS.items():
             weights = weights_of(model, folder / "weights")
             for measure, count, train in ((filling, counts[0], "head"), (training, counts[1], "all")):
-                inputs = inputs_of(prepared, views, policy, weights, [0], train=train)
-                bare, mine = measure(inputs, count, 2 if quick else REPEATS)
-                rows.append([f"{measure.__name__}, {model}", f"{bare:.0f}", f"{mine:.0f}", f"{mine / bare:.1%}"])
+                exact = inputs_of(prepared, views, policy, weights, [0], train=train)
+                faster = with_precision(exact, "auto")
+                for inputs in [exact] if faster.compute == exact.compute else [exact, faster]:
+                    bare, mine = measure(inputs, count, 2 if quick else REPEATS)
+                    name = f"{measure.__name__}, {model}, {inputs.compute.precision}"
+                    rows.append([name, f"{bare:,.0f}", f"{mine:,.0f}", f"{mine / bare:.1%}"])
         table = markdown_table(["Images a second", "bare", "whole", "share"], rows)
         publish("fill_cache", table, about(whole), keep=not quick)
 

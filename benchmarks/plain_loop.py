@@ -56,7 +56,8 @@ def train_plainly(
     """Train one run for some epochs; each is timed from drawing its views to the validation behind it."""
     job, prepared = make_job(inputs, 0, seed), inputs.prepared
     network, roles, rate = Laid(job.network, layout), prepared.roles(0), inputs.variant.strategy.lr
-    labels = torch.from_numpy(prepared.table["label_index"].to_numpy(copy=True))
+    device = inputs.compute.device
+    labels = torch.from_numpy(prepared.table["label_index"].to_numpy(copy=True)).to(device)
     maker = ViewMaker(prepared, inputs.variant.policy, inputs.study_seed)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], rate)
     seconds = []
@@ -69,7 +70,8 @@ def train_plainly(
                 rows = roles.train[positions]
                 views = list(pool.map(lambda row, view=epoch: maker.draw(row, view)[0], rows.tolist()))
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(network(to_channels_first(np.stack(views))), labels[rows]).backward()
+                images = to_channels_first(np.stack(views)).to(device)
+                nn.functional.cross_entropy(network(images), labels[rows]).backward()
                 optimizer.step()
             predict(network, prepared.images, roles.validation)
             seconds.append(time.perf_counter() - started)
@@ -85,6 +87,7 @@ def epoch_seconds(inputs: Inputs, seed: int) -> dict[str, list[float]]:
 def predict(network: nn.Module, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Give the probabilities of some images."""
     network.eval()
+    device = next(network.parameters()).device
     starts = range(0, len(rows), BATCH)
-    batches = [to_channels_first(images[rows[start : start + BATCH]]) for start in starts]
-    return torch.cat([network(batch).softmax(dim=1) for batch in batches]).numpy()
+    batches = [to_channels_first(images[rows[start : start + BATCH]]).to(device) for start in starts]
+    return torch.cat([network(batch).softmax(dim=1) for batch in batches]).cpu().numpy()

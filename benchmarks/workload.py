@@ -183,10 +183,15 @@ def about(prepared: Prepared, name: str = "fetal_head") -> str:
 
 
 def publish(name: str, *parts: str, keep: bool = True) -> None:
-    """Print a page of results; keep it beside the others where the benchmark ran at its full size."""
+    """Print a page of results; keep it beside the others where the benchmark ran at its full size.
+
+    Those of a graphics card have a folder of their own.
+    """
     machine = f"{compute().name()}, {cpu_count()} processors, torch {torch.__version__}. `python benchmarks/{name}.py`"
     text = "\n\n".join([*parts, machine])
     print(text)
     if keep:
-        (ROOT / "benchmarks/results").mkdir(exist_ok=True)
-        (ROOT / f"benchmarks/results/{name}.md").write_text(text + "\n", encoding="utf-8")
+        folder = ROOT / "benchmarks/results"
+        folder = folder / "cuda" if compute().device.type == "cuda" else folder
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.md").write_text(text + "\n", encoding="utf-8")

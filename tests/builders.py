@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,16 +17,20 @@ from medtransfer.augmentation.store import Views, open_views, write_views
 from medtransfer.backbones.bare import build_bare
 from medtransfer.backbones.network import Network, Normalise, to_channels_first
 from medtransfer.backbones.weights import save_state, without_weights
-from medtransfer.compute import Compute
+from medtransfer.compute import Compute, choose_compute
 from medtransfer.dataset.prepare import prepare
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.sources.phantom import write_phantom
-from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
+from medtransfer.study import Backbone, Data, Policy, Strategy, Training, UNet, Variant
 from medtransfer.training.assemble import Weights, assemble
 from medtransfer.training.inputs import Inputs
 
 CLASSES = 3
-CPU = Compute(torch.device("cpu"), "float32")
+COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu")), "float32")
+"""Where tests of training and evaluation compute; `cuda` runs the same tests on a graphics card."""
+
+if COMPUTE.device.type == "cuda":
+    choose_compute(Training(device="cuda"))  # deterministic, and float32 throughout
 
 
 @contextmanager
@@ -136,4 +141,4 @@ def tiny_inputs(prepared: Prepared, policy: dict[str, Any] | None = None, **stra
         policy=chosen,
     )
     weights = Weights(None, without_weights(model), None)
-    return Inputs(variant, prepared, tiny_views(prepared, chosen), weights, CPU, [0, 1], 1)
+    return Inputs(variant, prepared, tiny_views(prepared, chosen), weights, COMPUTE, [0, 1], 1)

@@ -11,11 +11,11 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "medtransfer"
 
-WITHOUT_INFLUENCE = {"errors.py", "files.py", "hardware.py", "progress.py", "tracking"}
+WITHOUT_INFLUENCE = {"errors.py", "files.py", "hardware.py", "overlap.py", "progress.py", "tracking"}
 """What shows, stores or reports, but does not change what a stage computes: no stage re-runs for it."""
 
 LAYERS = [
-    {"errors", "files", "hardware", "markdown", "progress", "seeding", "plotting"},
+    {"errors", "files", "hardware", "markdown", "overlap", "progress", "seeding", "plotting"},
     {"study"},
     {"sources", "layouts", "compute", "precision"},
     {"dataset"},

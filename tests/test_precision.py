@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import CPU, assembled
+from builders import COMPUTE, assembled
 
 from medtransfer import precision
 from medtransfer.backbones.network import Network
@@ -38,7 +38,7 @@ def network(train: str = "all") -> Network:
 
 
 def chosen(wanted: str, train: str = "all", size: int = SIZE) -> str:
-    return in_precision(CPU, wanted, network(train), 1, size).precision
+    return in_precision(COMPUTE, wanted, network(train), 1, size).precision
 
 
 @pytest.mark.parametrize(("speedup", "expected"), [(0.1, "float32"), (1.1, "float32"), (2.0, "bfloat16")])
@@ -92,7 +92,7 @@ def test_the_measurement_changes_neither_the_network_nor_what_is_drawn(train: st
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    in_precision(CPU, "auto", one, 1, SIZE)
+    in_precision(COMPUTE, "auto", one, 1, SIZE)
     torch.testing.assert_close(torch.rand(4), expected, rtol=0, atol=0)
     assert all(torch.equal(value, before[name]) for name, value in one.state_dict().items())
     assert not any(parameter.grad is not None for parameter in one.parameters())

@@ -54,6 +54,9 @@ def choose_compute(training: Training) -> Compute:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a help for debugging
     torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` imports the compiler: a second
+    if name == "cuda":
+        # float32 is float32; lower precision is asked for
+        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
     return Compute(torch.device(name), "float32")
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from medtransfer.dataset.decode import decode
-from medtransfer.dataset.pack import Packed, pack, repack
+from medtransfer.dataset.pack import pack, repack
 from medtransfer.errors import UserError
 from medtransfer.progress import CHUNK
 
@@ -68,18 +68,6 @@ def test_every_unreadable_file_is_listed_and_nothing_is_left(tmp_path: Path) -> 
         ["003.png", "unreadable"],
     ]
     assert list(target.parent.iterdir()) == []
-
-
-def test_rows_of_a_packed_array_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
-    original = RNG.integers(0, 256, (6, 4, 4, 1), dtype=np.uint8)
-    np.save(tmp_path / "packed.npy", original)
-    packed = Packed(tmp_path / "packed.npy")
-    assert len(packed) == 6
-    assert packed.shape == original.shape
-    for rows in (3, [4, 0], slice(1, 3)):
-        found = packed[rows]
-        np.testing.assert_array_equal(found, original[rows])
-        assert not isinstance(found, np.memmap)
 
 
 @pytest.mark.parametrize("count", [6, CHUNK + 9])

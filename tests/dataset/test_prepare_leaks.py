@@ -40,7 +40,7 @@ def test_dropping_leaves_images_out_of_table_and_pixels_alike(leaking: Path) -> 
     assert (audit["images"], audit["left_out"]) == (len(SPLIT_SET) - 1, 2)
     assert len(prepared.images) == len(prepared.table)
     for row, path in enumerate(prepared.table["path"]):
-        np.testing.assert_array_equal(prepared.images[row, ..., 0], decode(leaking / path, 16, "stretch").pixels)
+        np.testing.assert_array_equal(prepared.images[row][..., 0], decode(leaking / path, 16, "stretch").pixels)
 
 
 def test_regrouping_puts_every_group_into_one_split(leaking: Path) -> None:

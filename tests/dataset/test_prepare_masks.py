@@ -52,7 +52,7 @@ def test_a_simulated_set_has_its_lesions_as_masks_and_their_area_in_mm(tmp_path:
     truth = truth.loc[[path.rsplit("/", 1)[1] for path in prepared.table["path"]]]
     assert prepared.masks is not None
     pixel = prepared.table["pixel_height"] * prepared.table["pixel_width"]
-    areas = prepared.masks.sum(axis=(1, 2)) * pixel.to_numpy()
+    areas = prepared.masks[:].sum(axis=(1, 2)) * pixel.to_numpy()
     np.testing.assert_allclose(areas.sum(), truth["lesion_area_mm2"].sum(), rtol=0.05)
     assert audit["masks"]["empty"] == (truth["class"] == "normal").sum()
 

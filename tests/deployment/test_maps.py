@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from builders import CPU
+from builders import COMPUTE
 from PIL import Image
 
 from medtransfer.cli import main
@@ -31,7 +31,7 @@ def test_a_map_an_image_is_the_mean_over_runs_and_the_table_else_as_without(fini
     classes = np.array([prepared.classes.index(name) for name in table["predicted"]])
     maps = []
     for fold, seed in model.runs:
-        explainer = open_explainer(load_run(model.folder, fold, seed), model.card, None, "here", CPU)
+        explainer = open_explainer(load_run(model.folder, fold, seed), model.card, None, "here", COMPUTE)
         found = explainer.maps("occlusion", prepared.images[:3], classes)
         maps.append([one / one.max() if one.any() else one for one in found])
     for number, mean in enumerate(np.mean(maps, axis=0)):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import CPU, assembled
+from builders import COMPUTE, assembled
 
 from medtransfer.backbones import graph
 from medtransfer.backbones.network import Network
@@ -45,7 +45,7 @@ def network_of(train: Any = "head", name: str = "mobilenet_v3_small") -> Network
     return assembled(name, "linear", SIZE, train)
 
 
-def embedder(network: Network, compute: Compute = CPU) -> Embedder:
+def embedder(network: Network, compute: Compute = COMPUTE) -> Embedder:
     found = embedder_of(network, SIZE, compute)
     assert found is not None
     return found
@@ -93,7 +93,7 @@ def test_whatever_decides_the_bits_is_in_the_key(monkeypatch: pytest.MonkeyPatch
         embedder(network_of(name="resnet18")).key,
         embedder(network_of({"last": 3})).key,
         embedder(network_of({"last": 9})).key,
-        embedder(network_of(), replace(CPU, precision="bfloat16")).key,
+        embedder(network_of(), replace(COMPUTE, precision="bfloat16")).key,
     ]
     other = network_of()
     other.normalise.mean += 0.1
@@ -121,20 +121,20 @@ def test_other_pixels_have_their_own_rows(images: np.ndarray, state: Path) -> No
 
 def test_a_network_that_trains_as_a_whole_has_no_embedder() -> None:
     said: list[str] = []
-    assert embedder_of(network_of("all"), SIZE, CPU, said.append) is None
+    assert embedder_of(network_of("all"), SIZE, COMPUTE, said.append) is None
     assert not said
 
 
 def test_what_is_not_worth_keeping_is_told_in_one_line() -> None:
     said: list[str] = []
-    assert embedder_of(network_of({"last": 3}, "cnn_small"), SIZE, CPU, said.append) is None
+    assert embedder_of(network_of({"last": 3}, "cnn_small"), SIZE, COMPUTE, said.append) is None
     assert len(said) == 1
     assert "reading back" in said[0]
 
 
 def test_in_bfloat16_what_is_kept_comes_back_to_the_bit(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "_folded", lambda prefix: prefix)  # other roundings
-    compute = replace(CPU, precision="bfloat16")
+    compute = replace(COMPUTE, precision="bfloat16")
     network = network_of({"last": 3}, "resnet18")
     one = embedder(network, compute)
     rows = one.open(pixels_of(images), np.arange(32))(np.arange(32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +28,15 @@ class Computer:
         self.asked: list[int] = []
         self._left = dies_after
 
-    def __call__(self, items: np.ndarray) -> np.ndarray:
-        if self._left is not None:
-            if self._left == 0:
-                raise KilledError
-            self._left -= 1
-        assert len(items) <= BATCH
-        self.asked += items.tolist()
-        return expected(items)
+    def __call__(self, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        for items in batches:
+            if self._left is not None:
+                if self._left == 0:
+                    raise KilledError
+                self._left -= 1
+            assert len(items) <= BATCH
+            self.asked += items.tolist()
+            yield expected(items)
 
 
 def expected(items: np.ndarray) -> np.ndarray:
@@ -98,10 +99,11 @@ def test_deleted_files_are_made_again_and_open_rows_stay(shelf: Shelf, tmp_path:
 
 
 def _fill(tmp_path: Path, computed: Callable[[list[int]], None]) -> None:
-    def slowly(items: np.ndarray) -> np.ndarray:
-        time.sleep(0.02)
-        computed(items.tolist())
-        return expected(items)
+    def slowly(batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        for items in batches:
+            time.sleep(0.02)
+            computed(items.tolist())
+            yield expected(items)
 
     rows = new_shelf(tmp_path).rows(np.arange(COUNT), BATCH, slowly)
     assert np.array_equal(rows, expected(np.arange(COUNT)))

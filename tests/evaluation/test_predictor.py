@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from builders import CPU, tiny_inputs, tiny_pairs, tiny_prepared
+from builders import COMPUTE, tiny_inputs, tiny_pairs, tiny_prepared
 
 from medtransfer.compute import Compute
 from medtransfer.dataset.prepared import Prepared
@@ -58,7 +58,7 @@ def trained(prepared: Prepared, folder: Path, **strategy: Any) -> Path:
 def test_any_images_in_any_order_have_the_bits_that_evaluate_gave_them(
     prepared: Prepared, tmp_path: Path, strategy: dict[str, Any], precision: str
 ) -> None:
-    model, compute = trained(prepared, tmp_path, **strategy), Compute(CPU.device, precision)
+    model, compute = trained(prepared, tmp_path, **strategy), Compute(COMPUTE.device, precision)
     inputs = tiny_inputs(prepared, **{"epochs": 1} | strategy)
     truth = pd.concat(list(predict_variant(inputs.variant, prepared, model, compute)))
     predictor = Predictor(model, RUNS, compute)
@@ -75,17 +75,17 @@ def test_any_images_in_any_order_have_the_bits_that_evaluate_gave_them(
 def test_any_images_have_the_masks_that_evaluate_gave_them(pairs: Prepared, tmp_path: Path, train_part: str) -> None:
     model = trained(pairs, tmp_path, train=train_part, loss="dice")
     variant = tiny_inputs(pairs, train=train_part, loss="dice").variant
-    truth = pd.concat(list(predict_variant(variant, pairs, model, CPU)))
+    truth = pd.concat(list(predict_variant(variant, pairs, model, COMPUTE)))
     rows = np.random.default_rng(0).permutation(pairs.roles(0).test)
     for seed in (0, 1):
         run = truth[truth["seed"] == seed].set_index("path").loc[pairs.table["path"].iloc[rows]]
         expected = np.stack([decode_mask(mask) for mask in run["mask"]])
-        assert np.array_equal(Predictor(model, [(0, seed)], CPU).answers(pairs.images[rows]), expected)
+        assert np.array_equal(Predictor(model, [(0, seed)], COMPUTE).answers(pairs.images[rows]), expected)
 
 
 def test_runs_with_the_same_frozen_body_share_it_and_others_do_not(prepared: Prepared, tmp_path: Path) -> None:
-    frozen = Predictor(trained(prepared, tmp_path / "frozen", train="head", head="prototypes"), RUNS[:2], CPU)
+    frozen = Predictor(trained(prepared, tmp_path / "frozen", train="head", head="prototypes"), RUNS[:2], COMPUTE)
     assert len({id(network.body) for network in frozen.networks}) == len(frozen.networks)  # random: one a seed
-    again = Predictor(tmp_path / "frozen/model", [RUNS[0], RUNS[0]], CPU)
+    again = Predictor(tmp_path / "frozen/model", [RUNS[0], RUNS[0]], COMPUTE)
     assert again.networks[0].body is again.networks[1].body
     assert again.networks[0].head is not again.networks[1].head

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from builders import CPU, tiny_inputs, tiny_masked
+from builders import COMPUTE, tiny_inputs, tiny_masked
 from explained import explained_study
 
 from medtransfer.dataset.prepared import Prepared
@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepared = tiny_masked(root)
     inputs = tiny_inputs(prepared, epochs=2)
     train_variant(inputs, root / "models" / "tiny", root / "cost.json", lambda *_: None)
-    rows = pd.concat(predict_variant(inputs.variant, prepared, root / "models" / "tiny", CPU))
+    rows = pd.concat(predict_variant(inputs.variant, prepared, root / "models" / "tiny", COMPUTE))
     rows.to_parquet(root / "predictions.parquet")
     shutil.move(root / "prepared", root / "data" / "prepared")
     return root
@@ -40,7 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def explain(place: Path, sheet: Path, **section: Any) -> Any:
     test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
-    return explain_variant(explained_study(**section), "tiny", test, place, CPU, sheet)
+    return explain_variant(explained_study(**section), "tiny", test, place, COMPUTE, sheet)
 
 
 def test_what_is_found_is_the_same_twice_to_the_last_bit(place: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_where_every_image_is_right_the_sheet_has_no_wrong_ones(place: Path, tmp
         table[name] = (table["label"] == number).astype("float32")
     test = Predictions(table).of_role("test")
     study = explained_study(methods=["grad_cam"], scored=1)
-    found = explain_variant(study, "tiny", test, place, CPU, tmp_path / "sheet.png")
+    found = explain_variant(study, "tiny", test, place, COMPUTE, tmp_path / "sheet.png")
     assert found["sheet"]["right"]
     assert found["sheet"]["wrong"] == []
     assert (tmp_path / "sheet.png").exists()
@@ -95,7 +95,7 @@ def test_networks_with_the_same_body_are_opened_both_and_stay_as_they_were(place
     second.body = first.body
     before = list(first.state_dict())
     pixels, classes = Prepared(place / "data" / "prepared").images[:2], np.array([0, 1])
-    maps = [open_explainer(each, read_card(model), None, "here", CPU) for each in (first, second, first)]
+    maps = [open_explainer(each, read_card(model), None, "here", COMPUTE) for each in (first, second, first)]
     assert list(first.state_dict()) == list(second.state_dict()) == before
     one, other, again = (explainer.maps("grad_cam", pixels, classes) for explainer in maps)
     assert np.array_equal(one, again)

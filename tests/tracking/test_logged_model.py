@@ -16,7 +16,7 @@ from socket import create_server
 import numpy as np
 import pytest
 import torch
-from builders import CPU, tiny_inputs, tiny_pairs, tiny_prepared
+from builders import COMPUTE, tiny_inputs, tiny_pairs, tiny_prepared
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.predictor import Predictor
@@ -63,7 +63,7 @@ def test_it_loads_without_this_project_and_gives_the_same_probabilities(
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
     done = subprocess.run(command, capture_output=True, text=True, env=plain, check=False)
     assert done.returncode == 0, done.stderr
-    (logits,) = Predictor(store / "models/tiny", [(0, 1)], CPU).logits(prepared.images[:5])
+    (logits,) = Predictor(store / "models/tiny", [(0, 1)], COMPUTE).logits(prepared.images[:5])
     expected = TASKS[prepared.task].probabilities(logits, tiny_inputs(prepared).variant.strategy.loss)
     torch.testing.assert_close(torch.from_numpy(np.load(store / "found.npy")), expected, atol=1e-6, rtol=0)
     told = json.loads(done.stdout.splitlines()[-1])
@@ -114,5 +114,5 @@ def test_it_serves(store: Path) -> None:
         request = urllib.request.Request(f"{address}/invocations", body, {"Content-Type": "application/json"})
         with opened(request) as reply:
             found = np.array(json.loads(reply.read())["predictions"])
-    expected = Predictor(store / "models/tiny", [(0, 1)], CPU).answers(prepared.images[:3])
+    expected = Predictor(store / "models/tiny", [(0, 1)], COMPUTE).answers(prepared.images[:3])
     np.testing.assert_allclose(found, expected, atol=1e-6)

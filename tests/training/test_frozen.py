@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from builders import CPU, pretrained, tiny_inputs, tiny_prepared
+from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
 
 from medtransfer.augmentation.store import open_views
 from medtransfer.dataset.prepared import Prepared
@@ -69,7 +69,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def predictions(inputs: Inputs, folder: Path) -> np.ndarray:
-    frame = pd.concat(predict_variant(inputs.variant, inputs.prepared, folder / "model", CPU))
+    frame = pd.concat(predict_variant(inputs.variant, inputs.prepared, folder / "model", COMPUTE))
     return frame[[column for column in frame if column.startswith("p_")]].to_numpy()
 
 

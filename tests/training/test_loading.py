@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
+from builders import COMPUTE
 
 from medtransfer.training.examples import Batch
-from medtransfer.training.loading import MOST_AT_ONCE, load, one_ahead
-
-CPU = torch.device("cpu")
+from medtransfer.training.loading import MOST_AT_ONCE, load
 
 
 class Numbers:
@@ -40,42 +35,10 @@ class Numbers:
 )
 def test_batches_are_those_of_the_order_and_fill_the_frozen_prefix(size: int, asked: list[int]) -> None:
     examples, order = Numbers(70), np.split(np.random.default_rng(0).permutation(70), range(size, 70, size))
-    batches = list(load(examples, order, 3, CPU))
+    batches = list(load(examples, order, 3, COMPUTE.device))
     assert examples.started == [3]
     assert examples.asked == asked
     assert max(asked) <= MOST_AT_ONCE * size
     for batch, positions in zip(batches, order, strict=True):
         assert batch.inputs.tolist() == positions.tolist()
         assert batch.labels.flatten().tolist() == (10 * positions).tolist()
-
-
-def test_one_item_is_made_while_the_one_before_is_used() -> None:
-    made: list[int] = []
-    ready = threading.Event()
-
-    def make(item: int) -> int:
-        made.append(item)
-        if item == 1:
-            ready.set()
-        return item * item
-
-    results = one_ahead(make, range(5))
-    assert next(results) == 0
-    assert ready.wait(5)
-    time.sleep(0.05)
-    assert made == [0, 1]
-    assert list(results) == [1, 4, 9, 16]
-
-
-def test_an_error_arrives_in_its_place() -> None:
-    def make(item: int) -> float:
-        return 1 / (2 - item)
-
-    results: Iterator[float] = one_ahead(make, range(4))
-    assert [next(results), next(results)] == [0.5, 1.0]
-    with pytest.raises(ZeroDivisionError):
-        next(results)
-
-
-def test_nothing_gives_nothing() -> None:
-    assert list(one_ahead(abs, [])) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from builders import CPU, assembled
+from builders import COMPUTE, assembled
 
 from medtransfer.backbones.fixed_batch import BATCH
 from medtransfer.compute import Compute
@@ -32,9 +32,9 @@ def test_logits_are_the_same_bits_alone_and_among_others(name: str) -> None:
     torch.manual_seed(0)
     network = assembled(name, "own", 64)
     pixels = torch.randint(0, 256, (70, 1, 64, 64), dtype=torch.uint8)
-    together, _ = predict_logits(network, Rows(pixels), CPU)
+    together, _ = predict_logits(network, Rows(pixels), COMPUTE)
     for chosen in ([3], [69, 0], list(range(40, 57))):
-        alone, _ = predict_logits(network, Rows(pixels[chosen]), CPU)
+        alone, _ = predict_logits(network, Rows(pixels[chosen]), COMPUTE)
         assert torch.equal(alone, together[chosen])
 
 
@@ -45,7 +45,7 @@ def test_logits_are_the_same_bits_alone_and_among_others(name: str) -> None:
 def test_logits_are_the_same_bits_wherever_in_the_batch(name: str, precision: str) -> None:
     torch.manual_seed(0)
     network = assembled(name, "linear", 64)
-    compute = Compute(CPU.device, precision)
+    compute = Compute(COMPUTE.device, precision)
     pixels = torch.randint(0, 256, (BATCH, 1, 64, 64), dtype=torch.uint8)
     pixels[1::2] = pixels[0]
     logits = batch_logits(network, pixels, compute)

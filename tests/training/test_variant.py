@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from builders import CPU, pretrained, tiny_inputs, tiny_prepared
+from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.evaluate import predict_variant
@@ -137,7 +137,7 @@ def test_stored_runs_predict_what_the_trained_network_predicted(prepared: Prepar
     for name, strategy in {"all": {}, "head": {"train": "head"}, "knn": {"train": "head", "head": "knn"}}.items():
         inputs = tiny_inputs(prepared, **strategy)
         train(inputs, tmp_path / name)
-        frames = list(predict_variant(inputs.variant, prepared, tmp_path / name / "model", CPU))
+        frames = list(predict_variant(inputs.variant, prepared, tmp_path / name / "model", COMPUTE))
         history = pd.read_csv(tmp_path / name / "model" / "history.csv").groupby("seed").last()
         for frame in frames:
             if frame["role"].iloc[0] == "validation":
@@ -187,7 +187,7 @@ def test_several_folds_make_a_run_each(tmp_path: Path) -> None:
     inputs = tiny_inputs(prepared, train="head", epochs=2)
     heard = train(inputs, tmp_path)
     assert {(fold, seed) for fold, seed, _ in heard} == {(fold, seed) for fold in range(3) for seed in (0, 1)}
-    frames = pd.concat(predict_variant(inputs.variant, prepared, tmp_path / "model", CPU))
+    frames = pd.concat(predict_variant(inputs.variant, prepared, tmp_path / "model", COMPUTE))
     test = frames[frames["role"] == "test"]
     assert (test.groupby(["seed", "path"]).size() == 1).all()
     assert test["path"].nunique() == len(prepared.table)

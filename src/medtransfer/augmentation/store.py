@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
+from medtransfer.dataset.packed import open_packed
 from medtransfer.dataset.pixels import Pixels
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.files import atomic_folder, sha256_of_code, sha256_of_file, sha256_of_json, write_json
@@ -68,8 +69,8 @@ class StoredViews:
         """Give the pixels of one view of all images that train."""
         if not self._hashes:
             return self._prepared.pixels
-        pixels = np.load(self._pixels, mmap_mode="r")[view]  # mapped as long as it is asked for: pages count as memory
-        return Pixels(self._hashes[view], len(pixels), lambda items: np.asarray(pixels[items]))
+        pixels = open_packed(self._pixels, part=view)
+        return Pixels(self._hashes[view], len(pixels), pixels.__getitem__)
 
     def items(self, rows: np.ndarray) -> np.ndarray:
         """Give the places of rows among those that train."""

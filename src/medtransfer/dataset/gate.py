@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from medtransfer.dataset.leakage import Crossing, find_crossing, refusal, splits_in_use
-from medtransfer.dataset.pack import Images
+from medtransfer.dataset.packed import Images
 from medtransfer.dataset.pair_sheet import write_pair_sheet
 from medtransfer.dataset.siblings import count_kinds, divided_pairs
 from medtransfer.dataset.split import require_published

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from medtransfer.dataset.pack import Images
+from medtransfer.dataset.packed import Images
 from medtransfer.progress import in_threads
 
 SIZE, KEYPOINTS, CONTRAST = 128, 100, 0.02

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from medtransfer.dataset.decode import Decoded, Resize, UnreadableImageError, decode
 from medtransfer.dataset.dicom import dicom_problem
+from medtransfer.dataset.packed import open_packed
 from medtransfer.errors import UserError
 from medtransfer.progress import in_threads
 
@@ -51,27 +52,9 @@ def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Pa
     return pd.DataFrame(described)
 
 
-class Packed:
-    """A packed array on disk, of which only the rows asked for come into memory: mapped pages would stay there."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.shape: tuple[int, ...] = np.load(path, mmap_mode="r").shape
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        return np.array(np.load(self._path, mmap_mode="r")[rows])
-
-
-Images = np.ndarray | Packed
-"""Packed images uint8 [n, size, size, channels], in memory or on disk."""
-
-
 def repack(path: Path, rows: np.ndarray) -> None:
     """Keep only `rows` of a packed array, in place."""
-    packed = Packed(path)
+    packed = open_packed(path)
     smaller = path.with_suffix(".kept")
     with smaller.open("wb") as file:
         write_header(file, (len(rows), *packed.shape[1:]))

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from medtransfer.dataset.pack import Images
+from medtransfer.dataset.packed import Images
 from medtransfer.dataset.siblings import EXACT, KEY, NEAR, divided_pairs
 from medtransfer.files import atomic_file
 from medtransfer.plotting import COLOURS, new_figure, save_png

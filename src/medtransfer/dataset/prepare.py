@@ -15,8 +15,9 @@ from medtransfer.dataset.gate import pass_gate
 from medtransfer.dataset.groups import group_keys, join_groups, merge_groups
 from medtransfer.dataset.leakage import Crossing, resolve_leakage
 from medtransfer.dataset.near_duplicates import near_duplicate_pairs
-from medtransfer.dataset.pack import Packed, pack, repack
+from medtransfer.dataset.pack import pack, repack
 from medtransfer.dataset.pack_masks import missing_masks, pack_masks
+from medtransfer.dataset.packed import open_packed
 from medtransfer.dataset.pair_sheet import write_pair_sheet
 from medtransfer.dataset.prepared import ABOUT, IMAGES, MASKS, PIXEL, TABLE, Prepared
 from medtransfer.dataset.set_warnings import set_warnings
@@ -78,7 +79,7 @@ def prepare(raw: Path, data: Data, seed: int, outs: Outs, task: str = "classific
     found = found[["path", "label", "split"]]
     with atomic_folder(outs.prepared) as folder:
         whole = _pack(raw, data, found, masks, folder).assign(key=keys)
-        packed = Packed(folder / IMAGES)
+        packed = open_packed(folder / IMAGES)
         near = near_duplicate_pairs(packed, list(whole["sha256"]))
         whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), near)
         pairs = sibling_pairs(whole, near)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medtransfer.dataset.packed import Packed, open_packed
 from medtransfer.dataset.pixels import Pixels
 
 TABLE, IMAGES, MASKS, ABOUT = "table.parquet", "images.npy", "masks.npy", "dataset.json"
@@ -42,14 +43,14 @@ class Prepared:
         return pd.read_parquet(self.folder / TABLE)
 
     @cached_property
-    def images(self) -> np.ndarray:
-        """Map the packed pixels: uint8, [images, size, size, channels]."""
-        return np.load(self.folder / IMAGES, mmap_mode="r")
+    def images(self) -> Packed:
+        """Open the packed pixels: uint8, [images, size, size, channels]."""
+        return open_packed(self.folder / IMAGES)
 
     @property
     def pixels(self) -> Pixels:
         """Give the packed pixels with their hash."""
-        return Pixels(self.about["pixels_sha256"], len(self.images), lambda rows: np.asarray(self.images[rows]))
+        return Pixels(self.about["pixels_sha256"], len(self.images), self.images.__getitem__)
 
     @cached_property
     def about(self) -> dict[str, Any]:
@@ -58,19 +59,19 @@ class Prepared:
         return described
 
     @cached_property
-    def masks(self) -> np.ndarray | None:
-        """Map the packed masks, uint8 [images, size, size], class numbers with 0 for background; None without any."""
-        return np.load(self.folder / MASKS, mmap_mode="r") if "masks" in self.about else None
+    def masks(self) -> Packed | None:
+        """Open the packed masks, uint8 [images, size, size], class numbers with 0 for background; None without any."""
+        return open_packed(self.folder / MASKS) if "masks" in self.about else None
 
     @property
-    def target_masks(self) -> np.ndarray | None:
+    def target_masks(self) -> Packed | None:
         """Give the masks where they are what is to be learned; None in classification."""
         return self.masks if self.task == "segmentation" else None
 
     def targets(self, rows: np.ndarray) -> np.ndarray:
         """Give what is to be learned of rows: one-hot labels float32 [rows, classes], or masks as `masks` has them."""
         if self.target_masks is not None:
-            return np.asarray(self.target_masks[rows])
+            return self.target_masks[rows]
         return self._one_hot[rows]
 
     @cached_property

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from medtransfer.dataset.packed import Images
+
 CHUNK = 256
 Triple = tuple[float, float, float]
 
 
-def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[Triple, Triple]:
+def pixel_statistics(images: Images, rows: np.ndarray) -> tuple[Triple, Triple]:
     """Give the mean and the standard deviation over all pixels of `rows`, three channels, in [0, 1]."""
     counts = np.zeros((images.shape[-1], 256), dtype=np.int64)
     for start in range(0, len(rows), CHUNK):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +20,7 @@ from medtransfer.dataset.pixels import Pixels
 from medtransfer.embeddings.room import LIMIT_VARIABLE, fits, limit, make_room
 from medtransfer.embeddings.shelf import Shelf
 from medtransfer.files import sha256_of_code, sha256_of_json, state_folder
+from medtransfer.overlap import one_ahead, one_behind
 
 CODE = ("backbones", "embeddings", "compute.py")
 
@@ -71,15 +72,35 @@ class Embedder:
         if len(missing := shelf.missing(items)):
             make_room(self._root, len(missing) * row_bytes, self._used)
         started = time.perf_counter()
-        rows = shelf.rows(items, BATCH, lambda missing: self.activations(pixels.read(missing)).numpy())
+        rows = shelf.rows(items, BATCH, lambda batches: self._in_turn(pixels, batches))
         self.seconds += time.perf_counter() - started
-        return lambda wanted: torch.from_numpy(rows.take(wanted, axis=0))
+        return lambda wanted: torch.from_numpy(rows[wanted])
 
     def activations(self, pixels: np.ndarray) -> torch.Tensor:
         """Compute the rows, uint8 [n, row_bytes], of packed pixels [n, size, size, channels], n at most 32."""
         with torch.inference_mode(), self._compute.autocast():
             inputs = pad_batch(to_channels_first(pixels)).to(self._compute.device)
             return self._division.prefix(inputs).cpu()[: len(pixels)]
+
+    def _in_turn(self, pixels: Pixels, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Give the rows of each batch of items; a graphics card computes the next ones meanwhile."""
+        if self._compute.device.type != "cuda":
+            yield from (self.activations(pixels.read(items)).numpy() for items in batches)
+            return
+        computed = one_ahead(pixels.read, batches)
+        for rows, copied in one_behind(map(self._launch, computed)):
+            copied.synchronize()
+            yield rows.numpy()
+
+    def _launch(self, pixels: np.ndarray) -> tuple[torch.Tensor, torch.cuda.Event]:
+        """Have a graphics card compute and copy the rows of packed pixels; the event says when they are there."""
+        with torch.inference_mode(), self._compute.autocast():
+            inputs = pad_batch(to_channels_first(pixels)).pin_memory().to(self._compute.device, non_blocking=True)
+            found = self._division.prefix(inputs)[: len(pixels)]
+            rows = torch.empty(found.shape, dtype=found.dtype, pin_memory=True).copy_(found, non_blocking=True)
+            copied = torch.cuda.Event()
+            copied.record()
+        return rows, copied
 
     def features(self, rows: torch.Tensor) -> torch.Tensor:
         """Turn rows of a wholly frozen body into its features, float32 [n, width]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from medtransfer.dataset.packed import Packed
 from medtransfer.files import atomic_file, write_json
 from medtransfer.progress import progress
 
 ROWS, DONE, KEY = "rows.bin", "done.npy", "key.json"
 FLUSH_SECONDS = 5.0
+PAGE = 4096
 
-Computing = Callable[[np.ndarray], np.ndarray]
-"""Items [n] to their rows, uint8 [n, row_bytes]."""
+Computing = Callable[[Sequence[np.ndarray]], Iterable[np.ndarray]]
+"""Batches of items [n] to their rows, uint8 [n, row_bytes], one after another."""
 
 
 def lock_of(folder: Path) -> FileLock:
@@ -43,25 +45,29 @@ class Shelf:
         """List the items, each once, whose rows are not there yet."""
         return np.unique(items[~self._read_done()[items]])
 
-    def rows(self, items: np.ndarray, batch: int, compute: Computing) -> np.ndarray:
-        """Map the whole file, uint8 [count, row_bytes], of which the rows of `items` are there.
+    def rows(self, items: np.ndarray, batch: int, compute: Computing) -> np.ndarray | Packed:
+        """Open the whole file, uint8 [count, row_bytes], of which the rows of `items` are there.
 
-        `compute` is asked for at most `batch` missing rows at a time.
+        `compute` is asked for the missing ones, in batches of at most `batch`.
         """
         if not len(self.missing(items)):
             with suppress(FileNotFoundError):  # deleted this very moment
-                return self._map()
+                return self._open()
         with lock_of(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             done = self._read_done()
             missing = np.unique(items[~done[items]])
             if len(missing):
                 self._fill(missing, done, batch, compute)
-            return self._map()
+            return self._open()
 
-    def _map(self) -> np.ndarray:
+    def _open(self) -> np.ndarray | Packed:
+        """Map short rows, of which a batch takes many from everywhere; long ones are read, and take no memory."""
         os.utime(self._folder)  # used now: see `room`
-        return np.asarray(np.memmap(self._folder / ROWS, np.uint8, "r", shape=(self._count, self._row_bytes)))
+        shape = (self._count, self._row_bytes)
+        if self._row_bytes < PAGE:
+            return np.asarray(np.memmap(self._folder / ROWS, np.uint8, "r", shape=shape))
+        return Packed(self._folder / ROWS, 0, shape)
 
     def _fill(self, missing: np.ndarray, done: np.ndarray, batch: int, compute: Computing) -> None:
         write_json(self._folder / KEY, self._key)
@@ -70,13 +76,13 @@ class Shelf:
         flushed, pending = time.monotonic(), []
         with progress(total=len(missing), desc="features", unit="view") as bar, path.open("r+b") as file:
             file.truncate(self._count * self._row_bytes)
-            for start in range(0, len(missing), batch):
-                items = missing[start : start + batch]
-                for item, row in zip(items, np.ascontiguousarray(compute(items)), strict=True):
+            batches = [missing[start : start + batch] for start in range(0, len(missing), batch)]
+            for items, rows in zip(batches, compute(batches), strict=True):
+                for item, row in zip(items, np.ascontiguousarray(rows), strict=True):
                     os.pwrite(file.fileno(), row, int(item) * self._row_bytes)
                 pending.append(items)
                 bar.update(len(items))
-                if start + batch >= len(missing) or time.monotonic() - flushed > FLUSH_SECONDS:
+                if items is batches[-1] or time.monotonic() - flushed > FLUSH_SECONDS:
                     os.fsync(file.fileno())
                     done[np.concatenate(pending)] = True
                     self._write_done(done)

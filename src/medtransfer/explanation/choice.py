@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medtransfer.dataset.packed import Images
 from medtransfer.errors import UserError
 from medtransfer.evaluation.predictions import Predictions
 from medtransfer.study import Explain, near
@@ -50,7 +51,7 @@ def choose_cases(cases: list[Case], explain: Explain) -> dict[str, list[Case]]:
     }
 
 
-def choose_masked(masks: np.ndarray, rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+def choose_masked(masks: Images, rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     """Draw at most `most` of the rows whose masks [all rows, h, w] are not empty; give them in order."""
     shown = np.array([row for row in rows if masks[row].any()], dtype=np.int64)
     return np.sort(rng.permutation(shown)[:most])

@@ -24,6 +24,7 @@ from medtransfer.backbones.surgery import (
     separate,
 )
 from medtransfer.backbones.weights import WeightsCard, load_weights
+from medtransfer.dataset.packed import Images
 from medtransfer.dataset.statistics import pixel_statistics
 from medtransfer.files import sha256_of_file
 from medtransfer.heads.build import build_head
@@ -117,7 +118,7 @@ def _build_body(model: str, image_size: int, keep_spatial: bool, weights: Weight
     return Body(module, own, feature_width(module, image_size))
 
 
-def normalisation(variant: Variant, weights: Weights, images: np.ndarray, train_rows: np.ndarray) -> Normalise:
+def normalisation(variant: Variant, weights: Weights, images: Images, train_rows: np.ndarray) -> Normalise:
     """Give the mean and standard deviation that the backbone's weights expect, or the training rows' own."""
     trained = weights.state is not None and variant.strategy.init == "pretrained"
     if variant.backbone.normalise == "weights" and trained:

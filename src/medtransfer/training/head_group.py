@@ -12,6 +12,7 @@ import torch
 from medtransfer.embeddings.embedder import Embedder
 from medtransfer.seeding import Key, seed_from
 from medtransfer.training.examples import Examples, shuffled_batches
+from medtransfer.training.loading import on_device
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.losses import soft_label_losses
 from medtransfer.training.schedules import rate_factor
@@ -161,7 +162,7 @@ class HeadGroup:
 
     def _batch(self, examples: Examples, positions: np.ndarray, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
         batch, device = examples.batch(positions, epoch), self._compute.device
-        return self._embedder.features(batch.inputs).to(device), batch.labels.to(device)
+        return on_device(self._embedder.features(batch.inputs), device), on_device(batch.labels, device)
 
     def _losses(self, logits: torch.Tensor, labels: torch.Tensor, runs: slice) -> torch.Tensor:
         """Give each image's loss [runs, n]."""

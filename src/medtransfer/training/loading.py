@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from medtransfer.backbones.fixed_batch import BATCH
+from medtransfer.overlap import one_ahead
 from medtransfer.training.examples import Batch, Examples
 
 MOST_AT_ONCE = 16
 """Batches that are made together at most."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def load(examples: Examples, order: Sequence[np.ndarray], epoch: int, device: torch.device) -> Iterator[Batch]:
@@ -39,7 +35,7 @@ def load(examples: Examples, order: Sequence[np.ndarray], epoch: int, device: to
 
     if device.type != "cuda":
         for batch in itertools.chain.from_iterable(map(make, groups)):
-            yield Batch(batch.inputs.to(device), batch.labels.to(device))
+            yield Batch(on_device(batch.inputs, device), on_device(batch.labels, device))
         return
     copies, computing = torch.cuda.Stream(device), torch.cuda.current_stream(device)
     for batches in one_ahead(lambda group: [_copied(batch, device, copies) for batch in make(group)], groups):
@@ -52,17 +48,9 @@ def load(examples: Examples, order: Sequence[np.ndarray], epoch: int, device: to
 
 def _copied(batch: Batch, device: torch.device, copies: torch.cuda.Stream) -> Batch:
     with torch.cuda.stream(copies):
-        return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in (batch.inputs, batch.labels)))
+        return Batch(on_device(batch.inputs, device), on_device(batch.labels, device))
 
 
-def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Call `function` on the items in order, on each while the result of the one before is used."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = None
-        for item in items:
-            following = pool.submit(function, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor to a device; to a graphics card by way of pinned memory, without waiting for it."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
