@@ -57,7 +57,8 @@ def variant_of(name: str, head: str, train: Any = "all") -> Variant:
 def assembled(name: str, head: str, size: int, train: Any = "all") -> Network:
     weights = Weights(None, without_weights(name), None)
     normalise = Normalise((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
-    return assemble(variant_of(name, head, train), weights, CLASSES, size, normalise, (0, 0))
+    network = assemble(variant_of(name, head, train), weights, CLASSES, size, normalise, (0, 0))
+    return network.to(COMPUTE.device)
 
 
 def tiny_prepared(folder: Path, **split: Any) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtransfer.dataset.packed import Packed, open_packed
+from medtransfer.dataset.packed import Packed, open_packed, runs
 
 ORIGINAL = np.random.default_rng(0).integers(0, 256, (6, 4, 3, 1), dtype=np.uint8)
 ROWS = st.one_of(
@@ -36,6 +37,17 @@ def test_rows_are_those_of_the_array_in_memory(packed: Packed, rows: Any) -> Non
     np.testing.assert_array_equal(found, ORIGINAL[rows])
     assert found.flags.writeable
     assert found.flags.c_contiguous
+
+
+@given(rows=st.lists(st.integers(0, 50)).map(lambda rows: np.array(rows, dtype=np.int64)))
+def test_runs_are_the_longest_stretches_that_follow_each_other(rows: np.ndarray) -> None:
+    found = runs(rows)
+    places = [place for start, stop in found for place in range(start, stop)]
+    assert places == list(range(len(rows)))
+    for start, stop in found:
+        assert rows[start:stop].tolist() == list(range(rows[start], rows[start] + stop - start))
+    for (_, stop), _ in itertools.pairwise(found):
+        assert rows[stop] != rows[stop - 1] + 1
 
 
 def test_shape_and_iteration(packed: Packed) -> None:

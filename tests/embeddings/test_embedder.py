@@ -38,7 +38,11 @@ def pixels_of(images: np.ndarray, read: Callable[[np.ndarray], None] = lambda _:
         read(items)
         return images[items]
 
-    return Pixels("the images", len(images), reader)
+    return Pixels("the images", len(images), SIZE * SIZE, reader)
+
+
+def logits_of(network: Network, images: np.ndarray) -> torch.Tensor:
+    return network(torch.from_numpy(images).permute(0, 3, 1, 2).to(COMPUTE.device)).cpu()
 
 
 def network_of(train: Any = "head", name: str = "mobilenet_v3_small") -> Network:
@@ -72,7 +76,10 @@ def test_the_rest_of_the_network_gives_its_logits(images: np.ndarray) -> None:
     one = embedder(network)
     rows = one.open(pixels_of(images), np.arange(32))(np.arange(32))
     with torch.inference_mode():
-        assert torch.equal(one.rest(rows), network(torch.from_numpy(images[:32]).permute(0, 3, 1, 2)))
+        assert torch.equal(
+            one.rest(rows.to(COMPUTE.device)).cpu(),
+            network(torch.from_numpy(images[:32]).permute(0, 3, 1, 2).to(COMPUTE.device)).cpu(),
+        )
 
 
 def test_nothing_is_read_or_computed_twice(images: np.ndarray) -> None:
@@ -114,7 +121,7 @@ def test_whatever_decides_the_bits_is_in_the_key(monkeypatch: pytest.MonkeyPatch
 def test_other_pixels_have_their_own_rows(images: np.ndarray, state: Path) -> None:
     one, every = embedder(network_of()), np.arange(COUNT)
     rows = one.open(pixels_of(images), every)(every)
-    mirrored = Pixels("mirrored", COUNT, lambda items: images[items, :, ::-1])
+    mirrored = Pixels("mirrored", COUNT, SIZE * SIZE, lambda items: images[items, :, ::-1])
     assert not torch.equal(one.open(mirrored, every)(every), rows)
     assert len([path for path in state.iterdir() if path.is_dir()]) == 2
 
@@ -139,4 +146,7 @@ def test_in_bfloat16_what_is_kept_comes_back_to_the_bit(images: np.ndarray, monk
     one = embedder(network, compute)
     rows = one.open(pixels_of(images), np.arange(32))(np.arange(32))
     with torch.inference_mode(), compute.autocast():
-        assert torch.equal(one.rest(rows), network(torch.from_numpy(images[:32]).permute(0, 3, 1, 2)))
+        assert torch.equal(
+            one.rest(rows.to(COMPUTE.device)).cpu(),
+            network(torch.from_numpy(images[:32]).permute(0, 3, 1, 2).to(COMPUTE.device)).cpu(),
+        )

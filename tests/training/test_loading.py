@@ -8,7 +8,7 @@ import torch
 from builders import COMPUTE
 
 from medtransfer.training.examples import Batch
-from medtransfer.training.loading import MOST_AT_ONCE, load
+from medtransfer.training.loading import MOST_AT_ONCE, stream
 
 
 class Numbers:
@@ -35,7 +35,7 @@ class Numbers:
 )
 def test_batches_are_those_of_the_order_and_fill_the_frozen_prefix(size: int, asked: list[int]) -> None:
     examples, order = Numbers(70), np.split(np.random.default_rng(0).permutation(70), range(size, 70, size))
-    batches = list(load(examples, order, 3, COMPUTE.device))
+    batches = list(stream(examples, order, 3, COMPUTE.device))
     assert examples.started == [3]
     assert examples.asked == asked
     assert max(asked) <= MOST_AT_ONCE * size

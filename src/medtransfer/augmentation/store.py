@@ -70,7 +70,7 @@ class StoredViews:
         if not self._hashes:
             return self._prepared.pixels
         pixels = open_packed(self._pixels, part=view)
-        return Pixels(self._hashes[view], len(pixels), pixels.__getitem__)
+        return Pixels(self._hashes[view], len(pixels), pixels.row_bytes, pixels.__getitem__)
 
     def items(self, rows: np.ndarray) -> np.ndarray:
         """Give the places of rows among those that train."""
@@ -111,6 +111,7 @@ class FreshViews:
         return Pixels(
             sha256_of_json(self._origin | {"view": view}),
             len(self._prepared.images),
+            self._prepared.images.row_bytes,
             lambda rows: self._draw(rows, view),
         )
 

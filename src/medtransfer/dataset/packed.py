@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import os
@@ -22,7 +23,7 @@ class Packed:
     def __init__(self, path: Path, start: int, shape: tuple[int, ...]) -> None:
         self.shape, self._start = shape, start
         self._file = path.open("rb", buffering=0)
-        self._row_bytes = math.prod(shape[1:])
+        self.row_bytes = math.prod(shape[1:])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -39,8 +40,8 @@ class Packed:
             return self._read(start, max(stop - start, 0))
         chosen = np.arange(len(self))[rows]
         found = np.empty((len(chosen), *self.shape[1:]), np.uint8)
-        for place, row in enumerate(chosen.tolist()):
-            self._fill(found[place], row)
+        for start, stop in runs(chosen):
+            self._fill(found[start:stop], int(chosen[start]))
         return found
 
     def _read(self, start: int, count: int) -> np.ndarray:
@@ -50,12 +51,18 @@ class Packed:
 
     def _fill(self, target: np.ndarray, row: int) -> None:
         """Read what fits into `target`, which is in one piece, from `row` on."""
-        left, place = target.reshape(-1).data, self._start + row * self._row_bytes
+        left, place = target.reshape(-1).data, self._start + row * self.row_bytes
         while len(left):
             count = os.preadv(self._file.fileno(), [left], place)
             if not count:
                 raise EOFError(f"{self._file.name}: ends before row {row}")
             left, place = left[count:], place + count
+
+
+def runs(rows: np.ndarray) -> list[tuple[int, int]]:
+    """Give the places [start, stop) between which row numbers [n] follow each other: read or written at once."""
+    breaks = (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
+    return list(itertools.pairwise([0, *breaks, len(rows)])) if len(rows) else []
 
 
 Images = np.ndarray | Packed

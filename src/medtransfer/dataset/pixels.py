@@ -10,11 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images of one array: the hash of all of them, their number, and a function that reads some.
+    """Images of one array: the hash of all of them, their number, the bytes of one, and a function that reads some.
 
     read: item numbers [n] to uint8 [n, size, size, channels].
     """
 
     sha256: str
     count: int
+    row_bytes: int
     read: Callable[[np.ndarray], np.ndarray]

@@ -50,7 +50,8 @@ class Prepared:
     @property
     def pixels(self) -> Pixels:
         """Give the packed pixels with their hash."""
-        return Pixels(self.about["pixels_sha256"], len(self.images), self.images.__getitem__)
+        images = self.images
+        return Pixels(self.about["pixels_sha256"], len(images), images.row_bytes, images.__getitem__)
 
     @cached_property
     def about(self) -> dict[str, Any]:

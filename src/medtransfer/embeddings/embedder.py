@@ -32,8 +32,8 @@ class Embedder:
     """Gives the activations at a network's border for any images: the same bits kept or computed again.
 
     key: the hash of everything but the pixels that decides the bits: the body's weights and structure, the
-    normalisation, the border, device, precision, threads, versions, and the code. seconds: what computing
-    activations that are kept has taken so far.
+    normalisation, the border, device, precision, threads, versions, and the code. keeps: whether activations are
+    kept. seconds: what computing those has taken so far.
     """
 
     def __init__(self, network: Network, division: Division, compute: Compute) -> None:
@@ -43,7 +43,7 @@ class Embedder:
         self._about = about | {"code": sha256_of_code(*CODE)}
         self.key = sha256_of_json(self._about)
         self.seconds = 0.0
-        self._keeps = True
+        self.keeps = True
         self._used: set[str] = set()
 
     @property
@@ -51,11 +51,16 @@ class Embedder:
         """The network behind the border: packed activations to logits."""
         return self._division.rest
 
+    @property
+    def row_bytes(self) -> int:
+        """The size of an image's activations."""
+        return self._division.row_bytes
+
     def plan(self, images: int, tell: Callable[[str], None] = lambda _: None) -> None:
         """Decide whether the activations of so many images are kept; `tell` hears where they are not."""
-        needed = images * self._division.row_bytes
-        self._keeps = fits(self._root, needed)
-        if not self._keeps:
+        needed = images * self.row_bytes
+        self.keeps = fits(self._root, needed)
+        if not self.keeps:
             tell(
                 f"what the frozen layers compute would take {needed / 1e9:.1f} GB, more than {LIMIT_VARIABLE} "
                 f"({limit() / 1e9:g}) or the disk allows; they run again in each epoch"
@@ -63,14 +68,14 @@ class Embedder:
 
     def open(self, pixels: Pixels, items: np.ndarray) -> Rows:
         """Make the rows of `items` ready; give the function that reads any of them."""
-        if not self._keeps:
+        if not self.keeps:
             return lambda wanted: self._recompute(pixels, wanted)
         about = {"pixels": pixels.sha256, "images": pixels.count, **self._about}
-        name, row_bytes = sha256_of_json(about)[:32], self._division.row_bytes
-        shelf = Shelf(self._root / name, about, pixels.count, row_bytes)
+        name = sha256_of_json(about)[:32]
+        shelf = Shelf(self._root / name, about, pixels.count, self.row_bytes)
         self._used.add(name)
         if len(missing := shelf.missing(items)):
-            make_room(self._root, len(missing) * row_bytes, self._used)
+            make_room(self._root, len(missing) * self.row_bytes, self._used)
         started = time.perf_counter()
         rows = shelf.rows(items, BATCH, lambda batches: self._in_turn(pixels, batches))
         self.seconds += time.perf_counter() - started
@@ -87,16 +92,18 @@ class Embedder:
         if self._compute.device.type != "cuda":
             yield from (self.activations(pixels.read(items)).numpy() for items in batches)
             return
-        computed = one_ahead(pixels.read, batches)
-        for rows, copied in one_behind(map(self._launch, computed)):
+
+        def load(items: np.ndarray) -> tuple[torch.Tensor, int]:
+            return pad_batch(to_channels_first(pixels.read(items))).pin_memory(), len(items)
+
+        for rows, copied in one_behind(self._launch(*loaded) for loaded in one_ahead(load, batches)):
             copied.synchronize()
             yield rows.numpy()
 
-    def _launch(self, pixels: np.ndarray) -> tuple[torch.Tensor, torch.cuda.Event]:
-        """Have a graphics card compute and copy the rows of packed pixels; the event says when they are there."""
+    def _launch(self, pixels: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.cuda.Event]:
+        """Have a graphics card compute and copy the rows of the first images; the event says when they are there."""
         with torch.inference_mode(), self._compute.autocast():
-            inputs = pad_batch(to_channels_first(pixels)).pin_memory().to(self._compute.device, non_blocking=True)
-            found = self._division.prefix(inputs)[: len(pixels)]
+            found = self._division.prefix(pixels.to(self._compute.device, non_blocking=True))[:count]
             rows = torch.empty(found.shape, dtype=found.dtype, pin_memory=True).copy_(found, non_blocking=True)
             copied = torch.cuda.Event()
             copied.record()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from medtransfer.dataset.packed import Packed
+from medtransfer.dataset.packed import Packed, runs
 from medtransfer.files import atomic_file, write_json
 from medtransfer.progress import progress
 
@@ -78,8 +78,9 @@ class Shelf:
             file.truncate(self._count * self._row_bytes)
             batches = [missing[start : start + batch] for start in range(0, len(missing), batch)]
             for items, rows in zip(batches, compute(batches), strict=True):
-                for item, row in zip(items, np.ascontiguousarray(rows), strict=True):
-                    os.pwrite(file.fileno(), row, int(item) * self._row_bytes)
+                packed = np.ascontiguousarray(rows)
+                for first, stop in runs(items):
+                    os.pwrite(file.fileno(), packed[first:stop].data, int(items[first]) * self._row_bytes)
                 pending.append(items)
                 bar.update(len(items))
                 if items is batches[-1] or time.monotonic() - flushed > FLUSH_SECONDS:

@@ -34,9 +34,9 @@ class Mix(Section):
 class Policy(Section):
     """An augmentation: Albumentations transforms by name, then mixing; `views` a training image, or `fresh`.
 
-    Epoch e trains on view e mod views. `fresh` draws a new view every epoch and keeps none. Few views cost accuracy where
-    a head is large and learns fast, and nothing elsewhere: with 16, the classifier of a MobileNetV3-small loses .014 of
-    the accuracy that 50 give it, with 8 .026 (`benchmarks/results/views.md`).
+    Epoch e trains on view e mod views. `fresh` draws a new view every epoch and keeps none. Few views cost accuracy
+    where a head is large and learns fast, and nothing elsewhere: with 16, the classifier of a MobileNetV3-small loses
+    .014 of the accuracy that 50 give it, with 8 .026 (`benchmarks/results/views.md`).
     """
 
     transforms: list[dict[str, dict[str, Any]]]

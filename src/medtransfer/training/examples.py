@@ -59,6 +59,15 @@ class ViewExamples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def view_bytes(self) -> int | None:
+        """The size of a view's inputs; None where it does not come again, or its frozen layers run anew each time."""
+        if self.views.count is None or (self._embedder is not None and not self._embedder.keeps):
+            return None
+        if self._embedder is not None:
+            return len(self) * self._embedder.row_bytes
+        return len(self) * self.views.source(0).row_bytes
+
     def of(self, rows: np.ndarray) -> ViewExamples:
         """Give the same views of other rows."""
         return ViewExamples(self.views, rows, self._embedder)

@@ -11,8 +11,8 @@ import torch
 
 from medtransfer.embeddings.embedder import Embedder
 from medtransfer.seeding import Key, seed_from
-from medtransfer.training.examples import Examples, shuffled_batches
-from medtransfer.training.loading import on_device
+from medtransfer.training.examples import Batch, Examples, shuffled_batches
+from medtransfer.training.loading import Resident, on_device
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.losses import soft_label_losses
 from medtransfer.training.schedules import rate_factor
@@ -55,6 +55,7 @@ class HeadGroup:
         self._strategy, self._compute = jobs[0].strategy, jobs[0].compute
         self._embedder = _embedder(jobs[0])
         self._train = jobs[0].train.of(np.unique(np.concatenate([job.train.rows for job in jobs])))
+        self._resident = Resident(self._train, self._compute.device)
         self.heads = StackedHeads([job.network.head for job in jobs])
         self.optimizer = StackedOptimizer(self._strategy, self.heads.parameters(slice(None)))
         weights = [weight for job in jobs for weight in job.loss.to(self._compute.device).buffers()]
@@ -92,7 +93,9 @@ class HeadGroup:
 
     def _train_epoch(self, number: int, rates: torch.Tensor) -> torch.Tensor:
         """Take all steps of an epoch; give each run's mean loss and score [2, runs]."""
-        self._train.start(number)
+        whole = self._resident.view(number)
+        if whole is None:
+            self._train.start(number)
         jobs = [run.job for run in self.runs]
         shared = _shared([job.key for job in jobs])
         places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs[::shared]]
@@ -103,7 +106,7 @@ class HeadGroup:
         found = []
         for step in range(len(orders[0])):
             batches = [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
-            found.append(self._step(number, batches, shared, generators, rates))
+            found.append(self._step(number, whole, batches, shared, generators, rates))
         totals = torch.zeros(2, len(jobs), dtype=torch.float64)
         for sums in found:  # a graphics card has by now been given all steps: fetching a sum waits for it
             totals[:, : sums.shape[1]] += sums.cpu()
@@ -112,6 +115,7 @@ class HeadGroup:
     def _step(
         self,
         number: int,
+        whole: Batch | None,
         batches: list[np.ndarray],
         shared: int,
         generators: list[torch.Generator],
@@ -122,7 +126,11 @@ class HeadGroup:
         counts = [len(batch) for batch in batches for _ in range(shared)]
         runs, rows = slice(len(counts)), max(counts)
         padded = np.stack([batch if len(batch) == rows else np.resize(batch, rows) for batch in batches])
-        features, labels = self._batch(self._train, padded.ravel(), number)
+        if whole is None:
+            features, labels = self._batch(self._train, padded.ravel(), number)
+        else:
+            positions = on_device(torch.from_numpy(padded.ravel()), whole.inputs.device)
+            features, labels = self._embedder.features(whole.inputs[positions]), whole.labels[positions]
         features, labels = (values.view(len(batches), rows, -1) for values in (features, labels))
         labels, wanted = (
             values.repeat_interleave(shared, dim=0) for values in (labels.transpose(1, 2), labels.max(dim=2).indices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from medtransfer.seeding import Key, seed_from
 from medtransfer.study import Strategy
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.examples import Examples, ViewExamples, shuffled_batches
-from medtransfer.training.loading import load
+from medtransfer.training.loading import Resident, load
 from medtransfer.training.model_files import run_name
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
@@ -80,6 +80,11 @@ class Job:
     def key(self) -> tuple[Key, ...]:
         """What everything random in the run is drawn from."""
         return (self.seed, self.fold)
+
+    @cached_property
+    def resident(self) -> Resident:
+        """Views of the rows that stay on a graphics card."""
+        return Resident(self.train, self.compute.device)
 
     def clock(self) -> float:
         """Give the time in seconds; it stands still while activations are computed to be kept."""
@@ -164,7 +169,7 @@ def train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tupl
     job.network.train()
     order = list(shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key))
     found = []
-    for batch in load(job.train, order, number, job.compute.device):
+    for batch in load(job.train, order, number, job.resident):
         optimizer.zero_grad(set_to_none=True)
         with job.compute.autocast():
             logits, auxiliary = job.logits(batch.inputs)
