@@ -29,7 +29,7 @@ from medtransfer.study import Backbone, Policy, Strategy, Variant
 from medtransfer.training.assemble import assemble
 from medtransfer.training.optimizers import build_optimizer
 
-MODELS = ("mobilenet_v3_small", "resnet18", "resnet50")
+MODELS = ("mobilenet_v3_small", "resnet18")
 BATCH, SIZE, CLASSES, WARM, REPEATS = 32, 224, 14, 3, 20
 
 
@@ -82,6 +82,7 @@ def measure(model: str, folder: Path) -> list[list[str]]:
         )
         figures = [f"{1000 * step:.2f}", f"{BATCH / step:,.0f}", f"{plain / step:.2f}", f"{compiling:.0f}", *paid]
         rows.append([f"- compiled, {mode}", *figures])
+        print(*rows[-1], flush=True)
     return rows
 
 
