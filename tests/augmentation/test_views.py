@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medtransfer import augmentation
 from medtransfer.augmentation.views import ViewMaker
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import UserError
@@ -163,3 +167,14 @@ def test_drawing_in_threads_leaves_the_warnings_of_the_process_as_they_are(prepa
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(maker.draw, [0, 1, 2, 3, 4, 5] * 4, [0] * 24))
     assert list(warnings.filters) == before
+
+
+def test_no_module_asks_the_network_for_a_newer_albumentations() -> None:
+    """Each imported first, in a process of its own, in which any such question ends the process."""
+    package = Path(augmentation.__file__).parent
+    for module in sorted(path.stem for path in package.glob("*.py")):
+        code = "import os, urllib.request as r; r.OpenerDirector.open = lambda *_, **__: os._exit(7); "
+        code += f"import medtransfer.augmentation.{module}"
+        environment = os.environ | {"NO_ALBUMENTATIONS_UPDATE": "", "PYTHONPATH": str(package.parents[1])}
+        del environment["NO_ALBUMENTATIONS_UPDATE"]
+        assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0, module

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import os
 import warnings
 from typing import Any
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for a newer version at import
 
 import albumentations
 import cv2
