@@ -49,7 +49,7 @@ def changes(path: Path) -> list[str]:
     found += [
         f"variants.{name}.epochs=2" for name, line in params.variants.items() if "epochs" in (line.model_extra or {})
     ]
-    if path.stem == "stroke_mri":  # a quarter of its 128 lines: every backbone with every depth and rate
+    if path.stem in ("stroke_mri", "brain_mri"):  # a quarter of the lines: every backbone with every depth and rate
         found += ["grid.augmentation={augmented: {augmentation: standard}}", "grid.optimizer={adam: {optimizer: adam}}"]
     return found
 
@@ -106,6 +106,12 @@ def _two_folders(images: list[Picture], folder: Path) -> None:
         _copy(file, folder / ("Stroke" if label > 1 else "Normal") / f"{number:04}.png")
 
 
+def _tumours(images: list[Picture], folder: Path) -> None:
+    """Class folders alone, files numbered as those with and without a tumour are."""
+    for number, (file, label, _, _) in enumerate(images):
+        _copy(file, folder / ("yes" if label > 1 else "no") / f"{'Y' if label > 1 else 'No'}{number}.png")
+
+
 def _fetal_planes(images: list[Picture], folder: Path) -> None:
     rows = []
     for number, (file, label, patient, _) in enumerate(images):
@@ -146,6 +152,7 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "chest_xray_backbones": _chest_xray,
     "chest_xray_features": _chest_xray,
     "stroke_mri": _two_folders,
+    "brain_mri": _tumours,
     "fetal_planes": _fetal_planes,
     "xray_segmentation": _xray_segmentation,
     "hc18": _hc18,

@@ -21,6 +21,7 @@ WRONG_VALUES = [
     ("strategies.frozen.epochs", True, "strategies.frozen.epochs: input should be a valid integer, but got True"),
     ("strategies.frozen.epochs", 0, "epochs: input should be greater than or equal to 1, but got 0"),
     ("strategies.frozen.lr", -0.1, "strategies.frozen.lr: input should be greater than 0, but got -0.1"),
+    ("strategies.frozen.lr_search", [0.1], "lr_search: list should have at least 2 items"),
     ("strategies.frozen.nesterov", "yes", "nesterov: input should be a valid boolean, but got 'yes'"),
     ("strategies.frozen.dropout", 1.0, "strategies.frozen.dropout: input should be less than 1, but got 1.0"),
     ("strategies.frozen.optimizer", "adan", "'adam', 'adamw', 'sgd' or 'rmsprop', but got 'adan'"),
@@ -47,6 +48,9 @@ WRONG_VALUES = [
 ]
 
 WRONG_TOGETHER = [
+    ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
+    ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head that trains on frozen"),
+    ("strategies.prototypes.lr_search", [0.1, 0.2], "strategies.prototypes: lr_search is for a head that trains"),
     ("data.source", "phantom", "data: source: phantom needs a section data.phantom"),
     ("data.source", "kaggle", "data: source: kaggle needs a section data.kaggle"),
     ("data.kaggle", {}, "data.kaggle: expected either dataset, with its version, or competition"),

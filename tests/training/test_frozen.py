@@ -26,7 +26,7 @@ from medtransfer.study import Policy
 from medtransfer.training import heads_at_once, runs
 from medtransfer.training.inputs import Inputs
 from medtransfer.training.loop import Epoch
-from medtransfer.training.model_files import load_run
+from medtransfer.training.model_files import load_run, read_card, run_name
 from medtransfer.training.variant import train_variant
 
 FLIPS = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2}
@@ -66,6 +66,10 @@ def without_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "train_at_once", lambda *_: False)
+
+
+def history_of(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "model" / "history.csv").set_index(["fold", "seed"])
 
 
 def predictions(inputs: Inputs, folder: Path) -> np.ndarray:
@@ -215,6 +219,42 @@ def test_learning_rates_at_once_are_each_what_they_are_alone(prepared: Prepared,
             alone = load_run(tmp_path / str(number) / "model", 0, seed).state_dict()
             for name, tensor in jobs[2 * number + seed].network.state_dict().items():
                 torch.testing.assert_close(tensor, alone[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["at once", "one by one"])
+@pytest.mark.parametrize("strategy", [{"epochs": 4}, {"epochs": 12, "patience": 1}], ids=["last", "best"])
+def test_of_the_rates_that_are_searched_each_run_keeps_the_one_with_the_lowest_validation_loss(
+    folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: dict[str, Any], alone: bool
+) -> None:
+    rates = [1e-5, 1e-3, 0.5]
+    if alone:
+        one_by_one(monkeypatch)
+    heard = train(inputs_of(folded, tmp_path, FLIPS, lr_search=rates, **strategy), tmp_path / "search")
+    histories = []
+    for rate in rates:
+        train(inputs_of(folded, tmp_path, FLIPS, lr=rate, **strategy), tmp_path / f"{rate}")
+        costs = json.loads((tmp_path / f"{rate}" / "cost.json").read_text())["runs"]
+        histories.append(
+            (pd.read_csv(tmp_path / f"{rate}" / "model" / "history.csv").set_index(["fold", "seed"]), costs)
+        )
+    card = read_card(tmp_path / "search" / "model")
+    chosen = pd.read_csv(tmp_path / "search" / "model" / "history.csv").set_index(["fold", "seed"])
+    for run in card["runs"]:
+        key = (run["fold"], run["seed"])
+        losses = [
+            history.loc[key]["validation_loss"].iloc[costs[run_name(*key)]["kept_epoch"]]
+            for history, costs in histories
+        ]
+        best = int(np.argmin(losses))
+        assert run["lr"] == rates[best]
+        expected = histories[best][0].loc[key].to_numpy(float)
+        np.testing.assert_allclose(chosen.loc[key].to_numpy(float), expected, rtol=1e-4, atol=1e-6)
+        assert [epoch.validation_loss for fold, seed, epoch in heard if (fold, seed) == key] == (
+            pytest.approx(expected[:, list(chosen.columns).index("validation_loss")], rel=1e-4)
+        )
+        states = [load_run(tmp_path / name / "model", *key).state_dict() for name in ("search", f"{rates[best]}")]
+        for name, tensor in states[0].items():
+            torch.testing.assert_close(tensor, states[1][name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

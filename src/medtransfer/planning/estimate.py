@@ -10,6 +10,7 @@ import numpy as np
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.embeddings.room import limit
+from medtransfer.embeddings.shelf import PAGE
 from medtransfer.hardware import cpu_count
 from medtransfer.planning.probe import Probe
 from medtransfer.study import Policy, Study, Variant
@@ -58,12 +59,12 @@ class Estimator:
         kept_bytes = 0 if missing is None else probe.row_bytes or 0
         new = trained + validated if missing is None else missing
         runs = self._prepared.folds * len(self._study.params.training.seeds)
-        at_once = runs if missing is not None and strategy.train == "head" and not one_step else 1
+        at_once = runs if missing is not None and strategy.train == "head" and not one_step else 1 / len(strategy.rates)
         seconds = probe.start + new * probe.prefix + (trained * probe.step + validated * probe.forward) / at_once
         what = f"{runs} runs" if one_step else f"{runs} runs, {epochs} epochs, {trained:,} images to train on"
         if probe.row_bytes is not None:
             what += f", {new:,} through frozen layers"
-        mapped = (kept_bytes or self._pixel_bytes) * (self._learnable + len(self._prepared.table))
+        mapped = kept_bytes * (self._learnable + len(self._prepared.table)) if kept_bytes < PAGE else 0
         return Estimate(seconds, probe.memory + mapped / 1e6, new * kept_bytes / 1e6, what)
 
     def evaluate(self, variant: Variant, probe: Probe) -> Estimate:
@@ -72,8 +73,7 @@ class Estimator:
         roles = [self._prepared.roles(fold) for fold in range(self._prepared.folds)]
         images = seeds * sum(len(role.validation) + len(role.test) for role in roles)
         once = probe.prefix * (0 if probe.row_bytes is not None else 1)
-        memory = probe.memory + self._pixel_bytes * len(self._prepared.table) / 1e6
-        return Estimate(probe.start + images * (once + probe.forward), memory, 0.0, f"{images:,} images")
+        return Estimate(probe.start + images * (once + probe.forward), probe.memory, 0.0, f"{images:,} images")
 
     def _images(self, variant: Variant) -> tuple[int, int]:
         """Count the images that one epoch of all runs trains on, and those it validates."""

@@ -72,6 +72,9 @@ class Strategy(Section):
     lr is the head's, backbone_lr the backbone's where it has another; from first_layer_lr, where given, the
     rates rise geometrically to it, layer by layer. Training stops once the validation loss has not fallen for
     `patience` epochs; with `resume_patience` it then goes on from the best epoch, once, with that patience.
+
+    With `lr_search`, a head on frozen features is trained at each of these rates instead of `lr`, all of them at once,
+    and every run keeps the head whose validation loss is lowest.
     """
 
     init: Literal["pretrained", "random"] = "pretrained"
@@ -87,6 +90,7 @@ class Strategy(Section):
     dropout: Share | None = None
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     lr: Positive = 1e-3
+    lr_search: Annotated[list[Positive], Field(min_length=2)] | None = None
     backbone_lr: Positive | None = None
     first_layer_lr: Positive | None = None
     momentum: Share = 0.9
@@ -109,6 +113,15 @@ class Strategy(Section):
         """Whether the head is computed from features in one step, rather than trained over epochs."""
         return self.head in FITTED_HEADS
 
+    @property
+    def rates(self) -> list[float]:
+        """The learning rates that each run is trained at."""
+        return self.lr_search or [self.lr]
+
+    def at_rate(self, rate: float) -> Strategy:
+        """Give the same strategy at one of its rates."""
+        return self.model_copy(update={"lr": rate, "lr_search": None})
+
     def views_used(self, distinct: int | None) -> int:
         """Count the views of an image that training asks for, of so many that there are; None: one an epoch."""
         if self.train == "none":
@@ -122,6 +135,10 @@ class Strategy(Section):
             raise ValueError(f"head: {self.head} is fitted on frozen features: it goes with train: head alone")
         if self.init == "random" and isinstance(self.train, LastModules):
             raise ValueError("init: random with train: {last: N} would freeze layers that never learned")
+        if self.lr_search is not None and (self.train != "head" or self.fits_head):
+            raise ValueError("lr_search is for a head that trains on frozen features: it goes with train: head alone")
+        if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
+            raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
         if self.backbone_lr is not None and not self.trains_backbone:
             raise ValueError("backbone_lr needs train: all or {last: N}; nothing of the backbone trains here")
         if self.first_layer_lr is not None and not self.trains_backbone:

@@ -52,8 +52,13 @@ class Fit:
     kept: int
     seconds: float
 
+    @property
+    def validation_loss(self) -> float:
+        """The validation loss of the epoch kept."""
+        return self.epochs[self.kept].validation_loss
 
-@dataclass
+
+@dataclass(eq=False)
 class Job:
     """What the loop needs: the task, the network, its rows, its loss, its fold and seed.
 
@@ -73,8 +78,8 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Name the run."""
-        return run_name(self.fold, self.seed)
+        """Name the run and its learning rate."""
+        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}"
 
     @property
     def key(self) -> tuple[Key, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,26 +31,47 @@ Report = Callable[[Job, Epoch], None]
 def train_runs(
     inputs: Inputs, runs: Sequence[tuple[int, int]], checkpoints: Path, report: Report
 ) -> Iterator[tuple[Job, Fit]]:
-    """Train the run of every (fold, seed); give its job, the network in eval mode, and what happened, in order."""
-    first = make_job(inputs, *runs[0], tell=notice)
-    if not train_at_once(first, len(runs)):
-        for number, run in enumerate(runs):
-            job = make_job(inputs, *run) if number else first
+    """Train the run of every (fold, seed); give its job, the network in eval mode, and what happened, in order.
+
+    Of a run that is trained at several rates it is the job with the lowest validation loss; its seconds are those of
+    all of them. `report` hears every epoch of each.
+    """
+    tries = [(*run, rate) for run in runs for rate in inputs.variant.strategy.rates]
+    trained = _train_each(inputs, tries, checkpoints, report)
+    for _ in runs:
+        rivals = list(itertools.islice(trained, len(inputs.variant.strategy.rates)))
+        job, best = min(rivals, key=lambda rival: rival[1].validation_loss)
+        yield job, replace(best, seconds=sum(result.seconds for _, result in rivals))
+
+
+def _train_each(
+    inputs: Inputs, tries: Sequence[tuple[int, int, float]], checkpoints: Path, report: Report
+) -> Iterator[tuple[Job, Fit]]:
+    """Train at every (fold, seed, rate), one by one or all heads at once; give them in order."""
+    first = make_job(inputs, *tries[0], tell=notice)
+    if not train_at_once(first, len(tries)):
+        for number, one in enumerate(tries):
+            job = make_job(inputs, *one) if number else first
             yield job, _train_alone(job, Checkpoint(checkpoints, job.name), report)
         return
-    jobs = [first, *(make_job(inputs, *run) for run in runs[1:])]
-    results: dict[str, Fit] = {}
+    jobs = [first, *(make_job(inputs, *one) for one in tries[1:])]
+    results: dict[Job, Fit] = {}
     for group in groups(jobs):
         checkpoint = Checkpoint(checkpoints, f"heads_{group[0].name}")
-        fits = fit_heads(group, checkpoint, report)
-        results |= {job.name: result for job, result in zip(group, fits, strict=True)}
+        results |= zip(group, fit_heads(group, checkpoint, report), strict=True)
     for job in jobs:
-        yield job, results[job.name]
+        yield job, results[job]
 
 
-def make_job(inputs: Inputs, fold: int, seed: int, tell: Callable[[str], None] = lambda _: None) -> Job:
-    """Build the network of a run and gather what it trains on; `tell` hears why frozen layers are not kept."""
-    prepared, strategy, task = inputs.prepared, inputs.variant.strategy, TASKS[inputs.prepared.task]
+def make_job(
+    inputs: Inputs, fold: int, seed: int, rate: float | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Job:
+    """Build the network of a run and gather what it trains on; `tell` hears why frozen layers are not kept.
+
+    rate: of the strategy's learning rates the one to train at; None for its first.
+    """
+    prepared, task = inputs.prepared, TASKS[inputs.prepared.task]
+    strategy = inputs.variant.strategy.at_rate(rate or inputs.variant.strategy.rates[0])
     roles = prepared.roles(fold)
     rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
     network = make_network(inputs, fold, seed)

@@ -28,39 +28,48 @@ Report = Callable[[int, int, Epoch], None]
 def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report) -> None:
     """Train every (fold, seed) of a variant and write `folder` and the cost file.
 
-    `report` hears of every epoch as (fold, seed, epoch). A killed call goes on where it stopped, as long as
+    `report` hears of every epoch as (fold, seed, epoch); where rates are searched, of those of each run's best one, at
+    its end. A killed call goes on where it stopped, as long as
     the variant, the data, the weights and the code are the same.
     """
     checkpoints = state_folder() / "checkpoints" / job_key(inputs)
     runs = [(fold, seed) for fold in range(inputs.prepared.folds) for seed in inputs.seeds]
     score = TASKS[inputs.prepared.task].score
     history: list[dict[str, Any]] = []
+    rates: dict[tuple[int, int], float] = {}
     cost: dict[str, Any] = {"runs": {}, "frozen_seconds": 0.0}
     started = time.perf_counter()
-    bar = progress(len(runs) * inputs.variant.strategy.epochs, f"train {inputs.variant.name}", "epoch")
+    strategy = inputs.variant.strategy
+    bar = progress(len(runs) * len(strategy.rates) * strategy.epochs, f"train {inputs.variant.name}", "epoch")
 
     def hear(job: Job, epoch: Epoch) -> None:
         bar.update()
         bar.set_postfix({"loss": f"{epoch.validation_loss:.3f}", score: f"{epoch.validation_score:.3f}"})
-        report(job.fold, job.seed, epoch)
+        if strategy.lr_search is None:
+            report(job.fold, job.seed, epoch)
 
     with bar, atomic_folder(folder) as target:
         for job, result in train_runs(inputs, runs, checkpoints, hear):
             fold, seed = job.fold, job.seed
             save_run(target, job.network, inputs.weights, fold, seed)
+            for epoch in result.epochs if strategy.lr_search else ():
+                report(fold, seed, epoch)
             history += [{"fold": fold, "seed": seed, **epoch.named(score)} for epoch in result.epochs]
             cost["frozen_seconds"] += job.embedder.seconds if job.embedder else 0.0
             cost["runs"][run_name(fold, seed)] = {"seconds": result.seconds, "kept_epoch": result.kept}
+            rates[fold, seed] = job.strategy.lr
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
         size, channels = inputs.prepared.images.shape[2:]
         running = running_cost(job.network, size, channels, inputs.compute)
-        write_json(target / CARD, _card(inputs, job.network, running))
+        write_json(target / CARD, _card(inputs, job.network, running, rates))
     cost |= _cost(inputs, running, cost["runs"], time.perf_counter() - started)
     write_json(cost_path, cost)
     delete_checkpoints(checkpoints)
 
 
-def _card(inputs: Inputs, network: Network, running: RunningCost) -> dict[str, Any]:
+def _card(
+    inputs: Inputs, network: Network, running: RunningCost, rates: dict[tuple[int, int], float]
+) -> dict[str, Any]:
     prepared = inputs.prepared
     return {
         "variant": inputs.variant.name,
@@ -71,7 +80,7 @@ def _card(inputs: Inputs, network: Network, running: RunningCost) -> dict[str, A
         "image_size": int(prepared.images.shape[1]),
         "channels": int(prepared.images.shape[-1]),
         "resize": prepared.about["resize"],
-        "runs": [{"fold": fold, "seed": seed} for fold in range(prepared.folds) for seed in inputs.seeds],
+        "runs": [{"fold": fold, "seed": seed, "lr": rate} for (fold, seed), rate in rates.items()],
         "weights": inputs.weights.card.model_dump(mode="json"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
