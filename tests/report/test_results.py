@@ -41,6 +41,7 @@ def test_the_page_has_the_tables_figures_costs_and_the_command(finished: Places,
     text = path.read_text(encoding="utf-8")
     assert text.startswith((finished.results / "comparison.md").read_text(encoding="utf-8").strip())
     figures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    figures = [figure for figure in figures if "/maps-" not in figure]
     assert figures == [f"phantom/{name}.png" for name in ("comparison", "size", "learning")]
     for figure in figures:
         assert (path.parent / figure).read_bytes() == (finished.plots / "figures" / Path(figure).name).read_bytes()
@@ -49,6 +50,17 @@ def test_the_page_has_the_tables_figures_costs_and_the_command(finished: Places,
     hours = pd.read_csv(finished.results / "cost.csv")["stage_seconds"].sum() / 3600
     assert f"Training took {hours:.2f} hours" in text
     assert len(re.findall("^# ", text, flags=re.MULTILINE)) == 1
+
+
+def test_found_masks_and_sheets_of_maps_are_figures_too(finished: Places, tmp_path: Path) -> None:
+    for name in ("figures/masks-unet8.png", "explain/resnet18_frozen.png"):
+        (finished.plots / name).parent.mkdir(exist_ok=True)
+        (finished.plots / name).write_bytes(name.encode())
+    path = write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path / "results")
+    text = path.read_text(encoding="utf-8")
+    assert "![Masks that unet8 finds](phantom/masks-unet8.png)" in text
+    assert "![Where resnet18_frozen looks](phantom/maps-resnet18_frozen.png)" in text
+    assert (path.parent / "phantom" / "masks-unet8.png").read_bytes() == b"figures/masks-unet8.png"
 
 
 def test_a_page_is_replaced_whole(finished: Places, tmp_path: Path) -> None:

@@ -32,20 +32,27 @@ def write_results(studies: Path, params: Path, places: Places, target: Path) -> 
             raise UserError(f"no {path}: `dvc repro` writes it; run it first")
     command = command_of(studies, params)
     name = command.split()[2]
-    figures = {key: title for key, title in FIGURES.items() if (_figures(places) / f"{key}.png").is_file()}
+    figures = _figures(places)
     with atomic_folder(target / name) as folder:
-        for key in figures:
-            shutil.copy(_figures(places) / f"{key}.png", folder / f"{key}.png")
+        for target_name, (figure, _) in figures.items():
+            shutil.copy(figure, folder / target_name)
     parts = [page.read_text(encoding="utf-8").strip(), "## Figures"]
-    parts += [f"![{title}]({name}/{key}.png)" for key, title in figures.items()]
+    parts += [f"![{title}]({name}/{target_name})" for target_name, (_, title) in figures.items()]
     parts += [_demoted((places.results / "cost.md").read_text(encoding="utf-8").strip())]
     parts += ["## How it was made", f"```\n{command}\ndvc repro\nmedtransfer results\n```", _origin(costs)]
     write_text(target / f"{name}.md", "\n\n".join(parts) + "\n")
     return target / f"{name}.md"
 
 
-def _figures(places: Places) -> Path:
-    return places.plots / "figures"
+def _figures(places: Places) -> dict[str, tuple[Path, str]]:
+    """Give each figure that there is, by its name on the page, with its title."""
+    drawn, sheets = places.plots / "figures", places.plots / "explain"
+    figures = {f"{key}.png": (drawn / f"{key}.png", title) for key, title in FIGURES.items()}
+    for path in sorted(drawn.glob("masks-*.png")):
+        figures[path.name] = path, f"Masks that {path.stem.removeprefix('masks-')} finds"
+    for path in sorted(sheets.glob("*.png")):
+        figures[f"maps-{path.name}"] = path, f"Where {path.stem} looks"
+    return {name: (path, title) for name, (path, title) in figures.items() if path.is_file()}
 
 
 def _demoted(text: str) -> str:
