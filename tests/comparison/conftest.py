@@ -122,7 +122,8 @@ def _write_prepared(places: Places, classes: int, folds: int) -> None:
 
 def _write_training(places: Places, name: str, parameters: int) -> None:
     sizes = {"parameters": parameters, "trainable_parameters": parameters // 2, "multiply_adds": 10 * parameters}
-    write_json(places.model(name) / "card.json", {"runs": [{"fold": 0, "seed": 0}, {"fold": 0, "seed": 1}]} | sizes)
+    card = {"runs": [{"fold": 0, "seed": 0}, {"fold": 0, "seed": 1}], "precision": "float32"} | sizes
+    write_json(places.model(name) / "card.json", card)
     header = "fold,seed,epoch,train_loss,validation_loss,validation_accuracy\n"
     rows = [f"0,{seed},{epoch},{1 / (epoch + 1)},{2 / (epoch + 1)},0.5" for seed in (0, 1) for epoch in (0, 1)]
     write_text(places.model(name) / "history.csv", header + "\n".join(rows) + "\n")

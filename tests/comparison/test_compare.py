@@ -101,7 +101,7 @@ def test_the_cost_table_has_a_line_a_variant_and_names_the_machine(study_with: M
     assert costs["variant"].tolist() == ["weak", "strong", "twin"]
     assert costs["runs"].tolist() == [2, 2, 2]
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in read(finished, "cost.md").split("\n")]
-    assert ["strong", "2", "3.2", "12.3", "20.0", "12.30", "512"] in cells
+    assert ["strong", "2", "3.2", "12.3", "20.0", "12.30", "512", "float32"] in cells
     assert "Measured on cpu, 2 threads." in read(finished, "cost.md")
 
 

@@ -102,6 +102,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, build_prepared: Build) -> P
         history.to_csv(places.model(name) / "history.csv", index=False)
         sizes = {"parameters": 10 + number, "trainable_parameters": 10, "multiply_adds": 20}
         card = {"runs": [{"fold": 0, "seed": 0}, {"fold": 0, "seed": 1}], "weights": {"source": "none"}, **sizes}
+        card["precision"] = "float32"
         write_json(places.model(name) / "card.json", card)
         cost = {
             "frozen_seconds": 0.0,

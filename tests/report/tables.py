@@ -136,7 +136,7 @@ def costs() -> pd.DataFrame:
     return pd.DataFrame([
         {"variant": name, "runs": 2, "frozen_seconds": 1.0, "train_seconds": 10.0 * number,
          "stage_seconds": 12.0 * number, "seconds_an_image": 0.001 * (number + 1), "peak_memory_mb": 500.0,
-         "device": "cpu", "threads": 2}
+         "device": "cpu", "threads": 2, "precision": "float32"}
         for number, name in enumerate(VARIANTS)
     ])  # fmt: skip
 

@@ -102,7 +102,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         pairs=pairs,
         effects=factor_effects(study, of_variants, metrics, test, settings.confidence),
         learning=learning_table({name: places.model(name) / "history.csv" for name in study.variants}),
-        costs=cost_table(list(study.variants), places.results / "cost"),
+        costs=cost_table(inputs.cards, places.results / "cost"),
         maps=maps_table(study, places),
         published=published_table(table),
         audit=inputs.audit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,18 +21,20 @@ COLUMNS = (
 )
 
 
-def cost_table(variants: list[str], folder: Path) -> pd.DataFrame:
-    """Read the cost files of the variants into a table, a row each."""
+def cost_table(cards: dict[str, dict[str, Any]], folder: Path) -> pd.DataFrame:
+    """Read the cost files of the variants, by the cards of their models, into a table, a row each."""
     rows = []
-    for name in variants:
+    for name, card in cards.items():
         cost = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        rows.append({"variant": name, "runs": len(cost["runs"])} | {column: cost[column] for column in COLUMNS})
+        row = {"variant": name, "runs": len(cost["runs"])} | {column: cost[column] for column in COLUMNS}
+        rows.append(row | {"precision": card["precision"]})
     return pd.DataFrame(rows)
 
 
 def cost_page(table: pd.DataFrame) -> str:
     """Write the cost table as Markdown."""
     header = ["Variant", "Runs", "Frozen layers s", "Training s", "Stage s", "Prediction ms/image", "Peak memory MB"]
+    header += ["Precision"]
     rows = [
         [
             str(row["variant"]),
@@ -41,6 +44,7 @@ def cost_page(table: pd.DataFrame) -> str:
             f"{row['stage_seconds']:.1f}",
             f"{1000 * row['seconds_an_image']:.2f}",
             f"{row['peak_memory_mb']:.0f}",
+            str(row["precision"]),
         ]
         for _, row in table.iterrows()
     ]
