@@ -14,7 +14,7 @@ from medtransfer.report.section import Material, Section
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import counted
 
-WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.45, 0.08, 0.42, 0.24)
+WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.52, 0.06, 0.42, 0.24)
 COLUMNS, MOST_PANELS, LONGEST_NAME = 4, 40, 26
 CUT = 0.1
 """The share of variants that may go beyond the common scale."""
@@ -22,11 +22,11 @@ CUT = 0.1
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a history follows: its name there, the axis's label, and where the scale ends, if that is known."""
+    """What a history follows: its name there, the axis's label, and whether it is a share, at best 1."""
 
     name: str
     label: str
-    top: float | None = None
+    is_share: bool = False
 
     @property
     def column(self) -> str:
@@ -34,7 +34,7 @@ class Quantity:
         return f"validation_{self.name}"
 
 
-LOSS, DICE = Quantity("loss", "loss (nats)"), Quantity("dice", "mean Dice", 1.0)
+LOSS, DICE = Quantity("loss", "loss (nats)"), Quantity("dice", "mean Dice", is_share=True)
 """Dice where there is one: losses of several kinds are no single scale."""
 
 
@@ -46,14 +46,14 @@ def learning_section(material: Material) -> Section | None:
         return None
     shown = dict(list(trained.items())[:MOST_PANELS])
     quantity = DICE if DICE.column in next(iter(shown.values())) else LOSS
-    top = quantity.top or _top(list(shown.values()), quantity)
-    material.save(learning_figure(shown, quantity, top), "learning")
-    panels = [
-        inline_svg(learning_figure({name: history}, quantity, top), f"learning-{number}", f"Learning curves of {name}")
-        for number, (name, history) in enumerate(shown.items())
-    ]
+    limits = limits_of(list(shown.values()), quantity)
+    material.save(learning_figure(shown, quantity, limits), "learning")
+    figures = {name: learning_figure({name: history}, quantity, limits) for name, history in shown.items()}
     content = {
-        "panels": panels,
+        "panels": [
+            inline_svg(figure, f"learning-{number}", f"Learning curves of {name}")
+            for number, (name, figure) in enumerate(figures.items())
+        ],
         "lines": list(LEARNING.values()),
         "at_once": [name for name in histories if name not in trained],
         "left_out": counted(len(trained) - len(shown), "variant") if len(trained) > len(shown) else "",
@@ -61,12 +61,12 @@ def learning_section(material: Material) -> Section | None:
     return Section("learning", "Learning curves", content)
 
 
-def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, top: float) -> Figure:
-    """Draw a quantity of each variant by epoch, all on one scale from 0 to `top`."""
+def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, limits: tuple[float, float]) -> Figure:
+    """Draw a quantity of each variant by epoch, all on one scale."""
     figure, axes = panels(len(histories), COLUMNS, (WIDTH, HEIGHT), MARGINS)
     for axis, (name, history) in zip(axes, histories.items(), strict=False):
         draw_learning_curves(axis, history, quantity.name, quantity.label)
-        axis.set_ylim(0, top)
+        axis.set_ylim(*limits)
         axis.set_title(shortened(name, LONGEST_NAME), fontsize=8.5)
         axis.locator_params(axis="x", integer=True, nbins=4)
         axis.locator_params(axis="y", nbins=4)
@@ -76,8 +76,13 @@ def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, top:
     return figure
 
 
-def _top(histories: list[pd.DataFrame], quantity: Quantity) -> float:
-    """Give where the common scale ends: above most variants' largest mean, so that one outlier flattens no other."""
+def limits_of(histories: list[pd.DataFrame], quantity: Quantity) -> tuple[float, float]:
+    """Give the common scale: what most variants' means reach, so that one outlier, or a first epoch, flattens no other.
+
+    Losses begin at 0; shares end at 1 and begin at a tenth below what is reached after the first epoch.
+    """
     columns = [f"{part}_{quantity.name}" for part in LEARNING]
-    largest = [history.groupby("epoch")[columns].mean().to_numpy().max() for history in histories]
-    return float(1.05 * np.nanquantile(largest, 1 - CUT))
+    means = [history.groupby("epoch")[columns].mean() for history in histories]
+    if quantity.is_share:
+        return float(np.floor(10 * np.nanquantile([mean[1:].to_numpy().min() for mean in means], CUT)) / 10), 1.0
+    return 0.0, float(1.05 * np.nanquantile([mean.to_numpy().max() for mean in means], 1 - CUT))
