@@ -18,6 +18,7 @@ from torch import nn
 
 from medtransfer.augmentation.views import ViewMaker
 from medtransfer.backbones.network import Network, to_channels_first
+from medtransfer.compute import Compute
 from medtransfer.hardware import cpu_count
 from medtransfer.seeding import seed_from
 from medtransfer.training.examples import shuffled_batches
@@ -51,9 +52,17 @@ class Laid(nn.Module):
 
 
 def train_plainly(
-    inputs: Inputs, seed: int, epochs: int, layout: torch.memory_format = torch.contiguous_format
+    inputs: Inputs,
+    seed: int,
+    epochs: int,
+    layout: torch.memory_format = torch.contiguous_format,
+    moving_statistics: bool = False,
 ) -> Plain:
-    """Train one run for some epochs; each is timed from drawing its views to the validation behind it."""
+    """Train one run for some epochs; each is timed from drawing its views to the validation behind it.
+
+    moving_statistics: the frozen layers' batch norms normalise each batch by itself and follow the images, as they do
+    where a whole network is put in training mode and its parameters alone are frozen.
+    """
     job, prepared = make_job(inputs, 0, seed), inputs.prepared
     network, roles, rate = Laid(job.network, layout), prepared.roles(0), inputs.variant.strategy.lr
     device = inputs.compute.device
@@ -66,16 +75,20 @@ def train_plainly(
             started = time.perf_counter()
             torch.manual_seed(seed_from("epoch", seed, 0, epoch))  # dropout
             network.train()
+            for layer in network.network.body.modules() if moving_statistics else ():
+                layer.training = True
             for positions in shuffled_batches(len(roles.train), BATCH, epoch, (seed, 0)):
                 rows = roles.train[positions]
                 views = list(pool.map(lambda row, view=epoch: maker.draw(row, view)[0], rows.tolist()))
                 optimizer.zero_grad()
                 images = to_channels_first(np.stack(views)).to(device)
-                nn.functional.cross_entropy(network(images), labels[rows]).backward()
+                with inputs.compute.autocast():
+                    logits = network(images)
+                nn.functional.cross_entropy(logits.float(), labels[rows]).backward()
                 optimizer.step()
-            predict(network, prepared.images, roles.validation)
+            predict(network, prepared.images, roles.validation, inputs.compute)
             seconds.append(time.perf_counter() - started)
-    return Plain(seconds, predict(network, prepared.images, roles.test))
+    return Plain(seconds, predict(network, prepared.images, roles.test, inputs.compute))
 
 
 def epoch_seconds(inputs: Inputs, seed: int) -> dict[str, list[float]]:
@@ -84,10 +97,12 @@ def epoch_seconds(inputs: Inputs, seed: int) -> dict[str, list[float]]:
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def predict(network: nn.Module, images: np.ndarray, rows: np.ndarray, compute: Compute) -> np.ndarray:
     """Give the probabilities of some images."""
     network.eval()
     device = next(network.parameters()).device
     starts = range(0, len(rows), BATCH)
     batches = [to_channels_first(images[rows[start : start + BATCH]]).to(device) for start in starts]
-    return torch.cat([network(batch).softmax(dim=1) for batch in batches]).cpu().numpy()
+    with compute.autocast():
+        logits = torch.cat([network(batch) for batch in batches])
+    return logits.float().softmax(dim=1).cpu().numpy()

@@ -1,0 +1,80 @@
+"""What it changes when a frozen backbone's batch norms stay in training mode, as after `model.train()`.
+
+    python benchmarks/frozen_batch_norm.py          # writes benchmarks/results/frozen_batch_norm.md
+    python benchmarks/frozen_batch_norm.py quick    # few images and epochs, to see that it runs
+
+Both ways train a network's own classifier on the published split of `fetal_head`, as the report says: Adam, 1e-4, 50
+epochs, flips and rotations. The project's frozen layers compute what they computed on ImageNet; in the plain loop with
+moving statistics they normalise each batch by itself, and end with the statistics of these images.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from plain_loop import train_plainly
+from workload import (
+    about,
+    drawn,
+    first_rows,
+    inputs_of,
+    part_of,
+    policy_of,
+    prepared_set,
+    publish,
+    scratch,
+    test_probabilities,
+    train,
+    weights_of,
+)
+
+from medtransfer.compute import choose_compute
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.markdown import in_figures, markdown_table
+from medtransfer.study import Training
+from medtransfer.training.inputs import Inputs
+
+MODELS, VIEWS, EPOCHS = ("mobilenet_v3_small", "resnet50"), 8, 50
+STRATEGY = {"head": "own", "lr": 1e-4}
+
+
+def accuracy(prepared: Prepared, probabilities: np.ndarray) -> str:
+    """Give the share of test images that are told right."""
+    right = prepared.table["label_index"].to_numpy()[prepared.roles(0).test]
+    return in_figures(float((probabilities.argmax(axis=1) == right).mean()))
+
+
+def row(inputs: Inputs, epochs: int, folder: Path) -> list[str]:
+    """Train both ways."""
+    train(inputs, folder)
+    fixed = test_probabilities(inputs, folder)[0]
+    moving = train_plainly(inputs, 0, epochs, torch.channels_last, moving_statistics=True).probabilities
+    return [inputs.variant.model, accuracy(inputs.prepared, fixed), accuracy(inputs.prepared, moving)]
+
+
+def main(quick: bool) -> None:
+    """Measure and publish."""
+    epochs, precision = (2, "float32") if quick else (EPOCHS, "bfloat16")
+    computing = choose_compute(Training.model_validate({"seeds": [0], "precision": precision}))
+    with scratch() as folder:
+        prepared = prepared_set(folder / "set")
+        said = about(prepared)
+        if quick:
+            prepared = part_of(prepared, folder / "part", first_rows(prepared, 64, 32, 32))
+        policy = policy_of(VIEWS)
+        views, rows = drawn(prepared, policy, folder / "views"), []
+        for model in MODELS[:1] if quick else MODELS:
+            weights = weights_of(model, folder / "weights")
+            inputs = inputs_of(prepared, views, policy, weights, [0], epochs=epochs, **STRATEGY)
+            rows.append(row(replace(inputs, compute=computing), epochs, folder / model))
+        header = ["Test accuracy", "statistics of ImageNet", "moving with the images"]
+        task = f"The classifier alone trained, {epochs} epochs, Adam 1e-4, one seed, {precision}."
+        publish("frozen_batch_norm", task, markdown_table(header, rows), said, keep=not quick)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] == ["quick"])
