@@ -21,15 +21,16 @@ def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-def with_speedup(monkeypatch: pytest.MonkeyPatch, speedup: float) -> list[str]:
-    """Let bfloat16 be so many times as fast; the list grows with each measurement."""
+def with_speedup(monkeypatch: pytest.MonkeyPatch, speedup: float, disturbed: str = "") -> list[str]:
+    """Let bfloat16 be so many times as fast, every second step in one of both slow; the list grows with each."""
     asked: list[str] = []
 
-    def seconds(_: Compute, __: Network, ___: tuple[int, ...], which: str) -> float:
-        asked.append(which)
-        return 1.0 if which == "bfloat16" else speedup
+    def seconds(compute: Compute, *_: object) -> float:
+        asked.append(compute.precision)
+        usual = 1e-3 if compute.precision == "bfloat16" else 1e-3 * speedup
+        return 50 * usual if compute.precision == disturbed and asked.count(disturbed) % 2 else usual
 
-    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    monkeypatch.setattr(precision, "_timed_step", seconds)
     return asked
 
 
@@ -49,12 +50,22 @@ def test_auto_takes_lower_precision_where_it_is_worth_it(
     assert chosen("auto") == expected
 
 
+@pytest.mark.parametrize("disturbed", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("speedup", "expected"), [(0.5, "float32"), (2.0, "bfloat16")])
+def test_what_else_the_machine_does_decides_nothing(
+    monkeypatch: pytest.MonkeyPatch, speedup: float, expected: str, disturbed: str
+) -> None:
+    with_speedup(monkeypatch, speedup, disturbed)
+    assert chosen("auto") == expected
+
+
 def test_what_was_measured_once_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = with_speedup(monkeypatch, 2.0)
     assert chosen("auto") == "bfloat16"
+    steps = len(asked)
     with_speedup(monkeypatch, 0.1)
     assert chosen("auto") == "bfloat16"
-    assert asked == ["float32", "bfloat16"]
+    assert len(asked) == steps
 
 
 def test_what_decides_the_speed_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
