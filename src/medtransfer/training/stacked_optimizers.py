@@ -71,26 +71,26 @@ class StackedOptimizer:
         torch's fused step, which has one rate, moves zeros at that rate: one pass over a parameter instead of seven.
         """
         moves = {name: torch.zeros_like(gradient) for name, gradient in gradients.items()}
-        start = 0
-        for taken, alike in itertools.groupby(self.state["steps"][runs].tolist()):
-            now = slice(start, start := start + len(list(alike)))
-            means, squares = ([self.state[f"{name}.{number}"][now] for name in moves] for number in (0, 1))
-            adam(
-                [move[now] for move in moves.values()],
-                [gradient[now] for gradient in gradients.values()],
-                means,
-                squares,
-                [],
-                [torch.full((), taken - 1, device=mean.device) for mean in means],
-                fused=True,
-                amsgrad=False,
-                beta1=BETA1,
-                beta2=BETA2,
-                lr=1.0,
-                weight_decay=0.0,
-                eps=EPSILON,
-                maximize=False,
-            )
+        parts, taken, start = [], [], 0  # runs in a row that have taken as many steps
+        for steps, alike in itertools.groupby(self.state["steps"][runs].tolist()):
+            parts.append(slice(start, start := start + len(list(alike))))
+            taken.append(steps - 1)
+        adam(
+            [move[part] for move in moves.values() for part in parts],
+            [gradient[part] for gradient in gradients.values() for part in parts],
+            [self.state[f"{name}.0"][part] for name in moves for part in parts],
+            [self.state[f"{name}.1"][part] for name in moves for part in parts],
+            [],
+            [torch.full((), steps, device=move.device) for move in moves.values() for steps in taken],
+            fused=True,
+            amsgrad=False,
+            beta1=BETA1,
+            beta2=BETA2,
+            lr=1.0,
+            weight_decay=0.0,
+            eps=EPSILON,
+            maximize=False,
+        )
         return moves
 
     def _direction(self, gradient: torch.Tensor, name: str, runs: slice) -> torch.Tensor:
