@@ -58,6 +58,18 @@ def test_points_of_the_front_bear_their_names(material: Material) -> None:
     assert figure.axes[0].get_ylabel() == "Accuracy"
 
 
+def test_long_names_give_way_to_those_of_backbones(material: Material) -> None:
+    table = material.found.table
+    variants = table[table["kind"] == "variant"].assign(
+        variant=lambda rows: rows["variant"] + "_with_quite_a_long_name"
+    )
+    figure: Figure = cost_figure(
+        variants, np.array([True, False, True, False]), "accuracy", SIZE, "Accuracy", material.looks
+    )
+    named = [text.get_text() for text in figure.axes[0].texts if isinstance(text, Annotation)]
+    assert named == list(variants["backbone"].iloc[[0, 2]])
+
+
 def test_what_differs_between_two_runs_is_kept_apart_from_what_does_not(material: Material) -> None:
     section = cost_section(material)
     assert section is not None

@@ -31,6 +31,12 @@ def cost_table(cards: dict[str, dict[str, Any]], folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def machines(table: pd.DataFrame) -> list[str]:
+    """Name the devices, and the threads on each, that variants were trained with."""
+    pairs = table[["device", "threads"]].itertuples(index=False)
+    return sorted({f"{device}, {threads} thread{'' if threads == 1 else 's'}" for device, threads in pairs})
+
+
 def cost_page(table: pd.DataFrame) -> str:
     """Write the cost table as Markdown."""
     header = ["Variant", "Runs", "Frozen layers s", "Training s", "Stage s", "Prediction ms/image", "Peak memory MB"]
@@ -48,10 +54,9 @@ def cost_page(table: pd.DataFrame) -> str:
         ]
         for _, row in table.iterrows()
     ]
-    machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in table.iterrows()})
     note = (
         "Training: epochs of all runs. Frozen layers: computing what is kept of them, by the first variant that asks; "
         "those after it read it. "
-        f"Measured on {'; '.join(machines)}."
+        f"Measured on {'; '.join(machines(table))}."
     )
     return f"# What it cost\n\n{markdown_table(header, rows)}\n\n{note}\n"

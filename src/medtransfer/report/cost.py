@@ -12,11 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from medtransfer.comparison.cost import machines
 from medtransfer.evaluation.names import LOWER_IS_BETTER
 from medtransfer.files import PLAN, state_folder
 from medtransfer.markdown import duration
 from medtransfer.plotting import MUTED, Look, panels
-from medtransfer.report.labels import label_points
+from medtransfer.report.labels import LONGEST, label_points
 from medtransfer.report.section import Material, Section
 from medtransfer.report.svg import tip
 from medtransfer.report.wording import counted, three_digits, title_of
@@ -62,11 +63,10 @@ def cost_section(material: Material) -> Section | None:
         figure = cost_figure(variants, front, found.metric, quantity, title, material.looks)
         folder = None if quantity is SIZE else material.places.root / "plots" / "costs"
         panels.append(material.show(figure, quantity.name, description, folder))
-    machines = sorted({f"{row['device']}, {row['threads']} threads" for _, row in found.costs.iterrows()})
     frozen = found.costs["frozen_seconds"].sum()
     content = {
         "panels": panels,
-        "machines": machines,
+        "machines": machines(found.costs),
         "frozen": f"{frozen:,.0f} s" if frozen else "",
         "planned": _planned(material, state_folder() / PLAN),
     }
@@ -128,8 +128,15 @@ def cost_figure(
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set(xlabel=quantity.label, ylabel=label)
     axis.margins(x=0.12, y=0.08)
-    label_points(figure, axis, list(variants["variant"][front]), costs[front], values[front])
+    label_points(figure, axis, _names(variants[front]), costs[front], values[front])
     return figure
+
+
+def _names(shown: pd.DataFrame) -> list[str]:
+    """Name points by variant; by backbone where that says which and the variants' names have no room."""
+    by_variant, by_backbone = (list(shown[column]) for column in ("variant", "backbone"))
+    too_long = max(map(len, by_variant), default=0) > LONGEST
+    return by_backbone if too_long and len(set(by_backbone)) == len(by_backbone) else by_variant
 
 
 def _draw_front(axis: Axes, costs: np.ndarray, values: np.ndarray) -> None:

@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 
 from medtransfer.comparison.rows import is_tied
 from medtransfer.plotting import INK, MUTED, new_figure, save_png
-from medtransfer.report.section import Material
+from medtransfer.report.section import Material, best_of_each_backbone
 from medtransfer.report.wording import title_of
 
 WARNING_WIDTH = 130
 WARNING_COLOUR = "#A00000"
+MOST_VARIANTS = 40
+"""What a page has room for."""
 
 
 def write_interval_figure(material: Material) -> None:
@@ -25,7 +27,7 @@ def write_interval_figure(material: Material) -> None:
 def interval_figure(material: Material) -> Figure:
     """Draw a line a row: value, interval, every published figure; ties with the best are filled; warnings below."""
     found, metric = material.found, material.found.metric
-    rows = found.table[found.table["kind"] != "published"].iloc[::-1]
+    rows, left_out = _shown(material)
     published = found.published[found.published["metric"] == metric].set_index("variant")["published"]
     figure = new_figure(9, 1.4 + 0.32 * len(rows) + 0.3 * len(found.warnings))
     axis = figure.subplots()
@@ -36,12 +38,21 @@ def interval_figure(material: Material) -> Figure:
             axis.plot(published[row["variant"]], height, "|", color=INK, markersize=12)
     axis.set_yticks(range(len(rows)), rows["variant"])
     axis.set_xlabel(f"{title_of(metric, material.unit)} on the test images, {found.confidence:.0%} interval")
-    axis.set_title(found.study.params.study.title)
+    best = f"\nthe best {MOST_VARIANTS} variants and the best of each backbone; {left_out} more are left out"
+    axis.set_title(found.study.params.study.title + (best if left_out else ""))
     axis.grid(visible=False, axis="y")
     _draw_legend(axis, material, bool(len(published)))
     told = [textwrap.fill(warning, WARNING_WIDTH) for warning in found.warnings]
     figure.supxlabel("\n".join(told), fontsize=8, color=WARNING_COLOUR, x=0.01, ha="left")
     return figure
+
+
+def _shown(material: Material) -> tuple[pd.DataFrame, int]:
+    """Give the rows to draw, the worst first, and how many variants are left out."""
+    table = material.found.table[material.found.table["kind"] != "published"].iloc[::-1]
+    shown = {*material.names[:MOST_VARIANTS], *best_of_each_backbone(material)}
+    left_out = (table["kind"] == "variant") & ~table["variant"].isin(shown)
+    return table[~left_out], int(left_out.sum())
 
 
 def _draw_row(axis: Axes, height: int, row: pd.Series, metric: str, colour: str) -> None:

@@ -8,10 +8,11 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
+import pandas as pd
 from ruamel.yaml import YAML
 
+from medtransfer.comparison.cost import machines
 from medtransfer.hardware import cpu_count, processor
 from medtransfer.report.section import Material, Section
 from medtransfer.report.wording import listed, three_digits
@@ -28,7 +29,7 @@ def origin_section(material: Material) -> Section:
         "facts": [
             *_code(),
             ("Versions", ", ".join(versions())),
-            *_machines(found.costs.to_dict("records")),
+            *_machines(found.costs),
             *_data(material),
             ("Weights", "; ".join(_weights(material))),
             ("Times", _times(found.costs["train_seconds"].sum(), found.costs["stage_seconds"].sum())),
@@ -71,10 +72,9 @@ def code_commit(*paths: str) -> str:
     return f"{commit}, with changes to {', '.join(paths)} since" if changed else commit
 
 
-def _machines(costs: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    trained = sorted({f"{row['device']}, {row['threads']} threads" for row in costs})
+def _machines(costs: pd.DataFrame) -> list[tuple[str, str]]:
     here = f"{processor()}, {cpu_count()} processors, {platform.system()} {platform.machine()}"
-    return [("Trained on", "; ".join(trained)), ("Compared on", here)]
+    return [("Trained on", "; ".join(machines(costs))), ("Compared on", here)]
 
 
 def _data(material: Material) -> list[tuple[str, str]]:
