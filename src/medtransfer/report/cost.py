@@ -106,7 +106,7 @@ def cost_figure(
     variants: pd.DataFrame, front: np.ndarray, metric: str, quantity: Quantity, label: str, looks: dict[str, Look]
 ) -> Figure:
     """Draw each variant as a point, those on the front with names, intervals and a line; `label` names the metric."""
-    figure, (axis,) = panels(1, 1, (3.75, 3.3), (0.55, 0.1, 0.5, 0.1))
+    figure, (axis,) = panels(1, 1, (3.75, 3.3), (0.62, 0.1, 0.5, 0.1))
     costs = np.maximum(variants[quantity.column].to_numpy(float) * quantity.factor, LEAST_SHOWN)
     values = variants[metric].to_numpy(float)
     _draw_front(axis, costs[front], values[front])
