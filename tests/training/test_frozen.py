@@ -234,11 +234,9 @@ def test_of_the_rates_that_are_searched_each_run_keeps_the_one_with_the_lowest_v
     for rate in rates:
         train(inputs_of(folded, tmp_path, FLIPS, lr=rate, **strategy), tmp_path / f"{rate}")
         costs = json.loads((tmp_path / f"{rate}" / "cost.json").read_text())["runs"]
-        histories.append(
-            (pd.read_csv(tmp_path / f"{rate}" / "model" / "history.csv").set_index(["fold", "seed"]), costs)
-        )
+        histories.append((history_of(tmp_path / f"{rate}"), costs))
     card = read_card(tmp_path / "search" / "model")
-    chosen = pd.read_csv(tmp_path / "search" / "model" / "history.csv").set_index(["fold", "seed"])
+    chosen = history_of(tmp_path / "search")
     for run in card["runs"]:
         key = (run["fold"], run["seed"])
         losses = [
@@ -255,6 +253,17 @@ def test_of_the_rates_that_are_searched_each_run_keeps_the_one_with_the_lowest_v
         states = [load_run(tmp_path / name / "model", *key).state_dict() for name in ("search", f"{rates[best]}")]
         for name, tensor in states[0].items():
             torch.testing.assert_close(tensor, states[1][name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["at once", "one by one"])
+def test_a_rate_whose_loss_is_no_number_is_never_kept(
+    folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    if alone:
+        one_by_one(monkeypatch)
+    inputs = inputs_of(folded, tmp_path, FLIPS, lr_search=[1e38, 1e-3], optimizer="sgd", epochs=3)
+    train(inputs, tmp_path / "search")
+    assert {run["lr"] for run in read_card(tmp_path / "search" / "model")["runs"]} == {1e-3}
 
 
 @pytest.mark.parametrize(

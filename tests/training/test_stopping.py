@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medtransfer.study import Strategy
-from medtransfer.training.stopping import best_epoch, goes_on, is_finished
+from medtransfer.training.stopping import goes_on, is_finished, lowest
 
 LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, math.nan]), min_size=12, max_size=12)
 
@@ -47,7 +47,7 @@ def test_a_training_ends_and_goes_on_where_a_person_would_count_it(
     ("losses", "best"), [([0.3, 0.1, 0.1, 0.2], 1), ([math.nan, 0.5], 1), ([math.nan, math.nan], 0), ([0.2, -1.0], 1)]
 )
 def test_the_first_of_the_lowest_losses_is_kept(losses: list[float], best: int) -> None:
-    assert best_epoch(losses) == best
+    assert lowest(losses) == best
 
 
 def test_more_patience_needs_one_that_runs_out() -> None:

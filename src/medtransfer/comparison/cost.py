@@ -19,6 +19,16 @@ COLUMNS = (
     "device",
     "threads",
 )
+HEADER = [
+    "Variant",
+    "Runs",
+    "Frozen layers s",
+    "Training s",
+    "Stage s",
+    "Prediction ms/image",
+    "Peak memory MB",
+    "Precision",
+]
 
 
 def cost_table(cards: dict[str, dict[str, Any]], folder: Path) -> pd.DataFrame:
@@ -39,8 +49,6 @@ def machines(table: pd.DataFrame) -> list[str]:
 
 def cost_page(table: pd.DataFrame) -> str:
     """Write the cost table as Markdown."""
-    header = ["Variant", "Runs", "Frozen layers s", "Training s", "Stage s", "Prediction ms/image", "Peak memory MB"]
-    header += ["Precision"]
     rows = [
         [
             str(row["variant"]),
@@ -59,4 +67,4 @@ def cost_page(table: pd.DataFrame) -> str:
         "those after it read it. "
         f"Measured on {'; '.join(machines(table))}."
     )
-    return f"# What it cost\n\n{markdown_table(header, rows)}\n\n{note}\n"
+    return f"# What it cost\n\n{markdown_table(HEADER, rows)}\n\n{note}\n"

@@ -18,7 +18,7 @@ from medtransfer.training.losses import soft_label_losses
 from medtransfer.training.schedules import rate_factor
 from medtransfer.training.stacked_heads import StackedHeads, State
 from medtransfer.training.stacked_optimizers import StackedOptimizer
-from medtransfer.training.stopping import best_epoch, goes_on, is_finished
+from medtransfer.training.stopping import goes_on, is_finished, lowest
 
 VALIDATION_BATCH = 512
 
@@ -85,7 +85,7 @@ class HeadGroup:
         found = torch.cat([self._train_epoch(number, torch.tensor(rates, dtype=torch.float64)), self._validate()])
         for place, (run, rate, values) in enumerate(zip(self.runs, rates, found.T.tolist(), strict=True)):
             run.epochs.append(Epoch(number, rate, *values))
-            if not run.trains if strategy.patience is None else best_epoch(run.losses) == number:
+            if not run.trains if strategy.patience is None else lowest(run.losses) == number:
                 run.kept = self.heads.one(place)
         going = [place for place, run in enumerate(self.runs) if run.trains]
         if len(going) < len(self.runs):

@@ -10,7 +10,7 @@ from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.head_group import HeadGroup, Run
 from medtransfer.training.loop import Epoch, Fit, Job
 from medtransfer.training.stacked_heads import is_stackable, looks_at_the_batch
-from medtransfer.training.stopping import best_epoch
+from medtransfer.training.stopping import lowest
 
 MOST_PARAMETERS = 50_000_000
 """Heads with more of them in all are trained one by one: each step computes long enough, and memory is short."""
@@ -63,7 +63,7 @@ def fit_heads(jobs: Sequence[Job], checkpoint: Checkpoint, report: Callable[[Job
 
 def _finish(run: Run, seconds: float) -> Fit:
     run.job.network.head.load_state_dict(run.kept)
-    kept = len(run.epochs) - 1 if run.job.strategy.patience is None else best_epoch(run.losses)
+    kept = len(run.epochs) - 1 if run.job.strategy.patience is None else lowest(run.losses)
     return Fit(run.epochs, kept, seconds)
 
 

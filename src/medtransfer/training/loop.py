@@ -24,7 +24,7 @@ from medtransfer.training.model_files import run_name
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import rate_factor
-from medtransfer.training.stopping import best_epoch, goes_on, is_finished
+from medtransfer.training.stopping import goes_on, is_finished, lowest
 from medtransfer.training.tasks import Task
 
 
@@ -132,7 +132,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         set_rate(optimizer, factor)
         trained = train_epoch(job, optimizer, number)
         epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
-        if strategy.patience is not None and best_epoch([*losses, epochs[-1].validation_loss]) == number:
+        if strategy.patience is not None and lowest([*losses, epochs[-1].validation_loss]) == number:
             best = trained_state(job.network)
         seconds += job.clock() - started
         ends = is_finished([*losses, epochs[-1].validation_loss], strategy)
@@ -140,7 +140,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         report(epochs[-1])
     kept = len(epochs) - 1
     if strategy.patience is not None:
-        kept = best_epoch(losses)
+        kept = lowest(losses)
         load_tensors(job.network, best, strict=False)
     job.network.eval()
     return Fit(epochs, kept, seconds)

@@ -23,6 +23,7 @@ from medtransfer.training.examples import ImageExamples, ViewExamples
 from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
 from medtransfer.training.inputs import Inputs
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
+from medtransfer.training.stopping import lowest
 from medtransfer.training.tasks import TASKS
 
 Report = Callable[[Job, Epoch], None]
@@ -40,7 +41,7 @@ def train_runs(
     trained = _train_each(inputs, tries, checkpoints, report)
     for _ in runs:
         rivals = list(itertools.islice(trained, len(inputs.variant.strategy.rates)))
-        job, best = min(rivals, key=lambda rival: rival[1].validation_loss)
+        job, best = rivals[lowest([result.validation_loss for _, result in rivals])]
         yield job, replace(best, seconds=sum(result.seconds for _, result in rivals))
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from medtransfer.study import Strategy
 
 
-def best_epoch(losses: Sequence[float]) -> int:
-    """Give the number of the first epoch with the lowest validation loss; a loss that is no number is worst."""
+def lowest(losses: Sequence[float]) -> int:
+    """Give the place of the first lowest of the losses, of epochs or of rivals; one that is no number is worst."""
     return int(np.argmin([math.inf if math.isnan(loss) else loss for loss in losses]))
 
 
 def out_of_patience(losses: Sequence[float], patience: int) -> int | None:
     """Count the epochs after which the loss had first not fallen for `patience` of them; None where it never had."""
     for count in range(1, len(losses) + 1):
-        if count - 1 - best_epoch(losses[:count]) >= patience:
+        if count - 1 - lowest(losses[:count]) >= patience:
             return count
     return None
 
@@ -39,4 +39,4 @@ def is_finished(losses: Sequence[float], strategy: Strategy) -> bool:
     stop = out_of_patience(losses, strategy.patience)
     if stop is None or strategy.resume_patience is None:
         return stop is not None
-    return len(losses) - 1 - max(best_epoch(losses), stop - 1) >= strategy.resume_patience
+    return len(losses) - 1 - max(lowest(losses), stop - 1) >= strategy.resume_patience
