@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from medtransfer.evaluation.figures import LEARNING, draw_learning_curves
 from medtransfer.plotting import panels, shortened
@@ -15,9 +16,15 @@ from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import counted
 
 WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.52, 0.06, 0.42, 0.24)
-COLUMNS, MOST_PANELS, LONGEST_NAME = 4, 40, 26
+COLUMNS, MOST_PANELS = 4, 40
+SHORT_NAME, LONGEST_NAME = 20, 42
+"""Letters that have room above an axis; and above a whole panel, smaller."""
+
 CUT = 0.1
 """The share of variants that may go beyond the common scale."""
+
+WIDE, LEAST_LOSS = 20, 1e-3
+"""A scale that ends at so many times the usual loss is logarithmic, and begins at this loss or above."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +69,22 @@ def learning_section(material: Material) -> Section | None:
 
 
 def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, limits: tuple[float, float]) -> Figure:
-    """Draw a quantity of each variant by epoch, all on one scale."""
+    """Draw a quantity of each variant by epoch, all on one scale; a loss's that does not begin at 0 is logarithmic."""
     figure, axes = panels(len(histories), COLUMNS, (WIDTH, HEIGHT), MARGINS)
     for axis, (name, history) in zip(axes, histories.items(), strict=False):
         draw_learning_curves(axis, history, quantity.name, quantity.label)
+        is_logarithmic = not quantity.is_share and limits[0] > 0
+        axis.set_yscale("log" if is_logarithmic else "linear")
         axis.set_ylim(*limits)
-        axis.set_title(shortened(name, LONGEST_NAME), fontsize=8.5)
+        is_short = len(name) <= SHORT_NAME
+        start = 0.0 if is_short else -MARGINS[0] / (WIDTH - MARGINS[0] - MARGINS[1])
+        axis.set_title(shortened(name, LONGEST_NAME), loc="left", fontsize=8.5 if is_short else 5.8, x=start)
         axis.locator_params(axis="x", integer=True, nbins=4)
-        axis.locator_params(axis="y", nbins=4)
+        if is_logarithmic:
+            axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axis.yaxis.set_minor_locator(NullLocator())
+        else:
+            axis.locator_params(axis="y", nbins=4)
         axis.tick_params(labelsize=7.5)
     if len(histories) > 1:
         axes[0].legend(fontsize=7)
@@ -79,10 +94,14 @@ def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, limi
 def limits_of(histories: list[pd.DataFrame], quantity: Quantity) -> tuple[float, float]:
     """Give the common scale: what most variants' means reach, so that one outlier, or a first epoch, flattens no other.
 
-    Losses begin at 0; shares end at 1 and begin at a tenth below what is reached after the first epoch.
+    Losses begin at 0, but where some are many times the usual one; shares end at 1 and begin at a tenth below what is
+    reached after the first epoch.
     """
     columns = [f"{part}_{quantity.name}" for part in LEARNING]
-    means = [history.groupby("epoch")[columns].mean() for history in histories]
+    means = [history.groupby("epoch")[columns].mean().to_numpy() for history in histories]
     if quantity.is_share:
-        return float(np.floor(10 * np.nanquantile([mean[1:].to_numpy().min() for mean in means], CUT)) / 10), 1.0
-    return 0.0, float(1.05 * np.nanquantile([mean.to_numpy().max() for mean in means], 1 - CUT))
+        return float(np.floor(10 * np.nanquantile([mean[1:].min() for mean in means], CUT)) / 10), 1.0
+    top = float(1.05 * np.nanquantile([mean.max() for mean in means], 1 - CUT))
+    if top <= WIDE * np.nanmedian(np.concatenate(means)):
+        return 0.0, top
+    return max(float(np.nanquantile([mean.min() for mean in means], CUT)) / 1.05, LEAST_LOSS), top
