@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from medtransfer.evaluation.predictions import write_predictions
 from medtransfer.evaluation.reading import read_predictions
 from medtransfer.files import sha256_of_folder
 from medtransfer.study import Study
+
+from .conftest import drawn_predictions
 
 MakeStudy, Finish = Callable[..., Study], Callable[..., Places]
 REFERENCE = {
@@ -192,6 +195,32 @@ def test_a_pretraining_that_taught_nothing_is_warned_of(
     (found,) = [text for text in warnings if text.startswith("PRETRAINING: resnet18 learned nothing")] or [""]
     assert bool(found) == warned
     assert ("nothing to transfer to strong;" in found) == warned  # twin starts from random weights
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
+def test_what_is_no_better_than_the_majority_class_is_warned_of(
+    study_with: MakeStudy, finished: Places, metric: str
+) -> None:
+    def warned() -> list[str]:
+        found = compute_comparison(study_with(metric=metric), finished).warnings
+        return [text for text in found if text.startswith("CHANCE LEVEL")]
+
+    write_predictions(finished.predictions("weak"), [drawn_predictions(0.9, 2, 2).table])
+    assert warned() == []
+    guesses = drawn_predictions(0.0, 2, 2)
+    write_predictions(finished.predictions("weak"), [guesses.table])
+    (warning,) = warned()
+    assert warning.startswith("CHANCE LEVEL: weak (")
+    assert "strong" not in warning
+
+
+def test_a_head_that_is_not_trained_is_not_warned_of(study_with: MakeStudy, finished: Places) -> None:
+    write_predictions(finished.predictions("weak"), [drawn_predictions(0.0, 2, 2).table])
+    study = study_with()
+    line = study.variants["weak"]
+    untrained = replace(line, strategy=line.strategy.model_copy(update={"train": "none"}))
+    found = compute_comparison(Study(study.params, study.variants | {"weak": untrained}), finished).warnings
+    assert not [text for text in found if text.startswith("CHANCE LEVEL")]
 
 
 def test_missing_predictions_are_all_named_with_what_to_do(study_with: MakeStudy, finished: Places) -> None:

@@ -16,6 +16,7 @@ from medtransfer.comparison.compare import compare
 from medtransfer.comparison.outcomes import outcomes_of
 from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import Comparison
+from medtransfer.comparison.warnings import chance_warnings
 from medtransfer.dataset.prepared import PIXEL, Prepared
 from medtransfer.evaluation.mask_predictions import MaskPredictions, mask_predictions_frame
 from medtransfer.evaluation.names import MASK_METRICS
@@ -176,6 +177,16 @@ def test_less_is_better_for_distances(places: Places) -> None:
     shown = by_distance.table[by_distance.table["kind"] == "variant"]
     assert shown["hd95"].is_monotonic_increasing
     assert shown["difference_to_best"].iloc[-1] > 0
+
+
+@pytest.mark.parametrize(("low", "high", "warned"), [(31.0, 36.0, True), (20.0, 29.0, False), (40.0, 50.0, True)])
+def test_a_distance_that_is_no_less_than_the_majority_s_is_warned_of(low: float, high: float, warned: bool) -> None:
+    rows = [("close", "variant", 5.0, 6.0), ("far", "variant", low, high), ("again", "variant", 5.0, 7.0)]
+    rows += [("majority", "baseline", 28.0, 34.0)]
+    table = pd.DataFrame(rows, columns=["variant", "kind", "hd95_low", "hd95_high"])
+    table["hd95"] = (table["hd95_low"] + table["hd95_high"]) / 2
+    found = chance_warnings(study_of("hd95"), table)
+    assert [text[: len("CHANCE LEVEL: far (")] for text in found] == ["CHANCE LEVEL: far ("] * warned
 
 
 def test_the_files_speak_of_masks(found: Comparison, places: Places) -> None:

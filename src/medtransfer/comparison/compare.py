@@ -14,7 +14,7 @@ from medtransfer.comparison.calibration import calibration_tables
 from medtransfer.comparison.classes import confusion_table, curve_table, image_table, per_class_table
 from medtransfer.comparison.cost import cost_table
 from medtransfer.comparison.effects import factor_effects
-from medtransfer.comparison.inputs import Inputs, pretraining_warnings, read_folds, read_inputs
+from medtransfer.comparison.inputs import Inputs, read_folds, read_inputs
 from medtransfer.comparison.learning import learning_table
 from medtransfer.comparison.maps import maps_table
 from medtransfer.comparison.masks import mask_table
@@ -36,6 +36,7 @@ from medtransfer.comparison.results import (
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.test_set import TestSet, draw_test_set
+from medtransfer.comparison.warnings import chance_warnings, pretraining_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.predictions import Predictions
@@ -96,7 +97,12 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         metrics=metrics,
         classes=test.classes,
         test={"images": len(test.images), "groups": test.groups, "resamples": settings.resamples},
-        warnings=(*inputs.about["warnings"], *pretraining_warnings(study, inputs.cards), *test.warnings),
+        warnings=(
+            *inputs.about["warnings"],
+            *pretraining_warnings(study, inputs.cards),
+            *chance_warnings(study, table),
+            *test.warnings,
+        ),
         verdict=verdict_of(table, settings.metric),
         table=table,
         pairs=pairs,

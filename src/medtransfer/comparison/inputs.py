@@ -19,9 +19,6 @@ from medtransfer.errors import UserError
 from medtransfer.evaluation.reading import AnyPredictions, read_predictions
 from medtransfer.study import BASELINES, Study
 
-LEARNED = 0.55
-"""The area under the ROC curve of a pretraining's questions, above which it has learned something."""
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -74,21 +71,6 @@ def read_folds(metrics: dict[str, dict[str, Any]], prepared: Prepared) -> Folds 
         for metric in by_fold:
             values[str(metric)][name] = by_fold[metric].to_numpy()
     return Folds(dict(values), float(share))
-
-
-def pretraining_warnings(study: Study, cards: dict[str, dict[str, Any]]) -> list[str]:
-    """Warn of backbones whose simulated pretraining taught nothing: what is transferred from them is chance."""
-    found: dict[str, tuple[float, list[str]]] = {}
-    for name, card in cards.items():
-        area = card.get("weights", {}).get("held_out_roc_auc")
-        if area is not None and area < LEARNED and study.variant(name).strategy.init == "pretrained":
-            found.setdefault(study.variant(name).backbone_name, (area, []))[1].append(name)
-    return [
-        f"PRETRAINING: {backbone} learned nothing from its simulated images (ROC-AUC {area:.2f}, where .50 is chance), "
-        f"so that there is nothing to transfer to {', '.join(names)}; "
-        f"backbones.{backbone}.pretraining takes more images, more epochs or another lr"
-        for backbone, (area, names) in found.items()
-    ]
 
 
 def _warn_of_orphans(known: set[str], places: Places) -> None:
