@@ -140,7 +140,7 @@ def test_without_room_or_with_half_of_it_lost_the_bytes_are_the_same(
     assert len({sha256_of_folder(tmp_path / name / "model") for name in names}) == 1
 
 
-@pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}}, {"head": "prototypes"}])
+@pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}}, {"head": "prototypes"}, {"lr_search": [1e-9, 1e-3]}])
 def test_the_seconds_of_frozen_layers_stand_apart_and_fall_on_the_first_to_ask(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: dict[str, Any]
 ) -> None:

@@ -46,11 +46,15 @@ class Epoch:
 
 @dataclass
 class Fit:
-    """A finished training: its epochs, the number of the one kept, and the seconds of its `clock`."""
+    """A finished training: its epochs, the number of the one kept, and the seconds of its `clock`.
+
+    frozen_seconds: those in which activations were computed to be kept, and the clock stood still.
+    """
 
     epochs: list[Epoch]
     kept: int
     seconds: float
+    frozen_seconds: float = 0.0
 
     @property
     def validation_loss(self) -> float:

@@ -42,7 +42,8 @@ def train_runs(
     for _ in runs:
         rivals = list(itertools.islice(trained, len(inputs.variant.strategy.rates)))
         job, best = rivals[lowest([result.validation_loss for _, result in rivals])]
-        yield job, replace(best, seconds=sum(result.seconds for _, result in rivals))
+        frozen = sum(rival.embedder.seconds for rival, _ in rivals if rival.embedder is not None)
+        yield job, replace(best, seconds=sum(result.seconds for _, result in rivals), frozen_seconds=frozen)
 
 
 def _train_each(

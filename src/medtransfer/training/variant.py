@@ -55,7 +55,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
             for epoch in result.epochs if strategy.lr_search else ():
                 report(fold, seed, epoch)
             history += [{"fold": fold, "seed": seed, **epoch.named(score)} for epoch in result.epochs]
-            cost["frozen_seconds"] += job.embedder.seconds if job.embedder else 0.0
+            cost["frozen_seconds"] += result.frozen_seconds
             cost["runs"][run_name(fold, seed)] = {"seconds": result.seconds, "kept_epoch": result.kept}
             rates[fold, seed] = job.strategy.lr
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
