@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.comparison.metrics import TITLES
+from medtransfer.comparison.metrics import TITLES, in_sentence
 from medtransfer.evaluation.names import LOWER_IS_BETTER
 from medtransfer.markdown import in_figures
 from medtransfer.study import Study
@@ -45,13 +45,13 @@ def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     blind = rows.loc[BLIND, metric]
     reaches = rows[f"{metric}_high"] >= blind if metric in LOWER_IS_BETTER else rows[f"{metric}_low"] <= blind
     trained = [name for name, line in study.variants.items() if line.strategy.train != "none"]
-    names = [name for name in rows.index[reaches] if name in trained]
+    names = [name for name in rows.index[reaches][::-1] if name in trained]  # the worst first
     if not names:
         return []
     told = ", ".join(f"{name} ({in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES])
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return [
-        f"CHANCE LEVEL: {told}{more} may have learned nothing: their intervals reach to the {TITLES[metric]} of the "
-        f"baseline {BLIND}, {in_figures(blind)}, which looks at no image; "
-        "a lower lr, a warm-up (schedule.warmup) or more epochs may help"
+        f"CHANCE LEVEL: within their intervals no better than the baseline {BLIND}, which looks at no image "
+        f"({in_sentence(TITLES[metric])} {in_figures(blind)}): {told}{more}; what has learned nothing may need a lower "
+        "lr, a warm-up (schedule.warmup) or more epochs"
     ]
