@@ -13,9 +13,8 @@ from medtransfer.study import Loss
 class SoftLabelLoss(nn.Module):
     """Cross-entropy, or binary cross-entropy for each class, against label shares [n, classes].
 
-    class_weights: balanced multiplies a class's term by n / (classes x its count), as scikit-learn does.
-    Label smoothing mixes the label with the uniform one. The mean is over images, and for the binary loss
-    over classes too.
+    Terms are weighed by `weights_of_classes`. Label smoothing mixes the label with the uniform one. The mean is over
+    images, and for the binary loss over classes too.
     """
 
     weight: torch.Tensor | None
@@ -23,15 +22,18 @@ class SoftLabelLoss(nn.Module):
     def __init__(self, loss: Loss, class_counts: np.ndarray) -> None:
         super().__init__()
         self._loss = loss
-        weight = None
-        if loss.class_weights == "balanced":
-            shares = class_counts.sum() / (len(class_counts) * np.maximum(class_counts, 1))
-            weight = torch.tensor(shares, dtype=torch.float32)
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", weights_of_classes(loss, class_counts))
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Give the mean loss of logits [n, classes] against label shares [n, classes], in nats."""
         return soft_label_losses(self._loss, logits, labels, self.weight).mean()
+
+
+def weights_of_classes(loss: Loss, counts: np.ndarray) -> torch.Tensor | None:
+    """Give what each class counts: n / (classes x its count) where balanced, as in scikit-learn; None for all alike."""
+    if loss.class_weights != "balanced":
+        return None
+    return torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32)
 
 
 def soft_label_losses(

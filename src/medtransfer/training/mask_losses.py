@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import medtransfer.backbones.torchvision_models  # noqa: F401  # before segmentation-models-pytorch, which imports it
 from medtransfer.study import Loss
+from medtransfer.training.losses import weights_of_classes
 
 SMOOTHING = 1.0
 """Pixels that are added to both sides of the fraction in Dice and Tversky."""
@@ -20,7 +22,7 @@ class MaskLoss(nn.Module):
     itself. dice (Milletari et al. 2016) and tversky (Salehi et al. 2017) see the pixels of a batch as one image, and
     average over the classes but background that the batch has: a small lesion, or an image without one, then costs
     what it is worth. focal: Lin et al. 2017, each class by itself. dice_cross_entropy is the sum of both.
-    class_weights: balanced multiplies a class's pixels by n / (classes x its count), as scikit-learn does.
+    Pixels of the cross-entropies are weighed by `weights_of_classes`.
     """
 
     weight: torch.Tensor | None
@@ -28,11 +30,7 @@ class MaskLoss(nn.Module):
     def __init__(self, loss: Loss, class_pixels: np.ndarray) -> None:
         super().__init__()
         self._loss = loss
-        weight = None
-        if loss.class_weights == "balanced":
-            shares = class_pixels.sum() / (len(class_pixels) * np.maximum(class_pixels, 1))
-            weight = torch.tensor(shares, dtype=torch.float32)
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", weights_of_classes(loss, class_pixels))
         self._of_regions = _region_loss(loss, len(class_pixels))
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
