@@ -51,6 +51,11 @@ WRONG_TOGETHER = [
     ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
     ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head that trains on frozen"),
     ("strategies.prototypes.lr_search", [0.1, 0.2], "strategies.prototypes: lr_search is for a head that trains"),
+    (
+        "strategies.scratch.schedule",
+        {"kind": "cosine", "warmup": 99},
+        "strategies.scratch: schedule.warmup: 99 epochs never",
+    ),
     ("data.source", "phantom", "data: source: phantom needs a section data.phantom"),
     ("data.source", "kaggle", "data: source: kaggle needs a section data.kaggle"),
     ("data.kaggle", {}, "data.kaggle: expected either dataset, with its version, or competition"),

@@ -145,6 +145,10 @@ class Strategy(Section):
             raise ValueError("first_layer_lr needs train: all or {last: N}; nothing of the backbone trains here")
         if self.resume_patience is not None and self.patience is None:
             raise ValueError("resume_patience needs a patience that runs out first")
+        if self.schedule.warmup > self.epochs:
+            raise ValueError(
+                f"schedule.warmup: {self.schedule.warmup} epochs never reach lr, for epochs is {self.epochs}"
+            )
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ValueError("nesterov belongs to optimizer: sgd with a momentum above 0")
         return self
