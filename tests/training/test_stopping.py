@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from medtransfer.study import Strategy
 from medtransfer.training.stopping import goes_on, is_finished, lowest
 
-LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, math.nan]), min_size=12, max_size=12)
+LOSSES = st.lists(
+    st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, math.nan, math.inf]), min_size=12, max_size=12
+)
 
 
 def counted(losses: list[float], patience: int | None, resume: int | None) -> tuple[int, int | None]:
     """Count by hand: after how many epochs it ends, and after how many it went on."""
     best, waited, went_on = math.inf, 0, None
     for number, loss in enumerate(losses):
+        if math.isnan(loss) or math.isinf(loss):
+            return number + 1, went_on
         if number == 0 or loss < best:
-            best, waited = (math.inf if math.isnan(loss) else loss), 0
+            best, waited = loss, 0
         else:
             waited += 1
         allowed = patience if went_on is None else resume

@@ -16,6 +16,7 @@ from medtransfer.backbones.surgery import remove_auxiliary_heads
 from medtransfer.backbones.weights import WeightsCard
 from medtransfer.compute import Compute
 from medtransfer.dataset.statistics import pixel_statistics
+from medtransfer.errors import UserError
 from medtransfer.precision import in_precision
 from medtransfer.progress import progress
 from medtransfer.seeding import generator, seed_from
@@ -35,7 +36,7 @@ def pretrain(
     Which kind of tissue lies in the brain, whether there is a midline, how wide the ventricles are: binary
     cross-entropy over the questions, Adam, one-cycle learning rate, random left-right flips; at the end the
     batch normalisation's statistics are taken anew. Returns the model and its card, which has the mean ROC-AUC over
-    the questions on a held-out tenth.
+    the questions on a held-out tenth. Raises `UserError` where the training diverges.
     """
     images, answers, _ = pretraining_set(spec.images, spec.size, seed)
     packed = images[..., None]
@@ -53,6 +54,12 @@ def pretrain(
             bar.update()
     batches = (to_channels_first(packed[rows]) for rows in np.array_split(learn[:STATISTICS], STATISTICS // 64))
     update_bn(batches, whole, compute.device)
+    logits = _logits(whole, packed[check], compute)
+    if not np.isfinite(logits).all():
+        raise UserError(
+            f"{model}: pretraining on simulated images diverged at lr {spec.lr:g}; "
+            "pretraining: {lr: …} of the backbone takes a lower one"
+        )
     card = WeightsCard(
         model=model,
         source="simulated",
@@ -60,7 +67,7 @@ def pretrain(
         sha256=None,
         mean=mean,
         std=std,
-        held_out_roc_auc=_held_out_area(whole, packed[check], answers[check], compute),
+        held_out_roc_auc=_mean_area(logits, answers[check]),
     )
     return network.cpu(), card
 
@@ -91,11 +98,17 @@ def _fit(
             yield
 
 
-def _held_out_area(network: nn.Module, images: np.ndarray, answers: np.ndarray, compute: Compute) -> float:
+def _logits(network: nn.Module, images: np.ndarray, compute: Compute) -> np.ndarray:
+    """Give the logits [n, questions] of packed images in eval mode."""
     network.eval()
     logits = []
     with torch.inference_mode(), compute.autocast():
         for start in range(0, len(images), 64):
             logits.append(network(to_channels_first(images[start : start + 64]).to(compute.device)).float().cpu())
+    return torch.cat(logits).numpy()
+
+
+def _mean_area(logits: np.ndarray, answers: np.ndarray) -> float:
+    """Give the mean ROC-AUC over the questions that have both answers."""
     asked = [number for number in range(answers.shape[1]) if 0 < answers[:, number].mean() < 1]
-    return float(roc_auc_score(answers[:, asked], torch.cat(logits).numpy()[:, asked]))
+    return float(roc_auc_score(answers[:, asked], logits[:, asked]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from medtransfer.backbones.network import Network
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.embeddings.embedder import Embedder, embedder_of
+from medtransfer.errors import UserError
 from medtransfer.heads.build import fit_head
 from medtransfer.precision import in_precision
 from medtransfer.progress import notice
@@ -35,15 +37,29 @@ def train_runs(
     """Train the run of every (fold, seed); give its job, the network in eval mode, and what happened, in order.
 
     Of a run that is trained at several rates it is the job with the lowest validation loss; its seconds are those of
-    all of them. `report` hears every epoch of each.
+    all of them. `report` hears every epoch of each. Raises `UserError` where a run diverged at every rate.
     """
-    tries = [(*run, rate) for run in runs for rate in inputs.variant.strategy.rates]
+    strategy = inputs.variant.strategy
+    trains = strategy.train != "none" and not strategy.fits_head
+    tries = [(*run, rate) for run in runs for rate in strategy.rates]
     trained = _train_each(inputs, tries, checkpoints, report)
     for _ in runs:
-        rivals = list(itertools.islice(trained, len(inputs.variant.strategy.rates)))
+        rivals = list(itertools.islice(trained, len(strategy.rates)))
         job, best = rivals[lowest([result.validation_loss for _, result in rivals])]
+        if trains:
+            _check_loss(inputs.variant.name, job, best)
         frozen = sum(rival.embedder.seconds for rival, _ in rivals if rival.embedder is not None)
         yield job, replace(best, seconds=sum(result.seconds for _, result in rivals), frozen_seconds=frozen)
+
+
+def _check_loss(variant: str, job: Job, result: Fit) -> None:
+    """Raise `UserError` where a training diverged: its weights are no numbers, and neither is what they predict."""
+    if not math.isfinite(result.validation_loss):
+        where = f"epoch {len(result.epochs)} at lr {job.strategy.lr:g} (fold {job.fold}, seed {job.seed})"
+        raise UserError(
+            f"{variant}: training diverged in {where}: the validation loss is no finite number; "
+            "a lower lr or a warm-up (schedule.warmup) may help"
+        )
 
 
 def _train_each(

@@ -31,8 +31,11 @@ def goes_on(losses: Sequence[float], strategy: Strategy) -> bool:
 
 
 def is_finished(losses: Sequence[float], strategy: Strategy) -> bool:
-    """Say whether a training ends with these epochs: all of them done, or its patience at an end."""
-    if len(losses) >= strategy.epochs:
+    """Say whether a training ends with these epochs: all done, its patience at an end, or its loss no finite number.
+
+    Weights that are no numbers stay so: there is nothing to wait for.
+    """
+    if len(losses) >= strategy.epochs or not all(map(math.isfinite, losses)):
         return True
     if strategy.patience is None:
         return False

@@ -1,0 +1,75 @@
+"""Trainings that diverge: they end at once, with an error for people, or keep what was good before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
+
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.errors import UserError
+from medtransfer.evaluation.evaluate import predict_variant
+from medtransfer.study import Pretraining
+from medtransfer.training import loop
+from medtransfer.training.loop import Epoch
+from medtransfer.training.pretraining import pretrain
+from medtransfer.training.variant import train_variant
+
+
+@pytest.fixture(autouse=True)
+def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return tiny_prepared(tmp_path_factory.mktemp("set"))
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"lr": 1e30},
+        {"lr": 1e30, "patience": 3},
+        {"init": "pretrained", "train": "head", "lr": 1e38},
+        {"init": "pretrained", "train": "head", "lr_search": [1e37, 1e38]},
+    ],
+    ids=["last", "best", "heads at once", "every rate"],
+)
+def test_a_training_that_diverges_ends_at_once_and_writes_nothing(
+    prepared: Prepared, tmp_path: Path, strategy: dict[str, Any]
+) -> None:
+    inputs = tiny_inputs(prepared, optimizer="sgd", epochs=9, **strategy)
+    if inputs.variant.strategy.init == "pretrained":
+        inputs = pretrained(inputs, tmp_path / "weights")
+    heard: list[Epoch] = []
+    with pytest.raises(UserError, match=r"^tiny: training diverged in epoch [123] at lr 1e\+3\d \(fold 0, seed 0\)"):
+        train_variant(
+            inputs, tmp_path / "model", tmp_path / "cost.json", lambda _fold, _seed, epoch: heard.append(epoch)
+        )
+    assert all(epoch.epoch < 3 for epoch in heard)
+    assert not (tmp_path / "model").exists()
+    assert not (tmp_path / "cost.json").exists()
+
+
+def test_a_training_that_diverges_after_a_good_epoch_keeps_that_one(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = tiny_inputs(prepared, optimizer="sgd", epochs=9, patience=5)
+    with monkeypatch.context() as changed:
+        changed.setattr(loop, "rate_factor", lambda _schedule, epoch, *_: 1e33 if epoch == 2 else 1.0)
+        train_variant(inputs, tmp_path / "model", tmp_path / "cost.json", lambda *_: None)
+    history = pd.read_csv(tmp_path / "model" / "history.csv").groupby("seed")["validation_loss"]
+    assert (history.size() == 3).all()
+    assert history.nth(-1).isna().all()
+    table = pd.concat(predict_variant(inputs.variant, prepared, tmp_path / "model", COMPUTE))
+    assert np.isfinite(table.filter(like="p_").to_numpy()).all()
+
+
+def test_a_pretraining_that_diverges_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"^cnn_small: pretraining on simulated images diverged at lr 1e\+30"):
+        pretrain("cnn_small", Pretraining(images=128, size=32, epochs=1, batch_size=16, lr=1e30), 0, COMPUTE)
