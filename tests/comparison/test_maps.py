@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -56,6 +57,20 @@ def test_the_page_has_the_table_only_where_something_is_explained(
     assert "| weak    | Grad-CAM " in page
     assert "12 test images with a mask (5 groups), run fold0_seed0" in page
     assert "Do maps point" not in comparison_page(compute_comparison(study_with(), finished))
+
+
+def test_figures_that_no_map_defines_are_nan(explained: Study, finished: Places) -> None:
+    """A network that gives every image the same answer has maps of nothing."""
+    for name in ("weak", "strong"):
+        write(finished, name, masked=True)
+        found = json.loads(finished.explained(name).read_text())
+        nothing = {figure: {"value": None, "low": None, "high": None} for figure in NAMES}
+        found["maps"]["methods"] = {"grad_cam": nothing}
+        write_json(finished.explained(name), found)
+    table = maps_table(explained, finished)
+    assert table[NAMES].isna().all(axis=None)
+    assert all(table[name].dtype == float for name in NAMES)
+    assert "–" in comparison_page(compute_comparison(explained, finished)).split("## Do maps point")[1]
 
 
 def test_a_missing_file_is_an_error_that_says_what_makes_it(explained: Study, finished: Places) -> None:

@@ -24,7 +24,8 @@ def maps_table(study: Study, places: Places) -> pd.DataFrame:
     missing = [name for name in names if not places.explained(name).exists()]
     if missing:
         raise UserError([f"metrics/explain/{name}.json is missing; `dvc repro explain@{name}`" for name in missing])
-    return frame(MAPS, [row for name in names for row in _rows(name, places)])
+    table = frame(MAPS, [row for name in names for row in _rows(name, places)])
+    return table.astype(dict.fromkeys(MAPS[MAPS.index("mask_share") :], float))  # None, not defined, becomes nan
 
 
 def maps_legend(maps: pd.DataFrame) -> str:
