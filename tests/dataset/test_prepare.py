@@ -137,6 +137,13 @@ def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_p
     ]
 
 
+def test_a_test_set_of_one_class_is_an_error(tmp_path: Path) -> None:
+    images = [name for name in SPLIT_SET if not name.startswith("test/")]
+    raw = write_images(tmp_path / "raw", *images, "test/normal/patient90_0.png", "test/normal/patient91_0.png")
+    with pytest.raises(UserError, match=r"^data\.split: all 2 test images are of class 'normal', which tells no"):
+        prepared_from(raw, data_of())
+
+
 def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET, "test/mass/patient90_0.png")
     with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):

@@ -130,6 +130,12 @@ def _split(table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None
     unlearned = labels - set(table["label"][table["split"].isin(("train", "rotating"))])
     if unlearned:
         raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
+    tested = table["label"][table["split"].isin(("test", "rotating"))]
+    if len(labels) > 1 and tested.nunique() == 1:
+        raise UserError(
+            f"data.split: all {len(tested)} test images are of class {tested.iloc[0]!r}, which tells no classes apart; "
+            "use random or kfold"
+        )
     return table, warnings + notes
 
 
