@@ -50,6 +50,16 @@ def test_a_resample_is_the_mean_over_runs_of_its_images() -> None:
         assert values[4] == pytest.approx(np.mean([run[name] for run in by_run]), abs=1e-5), name
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classes_that_are_told_apart_without_an_error_have_intervals_of_their_groups(classes: int) -> None:
+    found, test, _ = scored(2, classes=classes, skill=60.0)
+    for name in ("roc_auc", "pr_auc", "balanced_accuracy"):
+        estimate = found.estimates[name]
+        assert (estimate.value, estimate.high) == (1.0, 1.0)
+        trials = test.freedom_of_classes + 1
+        assert estimate.low == pytest.approx(0.025 ** (1 / trials)), name
+
+
 def test_accuracy_of_one_run_of_single_images_is_a_plain_proportion() -> None:
     found, test, _ = scored(1, single=True)
     right = round(found.estimates["accuracy"].value * 90)

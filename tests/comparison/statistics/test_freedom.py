@@ -38,7 +38,8 @@ def test_tails_are_those_of_the_variance_of_a_variance(degrees: int) -> None:
 
 def test_influence_that_one_group_has_alone_is_hardly_any_freedom() -> None:
     assert tail_freedom(np.r_[1.0, np.zeros(49)]) == pytest.approx(2, abs=0.1)
-    assert tail_freedom(np.zeros(9)) == LEAST
+    assert tail_freedom(np.zeros(9)) == 8
+    assert tail_freedom(np.ones(1)) == LEAST
 
 
 def test_what_two_reasons_take_away_adds_up() -> None:

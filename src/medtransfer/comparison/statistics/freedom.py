@@ -23,10 +23,13 @@ def tail_freedom(influence: np.ndarray) -> float:
 
     A variance estimated from values of kurtosis k varies as one of 2 n / (k - 1 + 2 / (n - 1)) degrees of freedom
     does (Cramér 1946, moments of the sample variance): few groups that do most of the harm are few to learn from.
+    Where none does any, classes being told apart without an error, there are no tails to count.
     """
     number, square = len(influence), float((influence**2).mean())
-    if square == 0 or number < 2:
+    if number < 2:
         return LEAST
+    if square == 0:
+        return number - 1.0
     kurtosis = float((influence**4).mean()) / square**2
     return 2 * number / (kurtosis - 1 + 2 / (number - 1))
 
