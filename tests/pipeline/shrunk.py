@@ -152,6 +152,7 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "chest_xray_backbones": _chest_xray,
     "chest_xray_features": _chest_xray,
     "chest_xray_folds": _chest_xray,
+    "own_images": _two_folders,
     "stroke_mri": _two_folders,
     "brain_mri": _tumours,
     "fetal_planes": _fetal_planes,

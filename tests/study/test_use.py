@@ -74,7 +74,11 @@ def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
         ("data.image_size=6\n4", "-S data.image_size=6 4: expected KEY=VALUE, on one line"),
         ("dta.image_size=64", "-S dta.image_size=64: the study has no 'dta' on the way to dta.image_size"),
         ("data.image_size.x=64", "-S data.image_size.x=64: data.image_size is a value, not a section"),
-        ("data.folder={a", "-S data.folder={a: '{a' is not valid YAML"),
+        ("data.folder={a", "-S data.folder={a: the value is not valid YAML: expected ',' or '}'"),
+        (
+            r'data.group={pattern: "(\d+)"}',
+            "unknown escape character 'd'; a backslash stands for itself in single quotes",
+        ),
         ("data.colour=grey", "data.colour: unknown key"),
         ("data.image_size=big", "data.image_size: input should be a valid integer, but got 'big'"),
         ("variants.head_only.strategy=frosen", "no 'frosen' in strategies; did you mean 'frozen'?"),

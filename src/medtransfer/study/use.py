@@ -113,8 +113,11 @@ def _change(document: Any, change: str) -> None:
             raise UserError(f"-S {change}: the study has no {part!r} on the way to {key}")
         section = section[part]
     if not isinstance(section, dict):
-        raise UserError(f"-S {change}: {'.'.join(path)} is a value, not a section")
+        whole = f"{'.'.join(path)}={{{last}: …}}"
+        raise UserError(f"-S {change}: {'.'.join(path)} is a value, not a section; set it whole: -S '{whole}'")
     try:
         section[last] = YAML(typ="safe", pure=True).load(value)
-    except YAMLError:
-        raise UserError(f"-S {change}: {value!r} is not valid YAML") from None
+    except YAMLError as error:
+        reason = getattr(error, "problem", None) or "it cannot be read"
+        quotes = "; a backslash stands for itself in single quotes" if "\\" in value and '"' in value else ""
+        raise UserError(f"-S {change}: the value is not valid YAML: {reason}{quotes}") from None
