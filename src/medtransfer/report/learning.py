@@ -17,8 +17,8 @@ from medtransfer.report.wording import counted
 
 WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.52, 0.06, 0.42, 0.24)
 COLUMNS, MOST_PANELS = 4, 40
-SHORT_NAME, LONGEST_NAME = 20, 42
-"""Letters that have room above an axis; and above a whole panel, smaller."""
+SHORT_NAME, LONGEST_NAME = 26, 42
+"""Letters that have room above an axis; and above a whole panel, smaller, as then all names are."""
 
 CUT = 0.1
 """The share of variants that may go beyond the common scale."""
@@ -54,8 +54,9 @@ def learning_section(material: Material) -> Section | None:
     shown = dict(list(trained.items())[:MOST_PANELS])
     quantity = DICE if DICE.column in next(iter(shown.values())) else LOSS
     limits = limits_of(list(shown.values()), quantity)
-    material.save(learning_figure(shown, quantity, limits), "learning")
-    figures = {name: learning_figure({name: history}, quantity, limits) for name, history in shown.items()}
+    small = max(map(len, shown)) > SHORT_NAME
+    material.save(learning_figure(shown, quantity, limits, small), "learning")
+    figures = {name: learning_figure({name: history}, quantity, limits, small) for name, history in shown.items()}
     content = {
         "panels": [
             inline_svg(figure, f"learning-{number}", f"Learning curves of {name}")
@@ -68,17 +69,21 @@ def learning_section(material: Material) -> Section | None:
     return Section("learning", "Learning curves", content)
 
 
-def learning_figure(histories: dict[str, pd.DataFrame], quantity: Quantity, limits: tuple[float, float]) -> Figure:
-    """Draw a quantity of each variant by epoch, all on one scale; a loss's that does not begin at 0 is logarithmic."""
+def learning_figure(
+    histories: dict[str, pd.DataFrame], quantity: Quantity, limits: tuple[float, float], small: bool = False
+) -> Figure:
+    """Draw a quantity of each variant by epoch, all on one scale; a loss's that does not begin at 0 is logarithmic.
+
+    small: whether names are written so that long ones have room.
+    """
     figure, axes = panels(len(histories), COLUMNS, (WIDTH, HEIGHT), MARGINS)
+    start, size = (-MARGINS[0] / (WIDTH - MARGINS[0] - MARGINS[1]), 5.8) if small else (0.0, 8.5)
     for axis, (name, history) in zip(axes, histories.items(), strict=False):
         draw_learning_curves(axis, history, quantity.name, quantity.label)
         is_logarithmic = not quantity.is_share and limits[0] > 0
         axis.set_yscale("log" if is_logarithmic else "linear")
         axis.set_ylim(*limits)
-        is_short = len(name) <= SHORT_NAME
-        start = 0.0 if is_short else -MARGINS[0] / (WIDTH - MARGINS[0] - MARGINS[1])
-        axis.set_title(shortened(name, LONGEST_NAME), loc="left", fontsize=8.5 if is_short else 5.8, x=start)
+        axis.set_title(shortened(name, LONGEST_NAME), loc="left", fontsize=size, x=start)
         axis.locator_params(axis="x", integer=True, nbins=4)
         if is_logarithmic:
             axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
