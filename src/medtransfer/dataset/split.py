@@ -133,9 +133,10 @@ def _too_few(table: pd.DataFrame, parts: int) -> list[str]:
 
 def _few_groups(table: pd.DataFrame, folds: int) -> list[str]:
     counts = table.groupby("label")["group"].nunique()
+    few = [f"{label} ({count})" for label, count in counts.items() if count < folds]
+    if not few:
+        return []
     return [
-        f"class {label!r} stands in only {count} group{'s' * (count > 1)}, fewer than the {folds} folds: "
-        "some folds test it without having trained on it"
-        for label, count in counts.items()
-        if count < folds
+        f"FEW GROUPS: fewer than {folds} groups, one for each fold, show {', '.join(few)}; "
+        "some folds test these classes without having trained on them"
     ]
