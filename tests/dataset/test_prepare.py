@@ -137,6 +137,14 @@ def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_p
     ]
 
 
+def test_a_published_split_that_is_not_used_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_images(tmp_path / "raw", *SPLIT_SET)
+    prepared_from(raw, data_of())
+    assert "unused" not in capsys.readouterr().out
+    prepared_from(raw, data_of(split={"method": "random", "test": 0.25, "validation": 0.25}))
+    assert "unused   the published split: data.split.method is random" in capsys.readouterr().out
+
+
 def test_a_test_set_of_one_class_is_an_error(tmp_path: Path) -> None:
     images = [name for name in SPLIT_SET if not name.startswith("test/")]
     raw = write_images(tmp_path / "raw", *images, "test/normal/patient90_0.png", "test/normal/patient91_0.png")

@@ -103,6 +103,8 @@ def _read(raw: Path, data: Data, task: str) -> tuple[pd.DataFrame, dict[str, lis
     layout = resolve_layout(raw, data.layout, files, labelled)
     found = read_layout(raw, layout, files, least_classes=2 if labelled else 1)
     print(describe_set(raw, layout, found, masks), flush=True)  # noqa: T201
+    if data.split.method != "published" and found["split"].notna().any():
+        print(f"unused   the published split: data.split.method is {data.split.method}", flush=True)  # noqa: T201
     if data.masks:
         found = found[~missing_masks(list(found["path"]), masks, data.masks)].reset_index(drop=True)
     return found, masks, layout
