@@ -52,6 +52,13 @@ def test_the_page_has_the_tables_figures_costs_and_the_command(finished: Places,
     assert len(re.findall("^# ", text, flags=re.MULTILINE)) == 1
 
 
+def test_a_study_of_another_name_has_a_page_of_its_own(finished: Places, tmp_path: Path) -> None:
+    use_study("phantom", ["study.name=another"], STUDIES, finished.root / "params.yaml")
+    path = write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path)
+    assert path.name == "another.md"
+    assert "(another/comparison.png)" in path.read_text(encoding="utf-8")
+
+
 def test_found_masks_and_sheets_of_maps_are_figures_too(finished: Places, tmp_path: Path) -> None:
     for name in ("figures/masks-unet8.png", "explain/resnet18_frozen.png"):
         (finished.plots / name).parent.mkdir(exist_ok=True)

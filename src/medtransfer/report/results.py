@@ -11,6 +11,7 @@ from medtransfer.comparison.places import Places
 from medtransfer.errors import UserError
 from medtransfer.files import atomic_folder, write_text
 from medtransfer.report.origin import code_commit, versions
+from medtransfer.study import load_study
 from medtransfer.study.use import command_of
 
 CODE = ("src", "stages", "dvc.yaml")
@@ -22,16 +23,17 @@ FIGURES = {
 
 
 def write_results(studies: Path, params: Path, places: Places, target: Path) -> Path:
-    """Write `target/NAME.md` with its figures in `target/NAME/`, from what `compare` left; give its path.
+    """Write `target/NAME.md`, NAME being `study.name`, with its figures in `target/NAME/`, from what `compare` left.
 
-    Raises `UserError` where the study is not finished, or its parameters are not those that a command makes.
+    Gives the page's path. Raises `UserError` where the study is not finished, or its parameters are not those that a
+    command makes.
     """
     page, costs = places.results / "comparison.md", places.results / "cost.csv"
     for path in (page, costs):
         if not path.is_file():
             raise UserError(f"no {path}: `dvc repro` writes it; run it first")
     command = command_of(studies, params)
-    name = command.split()[2]
+    name = load_study(params).params.study.name
     figures = _figures(places)
     with atomic_folder(target / name) as folder:
         for target_name, (figure, _) in figures.items():
