@@ -41,12 +41,13 @@ from medtransfer.training.inputs import Inputs
 from medtransfer.training.loop import Job, train_epoch
 from medtransfer.training.optimizers import build_optimizer
 from medtransfer.training.runs import make_job, with_precision
+from medtransfer.training.step import Step
 
 MODELS = {"mobilenet_v3_small": (640, 256), "resnet18": (320, 128)}
 """Images for the forward, and for training."""
 
-FASTER = {"cpu": 1, "mps": 2, "cuda": 8}
-"""How many times as many images each kind of device gets, as far as the set has them."""
+FASTER = {"cpu": (1, 1), "mps": (2, 2), "cuda": (16, 4)}
+"""How many times as many each kind of device gets; beyond those of the set, images come again."""
 
 BATCH, REPEATS = 32, 7
 
@@ -96,7 +97,7 @@ def finish() -> None:
 def filling(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
     """Give the images a second of the bare forward and of filling the cache."""
     job, prepared = make_job(inputs, 0, 0), inputs.prepared
-    rows = np.arange(len(prepared.table))[: images * FASTER[job.compute.device.type]]
+    rows = np.arange(len(prepared.table))[: images * FASTER[job.compute.device.type][0]]
     batches = batches_of(job, prepared, rows)
     times = medians(repeats, bare=partial(bare_forward, job, batches), whole=partial(fill, job, prepared, rows))
     return len(rows) / times["bare"], len(rows) / times["whole"]
@@ -106,12 +107,21 @@ def training(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
     """Give the images a second of bare steps and of an epoch."""
     job, prepared = make_job(inputs, 0, 0), inputs.prepared
     job.loss.to(compute().device)
-    job.train = job.train.of(prepared.roles(0).train[: images * FASTER[job.compute.device.type]])
+    job.train = job.train.of(prepared.roles(0).train[: images * FASTER[job.compute.device.type][1]])
     labels = torch.from_numpy(prepared.table["label_index"].to_numpy(copy=True))[job.train.rows].to(compute().device)
     optimizer = build_optimizer(job.network, job.strategy)
     bare = partial(bare_steps, job, batches_of(job, prepared, job.train.rows), list(labels.split(BATCH)), optimizer)
-    times = medians(repeats, bare=bare, whole=lambda: train_epoch(job, optimizer, 0))
+    step = Step(job)
+    times = medians(repeats, bare=bare, whole=lambda: train_epoch(job, step, optimizer, 0))
     return len(labels) / times["bare"], len(labels) / times["whole"]
+
+
+def rows_of(whole: Prepared, quick: bool) -> np.ndarray:
+    """Choose the images: those of the set, and where a device needs more, the same again."""
+    if quick:
+        return first_rows(whole, 64, 32, 0)
+    most = max(images for images, _ in MODELS.values()) * FASTER[compute().device.type][0]
+    return np.resize(np.arange(len(whole.table)), max(most, len(whole.table)))
 
 
 def main(quick: bool) -> None:
@@ -119,7 +129,7 @@ def main(quick: bool) -> None:
     rows, policy = [], policy_of(1)
     with scratch() as folder:
         whole = prepared_set(folder / "set")
-        prepared = part_of(whole, folder / "part", first_rows(whole, 64, 32, 0)) if quick else whole
+        prepared = part_of(whole, folder / "part", rows_of(whole, quick))
         views = drawn(prepared, policy, folder / "views")
         for model, counts in MODELS.items():
             weights = weights_of(model, folder / "weights")

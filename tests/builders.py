@@ -47,6 +47,15 @@ def without_initialisation() -> Iterator[None]:
             setattr(nn.init, name, function)
 
 
+def size_for(name: str) -> int:
+    """Give a size of images that a model takes, and not much larger."""
+    if name.startswith(("maxvit", "swin")):
+        return 256 if name.startswith("swin_v2") else 224
+    if name.startswith("vit_"):
+        return 2 * int(name.rsplit("_", 1)[-1])
+    return 96 if name == "inception_v3" else 64
+
+
 def variant_of(name: str, head: str, train: Any = "all") -> Variant:
     strategy = Strategy.model_validate({"train": train, "head": head})
     strategy = strategy.model_copy(update={"init": "random"})  # also where layers are frozen: no file is needed

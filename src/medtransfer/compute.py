@@ -22,9 +22,12 @@ class Compute:
     precision: str
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """Give the context that lowers the precision of what may be lowered."""
+        """Give the context that lowers the precision of what may be lowered.
+
+        It keeps no lowered weights: a pass needs them once, and a recorded one has to make them itself.
+        """
         if self.precision == "bfloat16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+            return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=False)
         return contextlib.nullcontext()
 
     def describe(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import CLASSES, assembled, without_initialisation
+from builders import CLASSES, assembled, size_for, without_initialisation
 from torch import nn
 
 from medtransfer.backbones.bare import BASELINES, backbone_problems, build_bare, model_names
@@ -18,14 +18,6 @@ LARGE = ("vit_h", "vit_l", "regnet_y_128gf", "regnet_y_32gf", "regnet_x_32gf", "
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name.startswith(LARGE) else name for name in sorted(model_names())
 ]
-
-
-def size_for(name: str) -> int:
-    if name.startswith(("maxvit", "swin")):
-        return 256 if name.startswith("swin_v2") else 224
-    if name.startswith("vit_"):
-        return 2 * int(name.rsplit("_", 1)[-1])
-    return 96 if name == "inception_v3" else 64
 
 
 @pytest.mark.parametrize("name", NAMES)

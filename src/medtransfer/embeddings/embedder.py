@@ -15,6 +15,7 @@ from medtransfer.backbones.division import Division, divide
 from medtransfer.backbones.fixed_batch import BATCH, pad_batch
 from medtransfer.backbones.graph import NotDivisibleError
 from medtransfer.backbones.network import Network, to_channels_first
+from medtransfer.backbones.recording import RecordedForward
 from medtransfer.compute import Compute
 from medtransfer.dataset.pixels import Pixels
 from medtransfer.embeddings.room import LIMIT_VARIABLE, fits, limit, make_room
@@ -45,6 +46,7 @@ class Embedder:
         self.seconds = 0.0
         self.keeps = True
         self._used: set[str] = set()
+        self._recorded: RecordedForward | None = None
 
     @property
     def rest(self) -> nn.Module:
@@ -83,9 +85,17 @@ class Embedder:
 
     def activations(self, pixels: np.ndarray) -> torch.Tensor:
         """Compute the rows, uint8 [n, row_bytes], of packed pixels [n, size, size, channels], n at most 32."""
+        inputs = pad_batch(to_channels_first(pixels)).to(self._compute.device)
+        return self._prefix(inputs).cpu()[: len(pixels)]
+
+    def _prefix(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Run the frozen prefix on 32 images; on a graphics card the next call writes over the rows."""
         with torch.inference_mode(), self._compute.autocast():
-            inputs = pad_batch(to_channels_first(pixels)).to(self._compute.device)
-            return self._division.prefix(inputs).cpu()[: len(pixels)]
+            if self._compute.device.type != "cuda":
+                return self._division.prefix(pixels)
+            if self._recorded is None:
+                self._recorded = RecordedForward(self._division.prefix, pixels)
+            return self._recorded(pixels)
 
     def _in_turn(self, pixels: Pixels, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Give the rows of each batch of items; a graphics card computes the next ones meanwhile."""
@@ -102,11 +112,10 @@ class Embedder:
 
     def _launch(self, pixels: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.cuda.Event]:
         """Have a graphics card compute and copy the rows of the first images; the event says when they are there."""
-        with torch.inference_mode(), self._compute.autocast():
-            found = self._division.prefix(pixels.to(self._compute.device, non_blocking=True))[:count]
-            rows = torch.empty(found.shape, dtype=found.dtype, pin_memory=True).copy_(found, non_blocking=True)
-            copied = torch.cuda.Event()
-            copied.record()
+        found = self._prefix(pixels.to(self._compute.device, non_blocking=True))[:count]
+        rows = torch.empty(found.shape, dtype=found.dtype, pin_memory=True).copy_(found, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record()
         return rows, copied
 
     def features(self, rows: torch.Tensor) -> torch.Tensor:

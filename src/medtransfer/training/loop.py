@@ -24,6 +24,7 @@ from medtransfer.training.model_files import run_name
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import rate_factor
+from medtransfer.training.step import Step
 from medtransfer.training.stopping import goes_on, is_finished, lowest
 from medtransfer.training.tasks import Task
 
@@ -122,7 +123,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     strategy = job.strategy
     job.network.to(job.compute.device)
     job.loss.to(job.compute.device)
-    optimizer = build_optimizer(job.network, strategy)
+    optimizer, step = build_optimizer(job.network, strategy), Step(job)
     epochs, best, seconds = _restore(job, optimizer, checkpoint)
     for record in epochs:
         report(record)
@@ -134,7 +135,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
             optimizer = build_optimizer(job.network, strategy)
         factor = rate_factor(strategy.schedule, number, strategy.epochs, losses)
         set_rate(optimizer, factor)
-        trained = train_epoch(job, optimizer, number)
+        trained = train_epoch(job, step, optimizer, number)
         epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
         if strategy.patience is not None and lowest([*losses, epochs[-1].validation_loss]) == number:
             best = trained_state(job.network)
@@ -172,23 +173,16 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
     return total / len(examples), score / len(examples)
 
 
-def train_epoch(job: Job, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
+def train_epoch(job: Job, step: Step, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
     """Train on every row once; give the mean loss and the mean score."""
     torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
     job.network.train()
     order = list(shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key))
     found = []
     for batch in load(job.train, order, number, job.resident):
-        optimizer.zero_grad(set_to_none=True)
-        with job.compute.autocast():
-            logits, auxiliary = job.logits(batch.inputs)
-            loss = job.loss(logits, batch.labels)
-            for outputs in auxiliary:
-                loss = loss + job.network.auxiliary_weight * job.loss(outputs, batch.labels)
-        loss.backward()
+        loss, scores = step.gradients(batch)
         optimizer.step()
-        scores = job.task.scores(logits.detach(), batch.labels)
-        found.append(torch.stack([loss.detach() * len(scores), scores.sum()]))
+        found.append(torch.stack([loss * len(scores), scores.sum()]))
     mean_loss, mean_score = (torch.stack(found).cpu().double().sum(dim=0) / len(job.train)).tolist()
     return mean_loss, mean_score
 
