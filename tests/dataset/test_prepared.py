@@ -42,7 +42,7 @@ def test_rows_of_a_cell_always_have_the_same_role(prepared: Prepared) -> None:
 
 def test_the_learnable_rows_are_those_that_train_in_some_fold(prepared: Prepared) -> None:
     trained = {int(row) for fold in range(prepared.folds) for row in prepared.roles(fold).train}
-    assert prepared.learnable_rows().tolist() == sorted(trained)
+    assert prepared.learnable_rows.tolist() == sorted(trained)
 
 
 def test_a_fixed_split_is_its_roles(build_prepared: Build) -> None:

@@ -42,7 +42,7 @@ def write_contact_sheet(prepared: Prepared, views: Views, title: str, path: Path
 
 def _shown_rows(prepared: Prepared) -> list[int]:
     """Choose a row of each class; or, where masks are to be learned, rows from all over the set that have some."""
-    rows = prepared.learnable_rows()
+    rows = prepared.learnable_rows
     if prepared.target_masks is None:
         learnable = prepared.table.iloc[rows]
         return [int(found.index[0]) for _, found in learnable.groupby("label_index")]

@@ -55,7 +55,7 @@ class StoredViews:
         self._hashes: list[str] = about["view_sha256"]
         self._prepared = prepared
         self._places = np.full(len(prepared.table), -1)
-        rows = prepared.learnable_rows()
+        rows = prepared.learnable_rows
         self._places[rows] = np.arange(len(rows))
         self._pixels = folder / PIXELS
         kept = [folder / name for name in (LABELS, MASKS) if (folder / name).exists()]
@@ -167,7 +167,7 @@ def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> li
     from medtransfer.augmentation.views import ViewMaker
 
     maker = ViewMaker(prepared, policy, seed)
-    rows, views = prepared.learnable_rows(), int(policy.views)
+    rows, views = prepared.learnable_rows, int(policy.views)
     shape = (views, len(rows), *prepared.images.shape[1:])
     masked = prepared.target_masks is not None
     labels = np.zeros((*shape[:2], len(prepared.classes)), dtype=np.float32)

@@ -111,13 +111,22 @@ class Prepared:
         others. Other folded rows select in their own fold and train in the others. Rows without a fold
         keep their split.
         """
+        return self._roles[fold]
+
+    @cached_property
+    def _roles(self) -> list[Roles]:
         split, home = self.table["split"].to_numpy(), self.table["fold"].to_numpy()
         rotating, folded = split == "rotating", (home >= 0) & (split != "test")
-        test = np.where(rotating, home == fold, split == "test")
-        validation = np.where(rotating, home == (fold + 1) % self.folds, np.where(folded, home == fold, split == "val"))
-        train = ~test & ~validation
-        return Roles(*(np.flatnonzero(rows) for rows in (train, validation, test)))
+        found = []
+        for fold in range(self.folds):
+            test = np.where(rotating, home == fold, split == "test")
+            selects = np.where(
+                rotating, home == (fold + 1) % self.folds, np.where(folded, home == fold, split == "val")
+            )
+            found.append(Roles(*(np.flatnonzero(rows) for rows in (~test & ~selects, selects, test))))
+        return found
 
+    @cached_property
     def learnable_rows(self) -> np.ndarray:
         """List the rows that train in some fold: all but fixed test rows and fixed validation rows."""
         split, home = self.table["split"].to_numpy(), self.table["fold"].to_numpy()

@@ -36,7 +36,7 @@ class Estimator:
 
     def __init__(self, study: Study, prepared: Prepared) -> None:
         self._study, self._prepared = study, prepared
-        self._learnable = len(prepared.learnable_rows())
+        self._learnable = len(prepared.learnable_rows)
         self._pixel_bytes = int(np.prod(prepared.images.shape[1:]))
         self._kept: dict[tuple[str, ...], int] = defaultdict(int)
 
@@ -104,7 +104,7 @@ class Estimator:
         from medtransfer.augmentation.views import ViewMaker
 
         maker = ViewMaker(self._prepared, policy, self._study.params.study.seed)
-        rows = np.resize(self._prepared.learnable_rows(), PROBED_VIEWS + 1).tolist()
+        rows = np.resize(self._prepared.learnable_rows, PROBED_VIEWS + 1).tolist()
         maker.draw(rows[0], 0)
         started = time.perf_counter()
         for row in rows[1:]:

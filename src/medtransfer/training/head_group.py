@@ -125,20 +125,17 @@ class HeadGroup:
         scores [2, runs]."""
         counts = [len(batch) for batch in batches for _ in range(shared)]
         runs, rows = slice(len(counts)), max(counts)
-        padded = np.stack([batch if len(batch) == rows else np.resize(batch, rows) for batch in batches])
+        padded = np.concatenate([batch if len(batch) == rows else np.resize(batch, rows) for batch in batches])
         if whole is None:
-            features, labels = self._batch(self._train, padded.ravel(), number)
+            features, labels = self._batch(self._train, padded, number)
         else:
-            positions = on_device(torch.from_numpy(padded.ravel()), whole.inputs.device)
+            positions = on_device(torch.from_numpy(padded), whole.inputs.device)
             features, labels = self._embedder.features(whole.inputs[positions]), whole.labels[positions]
         features, labels = (values.view(len(batches), rows, -1) for values in (features, labels))
-        labels, wanted = (
-            values.repeat_interleave(shared, dim=0) for values in (labels.transpose(1, 2), labels.max(dim=2).indices)
-        )
         leaves = {name: value.detach().requires_grad_() for name, value in self.heads.parameters(runs).items()}
         with self._compute.autocast():
             logits = self.heads.logits(features, leaves, runs, list(zip(generators[runs], counts, strict=True)))
-        losses, right = self._losses(logits, labels, runs), (logits.max(dim=1).indices == wanted).float()
+        losses, right = self._losses_and_scores(logits, labels, runs)
         if min(counts) < rows:
             real = torch.arange(rows) < torch.tensor(counts)[:, None]
             losses, right = (values * real.to(values.device) for values in (losses, right))
@@ -158,13 +155,10 @@ class HeadGroup:
             runs, examples = slice(done, done := done + len(list(alike))), self._validation[rows]
             for start in range(0, len(examples), VALIDATION_BATCH):
                 positions = np.arange(start, min(start + VALIDATION_BATCH, len(examples)))
-                batch = self._batch(examples, positions, 0)
-                features, wanted = batch[0][None], batch[1].max(dim=1).indices
-                labels = batch[1].T.expand(runs.stop - runs.start, -1, -1)
+                features, labels = (values[None] for values in self._batch(examples, positions, 0))
                 with self._compute.autocast():
                     logits = self.heads.logits(features, self.heads.parameters(runs), runs)
-                right = (logits.max(dim=1).indices == wanted).float()
-                values = torch.stack([self._losses(logits, labels, runs), right])
+                values = torch.stack(self._losses_and_scores(logits, labels, runs))
                 totals[:, runs] += values.sum(dim=2).cpu() / len(examples)
         return totals
 
@@ -172,10 +166,17 @@ class HeadGroup:
         batch, device = examples.batch(positions, epoch), self._compute.device
         return on_device(self._embedder.features(batch.inputs), device), on_device(batch.labels, device)
 
-    def _losses(self, logits: torch.Tensor, labels: torch.Tensor, runs: slice) -> torch.Tensor:
-        """Give each image's loss [runs, n]."""
-        weight = None if self._weights is None else self._weights[runs]
-        return soft_label_losses(self._strategy.loss, logits, labels, weight, dim=1)
+    def _losses_and_scores(
+        self, logits: torch.Tensor, labels: torch.Tensor, runs: slice
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give each image's loss, and whether its class was found, [m, n]; labels [s, n, classes] as in `logits`."""
+        shares, found = len(labels), logits.max(dim=1).indices
+        weight = None if self._weights is None else self._weights[runs].unflatten(0, (shares, -1))
+        each = logits.unflatten(0, (shares, -1))
+        wanted = labels.transpose(1, 2)[:, None].expand_as(each)  # the labels of runs that share them, not copied
+        losses = soft_label_losses(self._strategy.loss, each, wanted, weight, dim=2).flatten(0, 1)
+        right = found.unflatten(0, (shares, -1)) == labels.max(dim=2).indices[:, None]
+        return losses, right.flatten(0, 1).float()
 
 
 def _rows_of(run: Run) -> bytes:

@@ -180,6 +180,7 @@ def train_epoch(job: Job, step: Step, optimizer: torch.optim.Optimizer, number: 
     order = list(shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key))
     found = []
     for batch in load(job.train, order, number, job.resident):
+        optimizer.zero_grad(set_to_none=True)
         loss, scores = step.gradients(batch)
         optimizer.step()
         found.append(torch.stack([loss * len(scores), scores.sum()]))

@@ -145,7 +145,7 @@ def few_shots(prepared: Prepared, rows: np.ndarray, shots: int | None, seed: int
 def _images_in_all(inputs: Inputs, rows: int) -> int:
     """Count the views and images that all runs of a variant ask for; the rows of few-shot runs may differ."""
     prepared = inputs.prepared
-    rows = min(rows * prepared.folds * len(inputs.seeds), len(prepared.learnable_rows()))
+    rows = min(rows * prepared.folds * len(inputs.seeds), len(prepared.learnable_rows))
     return rows * inputs.variant.strategy.views_used(inputs.views.count) + len(prepared.table)
 
 

@@ -116,6 +116,22 @@ def _dense(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 def _dropout(values: torch.Tensor, share: float, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:
     """Drop out as `nn.Dropout` would in each run alone, from the same random numbers, drawn image by image."""
     kept = torch.zeros_like(values.transpose(1, 2), memory_format=torch.contiguous_format)
+    draw = _draw_on_card if values.device.type == "cuda" else _draw
     for noise, (generator, rows) in zip(kept, training, strict=True):
-        noise[:rows].bernoulli_(1 - share, generator=generator)
-    return values * kept.div_(1 - share).transpose(1, 2)
+        draw(noise[:rows], share, generator)
+    return values * kept.transpose(1, 2)
+
+
+def _draw(noise: torch.Tensor, share: float, generator: torch.Generator) -> None:
+    """Fill with what `nn.Dropout` multiplies by."""
+    noise.bernoulli_(1 - share, generator=generator).div_(1 - share)
+
+
+def _draw_on_card(noise: torch.Tensor, share: float, generator: torch.Generator) -> None:
+    """Do the same on a graphics card, whose dropout is a kernel that draws from the usual generator alone."""
+    usual = torch.cuda.default_generators[noise.device.index]
+    before = usual.get_state()
+    usual.set_state(generator.get_state())
+    noise.copy_(functional.dropout(torch.ones_like(noise), share))
+    generator.set_state(usual.get_state())
+    usual.set_state(before)

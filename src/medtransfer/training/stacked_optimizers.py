@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import torch
-from torch.optim.adam import adam
 
 from medtransfer.study import Strategy
 
@@ -74,21 +73,20 @@ class StackedOptimizer:
         parts, taken, start = [], [], 0  # runs in a row that have taken as many steps
         for steps, alike in itertools.groupby(self.state["steps"][runs].tolist()):
             parts.append(slice(start, start := start + len(list(alike))))
-            taken.append(steps - 1)
-        adam(
+            taken.append(steps)
+        torch._fused_adam_(  # what `torch.optim.adam.adam` calls in the end, without what it looks at before
             [move[part] for move in moves.values() for part in parts],
             [gradient[part] for gradient in gradients.values() for part in parts],
             [self.state[f"{name}.0"][part] for name in moves for part in parts],
             [self.state[f"{name}.1"][part] for name in moves for part in parts],
             [],
             [torch.full((), steps, device=move.device) for move in moves.values() for steps in taken],
-            fused=True,
-            amsgrad=False,
+            lr=1.0,
             beta1=BETA1,
             beta2=BETA2,
-            lr=1.0,
             weight_decay=0.0,
             eps=EPSILON,
+            amsgrad=False,
             maximize=False,
         )
         return moves

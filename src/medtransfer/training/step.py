@@ -21,9 +21,7 @@ class Step:
         self._recorded: RecordedPasses | None = None
 
     def gradients(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Leave a batch's gradients in the parameters; give its mean loss and the score of each image."""
-        for parameter in self._job.network.parameters():
-            parameter.grad = None
+        """Leave a batch's gradients in parameters without any; give its mean loss and the score of each image."""
         recorded = self._recording(batch.inputs)
         outputs = self._outputs(batch.inputs) if recorded is None else recorded.forward(batch.inputs)
         loss = self._loss(outputs, batch.labels)
