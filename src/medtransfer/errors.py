@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from medtransfer.hardware import keep_freed_memory
+from medtransfer.hardware import collect_old_garbage_seldom, keep_freed_memory
 
 
 class UserError(Exception):
@@ -23,6 +23,7 @@ class UserError(Exception):
 def run(main: Callable[[], object]) -> None:
     """Call `main`; turn a `UserError` into one line a problem on standard error, and exit code 1."""
     keep_freed_memory()
+    collect_old_garbage_seldom()
     try:
         main()
     except UserError as error:
