@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
@@ -19,7 +22,7 @@ from medtransfer.repro.stages import stages_to_run
 from medtransfer.repro.table import LiveTable
 from medtransfer.repro.worker import Worker, start, stop_all
 
-TICK = 0.1
+TICK = 0.05
 
 
 def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
@@ -29,11 +32,13 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
     hangs on it. Raises `UserError` that names each failed stage and its log. Interrupted, it ends every
     process that it started.
     """
-    schedule = Schedule(stages_to_run(targets))
+    with ThreadPoolExecutor(1) as beside:
+        cards = beside.submit(graphics_cards)
+        schedule = Schedule(stages_to_run(targets))
+        devices = cards.result()
     if not schedule.states:
         print("everything is up to date")  # noqa: T201
         return
-    devices = graphics_cards()
     count = jobs if jobs != "auto" else len(devices) or cpu_count()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     workers: list[Worker] = []
@@ -53,10 +58,13 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
 
 
 def graphics_cards() -> list[str]:
-    """Name the graphics cards that a worker each may use."""
-    import torch
+    """Name the graphics cards that a worker each may use.
 
-    return [str(number) for number in range(torch.cuda.device_count())]
+    torch counts them in a process of its own: here it would take memory as long as anything runs.
+    """
+    counting = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
+    count = subprocess.run(counting, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [str(number) for number in range(int(count))]
 
 
 def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
