@@ -1,6 +1,6 @@
 """`medtransfer repro -j 2` against `dvc repro`, one thread a stage in both, on eight equal variants.
 
-    python benchmarks/parallel_repro.py        # ten minutes on an idle machine; writes benchmarks/results/parallel_repro.md
+    python benchmarks/parallel_repro.py        # ten minutes; writes benchmarks/results/parallel_repro.md
 
 The eight differ in their weight decay alone. What stands upstream of them is made first and not timed.
 """
