@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from medtransfer.errors import UserError, run
 
@@ -39,6 +40,21 @@ def test_all_problems_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().err.splitlines()) == 300
 
 
+def test_a_card_whose_memory_is_full_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "CUDA out of memory. Tried to allocate 3.50 GiB"
+
+    def fill() -> None:
+        raise torch.OutOfMemoryError(f"{said}. GPU 0 has a total capacity of 5.79 GiB of which 1.2 GiB is free.")
+
+    with pytest.raises(SystemExit) as ended:
+        run(fill)
+    assert ended.value.code == 1
+    advice = "a smaller batch_size, image_size or backbone needs less of the card"
+    assert capsys.readouterr().err == f"error: {said}: {advice}\n"
+
+
 def test_an_error_of_the_program_itself_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         run(lambda: 1 / 0)
+    with pytest.raises(RuntimeError, match="shapes"):
+        run(lambda: torch.ones(2, 2) @ torch.ones(3, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 from medtransfer.hardware import collect_old_garbage_seldom, keep_freed_memory
 
@@ -21,12 +22,23 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], object]) -> None:
-    """Call `main`; turn a `UserError` into one line a problem on standard error, and exit code 1."""
+    """Call `main`; turn a `UserError` into one line a problem on standard error, and exit code 1.
+
+    A graphics card whose memory is full is the user's to mend too.
+    """
     keep_freed_memory()
     collect_old_garbage_seldom()
     try:
         main()
     except UserError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        _end(error.problems)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's: importing it takes a second
+            raise
+        _end([f"{str(error).split('. GPU')[0]}: a smaller batch_size, image_size or backbone needs less of the card"])
+
+
+def _end(problems: Iterable[str]) -> NoReturn:
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)  # noqa: T201
+    sys.exit(1)
