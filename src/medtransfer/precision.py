@@ -63,8 +63,7 @@ def _step_seconds(compute: Compute, network: nn.Module, pixels: tuple[int, ...])
     computing = [replace(compute, precision=precision) for precision in ("float32", "bfloat16")]
     times: list[list[float]] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(0)
-        images = torch.randint(256, pixels, dtype=torch.uint8).to(device)
+        images = torch.randint(256, pixels, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).to(device)
         network = copy.deepcopy(network).to(device)
         trains = any(parameter.requires_grad for parameter in getattr(network, "body", network).parameters())
         network.train(trains)
