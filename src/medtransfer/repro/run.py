@@ -7,9 +7,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
@@ -20,9 +20,10 @@ from medtransfer.hardware import cpu_count
 from medtransfer.repro.schedule import Schedule, State
 from medtransfer.repro.stages import stages_to_run
 from medtransfer.repro.table import LiveTable
-from medtransfer.repro.worker import Worker, start, stop_all
+from medtransfer.repro.worker import Worker, stop_all
 
-TICK = 0.05
+TICK = 0.25
+"""Seconds after which the table is drawn anew where no stage ends."""
 
 
 def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
@@ -46,8 +47,9 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
         with LiveTable(schedule) as table:
             while not schedule.finished:
                 _start_ready(schedule, workers, count, devices)
-                table.update(workers)
-                time.sleep(TICK)
+                busy = [worker for worker in workers if worker.stage]
+                table.update(busy)
+                wait([worker.connection for worker in busy], TICK)
                 _collect(schedule, workers, table)
     except KeyboardInterrupt:
         raise UserError("interrupted; `medtransfer repro` goes on from here") from None
@@ -83,18 +85,26 @@ def log_of(stage: str) -> Path:
 
 
 def _start_ready(schedule: Schedule, workers: list[Worker], jobs: int, devices: Sequence[str]) -> None:
-    free = sorted(set(range(jobs)) - {worker.slot for worker in workers})
-    for slot, stage in zip(free, schedule.ready(), strict=False):
+    for stage in schedule.ready()[: jobs - sum(worker.stage is not None for worker in workers)]:
+        idle = next((worker for worker in workers if worker.stage is None), None)
+        if idle is None:
+            slot = min(set(range(jobs)) - {worker.slot for worker in workers})
+            idle = Worker(slot, worker_environment(slot, jobs, devices))
+            workers.append(idle)
         schedule.start(stage)
-        workers.append(start(stage, slot, log_of(stage), worker_environment(slot, jobs, devices)))
+        idle.start(stage, log_of(stage))
 
 
 def _collect(schedule: Schedule, workers: list[Worker], table: LiveTable) -> None:
-    for worker in [worker for worker in workers if worker.process.poll() is not None]:
-        succeeded = worker.process.returncode == 0
+    for worker in list(workers):
+        if worker.stage is None or (succeeded := worker.outcome()) is None:
+            continue
         schedule.finish(worker.stage, succeeded)
-        workers.remove(worker)
         table.say(worker.stage, "done" if succeeded else "FAILED", worker.seconds)
+        worker.stage = None
+        if worker.process.poll() is not None:
+            stop_all([worker])
+            workers.remove(worker)
 
 
 def _report(schedule: Schedule) -> None:

@@ -31,7 +31,7 @@ class LiveTable:
         self._live.stop()
 
     def update(self, workers: Sequence[Worker]) -> None:
-        """Show how things stand."""
+        """Show how things stand, and each worker that runs a stage."""
         if self._console.is_terminal:
             self._live.update(Group(self._rows(workers), self._counts()))
 
@@ -45,7 +45,7 @@ class LiveTable:
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("last line", ratio=1, no_wrap=True, overflow="ellipsis")
         for worker in workers:
-            table.add_row(Text(worker.stage), duration(worker.seconds), Text(worker.last_line()))
+            table.add_row(Text(worker.stage or ""), duration(worker.seconds), Text(worker.last_line()))
         return table
 
     def _counts(self) -> Text:
