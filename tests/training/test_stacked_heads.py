@@ -63,6 +63,17 @@ def test_dropout_is_drawn_from_the_same_numbers_to_the_bit_step_after_step(heads
             assert torch.equal(found[run].T == 0, alone == 0)
 
 
+def test_runs_that_share_a_batch_share_its_dropout(heads: list[nn.Sequential]) -> None:
+    stack, features = StackedHeads(heads), torch.randn(2, ROWS, WIDTH)
+    generators = [torch.Generator().manual_seed(share) for share in range(2)]
+    together = stack.logits(
+        features, stack.parameters(slice(None)), slice(RUNS), [(generator, ROWS) for generator in generators]
+    )
+    for run, head in enumerate(heads):
+        torch.manual_seed(run // 2)
+        torch.testing.assert_close(together[run].T, head.train()(features[run // 2]))
+
+
 def test_eval_mode_of_some_runs_is_that_of_each_alone(heads: list[nn.Sequential]) -> None:
     stack, features = StackedHeads(heads), torch.randn(2, ROWS, WIDTH)
     parameters = stack.parameters(slice(1, 3))
@@ -97,3 +108,4 @@ def test_what_can_be_stacked_and_what_looks_at_the_batch() -> None:
     assert not is_stackable(nn.Sequential(nn.Conv2d(3, 3, 1)))
     assert not is_stackable(nn.Linear(2, 2))
     assert [looks_at_the_batch(make()) for make in HEADS.values()] == [False, False, False, True, False]
+    assert [StackedHeads([make()]).draws for make in HEADS.values()] == [False, True, True, True, True]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / f"{name}.pt"
-        self._saved = -math.inf
+        self._saved = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
         """Give the last state, or None where the run has none."""
@@ -32,7 +31,7 @@ class Checkpoint:
         return loaded
 
     def save(self, state: Callable[[], dict[str, Any]], last: bool) -> None:
-        """Replace the stored state, tensors and plain values only, where a second has passed or it is the `last`."""
+        """Replace the stored state, tensors and plain values only; not twice in a second, but for the `last`."""
         if not last and time.monotonic() - self._saved < SECONDS:
             return
         with atomic_file(self._path) as temporary:

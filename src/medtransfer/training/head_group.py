@@ -12,9 +12,9 @@ import torch
 from medtransfer.embeddings.embedder import Embedder
 from medtransfer.seeding import Key, seed_from
 from medtransfer.training.examples import Batch, Examples, shuffled_batches
+from medtransfer.training.head_losses import HeadLosses
 from medtransfer.training.loading import Resident, on_device
 from medtransfer.training.loop import Epoch, Job
-from medtransfer.training.losses import soft_label_losses
 from medtransfer.training.schedules import rate_factor
 from medtransfer.training.stacked_heads import StackedHeads, State
 from medtransfer.training.stacked_optimizers import StackedOptimizer
@@ -59,7 +59,7 @@ class HeadGroup:
         self.heads = StackedHeads([job.network.head for job in jobs])
         self.optimizer = StackedOptimizer(self._strategy, self.heads.parameters(slice(None)))
         weights = [weight for job in jobs for weight in job.loss.to(self._compute.device).buffers()]
-        self._weights = torch.stack(weights)[:, :, None] if weights else None
+        self._losses = HeadLosses(self._strategy.loss, weights)
         self._validation = {_rows_of(run): run.job.validation for run in self.runs}
         for examples in self._validation.values():
             examples.start(0)
@@ -69,7 +69,7 @@ class HeadGroup:
         self.runs = [self.runs[place] for place in places]
         self.heads.keep(places)
         self.optimizer.keep(places)
-        self._weights = None if self._weights is None else self._weights[places]
+        self._losses.keep(places)
 
     def epoch(self) -> None:
         """Train one epoch of every run, validate, note both, and let go of the runs that are finished."""
@@ -96,21 +96,24 @@ class HeadGroup:
         whole = self._resident.view(number)
         if whole is None:
             self._train.start(number)
-        jobs = [run.job for run in self.runs]
-        shared = _shared([job.key for job in jobs])
-        places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs[::shared]]
+        keys = [run.job.key for run in self.runs]
+        shared = _shared(keys)
+        jobs = [run.job for run in self.runs[::shared]]
+        places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs]
         size = self._strategy.batch_size
-        orders = [list(shuffled_batches(len(job.train), size, number, job.key)) for job in jobs[::shared]]
-        seeds = [seed_from("epoch", *job.key, number) for job in jobs]
-        generators = [torch.Generator(self._compute.device).manual_seed(seed) for seed in seeds]
+        orders = [list(shuffled_batches(len(job.train), size, number, job.key)) for job in jobs]
+        generators = [self._generator(job, number) for job in jobs] if self.heads.draws else []
         found = []
         for step in range(len(orders[0])):
             batches = [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
             found.append(self._step(number, whole, batches, shared, generators, rates))
-        totals = torch.zeros(2, len(jobs), dtype=torch.float64)
+        totals = torch.zeros(2, len(keys), dtype=torch.float64)
         for sums in found:  # a graphics card has by now been given all steps: fetching a sum waits for it
             totals[:, : sums.shape[1]] += sums.cpu()
-        return totals / torch.tensor([len(job.train) for job in jobs])
+        return totals / torch.tensor([len(run.job.train) for run in self.runs])
+
+    def _generator(self, job: Job, number: int) -> torch.Generator:
+        return torch.Generator(self._compute.device).manual_seed(seed_from("epoch", *job.key, number))
 
     def _step(
         self,
@@ -123,28 +126,38 @@ class HeadGroup:
     ) -> torch.Tensor:
         """Move the heads of the first runs, of which `shared` in a row see a batch; give the sums of their losses and
         scores [2, runs]."""
-        counts = [len(batch) for batch in batches for _ in range(shared)]
-        runs, rows = slice(len(counts)), max(counts)
-        padded = np.concatenate([batch if len(batch) == rows else np.resize(batch, rows) for batch in batches])
-        if whole is None:
-            features, labels = self._batch(self._train, padded, number)
-        else:
-            positions = on_device(torch.from_numpy(padded), whole.inputs.device)
-            features, labels = self._embedder.features(whole.inputs[positions]), whole.labels[positions]
-        features, labels = (values.view(len(batches), rows, -1) for values in (features, labels))
-        leaves = {name: value.detach().requires_grad_() for name, value in self.heads.parameters(runs).items()}
+        counts = [len(batch) for batch in batches]
+        runs, rows = slice(shared * len(batches)), max(counts)
+        features, labels = self._gather(number, whole, batches, rows)
+        leaves = {name: value.requires_grad_() for name, value in self.heads.parameters(runs).items()}
         with self._compute.autocast():
-            logits = self.heads.logits(features, leaves, runs, list(zip(generators[runs], counts, strict=True)))
-        losses, right = self._losses_and_scores(logits, labels, runs)
-        if min(counts) < rows:
-            real = torch.arange(rows) < torch.tensor(counts)[:, None]
-            losses, right = (values * real.to(values.device) for values in (losses, right))
-        sums = losses.sum(dim=1)
-        weights = torch.tensor([1 / count for count in counts], device=sums.device)
-        gradients = torch.autograd.grad(sums @ weights, list(leaves.values()))
+            logits = self.heads.logits(features, leaves, runs, list(zip(generators, counts, strict=False)))
+        with torch.no_grad():
+            losses, right = self._losses.losses_and_scores(logits, labels, runs)
+            slopes = self._losses.slopes(logits, labels, runs)
+            if min(counts) < rows:
+                numbers = torch.tensor(counts, device=losses.device).repeat_interleave(shared)[:, None]
+                real = torch.arange(rows, device=losses.device) < numbers
+                losses, right, slopes = losses * real, right * real, slopes * (real / numbers)[:, None]
+            else:
+                slopes /= rows
+        gradients = torch.autograd.grad(logits, list(leaves.values()), slopes.to(logits.dtype))
         parameters = {name: leaf.detach() for name, leaf in leaves.items()}
         self.optimizer.step(parameters, dict(zip(leaves, gradients, strict=True)), rates[runs])
-        return torch.stack([sums.detach(), right.sum(dim=1)])
+        return torch.stack([losses.sum(dim=1), right.sum(dim=1)])
+
+    def _gather(
+        self, number: int, whole: Batch | None, batches: list[np.ndarray], rows: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the features [s, rows, width] and labels [s, rows, classes] of batches, short ones repeated."""
+        padded = np.concatenate([batch if len(batch) == rows else np.resize(batch, rows) for batch in batches])
+        if whole is None:
+            found = self._batch(self._train, padded, number)
+        else:
+            positions = on_device(torch.from_numpy(padded), whole.inputs.device)
+            found = self._embedder.features(whole.inputs[positions]), whole.labels[positions]
+        features, labels = (values.view(len(batches), rows, -1) for values in found)
+        return features, labels
 
     @torch.inference_mode()
     def _validate(self) -> torch.Tensor:
@@ -158,25 +171,13 @@ class HeadGroup:
                 features, labels = (values[None] for values in self._batch(examples, positions, 0))
                 with self._compute.autocast():
                     logits = self.heads.logits(features, self.heads.parameters(runs), runs)
-                values = torch.stack(self._losses_and_scores(logits, labels, runs))
+                values = torch.stack(self._losses.losses_and_scores(logits, labels, runs))
                 totals[:, runs] += values.sum(dim=2).cpu() / len(examples)
         return totals
 
     def _batch(self, examples: Examples, positions: np.ndarray, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
         batch, device = examples.batch(positions, epoch), self._compute.device
         return on_device(self._embedder.features(batch.inputs), device), on_device(batch.labels, device)
-
-    def _losses_and_scores(
-        self, logits: torch.Tensor, labels: torch.Tensor, runs: slice
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give each image's loss, and whether its class was found, [m, n]; labels [s, n, classes] as in `logits`."""
-        shares, found = len(labels), logits.max(dim=1).indices
-        weight = None if self._weights is None else self._weights[runs].unflatten(0, (shares, -1))
-        each = logits.unflatten(0, (shares, -1))
-        wanted = labels.transpose(1, 2)[:, None].expand_as(each)  # the labels of runs that share them, not copied
-        losses = soft_label_losses(self._strategy.loss, each, wanted, weight, dim=2).flatten(0, 1)
-        right = found.unflatten(0, (shares, -1)) == labels.max(dim=2).indices[:, None]
-        return losses, right.flatten(0, 1).float()
 
 
 def _rows_of(run: Run) -> bytes:

@@ -32,6 +32,11 @@ class StackedHeads:
         self.state: State = {name: torch.stack([state[name] for state in states]) for name in states[0]}
         self._trained = [name for name, _ in heads[0].named_parameters()]
 
+    @property
+    def draws(self) -> bool:
+        """Whether a training step draws random numbers."""
+        return any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in self._layers)
+
     def parameters(self, runs: slice) -> State:
         """Give what trains of some runs, sharing memory."""
         return {name: self.state[name][runs] for name in self._trained}
@@ -65,23 +70,21 @@ class StackedHeads:
         Images stand behind classes: one product then gives the logits of all runs that share features, and the softmax
         goes over whole vectors of images, many times faster than over a few classes at a time.
 
-        parameters: those to use, each [m, ...]. training: for each run the generator that its dropout is drawn
-        from and how many of its n rows are real, the others being padding; None for eval mode.
+        parameters: those to use, each [m, ...]. training: for each of the s the generator that its dropout, the same
+        for all runs that share it, is drawn from, and how many of its n rows are real, the others being padding; none
+        are needed where nothing `draws`. None for eval mode.
         """
         values, count = features.transpose(1, 2), len(next(iter(parameters.values())))
         for number, layer in enumerate(self._layers):
             if isinstance(layer, nn.Linear):
                 values = _dense(values, parameters[f"{number}.weight"], parameters.get(f"{number}.bias"))
-                continue
-            if isinstance(layer, nn.Dropout) and (training is None or layer.p == 0):
-                continue
-            values = values.repeat_interleave(count // len(values), dim=0)
-            if isinstance(layer, nn.BatchNorm1d):
+            elif isinstance(layer, nn.BatchNorm1d):
+                values = values.repeat_interleave(count // len(values), dim=0)
                 values = self._batch_norm(number, layer, values, parameters, runs, training is not None)
-            elif isinstance(layer, nn.Dropout):
-                values = _dropout(values, layer.p, training or ())
-            else:
+            elif not isinstance(layer, nn.Dropout):
                 values = layer(values)
+            elif training is not None and layer.p > 0:
+                values = _dropout(values, layer.p, training)
         return values
 
     def _batch_norm(
@@ -115,11 +118,12 @@ def _dense(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 
 def _dropout(values: torch.Tensor, share: float, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:
     """Drop out as `nn.Dropout` would in each run alone, from the same random numbers, drawn image by image."""
-    kept = torch.zeros_like(values.transpose(1, 2), memory_format=torch.contiguous_format)
+    (_, width, rows), shares = values.shape, len(training)
+    kept = torch.zeros(shares, rows, width, dtype=values.dtype, device=values.device)
     draw = _draw_on_card if values.device.type == "cuda" else _draw
-    for noise, (generator, rows) in zip(kept, training, strict=True):
-        draw(noise[:rows], share, generator)
-    return values * kept.transpose(1, 2)
+    for noise, (generator, real) in zip(kept, training, strict=True):
+        draw(noise[:real], share, generator)
+    return (values.unflatten(0, (shares, -1)) * kept.transpose(1, 2)[:, None]).flatten(0, 1)
 
 
 def _draw(noise: torch.Tensor, share: float, generator: torch.Generator) -> None:

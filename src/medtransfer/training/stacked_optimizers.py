@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterable
 
 import torch
 
@@ -50,19 +50,21 @@ class StackedOptimizer:
         runs, decay = slice(len(rates)), self._strategy.weight_decay
         self.state["steps"][runs] += 1
         device = next(iter(parameters.values())).device
-        factors = torch.stack([rates, 1 - rates * decay]).float().to(device, non_blocking=True)
-        of_runs = {name: factors.view(2, -1, *[1] * (value.ndim - 1)) for name, value in parameters.items()}
+        pace = {
+            name: rates.float().to(device, non_blocking=True).view(-1, *[1] * (value.ndim - 1))
+            for name, value in parameters.items()
+        }
         for name, parameter in parameters.items():
             if decay and self._strategy.optimizer == "adamw":
-                parameter.mul_(of_runs[name][1])
+                parameter.mul_(1 - pace[name] * decay)
             elif decay:
                 gradients = gradients | {name: gradients[name] + decay * parameter}
         if self._strategy.optimizer in ("adam", "adamw"):
             for name, move in self._adam_moves(gradients, runs).items():
-                parameters[name].addcmul_(move, of_runs[name][0])
+                parameters[name].addcmul_(move, pace[name])
             return
         for name, parameter in parameters.items():
-            parameter.sub_(self._direction(gradients[name], name, runs) * of_runs[name][0])
+            parameter.sub_(self._direction(gradients[name], name, runs) * pace[name])
 
     def _adam_moves(self, gradients: Tensors, runs: slice) -> Tensors:
         """Give what Adam would add to each parameter at a rate of one.
@@ -70,17 +72,20 @@ class StackedOptimizer:
         torch's fused step, which has one rate, moves zeros at that rate: one pass over a parameter instead of seven.
         """
         moves = {name: torch.zeros_like(gradient) for name, gradient in gradients.items()}
-        parts, taken, start = [], [], 0  # runs in a row that have taken as many steps
-        for steps, alike in itertools.groupby(self.state["steps"][runs].tolist()):
-            parts.append(slice(start, start := start + len(list(alike))))
-            taken.append(steps)
+        taken, counts = torch.unique_consecutive(self.state["steps"][runs], return_counts=True)
+        alike = counts.tolist()  # runs in a row that have taken as many steps
+        steps = taken.float().to(next(iter(moves.values())).device).unbind()
+
+        def parts(tensors: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+            return [part for tensor in tensors for part in tensor.split(alike)]
+
         torch._fused_adam_(  # what `torch.optim.adam.adam` calls in the end, without what it looks at before
-            [move[part] for move in moves.values() for part in parts],
-            [gradient[part] for gradient in gradients.values() for part in parts],
-            [self.state[f"{name}.0"][part] for name in moves for part in parts],
-            [self.state[f"{name}.1"][part] for name in moves for part in parts],
+            parts(moves.values()),
+            parts(gradients.values()),
+            parts(self.state[f"{name}.0"][runs] for name in moves),
+            parts(self.state[f"{name}.1"][runs] for name in moves),
             [],
-            [torch.full((), steps, device=move.device) for move in moves.values() for steps in taken],
+            [*steps] * len(moves),
             lr=1.0,
             beta1=BETA1,
             beta2=BETA2,

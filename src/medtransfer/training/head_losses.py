@@ -1,0 +1,48 @@
+"""Losses and scores of heads that train side by side, some of which share their images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from medtransfer.study import Loss
+from medtransfer.training.losses import soft_label_losses, soft_label_slopes
+
+
+class HeadLosses:
+    """One kind of loss for all runs; weights of classes, where there are any, are each run's own.
+
+    In the methods logits are [m, classes, n] of the m `runs`, and labels [s, n, classes]: m / s runs in a row share
+    theirs.
+    """
+
+    def __init__(self, loss: Loss, weights: Sequence[torch.Tensor]) -> None:
+        self._loss = loss
+        self._weights = torch.stack(list(weights))[:, :, None] if weights else None
+
+    def keep(self, runs: list[int]) -> None:
+        """Let go of all runs but these."""
+        self._weights = None if self._weights is None else self._weights[runs]
+
+    def losses_and_scores(
+        self, logits: torch.Tensor, labels: torch.Tensor, runs: slice
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give each image's loss, and whether its class was found, [m, n]."""
+        each, wanted, weight = self._side_by_side(logits, labels, runs)
+        losses = soft_label_losses(self._loss, each, wanted, weight, dim=2)
+        right = each.max(dim=2).indices == labels.max(dim=2).indices[:, None]
+        return losses.flatten(0, 1), right.flatten(0, 1).float()
+
+    def slopes(self, logits: torch.Tensor, labels: torch.Tensor, runs: slice) -> torch.Tensor:
+        """Give the derivatives of each image's loss by its logits, [m, classes, n]."""
+        each, wanted, weight = self._side_by_side(logits, labels, runs)
+        return soft_label_slopes(self._loss, each, wanted, weight, dim=2).flatten(0, 1)
+
+    def _side_by_side(
+        self, logits: torch.Tensor, labels: torch.Tensor, runs: slice
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Give logits [s, m / s, classes, n], labels [s, 1, classes, n] and weights [s, m / s, classes, 1]."""
+        shares = len(labels)
+        weight = None if self._weights is None else self._weights[runs].unflatten(0, (shares, -1))
+        return logits.unflatten(0, (shares, -1)), labels.transpose(1, 2)[:, None], weight
