@@ -49,7 +49,7 @@ def test_a_card_whose_memory_is_full_is_told_in_one_line(capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as ended:
         run(fill)
     assert ended.value.code == 1
-    advice = "a smaller batch_size, image_size or backbone needs less of the card"
+    advice = "a smaller batch_size, image_size or backbone needs less of it, gradient_checkpointing: true too"
     assert capsys.readouterr().err == f"error: {said}: {advice}\n"
 
 

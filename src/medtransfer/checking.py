@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import torch
-
 from medtransfer.augmentation.policy import policy_problems
-from medtransfer.backbones.bare import backbone_problems, build_bare, is_path, model_names
+from medtransfer.backbones.bare import backbone_problems, build_hollow, is_path, model_names
+from medtransfer.backbones.gradient_checkpointing import blocks_of
 from medtransfer.backbones.segmenters import segmenter_problems
 from medtransfer.evaluation.names import metrics_of
 from medtransfer.study import Group, Study, near
@@ -27,7 +26,7 @@ def study_problems(study: Study) -> list[str]:
     for name, policy in params.augmentation.items():
         found = policy_problems(policy, size, masked=masked)
         problems += [f"augmentation.{name}: {problem}" for problem in found]
-    problems += _block_problems(study)
+    problems += _block_problems(study) + ([] if masked else _checkpointing_problems(study))
     problems += _source_problems(study) + _metric_problems(study) + _group_problems(params.data.group)
     return [f"params.yaml: {problem}" for problem in problems]
 
@@ -48,11 +47,24 @@ def _block_problems(study: Study) -> list[str]:
     for name, block in study.params.explain.blocks.items():
         model = study.params.backbones[name].model or name
         if model in model_names():
-            with torch.device("meta"):  # names alone: no weights are drawn
-                blocks = [known for known, _ in build_bare(model, study.params.data.image_size).named_modules()]
+            blocks = [known for known, _ in build_hollow(model, study.params.data.image_size).named_modules()]
             if block not in blocks:
                 problems.append(f"explain.blocks.{name}: {model} has no block {block!r}{near(block, blocks)}")
     return problems
+
+
+def _checkpointing_problems(study: Study) -> list[str]:
+    models = {
+        name: variant.model
+        for name, variant in study.variants.items()
+        if variant.strategy.gradient_checkpointing and variant.model in model_names()
+    }
+    rows = {model for model in models.values() if not any(blocks_of(build_hollow(model, study.params.data.image_size)))}
+    return [
+        f"variants.{name}: gradient_checkpointing: {model} is a plain row of layers and has no blocks to compute again"
+        for name, model in models.items()
+        if model in rows
+    ]
 
 
 def _metric_problems(study: Study) -> list[str]:

@@ -35,7 +35,8 @@ def run(main: Callable[[], object]) -> None:
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's: importing it takes a second
             raise
-        _end([f"{str(error).split('. GPU')[0]}: a smaller batch_size, image_size or backbone needs less of the card"])
+        advice = "a smaller batch_size, image_size or backbone needs less of it, gradient_checkpointing: true too"
+        _end([f"{str(error).split('. GPU')[0]}: {advice}"])
 
 
 def _end(problems: Iterable[str]) -> NoReturn:

@@ -50,6 +50,11 @@ WRONG_VALUES = [
 WRONG_TOGETHER = [
     ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
     ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head that trains on frozen"),
+    (
+        "strategies.frozen.gradient_checkpointing",
+        True,
+        "strategies.frozen: gradient_checkpointing goes with train: all",
+    ),
     ("strategies.prototypes.lr_search", [0.1, 0.2], "strategies.prototypes: lr_search is for a head that trains"),
     (
         "strategies.scratch.schedule",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from medtransfer.backbones.baselines import BASELINES, LEAST_SIZE
@@ -54,6 +55,15 @@ def build_bare(model: str, image_size: int, num_classes: int = IMAGENET_CLASSES)
         options = {"input_size": (image_size, image_size)}
     built: nn.Module = models.get_model(model, weights=None, num_classes=num_classes, **options)
     return built
+
+
+def build_hollow(model: str, image_size: int) -> nn.Module:
+    """Build a model for its modules alone, on torch's device without numbers where that can be: none are drawn."""
+    try:
+        with torch.device("meta"):
+            return build_bare(model, image_size)
+    except NotImplementedError:  # RegNets compute their widths with tensors
+        return build_bare(model, image_size)
 
 
 def backbone_problems(name: str, spec: Backbone, image_size: int) -> list[str]:

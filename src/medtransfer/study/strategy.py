@@ -75,6 +75,9 @@ class Strategy(Section):
 
     With `lr_search`, a head on frozen features is trained at each of these rates instead of `lr`, all of them at once,
     and every run keeps the head whose validation loss is lowest.
+
+    With `gradient_checkpointing` a network that trains whole keeps little of what its blocks computed and computes it
+    again in the backward pass: the same results with less memory, in about 1.3 times the time.
     """
 
     init: Literal["pretrained", "random"] = "pretrained"
@@ -102,6 +105,7 @@ class Strategy(Section):
     epochs: Count = 20
     patience: Count | None = None
     resume_patience: Count | None = None
+    gradient_checkpointing: bool = False
 
     @property
     def trains_backbone(self) -> bool:
@@ -143,6 +147,10 @@ class Strategy(Section):
             raise ValueError("backbone_lr needs train: all or {last: N}; nothing of the backbone trains here")
         if self.first_layer_lr is not None and not self.trains_backbone:
             raise ValueError("first_layer_lr needs train: all or {last: N}; nothing of the backbone trains here")
+        if self.gradient_checkpointing and self.train != "all":
+            raise ValueError(
+                "gradient_checkpointing goes with train: all; of frozen layers nothing is kept in any case"
+            )
         if self.resume_patience is not None and self.patience is None:
             raise ValueError("resume_patience needs a patience that runs out first")
         if self.schedule.warmup > self.epochs:

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 
 class Step:
-    """The passes of a job's network; a graphics card's are recorded at the first batch for all of its shape."""
+    """The passes of a job's network; a graphics card's are recorded at the first batch for all of its shape.
+
+    Those of a network that computes again what it forgot are not: it looks at the random numbers on the way.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._records = job.compute.device.type == "cuda" and not job.strategy.gradient_checkpointing
         self._recorded: RecordedPasses | None = None
 
     def gradients(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,7 +35,7 @@ class Step:
         return loss.detach(), self._job.task.scores(outputs[0].detach(), batch.labels)
 
     def _recording(self, inputs: torch.Tensor) -> RecordedPasses | None:
-        if self._job.compute.device.type != "cuda":
+        if not self._records:
             return None
         if self._recorded is None:
             self._recorded = RecordedPasses(self._outputs, self._job.network, inputs)

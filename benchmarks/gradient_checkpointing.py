@@ -1,0 +1,108 @@
+"""What a network that trains whole takes of memory and time, with and without `gradient_checkpointing`.
+
+    python benchmarks/gradient_checkpointing.py    # five minutes; writes benchmarks/results/gradient_checkpointing.md
+
+The stage `train` itself, in a process of its own, on `fetal_head` at 224 pixels, 10 images a class in batches of 32,
+for two epochs; on simulated images where `../shared` is missing. Weights are random: they change neither figure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from audit_scale import write_images
+from parallel_repro import ROOT, copy_project
+from ruamel.yaml import YAML
+from stages_scale import RUN
+from workload import SHARED
+
+from medtransfer.files import sha256_of_file
+from medtransfer.hardware import cpu_count, processor
+from medtransfer.markdown import markdown_table
+
+NETWORKS = ("mobilenet_v2", "efficientnet_b0", "resnet50")
+PRECISIONS = ("float32", "bfloat16")
+BEFORE = ("check", "download", "prepare", "augment none", *(f"weights {name}" for name in NETWORKS))
+HEADER = ["Trained whole, batches of 32", "MB", "MB, checkpointing", "less", "s", "s, checkpointing", "more", "weights"]
+
+
+def study(folder: Path) -> dict[str, Any]:
+    """Give a study of all networks, each trained with and without."""
+    params: dict[str, Any] = YAML(typ="safe").load((ROOT / "studies/fetal_head.yaml").read_text(encoding="utf-8"))
+    params["data"] |= {"source": "folder", "folder": str(SHARED / "data/fetal_head"), "image_size": 224}
+    if not SHARED.is_dir():
+        write_images(folder, 300)
+        params["data"] |= {"folder": str(folder), "layout": "class_folders", "split": {"method": "random"}}
+    params["data"] |= {"leakage": "report"}
+    params["augmentation"] = {"none": {"transforms": []}}
+    params["backbones"] = {name: {"weights": "none"} for name in NETWORKS}
+    usual = {"init": "random", "train": "all", "shots": 10, "epochs": 2, "lr": 1e-4}
+    params["strategies"] = {"usual": usual, "less": usual | {"gradient_checkpointing": True}}
+    params["variants"] = {
+        f"{name}_{strategy}": {"backbone": name, "strategy": strategy, "augmentation": "none"}
+        for name in NETWORKS
+        for strategy in params["strategies"]
+    }
+    params["comparison"] = {}
+    return params | {"explain": {"variants": []}}
+
+
+def run(folder: Path, stage: str) -> float:
+    """Run a stage's script; give the most memory that it had, in MB."""
+    script, *names = stage.split()
+    environment = os.environ | {"MEDTRANSFER_TRACKING": "off", "PYTHONPATH": "src"}
+    command = [sys.executable, "-c", RUN, f"stages/{script}.py", *names]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{stage}: {done.stderr[-2000:]}")
+    return float((folder / "peak").read_text(encoding="utf-8"))
+
+
+def row(folder: Path, network: str, precision: str) -> list[str]:
+    """Train a network in both ways."""
+    found, weights = [], set()
+    for strategy in ("usual", "less"):
+        name = f"{network}_{strategy}"
+        memory = run(folder, f"train {name}")
+        cost = json.loads((folder / f"metrics/cost/{name}.json").read_text(encoding="utf-8"))
+        found.append((memory, cost["train_seconds"]))
+        weights |= {sha256_of_file(path) for path in (folder / f"models/{name}").glob("*.safetensors")}
+    (usual, time), (less, longer) = found
+    same = "the same" if len(weights) == 1 else "others"
+    return [
+        f"{network}, {precision}", f"{usual:,.0f}", f"{less:,.0f}", f"{less / usual:.2f}", f"{time:.1f}",
+        f"{longer:.1f}", f"{longer / time:.2f}", same,
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Measure, and write the table."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "project"
+        for precision in PRECISIONS:
+            params = study(Path(scratch) / "images") | {"training": {"seeds": [0], "precision": precision}}
+            if rows:
+                with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+                    YAML().dump(params, file)
+            else:
+                copy_project(folder, params)
+                for stage in BEFORE:
+                    run(folder, stage)
+            for network in NETWORKS:
+                rows.append(row(folder, network, precision))
+                print(*rows[-1], sep="  ", flush=True)
+    machine = f"{processor()}, {cpu_count()} processors. `python benchmarks/gradient_checkpointing.py`"
+    text = f"{markdown_table(HEADER, rows)}\n\n{machine}\n"
+    (ROOT / "benchmarks/results/gradient_checkpointing.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
