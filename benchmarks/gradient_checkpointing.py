@@ -29,7 +29,8 @@ from medtransfer.markdown import markdown_table
 NETWORKS = ("mobilenet_v2", "efficientnet_b0", "resnet50")
 PRECISIONS = ("float32", "bfloat16")
 BEFORE = ("check", "download", "prepare", "augment none", *(f"weights {name}" for name in NETWORKS))
-HEADER = ["Trained whole, batches of 32", "MB", "MB, checkpointing", "less", "s", "s, checkpointing", "more", "weights"]
+LESS = "with checkpointing"
+HEADER = ["Trained whole, batches of 32", "MB", LESS, "share", "s", LESS, "times", "weights"]
 
 
 def study(folder: Path) -> dict[str, Any]:

@@ -49,22 +49,17 @@ class StackedOptimizer:
         """Take a step of the first m runs, in place; parameters and gradients are [m, ...], rates float64 [m]."""
         runs, decay = slice(len(rates)), self._strategy.weight_decay
         self.state["steps"][runs] += 1
-        device = next(iter(parameters.values())).device
-        pace = {
-            name: rates.float().to(device, non_blocking=True).view(-1, *[1] * (value.ndim - 1))
-            for name, value in parameters.items()
-        }
         for name, parameter in parameters.items():
             if decay and self._strategy.optimizer == "adamw":
-                parameter.mul_(1 - pace[name] * decay)
+                parameter.mul_(_each(1 - rates * decay, parameter))
             elif decay:
                 gradients = gradients | {name: gradients[name] + decay * parameter}
         if self._strategy.optimizer in ("adam", "adamw"):
             for name, move in self._adam_moves(gradients, runs).items():
-                parameters[name].addcmul_(move, pace[name])
+                parameters[name].addcmul_(move, _each(rates, move))
             return
         for name, parameter in parameters.items():
-            parameter.sub_(self._direction(gradients[name], name, runs) * pace[name])
+            parameter.sub_(self._direction(gradients[name], name, runs) * _each(rates, parameter))
 
     def _adam_moves(self, gradients: Tensors, runs: slice) -> Tensors:
         """Give what Adam would add to each parameter at a rate of one.
@@ -105,3 +100,8 @@ class StackedOptimizer:
             gradient = gradient / square.sqrt().add_(EPSILON)
         velocity = self.state[f"{name}.0"][runs].mul_(strategy.momentum).add_(gradient)
         return gradient + strategy.momentum * velocity if strategy.nesterov else velocity
+
+
+def _each(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Lay a number for each run, computed as float64, out beside tensors [runs, ...]."""
+    return values.float().to(like.device, non_blocking=True).view(-1, *[1] * (like.ndim - 1))
