@@ -1,6 +1,6 @@
 """How often 95 % intervals hold the truth, where it is known.
 
-    python benchmarks/coverage.py        # half an hour; writes benchmarks/results/coverage.md
+    python benchmarks/coverage.py        # ten minutes; writes benchmarks/results/coverage.md
 
 Simulated test sets (`simulation.py`) are scored as `compare` scores them; beside its intervals stand the percentile
 interval and BCa (Efron 1987) from the same resamples.

@@ -9,6 +9,7 @@ import platform
 import re
 import resource
 import sys
+from functools import cache
 from pathlib import Path
 
 
@@ -51,6 +52,7 @@ def peak_memory_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
+@cache
 def processor() -> str:
     """Name the processor as the system does."""
     try:

@@ -31,19 +31,32 @@ def heads(request: pytest.FixtureRequest) -> list[nn.Sequential]:
 def test_a_training_step_is_that_of_each_head_alone(heads: list[nn.Sequential]) -> None:
     stack = StackedHeads(heads)
     features = torch.randn(RUNS, ROWS, WIDTH)
-    leaves = {name: value.clone().requires_grad_() for name, value in stack.parameters(slice(RUNS)).items()}
     generators = [torch.Generator().manual_seed(run) for run in range(RUNS)]
-    together = stack.logits(features, leaves, slice(RUNS), [(generator, ROWS) for generator in generators])
-    together.square().sum().backward()
+    together = stack.train(features, slice(RUNS), [(generator, ROWS) for generator in generators])
+    gradients = together.gradients(2 * together.logits)
     for run, head in enumerate(heads):
         torch.manual_seed(run)
         alone = head.train()(features[run])
         alone.square().sum().backward()
-        torch.testing.assert_close(together[run].T, alone)
+        torch.testing.assert_close(together.logits[run].T, alone)
         for name, parameter in head.named_parameters():
-            torch.testing.assert_close(leaves[name].grad[run], parameter.grad)
+            torch.testing.assert_close(gradients[name][run], parameter.grad)
         for name, tensor in head.named_buffers():
             torch.testing.assert_close(stack.state[name][run], tensor)
+
+
+def test_a_training_step_of_runs_that_share_a_batch_is_that_of_each_alone(heads: list[nn.Sequential]) -> None:
+    stack, features = StackedHeads(heads), torch.randn(2, ROWS, WIDTH)
+    generators = [torch.Generator().manual_seed(share) for share in range(2)]
+    together = stack.train(features, slice(RUNS), [(generator, ROWS) for generator in generators])
+    gradients = together.gradients(2 * together.logits)
+    for run, head in enumerate(heads):
+        torch.manual_seed(run // 2)
+        alone = head.train()(features[run // 2])
+        alone.square().sum().backward()
+        torch.testing.assert_close(together.logits[run].T, alone)
+        for name, parameter in head.named_parameters():
+            torch.testing.assert_close(gradients[name][run], parameter.grad)
 
 
 def test_dropout_is_drawn_from_the_same_numbers_to_the_bit_step_after_step(heads: list[nn.Sequential]) -> None:
@@ -61,17 +74,6 @@ def test_dropout_is_drawn_from_the_same_numbers_to_the_bit_step_after_step(heads
             alone = head.train()(batch[run])
             torch.testing.assert_close(found[run].T, alone)
             assert torch.equal(found[run].T == 0, alone == 0)
-
-
-def test_runs_that_share_a_batch_share_its_dropout(heads: list[nn.Sequential]) -> None:
-    stack, features = StackedHeads(heads), torch.randn(2, ROWS, WIDTH)
-    generators = [torch.Generator().manual_seed(share) for share in range(2)]
-    together = stack.logits(
-        features, stack.parameters(slice(None)), slice(RUNS), [(generator, ROWS) for generator in generators]
-    )
-    for run, head in enumerate(heads):
-        torch.manual_seed(run // 2)
-        torch.testing.assert_close(together[run].T, head.train()(features[run // 2]))
 
 
 def test_eval_mode_of_some_runs_is_that_of_each_alone(heads: list[nn.Sequential]) -> None:
@@ -107,5 +109,7 @@ def test_what_can_be_stacked_and_what_looks_at_the_batch() -> None:
     assert all(is_stackable(make()) for make in HEADS.values())
     assert not is_stackable(nn.Sequential(nn.Conv2d(3, 3, 1)))
     assert not is_stackable(nn.Linear(2, 2))
+    assert not is_stackable(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
+    assert not is_stackable(nn.Sequential())
     assert [looks_at_the_batch(make()) for make in HEADS.values()] == [False, False, False, True, False]
     assert [StackedHeads([make()]).draws for make in HEADS.values()] == [False, True, True, True, True]

@@ -52,7 +52,7 @@ def divide(network: Network, image_size: int) -> Division | None:
     A wholly frozen body divides behind its features. Elsewhere the border is found on the body's graph: see
     `halve`, which also says what is raised. None where nothing is frozen, or nothing that is worth keeping.
     """
-    frozen = [not parameter.requires_grad for parameter in network.body.parameters()]
+    frozen = [True] if network.body_frozen else [not each.requires_grad for each in network.body.parameters()]
     if not any(frozen):
         return None
     device = network.normalise.mean.device

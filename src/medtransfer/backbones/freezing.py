@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from torch import nn
 
 from medtransfer.backbones.network import Network
@@ -15,14 +17,23 @@ def freeze(network: Network, strategy: Strategy) -> None:
     nor move their batch statistics. `last: N` counts the modules that own parameters, from the body's
     output back.
     """
+    network.body_frozen = not strategy.trains_backbone
+    if network.body_frozen:
+        network.frozen = list(_frozen_whole(network.body))
+        if strategy.train == "none":
+            network.frozen += list(network.head.requires_grad_(False).modules())
+        return
     trained = set(trained_modules(network, strategy))
     network.frozen = [module for module in network.body.modules() if module not in trained]
-    if strategy.train == "none":
-        network.frozen += list(network.head.modules())
     for module in network.frozen:
         for parameter in module._parameters.values():
             if parameter is not None:
                 parameter.requires_grad_(False)
+
+
+@lru_cache(maxsize=1)  # the runs of a variant share their body
+def _frozen_whole(body: nn.Module) -> tuple[nn.Module, ...]:
+    return tuple(body.requires_grad_(False).modules())
 
 
 def trained_modules(network: Network, strategy: Strategy) -> list[nn.Module]:

@@ -51,7 +51,8 @@ class Network(nn.Module):
 
     `body` maps normalised images to features [n, width]; a body in train mode may return a tuple of its
     features and the logits of its auxiliary heads. `head` maps features to logits [n, classes].
-    `frozen` lists the modules that stay in eval mode whatever `train` says: see `freezing`. `weights_sha256`
+    `frozen` lists the modules that stay in eval mode whatever `train` says: see `freezing`; `body_frozen` says whether
+    all of the body is among them. `weights_sha256`
     is the hash of the file that the body's frozen tensors came from; None where they came from none.
     """
 
@@ -61,6 +62,7 @@ class Network(nn.Module):
         self.body = body
         self.head = head
         self.frozen: list[nn.Module] = []
+        self.body_frozen = False
         self.weights_sha256: str | None = None
 
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -89,7 +91,8 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> Network:
         """Switch to train or eval mode; frozen modules, their batch norms among them, stay in eval mode."""
         frozen = {id(module) for module in self.frozen}
-        for module in self.modules():
+        parts = [self.normalise, self.head] if self.body_frozen and not self.body.training else list(self.children())
+        for module in (self, *(module for part in parts for module in part.modules())):
             wanted = mode and id(module) not in frozen
             if module.training != wanted:  # setting an attribute of a module takes longer than looking at it
                 module.training = wanted

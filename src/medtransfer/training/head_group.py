@@ -11,9 +11,8 @@ import torch
 
 from medtransfer.embeddings.embedder import Embedder
 from medtransfer.seeding import Key, seed_from
-from medtransfer.training.examples import Batch, Examples, shuffled_batches
+from medtransfer.training.head_batches import BatchReader, HeadBatches
 from medtransfer.training.head_losses import HeadLosses
-from medtransfer.training.loading import Resident, on_device
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.schedules import rate_factor
 from medtransfer.training.stacked_heads import StackedHeads, State
@@ -53,9 +52,8 @@ class HeadGroup:
         self.runs = sorted(runs, key=lambda run: (-len(run.job.train), _rows_of(run), run.job.key))
         jobs = [run.job for run in self.runs]
         self._strategy, self._compute = jobs[0].strategy, jobs[0].compute
-        self._embedder = _embedder(jobs[0])
-        self._train = jobs[0].train.of(np.unique(np.concatenate([job.train.rows for job in jobs])))
-        self._resident = Resident(self._train, self._compute.device)
+        train = jobs[0].train.of(np.unique(np.concatenate([job.train.rows for job in jobs])))
+        self._reader = BatchReader(train, _embedder(jobs[0]), self._compute.device, self._strategy.batch_size)
         self.heads = StackedHeads([job.network.head for job in jobs])
         self.optimizer = StackedOptimizer(self._strategy, self.heads.parameters(slice(None)))
         weights = [weight for job in jobs for weight in job.loss.to(self._compute.device).buffers()]
@@ -93,20 +91,11 @@ class HeadGroup:
 
     def _train_epoch(self, number: int, rates: torch.Tensor) -> torch.Tensor:
         """Take all steps of an epoch; give each run's mean loss and score [2, runs]."""
-        whole = self._resident.view(number)
-        if whole is None:
-            self._train.start(number)
         keys = [run.job.key for run in self.runs]
         shared = _shared(keys)
         jobs = [run.job for run in self.runs[::shared]]
-        places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs]
-        size = self._strategy.batch_size
-        orders = [list(shuffled_batches(len(job.train), size, number, job.key)) for job in jobs]
         generators = [self._generator(job, number) for job in jobs] if self.heads.draws else []
-        found = []
-        for step in range(len(orders[0])):
-            batches = [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
-            found.append(self._step(number, whole, batches, shared, generators, rates))
+        found = [self._step(batches, shared, generators, rates) for batches in self._reader.epoch(number, jobs)]
         totals = torch.zeros(2, len(keys), dtype=torch.float64)
         for sums in found:  # a graphics card has by now been given all steps: fetching a sum waits for it
             totals[:, : sums.shape[1]] += sums.cpu()
@@ -116,48 +105,25 @@ class HeadGroup:
         return torch.Generator(self._compute.device).manual_seed(seed_from("epoch", *job.key, number))
 
     def _step(
-        self,
-        number: int,
-        whole: Batch | None,
-        batches: list[np.ndarray],
-        shared: int,
-        generators: list[torch.Generator],
-        rates: torch.Tensor,
+        self, batches: HeadBatches, shared: int, generators: list[torch.Generator], rates: torch.Tensor
     ) -> torch.Tensor:
         """Move the heads of the first runs, of which `shared` in a row see a batch; give the sums of their losses and
         scores [2, runs]."""
-        counts = [len(batch) for batch in batches]
-        runs, rows = slice(shared * len(batches)), max(counts)
-        features, labels = self._gather(number, whole, batches, rows)
-        leaves = {name: value.requires_grad_() for name, value in self.heads.parameters(runs).items()}
+        labels, shares, runs = batches.labels, batches.shares, slice(shared * len(batches.counts))
+        training = list(zip(generators, batches.counts, strict=False))
         with self._compute.autocast():
-            logits = self.heads.logits(features, leaves, runs, list(zip(generators, counts, strict=False)))
+            passed = self.heads.train(batches.features, runs, training)
         with torch.no_grad():
-            losses, right = self._losses.losses_and_scores(logits, labels, runs)
-            slopes = self._losses.slopes(logits, labels, runs)
-            if min(counts) < rows:
-                numbers = torch.tensor(counts, device=losses.device).repeat_interleave(shared)[:, None]
-                real = torch.arange(rows, device=losses.device) < numbers
-                losses, right, slopes = losses * real, right * real, slopes * (real / numbers)[:, None]
-            else:
-                slopes /= rows
-        gradients = torch.autograd.grad(logits, list(leaves.values()), slopes.to(logits.dtype))
-        parameters = {name: leaf.detach() for name, leaf in leaves.items()}
-        self.optimizer.step(parameters, dict(zip(leaves, gradients, strict=True)), rates[runs])
+            losses, right = self._losses.losses_and_scores(passed.logits, labels, runs)
+            slopes = self._losses.slopes(passed.logits, labels, runs)
+            if isinstance(shares, torch.Tensor):
+                shares = shares.repeat_interleave(shared, dim=0)
+                losses, right, shares = losses * (shares > 0), right * (shares > 0), shares[:, None]
+            slopes *= shares
+        with self._compute.autocast():
+            gradients = passed.gradients(slopes)
+        self.optimizer.step(self.heads.parameters(runs), gradients, rates[runs])
         return torch.stack([losses.sum(dim=1), right.sum(dim=1)])
-
-    def _gather(
-        self, number: int, whole: Batch | None, batches: list[np.ndarray], rows: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the features [s, rows, width] and labels [s, rows, classes] of batches, short ones repeated."""
-        padded = np.concatenate([batch if len(batch) == rows else np.resize(batch, rows) for batch in batches])
-        if whole is None:
-            found = self._batch(self._train, padded, number)
-        else:
-            positions = on_device(torch.from_numpy(padded), whole.inputs.device)
-            found = self._embedder.features(whole.inputs[positions]), whole.labels[positions]
-        features, labels = (values.view(len(batches), rows, -1) for values in found)
-        return features, labels
 
     @torch.inference_mode()
     def _validate(self) -> torch.Tensor:
@@ -168,16 +134,12 @@ class HeadGroup:
             runs, examples = slice(done, done := done + len(list(alike))), self._validation[rows]
             for start in range(0, len(examples), VALIDATION_BATCH):
                 positions = np.arange(start, min(start + VALIDATION_BATCH, len(examples)))
-                features, labels = (values[None] for values in self._batch(examples, positions, 0))
+                features, labels = (values[None] for values in self._reader.rows(examples, positions, 0))
                 with self._compute.autocast():
                     logits = self.heads.logits(features, self.heads.parameters(runs), runs)
                 values = torch.stack(self._losses.losses_and_scores(logits, labels, runs))
                 totals[:, runs] += values.sum(dim=2).cpu() / len(examples)
         return totals
-
-    def _batch(self, examples: Examples, positions: np.ndarray, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        batch, device = examples.batch(positions, epoch), self._compute.device
-        return on_device(self._embedder.features(batch.inputs), device), on_device(batch.labels, device)
 
 
 def _rows_of(run: Run) -> bytes:

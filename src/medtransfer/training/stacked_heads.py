@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -13,9 +14,10 @@ State = dict[str, torch.Tensor]
 
 
 def is_stackable(head: nn.Module) -> bool:
-    """Say whether a head is a row of dense layers, dropout, batch norm and elementwise functions."""
+    """Say whether a head is a row of dense layers, dropout, batch norm and elementwise functions, dense at last."""
     known = (nn.Linear, nn.Dropout, nn.BatchNorm1d, *ELEMENTWISE)
-    return isinstance(head, nn.Sequential) and all(type(layer) in known for layer in head)
+    layers = list(head) if isinstance(head, nn.Sequential) else []
+    return all(type(layer) in known for layer in layers) and [type(layer) for layer in layers[-1:]] == [nn.Linear]
 
 
 def looks_at_the_batch(head: nn.Module) -> bool:
@@ -23,11 +25,43 @@ def looks_at_the_batch(head: nn.Module) -> bool:
     return any(isinstance(layer, nn.BatchNorm1d) for layer in head.children())
 
 
+@dataclass(frozen=True)
+class Pass:
+    """Some runs' way through a batch: their logits [m, classes, n], their parameters, and what came to the last layer.
+
+    last: how the names of that layer's parameters begin.
+    """
+
+    logits: torch.Tensor
+    hidden: torch.Tensor
+    parameters: State
+    last: str
+
+    def gradients(self, slopes: torch.Tensor) -> State:
+        """Give the gradients of all parameters, for the derivatives of what is minimised by the logits.
+
+        Those of the last layer are two products; only where others train does autograd go on from there.
+        """
+        found, (shares, width, rows) = {}, self.hidden.shape
+        tall = slopes.reshape(shares, -1, rows)
+        for name, parameter in self.parameters.items():
+            if name == f"{self.last}.weight":
+                found[name] = torch.bmm(tall, self.hidden.detach().transpose(1, 2)).view_as(parameter).float()
+            elif name == f"{self.last}.bias":
+                found[name] = slopes.sum(dim=2)
+        if others := {name: value for name, value in self.parameters.items() if name not in found}:
+            weight = self.parameters[f"{self.last}.weight"].detach().reshape(shares, -1, width)
+            back = torch.bmm(weight.transpose(1, 2), tall).to(self.hidden.dtype)
+            found |= zip(others, torch.autograd.grad(self.hidden, list(others.values()), back), strict=True)
+        return found
+
+
 class StackedHeads:
     """`runs` heads of the same layers. state: their parameters and buffers by name, each [runs, ...]."""
 
     def __init__(self, heads: Sequence[nn.Module]) -> None:
         self._layers = list(heads[0].children())
+        self._last = str(len(self._layers) - 1)
         states = [head.state_dict() for head in heads]
         self.state: State = {name: torch.stack([state[name] for state in states]) for name in states[0]}
         self._trained = [name for name, _ in heads[0].named_parameters()]
@@ -74,10 +108,27 @@ class StackedHeads:
         for all runs that share it, is drawn from, and how many of its n rows are real, the others being padding; none
         are needed where nothing `draws`. None for eval mode.
         """
+        return self._dense(self._last, self._hidden(features, parameters, runs, training), parameters)
+
+    def train(self, features: torch.Tensor, runs: slice, training: Sequence[tuple[torch.Generator, int]]) -> Pass:
+        """Take some runs through a batch, for which gradients are wanted; arguments as in `logits`."""
+        parameters = {name: value.requires_grad_() for name, value in self.parameters(runs).items()}
+        hidden = self._hidden(features, parameters, runs, training)
+        with torch.no_grad():
+            return Pass(self._dense(self._last, hidden, parameters), hidden, parameters, self._last)
+
+    def _hidden(
+        self,
+        features: torch.Tensor,
+        parameters: State,
+        runs: slice,
+        training: Sequence[tuple[torch.Generator, int]] | None,
+    ) -> torch.Tensor:
+        """Take features through all layers but the last, [s or m, width, n]."""
         values, count = features.transpose(1, 2), len(next(iter(parameters.values())))
-        for number, layer in enumerate(self._layers):
+        for number, layer in enumerate(self._layers[:-1]):
             if isinstance(layer, nn.Linear):
-                values = _dense(values, parameters[f"{number}.weight"], parameters.get(f"{number}.bias"))
+                values = self._dense(str(number), values, parameters)
             elif isinstance(layer, nn.BatchNorm1d):
                 values = values.repeat_interleave(count // len(values), dim=0)
                 values = self._batch_norm(number, layer, values, parameters, runs, training is not None)
@@ -86,6 +137,15 @@ class StackedHeads:
             elif training is not None and layer.p > 0:
                 values = _dropout(values, layer.p, training)
         return values
+
+    @staticmethod
+    def _dense(layer: str, values: torch.Tensor, parameters: State) -> torch.Tensor:
+        """Map values [s, width, n] by m weights [m, outputs, width], those that share values as one tall matrix."""
+        weight, bias = parameters[f"{layer}.weight"], parameters.get(f"{layer}.bias")
+        (shares, width, rows), (runs, outputs) = values.shape, weight.shape[:2]
+        tall = weight.reshape(shares, -1, width)
+        found = torch.bmm(tall, values) if bias is None else torch.baddbmm(bias.reshape(shares, -1, 1), tall, values)
+        return found.view(runs, outputs, rows)
 
     def _batch_norm(
         self, number: int, layer: nn.BatchNorm1d, values: torch.Tensor, parameters: State, runs: slice, training: bool
@@ -106,14 +166,6 @@ class StackedHeads:
         if training:
             self.state[f"{number}.num_batches_tracked"][runs] += 1
         return flat.view(count, width, rows)
-
-
-def _dense(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """Map values [s, width, n] by m weights [m, outputs, width], those that share values as one tall matrix."""
-    (shares, width, rows), (runs, outputs) = values.shape, weight.shape[:2]
-    tall = weight.reshape(shares, -1, width)
-    found = torch.bmm(tall, values) if bias is None else torch.baddbmm(bias.reshape(shares, -1, 1), tall, values)
-    return found.view(runs, outputs, rows)
 
 
 def _dropout(values: torch.Tensor, share: float, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:

@@ -72,7 +72,7 @@ class StackedOptimizer:
         steps = taken.float().to(next(iter(moves.values())).device).unbind()
 
         def parts(tensors: Iterable[torch.Tensor]) -> list[torch.Tensor]:
-            return [part for tensor in tensors for part in tensor.split(alike)]
+            return [part for tensor in tensors for part in tensor.split_with_sizes(alike)]
 
         torch._fused_adam_(  # what `torch.optim.adam.adam` calls in the end, without what it looks at before
             parts(moves.values()),
