@@ -9,9 +9,6 @@ for two epochs; on simulated images where `../shared` is missing. Weights are ra
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from typing import Any
 from audit_scale import write_images
 from parallel_repro import ROOT, copy_project
 from ruamel.yaml import YAML
-from stages_scale import RUN
+from stages_scale import cost
 from workload import SHARED
 
 from medtransfer.files import sha256_of_file
@@ -54,25 +51,14 @@ def study(folder: Path) -> dict[str, Any]:
     return params | {"explain": {"variants": []}}
 
 
-def run(folder: Path, stage: str) -> float:
-    """Run a stage's script; give the most memory that it had, in MB."""
-    script, *names = stage.split()
-    environment = os.environ | {"MEDTRANSFER_TRACKING": "off", "PYTHONPATH": "src"}
-    command = [sys.executable, "-c", RUN, f"stages/{script}.py", *names]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{stage}: {done.stderr[-2000:]}")
-    return float((folder / "peak").read_text(encoding="utf-8"))
-
-
 def row(folder: Path, network: str, precision: str) -> list[str]:
     """Train a network in both ways."""
     found, weights = [], set()
     for strategy in ("usual", "less"):
         name = f"{network}_{strategy}"
-        memory = run(folder, f"train {name}")
-        cost = json.loads((folder / f"metrics/cost/{name}.json").read_text(encoding="utf-8"))
-        found.append((memory, cost["train_seconds"]))
+        _, memory = cost(folder, f"train {name}")
+        said = json.loads((folder / f"metrics/cost/{name}.json").read_text(encoding="utf-8"))
+        found.append((memory, said["train_seconds"]))
         weights |= {sha256_of_file(path) for path in (folder / f"models/{name}").glob("*.safetensors")}
     (usual, time), (less, longer) = found
     same = "the same" if len(weights) == 1 else "others"
@@ -95,7 +81,7 @@ def main() -> None:
             else:
                 copy_project(folder, params)
                 for stage in BEFORE:
-                    run(folder, stage)
+                    cost(folder, stage)
             for network in NETWORKS:
                 rows.append(row(folder, network, precision))
                 print(*rows[-1], sep="  ", flush=True)

@@ -75,15 +75,20 @@ def costs(folder: Path, params: dict[str, Any]) -> dict[str, Cost]:
     copy_project(folder, params)
     found = {}
     for stage in STAGES:
-        script, *names = stage.split()
-        command = [sys.executable, "-c", RUN, f"stages/{script}.py", *names]
-        started = time.perf_counter()
-        done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{stage}: {done.stderr[-2000:]}")
-        found[stage] = (time.perf_counter() - started, float((folder / "peak").read_text(encoding="utf-8")))
+        found[stage] = cost(folder, stage)
         print(f"{folder.name} {stage}: {found[stage][0]:.1f} s, {found[stage][1]:,.0f} MB", flush=True)
     return found
+
+
+def cost(folder: Path, stage: str) -> Cost:
+    """Run a stage's script in a process of its own."""
+    script, *names = stage.split()
+    command = [sys.executable, "-c", RUN, f"stages/{script}.py", *names]
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{stage}: {done.stderr[-2000:]}")
+    return time.perf_counter() - started, float((folder / "peak").read_text(encoding="utf-8"))
 
 
 def page(simulated: dict[int, dict[str, Cost]], real: dict[str, Cost] | None) -> str:

@@ -12,7 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from medtransfer.backbones.bare import build_hollow, model_names
 from medtransfer.backbones.gradient_checkpointing import blocks_of, forget_activations
-from medtransfer.backbones.network import Network
+from medtransfer.backbones.network import Network, Normalise
 from medtransfer.backbones.segmenters import build_segmenter
 from medtransfer.study import Backbone, UNet
 
@@ -59,7 +59,7 @@ def pass_through(network: nn.Module, inputs: torch.Tensor) -> int:
 def test_gradients_and_statistics_are_the_same_to_the_bit(name: str) -> None:
     network, size = network_of(name), size_for(name)
     forgetful = copy.deepcopy(network)
-    forget_activations(forgetful.body)
+    forget_activations(forgetful)
     inputs = torch.randint(256, (4, 1, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     usual, less = pass_through(network, inputs), pass_through(copy.deepcopy(forgetful), inputs)
     assert less < LESS.get(name, 0.5) * usual
@@ -76,11 +76,10 @@ def test_gradients_and_statistics_are_the_same_to_the_bit(name: str) -> None:
 def test_a_segmenters_gradients_are_the_same_to_the_bit(model: str) -> None:
     torch.manual_seed(0)
     parts = build_segmenter(model, Backbone(weights="none", unet=UNet(base=4)), 2, 0.2)
-    network = nn.Sequential(*parts).train()
+    network = Network(Normalise([0.0] * 3, [1.0] * 3), *parts).train()
     forgetful = copy.deepcopy(network)
-    for part in (forgetful[0], *forgetful[1].children()) if model == "resnet18" else forgetful:
-        forget_activations(part)
-    inputs = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    forget_activations(forgetful)
+    inputs = torch.randint(256, (2, 1, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert pass_through(forgetful, inputs) < 0.6 * pass_through(network, inputs)
     for (key, one), other in zip(network.named_parameters(), forgetful.parameters(), strict=True):
         assert torch.equal(one.grad, other.grad), key
@@ -96,7 +95,7 @@ def test_networks_without_blocks_are_plain_rows_of_layers() -> None:
 def test_without_gradients_nothing_is_different() -> None:
     network = network_of("resnet18").eval()
     forgetful = copy.deepcopy(network)
-    forget_activations(forgetful.body)
+    forget_activations(forgetful)
     inputs = torch.randint(256, (2, 1, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
         assert torch.equal(network(inputs), forgetful(inputs))

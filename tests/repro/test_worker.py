@@ -74,11 +74,9 @@ def test_a_worker_runs_stage_after_stage_and_says_how_each_ended(tmp_path: Path)
         True,
     ]
     worker.stage = None
-    started = time.monotonic()
     stop_all([worker])
     assert worker.process.pid == process
-    assert worker.process.returncode is not None
-    assert time.monotonic() - started < 5, "an idle worker had to be asked"
+    assert worker.process.returncode == 1, "an idle worker ends by itself once its connection is closed"
 
 
 def test_a_worker_that_is_killed_has_failed_its_stage_and_every_later_one(tmp_path: Path) -> None:

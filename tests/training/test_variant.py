@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
+from torch import nn
 
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.evaluation.evaluate import predict_variant
@@ -18,7 +19,7 @@ from medtransfer.files import sha256_of_folder
 from medtransfer.training.inputs import Inputs, job_key
 from medtransfer.training.loop import Epoch
 from medtransfer.training.model_files import load_run, read_card
-from medtransfer.training.runs import few_shots
+from medtransfer.training.runs import few_shots, make_job
 from medtransfer.training.variant import train_variant
 
 FLIPS = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2}
@@ -123,6 +124,20 @@ def test_other_seeds_do_not_change_a_run(prepared: Prepared, tmp_path: Path) -> 
     train(Inputs(**vars(inputs) | {"seeds": [1]}), tmp_path / "one")
     name = "model/fold0_seed1.safetensors"
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_gradient_checkpointing_changes_no_byte_and_ends_with_the_training(prepared: Prepared, tmp_path: Path) -> None:
+    for name in ("usual", "less"):
+        inputs = tiny_inputs(prepared, FLIPS, init="pretrained", dropout=0.2, gradient_checkpointing=name == "less")
+        train(pretrained(inputs, tmp_path / "weights"), tmp_path / name)
+        assert not forgets(load_run(tmp_path / name / "model", 0, 0))
+    for run in ("fold0_seed0.safetensors", "fold0_seed1.safetensors"):
+        assert (tmp_path / "less/model" / run).read_bytes() == (tmp_path / "usual/model" / run).read_bytes()
+    assert forgets(make_job(pretrained(inputs, tmp_path / "weights"), 0, 0).network)
+
+
+def forgets(network: nn.Module) -> bool:
+    return any(type(module).__name__.startswith("Forgetful") for module in network.modules())
 
 
 @pytest.mark.parametrize("head", ["prototypes", "knn", "logistic"])

@@ -14,10 +14,16 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from medtransfer.backbones.network import Network
 
-def forget_activations(network: nn.Module) -> None:
-    """Have each block of a network keep its inputs alone for the backward pass."""
-    for block in list(blocks_of(network)):
+
+def forget_activations(network: Network) -> None:
+    """Have each block of a network, or of a decoder that is its head, keep its inputs alone for the backward pass.
+
+    It is for training alone: a hook on a layer within a block would be called again in the backward pass.
+    """
+    heads = network.head.children() if isinstance(network.head, nn.Sequential) else [network.head]
+    for block in [block for part in (network.body, *heads) for block in blocks_of(part)]:
         block.__class__ = _forgetful(type(block))  # type: ignore[arg-type]  # a class is hashable
 
 

@@ -64,6 +64,7 @@ def probe(name: str, channels: int, outputs: int) -> Probe:
 
 def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     """Measure what `Probe` tells, its start aside, and how long that took: `busy`."""
+    from medtransfer.backbones.gradient_checkpointing import forget_activations
     from medtransfer.backbones.network import Normalise
     from medtransfer.backbones.weights import without_weights
     from medtransfer.compute import choose_compute
@@ -78,6 +79,8 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     weights, grey = Weights(None, without_weights(variant.model), None), (0.5, 0.5, 0.5)
     started = time.perf_counter()
     network = task.assemble(variant, weights, outputs, size, Normalise(grey, grey), (0, 0)).to(compute.device)
+    if variant.strategy.gradient_checkpointing:
+        forget_activations(network)
     compute = in_precision(compute, study.params.training.precision, network, channels, size)
     with compute.autocast():
         division = _division(network, size) if task.flat_features else None

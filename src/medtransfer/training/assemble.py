@@ -15,7 +15,6 @@ from torch import nn
 
 from medtransfer.backbones.bare import build_bare
 from medtransfer.backbones.freezing import freeze
-from medtransfer.backbones.gradient_checkpointing import forget_activations
 from medtransfer.backbones.network import Network, Normalise, to_channels_last
 from medtransfer.backbones.surgery import (
     feature_width,
@@ -98,8 +97,6 @@ def assemble(
     network.weights_sha256 = weights.sha256 if strategy.init == "pretrained" else None
     to_channels_last(head)
     freeze(network, strategy)
-    if strategy.gradient_checkpointing:
-        forget_activations(network.body)
     return network.eval()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from medtransfer.embeddings.embedder import Embedder
-from medtransfer.training.examples import Examples, ViewExamples, shuffled_batches
+from medtransfer.training.examples import Batch, Examples, ViewExamples, shuffled_batches
 from medtransfer.training.loading import Resident, on_device
 from medtransfer.training.loop import Job
 
@@ -47,7 +47,9 @@ class BatchReader:
 
     def epoch(self, number: int, jobs: Sequence[Job]) -> Iterator[HeadBatches]:
         """Give the batches of each step of an epoch, each job's in its own order; the longest jobs come first."""
-        self._train.start(number)
+        whole = self._resident.view(number)
+        if whole is None:
+            self._train.start(number)
         places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs]
         orders = [list(shuffled_batches(len(job.train), self._size, number, job.key)) for job in jobs]
         steps = [
@@ -56,21 +58,21 @@ class BatchReader:
         ]
         together = max(1, BYTES // (len(jobs) * self._size * self._embedder.row_bytes))
         for start in range(0, len(steps), together):
-            yield from self._read(steps[start : start + together], number)
+            yield from self._read(steps[start : start + together], number, whole)
 
     def rows(self, examples: Examples, positions: np.ndarray, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Give features [n, width] and labels [n, classes] of examples, on the device."""
         batch = examples.batch(positions, epoch)
         return on_device(self._embedder.features(batch.inputs), self._device), on_device(batch.labels, self._device)
 
-    def _read(self, steps: Sequence[Sequence[np.ndarray]], number: int) -> Iterator[HeadBatches]:
+    def _read(self, steps: Sequence[Sequence[np.ndarray]], number: int, whole: Batch | None) -> Iterator[HeadBatches]:
         longest = [max(map(len, batches)) for batches in steps]
         padded = [
             batch if len(batch) == rows else np.resize(batch, rows)
             for batches, rows in zip(steps, longest, strict=True)
             for batch in batches
         ]
-        positions, whole = np.concatenate(padded), self._resident.view(number)
+        positions = np.concatenate(padded)
         if whole is None:
             found = self.rows(self._train, positions, number)
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from medtransfer.backbones.gradient_checkpointing import forget_activations
 from medtransfer.backbones.network import Network
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.embeddings.embedder import Embedder, embedder_of
@@ -125,6 +126,8 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, rows)
     outputs = len(task.outputs(prepared))
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
+    if inputs.variant.strategy.gradient_checkpointing:
+        forget_activations(network)
     if network.normalise.mean.device != inputs.compute.device:  # moving walks through every module
         network.to(inputs.compute.device)
     return network

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from medtransfer.backbones.freezing import freeze
-from medtransfer.backbones.gradient_checkpointing import forget_activations
 from medtransfer.backbones.network import Network, Normalise, to_channels_last
 from medtransfer.backbones.segmenters import build_segmenter, load_encoder
 from medtransfer.dataset.prepared import Prepared
@@ -51,10 +50,6 @@ class Segmentation:
         network = Network(normalise, encoder, decoder)
         to_channels_last(network)
         freeze(network, strategy)
-        if strategy.gradient_checkpointing:
-            forget_activations(encoder)
-            for part in decoder if isinstance(decoder, nn.Sequential) else [decoder]:
-                forget_activations(part)
         return network.eval()
 
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
