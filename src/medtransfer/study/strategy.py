@@ -77,7 +77,7 @@ class Strategy(Section):
     and every run keeps the head whose validation loss is lowest.
 
     With `gradient_checkpointing` a network that trains whole keeps little of what its blocks computed and computes it
-    again in the backward pass: the same results with less memory, in 1.1 to 1.3 times the time.
+    again in the backward pass: the same results with less memory, in up to 1.3 times the time.
     """
 
     init: Literal["pretrained", "random"] = "pretrained"
