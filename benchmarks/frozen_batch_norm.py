@@ -32,6 +32,7 @@ from workload import (
     weights_of,
 )
 
+from medtransfer.augmentation.store import Views
 from medtransfer.compute import choose_compute
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.markdown import in_figures, markdown_table
@@ -48,11 +49,11 @@ def accuracy(prepared: Prepared, probabilities: np.ndarray) -> str:
     return in_figures(float((probabilities.argmax(axis=1) == right).mean()))
 
 
-def row(inputs: Inputs, epochs: int, folder: Path) -> list[str]:
+def row(inputs: Inputs, fresh: Views, epochs: int, folder: Path) -> list[str]:
     """Train both ways."""
     train(inputs, folder)
     fixed = test_probabilities(inputs, folder)[0]
-    moving = train_plainly(inputs, 0, epochs, torch.channels_last, moving_statistics=True).probabilities
+    moving = train_plainly(inputs, fresh, 0, epochs, torch.channels_last, moving_statistics=True).probabilities
     return [inputs.variant.model, accuracy(inputs.prepared, fixed), accuracy(inputs.prepared, moving)]
 
 
@@ -66,11 +67,12 @@ def main(quick: bool) -> None:
         if quick:
             prepared = part_of(prepared, folder / "part", first_rows(prepared, 64, 32, 32))
         policy = policy_of(VIEWS)
-        views, rows = drawn(prepared, policy, folder / "views"), []
+        views, fresh = (drawn(prepared, one, folder / f"{one.views}") for one in (policy, policy_of("fresh")))
+        rows = []
         for model in MODELS[:1] if quick else MODELS:
             weights = weights_of(model, folder / "weights")
             inputs = inputs_of(prepared, views, policy, weights, [0], epochs=epochs, **STRATEGY)
-            rows.append(row(replace(inputs, compute=computing), epochs, folder / model))
+            rows.append(row(replace(inputs, compute=computing), fresh, epochs, folder / model))
         header = ["Test accuracy", "statistics of ImageNet", "moving with the images"]
         task = f"The classifier alone trained, {epochs} epochs, Adam 1e-4, one seed, {precision}."
         publish("frozen_batch_norm", task, markdown_table(header, rows), said, keep=not quick)

@@ -60,7 +60,7 @@ def measure(folder: Path, prepared: Prepared, epochs: int, plain_epochs: int, co
     weights, fresh = weights_of(MODEL, folder / "weights"), policy_of("fresh")
     views = drawn(prepared, fresh, folder / "fresh")
     short = with_rate(inputs_of(prepared, views, fresh, weights, SEEDS, epochs=plain_epochs), RATES[0])
-    plain = train_plainly(short, SEEDS[0], plain_epochs)
+    plain = train_plainly(short, views, SEEDS[0], plain_epochs)
     difference = largest_difference(short, plain.probabilities, folder / "short")
     plain_seconds: dict[str, list[float]] = {name: [] for name in LAYOUTS}
     kept = {}
@@ -70,7 +70,7 @@ def measure(folder: Path, prepared: Prepared, epochs: int, plain_epochs: int, co
             shutil.rmtree(state_folder(), ignore_errors=True)
             place = folder / f"{count}_{repeat}"
             times.append(seconds(partial(all_of_it, prepared, weights, count, epochs, place)))
-            for name, found in epoch_seconds(short, SEEDS[0]).items():
+            for name, found in epoch_seconds(short, views, SEEDS[0]).items():
                 plain_seconds[name] += found
         kept[count] = statistics.median(times)
     return [table(plain_seconds, kept, epochs), checked(difference, plain_epochs, plain_seconds)]

@@ -51,7 +51,7 @@ HEADER += [*(f"faster than {name}" for name in LAYOUTS), "difference"]
 
 def measure(prepared: Prepared, model: str, folder: Path, epochs: int, repeats: int) -> list[str]:
     """Take turns between both ways; give the row of the table."""
-    policy = policy_of(VIEWS)
+    policy, fresh = policy_of(VIEWS), drawn(prepared, policy_of("fresh"), folder / "fresh")
     short = inputs_of(
         prepared,
         drawn(prepared, policy, folder / "views"),
@@ -61,13 +61,13 @@ def measure(prepared: Prepared, model: str, folder: Path, epochs: int, repeats: 
         **STRATEGY,
         epochs=1,
     )
-    plain = train_plainly(short, SEEDS[0], 1)
+    plain = train_plainly(short, fresh, SEEDS[0], 1)
     difference = largest_difference(short, plain.probabilities, folder / "short")
     times: list[float] = []
     plain_seconds: dict[str, list[float]] = {name: [] for name in LAYOUTS}
     for repeat in range(repeats):
         times.append(seconds(partial(all_of_it, short, epochs, folder / str(repeat))))
-        for name, found in epoch_seconds(short, SEEDS[0]).items():
+        for name, found in epoch_seconds(short, fresh, SEEDS[0]).items():
             plain_seconds[name] += found
     kept = statistics.median(times)
     whole = [statistics.median(found) * epochs * len(SEEDS) for found in plain_seconds.values()]

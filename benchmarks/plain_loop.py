@@ -1,25 +1,23 @@
 """The loop that a user would write: each epoch draws new views, runs the whole network on them and moves what trains.
 
-It shares with the project the network, the views and the order of the images, so that both train on the same pixels;
-batches, optimizer, loss and predictions are plain torch. Tensors lie in memory as torch lays them out unless told, or,
-for a user who knows that this is faster, with channels last.
+It shares with the project the network, the views, drawn by as many processes, and the order of the images, so that both
+train on the same pixels; batches, optimizer, loss and predictions are plain torch. Tensors lie in memory as torch lays
+them out unless told, or, for a user who knows that this is faster, with channels last.
 """
 
 from __future__ import annotations
 
 import copy
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from medtransfer.augmentation.views import ViewMaker
+from medtransfer.augmentation.store import Views, view_pixels
 from medtransfer.backbones.network import Network, to_channels_first
 from medtransfer.compute import Compute
-from medtransfer.hardware import cpu_count
 from medtransfer.seeding import seed_from
 from medtransfer.training.examples import shuffled_batches
 from medtransfer.training.inputs import Inputs
@@ -53,6 +51,7 @@ class Laid(nn.Module):
 
 def train_plainly(
     inputs: Inputs,
+    fresh: Views,
     seed: int,
     epochs: int,
     layout: torch.memory_format = torch.contiguous_format,
@@ -60,6 +59,7 @@ def train_plainly(
 ) -> Plain:
     """Train one run for some epochs; each is timed from drawing its views to the validation behind it.
 
+    fresh: views of the run's policy that are drawn when they are asked for.
     moving_statistics: the frozen layers' batch norms normalise each batch by itself and follow the images, as they do
     where a whole network is put in training mode and its parameters alone are frozen.
     """
@@ -67,33 +67,30 @@ def train_plainly(
     network, roles, rate = Laid(job.network, layout), prepared.roles(0), inputs.variant.strategy.lr
     device = inputs.compute.device
     labels = torch.from_numpy(prepared.table["label_index"].to_numpy(copy=True)).to(device)
-    maker = ViewMaker(prepared, inputs.variant.policy, inputs.study_seed)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], rate)
     seconds = []
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        for epoch in range(epochs):
-            started = time.perf_counter()
-            torch.manual_seed(seed_from("epoch", seed, 0, epoch))  # dropout
-            network.train()
-            for layer in network.network.body.modules() if moving_statistics else ():
-                layer.training = True
-            for positions in shuffled_batches(len(roles.train), BATCH, epoch, (seed, 0)):
-                rows = roles.train[positions]
-                views = list(pool.map(lambda row, view=epoch: maker.draw(row, view)[0], rows.tolist()))
-                optimizer.zero_grad()
-                images = to_channels_first(np.stack(views)).to(device)
-                with inputs.compute.autocast():
-                    logits = network(images)
-                nn.functional.cross_entropy(logits.float(), labels[rows]).backward()
-                optimizer.step()
-            predict(network, prepared.images, roles.validation, inputs.compute)
-            seconds.append(time.perf_counter() - started)
+    for epoch in range(epochs):
+        started = time.perf_counter()
+        torch.manual_seed(seed_from("epoch", seed, 0, epoch))  # dropout
+        network.train()
+        for layer in network.network.body.modules() if moving_statistics else ():
+            layer.training = True
+        for positions in shuffled_batches(len(roles.train), BATCH, epoch, (seed, 0)):
+            rows = roles.train[positions]
+            optimizer.zero_grad()
+            images = to_channels_first(view_pixels(fresh, rows, epoch)).to(device)
+            with inputs.compute.autocast():
+                logits = network(images)
+            nn.functional.cross_entropy(logits.float(), labels[rows]).backward()
+            optimizer.step()
+        predict(network, prepared.images, roles.validation, inputs.compute)
+        seconds.append(time.perf_counter() - started)
     return Plain(seconds, predict(network, prepared.images, roles.test, inputs.compute))
 
 
-def epoch_seconds(inputs: Inputs, seed: int) -> dict[str, list[float]]:
+def epoch_seconds(inputs: Inputs, fresh: Views, seed: int) -> dict[str, list[float]]:
     """Time an epoch in each layout."""
-    return {name: train_plainly(inputs, seed, 1, layout).seconds for name, layout in LAYOUTS.items()}
+    return {name: train_plainly(inputs, fresh, seed, 1, layout).seconds for name, layout in LAYOUTS.items()}
 
 
 @torch.inference_mode()

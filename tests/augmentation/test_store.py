@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medtransfer import progress
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
 from medtransfer.augmentation.store import open_views, view_pixels, write_views
 from medtransfer.dataset.prepared import Prepared
@@ -87,17 +86,6 @@ def test_a_policy_that_changes_nothing_keeps_nothing_and_gives_the_images(
     rows = np.array([2, 7, 1])
     np.testing.assert_array_equal(view_pixels(opened, rows, 0), prepared.images[rows])
     np.testing.assert_array_equal(opened.labels(rows, 0), [[1, 0], [0, 1], [0, 1]])
-
-
-def test_the_number_of_threads_changes_no_byte(
-    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hashes = set()
-    for threads in (1, 2, 5):
-        monkeypatch.setattr(progress, "cpu_count", lambda threads=threads: threads)
-        write_views(prepared, policy_of(4, mix="cutmix"), 5, tmp_path / str(threads))
-        hashes.add(sha256_of_folder(tmp_path / str(threads)))
-    assert len(hashes) == 1
 
 
 def test_the_record_tells_the_views_apart(prepared: Prepared, tmp_path: Path) -> None:

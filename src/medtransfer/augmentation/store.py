@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -14,8 +14,8 @@ from medtransfer.dataset.packed import open_packed
 from medtransfer.dataset.pixels import Pixels
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.files import atomic_folder, sha256_of_code, sha256_of_file, sha256_of_json, write_json
-from medtransfer.hardware import cpu_count
-from medtransfer.progress import in_threads
+from medtransfer.overlap import one_ahead
+from medtransfer.progress import progress
 from medtransfer.study import Policy
 
 PIXELS, LABELS, MASKS, ABOUT = "views.npy", "labels.npy", "masks.npy", "views.json"
@@ -87,12 +87,12 @@ class FreshViews:
     """Views drawn when they are asked for: a new one every epoch, none kept."""
 
     def __init__(self, prepared: Prepared, policy: Policy, seed: int) -> None:
-        from medtransfer.augmentation.views import ViewMaker  # Albumentations takes a second to import
+        from medtransfer.augmentation.drawers import Drawers  # Albumentations takes a second to import
+        from medtransfer.augmentation.views import ViewMaker
 
         self.count: int | None = None
-        self._prepared, self._maker = prepared, ViewMaker(prepared, policy, seed)
+        self._prepared, self._drawers = prepared, Drawers(ViewMaker(prepared, policy, seed))
         self._hard = policy.mix is None and prepared.target_masks is None
-        self._pool = ThreadPoolExecutor(cpu_count())
         self._view = -1
         self._learned: dict[int, np.ndarray] = {}
         self._origin = {
@@ -129,11 +129,11 @@ class FreshViews:
         return np.stack([self._learned[row] for row in rows.tolist()])
 
     def _draw(self, rows: np.ndarray, view: int) -> np.ndarray:
-        drawn = list(self._pool.map(lambda row: self._maker.draw(row, view), rows.tolist()))
+        pixels, learned = self._drawers.draw(rows, view)
         if view != self._view:
             self._view, self._learned = view, {}
-        self._learned |= {row: learned for row, (_, learned) in zip(rows.tolist(), drawn, strict=True)}
-        return np.stack([pixels for pixels, _ in drawn])
+        self._learned |= zip(rows.tolist(), learned, strict=True)
+        return pixels
 
 
 def open_views(prepared: Prepared, folder: Path, policy: Policy, seed: int) -> Views:
@@ -164,27 +164,33 @@ def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> 
 
 def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> list[str]:
     """Draw and write all views; give the hash of each view's pixels."""
+    from medtransfer.augmentation.drawers import Drawers
     from medtransfer.augmentation.views import ViewMaker
 
-    maker = ViewMaker(prepared, policy, seed)
     rows, views = prepared.learnable_rows, int(policy.views)
     shape = (views, len(rows), *prepared.images.shape[1:])
     masked = prepared.target_masks is not None
     labels = np.zeros((*shape[:2], len(prepared.classes)), dtype=np.float32)
     hashes = [hashlib.sha256() for _ in range(views)]
-    jobs = list(np.ndindex(views, len(rows)))
-    drawn = in_threads(lambda job: maker.draw(int(rows[job[1]]), job[0]), jobs, "augment", "view")
-    with (target / PIXELS).open("wb") as pixels_file, (target / MASKS).open("wb") as mask_file:
+    drawers = Drawers(ViewMaker(prepared, policy, seed))
+    blocks = [(view, start) for view in range(views) for start in range(0, len(rows), drawers.at_once)]
+    drawn = one_ahead(lambda block: drawers.draw(rows[block[1] : block[1] + drawers.at_once], block[0]), blocks)
+    with (
+        closing(drawers),
+        progress(total=views * len(rows), desc="augment", unit="view") as bar,
+        (target / PIXELS).open("wb") as pixels_file,
+        (target / MASKS).open("wb") as mask_file,
+    ):
         _write_header(pixels_file, shape)
         _write_header(mask_file, shape[:-1])
-        for job, (pixels, learned) in zip(jobs, drawn, strict=True):
-            packed = np.ascontiguousarray(pixels)
-            hashes[job[0]].update(packed.data)
-            pixels_file.write(packed.data)
+        for (view, start), (pixels, learned) in zip(blocks, drawn, strict=True):
+            hashes[view].update(pixels.data)
+            pixels_file.write(pixels.data)
             if masked:
-                mask_file.write(np.ascontiguousarray(learned).data)
+                mask_file.write(learned.data)
             else:
-                labels[job] = learned
+                labels[view, start : start + len(learned)] = learned
+            bar.update(len(pixels))
     if not masked:
         (target / MASKS).unlink()
     if policy.mix is not None and not masked:

@@ -44,6 +44,13 @@ class ViewMaker:
         self._size = size
         self._threads = threading.local()
 
+    @property
+    def shapes(self) -> tuple[tuple[tuple[int, ...], type], tuple[tuple[int, ...], type]]:
+        """Say what `draw` gives, the shape and the type of each of both arrays."""
+        pixels = self._images.shape[1:]
+        masked = self._masks is not None
+        return (pixels, np.uint8), (pixels[:2], np.uint8) if masked else (self._labels.shape[1:], np.float32)
+
     def draw(self, row: int, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw view number `view` of image `row`.
 

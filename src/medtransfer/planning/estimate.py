@@ -11,7 +11,6 @@ import numpy as np
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.embeddings.room import limit
 from medtransfer.embeddings.shelf import PAGE
-from medtransfer.hardware import cpu_count
 from medtransfer.planning.probe import Probe
 from medtransfer.study import Policy, Study, Variant
 
@@ -101,6 +100,7 @@ class Estimator:
         return missing
 
     def _view_seconds(self, policy: Policy) -> float:
+        from medtransfer.augmentation.drawers import drawer_count
         from medtransfer.augmentation.views import ViewMaker
 
         maker = ViewMaker(self._prepared, policy, self._study.params.study.seed)
@@ -109,4 +109,4 @@ class Estimator:
         started = time.perf_counter()
         for row in rows[1:]:
             maker.draw(row, 0)
-        return (time.perf_counter() - started) / PROBED_VIEWS / cpu_count()
+        return (time.perf_counter() - started) / PROBED_VIEWS / drawer_count()

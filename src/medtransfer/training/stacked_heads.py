@@ -135,7 +135,7 @@ class StackedHeads:
             elif not isinstance(layer, nn.Dropout):
                 values = layer(values)
             elif training is not None and layer.p > 0:
-                values = _dropout(values, layer.p, training)
+                values = _dropout(values, layer, training)
         return values
 
     @staticmethod
@@ -168,13 +168,13 @@ class StackedHeads:
         return flat.view(count, width, rows)
 
 
-def _dropout(values: torch.Tensor, share: float, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:
-    """Drop out as `nn.Dropout` would in each run alone, from the same random numbers, drawn image by image."""
+def _dropout(values: torch.Tensor, layer: nn.Dropout, training: Sequence[tuple[torch.Generator, int]]) -> torch.Tensor:
+    """Drop out as `layer` would in each run alone, from the same random numbers, drawn image by image."""
     (_, width, rows), shares = values.shape, len(training)
     kept = torch.zeros(shares, rows, width, dtype=values.dtype, device=values.device)
-    draw = _draw_on_card if values.device.type == "cuda" else _draw
+    draw = _draw_on_card if values.device.type == "cuda" and not layer.inplace else _draw
     for noise, (generator, real) in zip(kept, training, strict=True):
-        draw(noise[:real], share, generator)
+        draw(noise[:real], layer.p, generator)
     return (values.unflatten(0, (shares, -1)) * kept.transpose(1, 2)[:, None]).flatten(0, 1)
 
 
@@ -184,7 +184,7 @@ def _draw(noise: torch.Tensor, share: float, generator: torch.Generator) -> None
 
 
 def _draw_on_card(noise: torch.Tensor, share: float, generator: torch.Generator) -> None:
-    """Do the same on a graphics card, whose dropout is a kernel that draws from the usual generator alone."""
+    """Do the same on a graphics card, where dropout, unless in place, is a kernel that draws from one generator."""
     usual = torch.cuda.default_generators[noise.device.index]
     before = usual.get_state()
     usual.set_state(generator.get_state())

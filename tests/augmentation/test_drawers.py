@@ -1,0 +1,125 @@
+"""Views drawn side by side: the bytes of one by one, however many draw them, and an end for all drawers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medtransfer.augmentation import drawers
+from medtransfer.augmentation.drawers import Drawers
+from medtransfer.augmentation.store import write_views
+from medtransfer.augmentation.views import ViewMaker
+from medtransfer.dataset.prepared import Prepared
+from medtransfer.errors import UserError
+from medtransfer.study import Policy
+
+Build = Callable[..., Prepared]
+POLICY = Policy.model_validate(
+    {"views": 3, "transforms": [{"Rotate": {"limit": 20, "p": 1.0}}], "mix": {"method": "cutmix"}}
+)
+ROWS = np.array([7, 0, 3, 3, 5, 1, 2])
+ENDLESS = r"""
+import os, sys
+import numpy as np
+from medtransfer.augmentation.drawers import Drawers
+
+class Maker:
+    shapes = (((4, 4, 1), np.uint8), ((2,), np.float32))
+    def draw(self, row, view):
+        os.write(1, b"%d\n" % os.getpid())
+        while True:
+            pass
+
+Drawers(Maker()).draw(np.arange(2), 0)
+"""
+
+
+@pytest.fixture
+def prepared(build_prepared: Build) -> Prepared:
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
+    return build_prepared(images=images, label_index=[0, 1] * 4, split=["train"] * 8)
+
+
+def one_by_one(maker: ViewMaker, view: int) -> list[np.ndarray]:
+    drawn = [maker.draw(row, view) for row in ROWS.tolist()]
+    return [np.stack(parts) for parts in zip(*drawn, strict=True)]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 5])
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+@pytest.mark.parametrize("platform", ["linux", "darwin"], ids=["processes", "threads"])
+def test_views_are_those_drawn_one_by_one(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch, processes: int, at_once: int, platform: str
+) -> None:
+    monkeypatch.setattr(drawers, "cpu_count", lambda: processes)
+    monkeypatch.setattr(drawers, "BYTES", at_once * prepared.images[0].size)
+    monkeypatch.setattr(sys, "platform", platform)
+    maker = ViewMaker(prepared, POLICY, 5)
+    with closing(Drawers(maker)) as drawing:
+        assert drawing.at_once == at_once
+        for view in (0, 2):
+            for expected, found in zip(one_by_one(maker, view), drawing.draw(ROWS, view), strict=True):
+                assert expected.dtype == found.dtype
+                np.testing.assert_array_equal(expected, found)
+
+
+def test_what_was_given_stays_as_it_is_when_more_is_drawn(prepared: Prepared) -> None:
+    with closing(Drawers(ViewMaker(prepared, POLICY, 5))) as drawing:
+        first = drawing.draw(ROWS, 0)
+        kept = [part.copy() for part in first]
+        drawing.draw(ROWS, 1)
+    for expected, found in zip(kept, first, strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_what_goes_wrong_in_a_drawer_is_told_as_it_is(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_self: ViewMaker, row: int, _view: int) -> tuple[np.ndarray, np.ndarray]:
+        raise ValueError(f"row {row}")
+
+    monkeypatch.setattr(ViewMaker, "draw", failing)
+    with closing(Drawers(ViewMaker(prepared, POLICY, 5))) as drawing, pytest.raises(ValueError, match="row"):
+        drawing.draw(ROWS, 0)
+
+
+def test_a_drawer_that_the_system_kills_ends_the_stage_with_one_line_and_nothing_written(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_self: ViewMaker, _row: int, _view: int) -> tuple[np.ndarray, np.ndarray]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    monkeypatch.setattr(ViewMaker, "draw", killed)
+    with pytest.raises(UserError, match="want of memory"):
+        write_views(prepared, POLICY, 5, tmp_path / "views")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere drawers are threads")
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda sign: sign.name)
+def test_drawers_end_with_the_process_that_made_them(sign: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        drawer = int(process.stdout.readline())
+        process.send_signal(sign)
+        assert process.wait() == -sign
+        deadline = time.monotonic() + 10
+        while _runs(drawer) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not _runs(drawer)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
