@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from medtransfer.augmentation.store import Views, open_views, write_views
+from medtransfer.augmentation.store import Views, open_views
+from medtransfer.augmentation.writing import write_views
 from medtransfer.backbones.bare import build_bare
 from medtransfer.backbones.weights import obtain_weights, save_state, without_weights
 from medtransfer.compute import Compute, choose_compute

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
-from medtransfer.augmentation.store import open_views, write_views
+from medtransfer.augmentation.store import open_views
+from medtransfer.augmentation.writing import write_views
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import run
 from medtransfer.study import load_study

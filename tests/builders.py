@@ -13,7 +13,8 @@ import torch
 from outs import outs_in
 from torch import nn
 
-from medtransfer.augmentation.store import Views, open_views, write_views
+from medtransfer.augmentation.store import Views, open_views
+from medtransfer.augmentation.writing import write_views
 from medtransfer.backbones.bare import build_bare
 from medtransfer.backbones.network import Network, Normalise, to_channels_first
 from medtransfer.backbones.weights import save_state, without_weights

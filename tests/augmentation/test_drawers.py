@@ -16,8 +16,8 @@ import pytest
 
 from medtransfer.augmentation import drawers
 from medtransfer.augmentation.drawers import Drawers
-from medtransfer.augmentation.store import write_views
 from medtransfer.augmentation.views import ViewMaker
+from medtransfer.augmentation.writing import write_views
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import UserError
 from medtransfer.study import Policy

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
-from medtransfer.augmentation.store import open_views, view_pixels, write_views
+from medtransfer.augmentation.store import open_views, view_pixels
+from medtransfer.augmentation.writing import write_views
 from medtransfer.dataset.prepared import Prepared
 from medtransfer.errors import UserError
 from medtransfer.files import sha256_of_folder

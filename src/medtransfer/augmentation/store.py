@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from medtransfer.dataset.packed import open_packed
 from medtransfer.dataset.pixels import Pixels
 from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import atomic_folder, sha256_of_code, sha256_of_file, sha256_of_json, write_json
-from medtransfer.overlap import one_ahead
-from medtransfer.progress import progress
+from medtransfer.files import sha256_of_code, sha256_of_json
 from medtransfer.study import Policy
 
 PIXELS, LABELS, MASKS, ABOUT = "views.npy", "labels.npy", "masks.npy", "views.json"
@@ -141,62 +137,3 @@ def open_views(prepared: Prepared, folder: Path, policy: Policy, seed: int) -> V
     if policy.views == "fresh":
         return FreshViews(prepared, policy, seed)
     return StoredViews(prepared, folder)
-
-
-def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> dict[str, Any]:
-    """Draw every kept view of every row that trains in some fold; return what was written.
-
-    views.npy: uint8 [views, rows, size, size, channels]. labels.npy: float32 [views, rows, classes], only
-    for mixed views; for segmentation masks.npy: uint8 [views, rows, size, size]. A policy without transforms and
-    mixing keeps nothing, nor does one with fresh views.
-    """
-    about: dict[str, Any] = {"policy": policy.model_dump(mode="json"), "view_sha256": []}
-    with atomic_folder(folder) as target:
-        if policy.original or policy.views == "fresh":
-            about |= {"views": policy.distinct, "sha256": prepared.about["pixels_sha256"]}
-        else:
-            about |= {"views": policy.views, "view_sha256": _draw_all(prepared, policy, seed, target)}
-            learned = [sha256_of_file(target / name) for name in (LABELS, MASKS) if (target / name).exists()]
-            about["sha256"] = hashlib.sha256("".join([*about["view_sha256"], *learned]).encode()).hexdigest()
-        write_json(target / ABOUT, about)
-    return about
-
-
-def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> list[str]:
-    """Draw and write all views; give the hash of each view's pixels."""
-    from medtransfer.augmentation.drawers import Drawers
-    from medtransfer.augmentation.views import ViewMaker
-
-    rows, views = prepared.learnable_rows, int(policy.views)
-    shape = (views, len(rows), *prepared.images.shape[1:])
-    masked = prepared.target_masks is not None
-    labels = np.zeros((*shape[:2], len(prepared.classes)), dtype=np.float32)
-    hashes = [hashlib.sha256() for _ in range(views)]
-    drawers = Drawers(ViewMaker(prepared, policy, seed))
-    blocks = [(view, start) for view in range(views) for start in range(0, len(rows), drawers.at_once)]
-    drawn = one_ahead(lambda block: drawers.draw(rows[block[1] : block[1] + drawers.at_once], block[0]), blocks)
-    with (
-        closing(drawers),
-        progress(total=views * len(rows), desc="augment", unit="view") as bar,
-        (target / PIXELS).open("wb") as pixels_file,
-        (target / MASKS).open("wb") as mask_file,
-    ):
-        _write_header(pixels_file, shape)
-        _write_header(mask_file, shape[:-1])
-        for (view, start), (pixels, learned) in zip(blocks, drawn, strict=True):
-            hashes[view].update(pixels.data)
-            pixels_file.write(pixels.data)
-            if masked:
-                mask_file.write(learned.data)
-            else:
-                labels[view, start : start + len(learned)] = learned
-            bar.update(len(pixels))
-    if not masked:
-        (target / MASKS).unlink()
-    if policy.mix is not None and not masked:
-        np.save(target / LABELS, labels)
-    return [one.hexdigest() for one in hashes]
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
