@@ -23,7 +23,7 @@ from medtransfer.embeddings.room import LIMIT_VARIABLE
 from medtransfer.evaluation.evaluate import predict_variant
 from medtransfer.files import sha256_of_folder
 from medtransfer.study import Policy
-from medtransfer.training import heads_at_once, runs
+from medtransfer.training import head_losses, heads_at_once, runs
 from medtransfer.training.inputs import Inputs
 from medtransfer.training.loop import Epoch
 from medtransfer.training.model_files import load_run, read_card, run_name
@@ -200,6 +200,17 @@ def test_heads_at_once_are_each_what_they_are_alone(
     assert {(fold, seed, epoch.epoch) for fold, seed, epoch in together} == {
         (fold, seed, epoch.epoch) for fold, seed, epoch in heard
     }
+
+
+def test_losses_are_the_same_found_for_each_step_or_for_many(
+    folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = inputs_of(folded, tmp_path, CUTMIX, batch_size=3)
+    train(inputs, tmp_path / "many")
+    monkeypatch.setattr(head_losses, "MOST_LOGITS", 1)
+    train(inputs, tmp_path / "each")
+    many, each = (history_of(tmp_path / name).to_numpy(float) for name in ("many", "each"))
+    np.testing.assert_allclose(many, each, rtol=1e-6)
 
 
 def test_learning_rates_at_once_are_each_what_they_are_alone(prepared: Prepared, tmp_path: Path) -> None:

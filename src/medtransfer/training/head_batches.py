@@ -29,13 +29,23 @@ class HeadBatches:
     counts: list[int]
 
     @property
+    def is_full(self) -> bool:
+        """Whether every batch's rows are all its own."""
+        return min(self.counts) == self.features.shape[1]
+
+    @property
+    def own(self) -> torch.Tensor:
+        """Say which rows are a batch's own, [s, n]."""
+        counts = torch.tensor(self.counts, device=self.features.device)[:, None]
+        return torch.arange(self.features.shape[1], device=counts.device) < counts
+
+    @property
     def shares(self) -> float | torch.Tensor:
         """Say what each row counts in the mean over its batch, [s, n], or where all count alike, one number."""
-        rows = self.features.shape[1]
-        if min(self.counts) == rows:
-            return 1 / rows
-        counts = torch.tensor(self.counts, device=self.features.device)[:, None]
-        return (torch.arange(rows, device=counts.device) < counts) / counts
+        if self.is_full:
+            return 1 / self.features.shape[1]
+        own = self.own
+        return own / own.sum(dim=1, keepdim=True)
 
 
 class BatchReader:

@@ -12,7 +12,7 @@ import torch
 from medtransfer.embeddings.embedder import Embedder
 from medtransfer.seeding import Key, seed_from
 from medtransfer.training.head_batches import BatchReader, HeadBatches
-from medtransfer.training.head_losses import HeadLosses
+from medtransfer.training.head_losses import HeadLosses, Totals
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.schedules import rate_factor
 from medtransfer.training.stacked_heads import StackedHeads, State
@@ -95,11 +95,10 @@ class HeadGroup:
         shared = _shared(keys)
         jobs = [run.job for run in self.runs[::shared]]
         generators = [self._generator(job, number) for job in jobs] if self.heads.draws else []
-        found = [self._step(batches, shared, generators, rates) for batches in self._reader.epoch(number, jobs)]
-        totals = torch.zeros(2, len(keys), dtype=torch.float64)
-        for sums in found:  # a graphics card has by now been given all steps: fetching a sum waits for it
-            totals[:, : sums.shape[1]] += sums.cpu()
-        return totals / torch.tensor([len(run.job.train) for run in self.runs])
+        totals = Totals(self._losses)
+        for batches in self._reader.epoch(number, jobs):
+            totals.add(self._step(batches, shared, generators, rates), batches)
+        return totals.of(len(keys)) / torch.tensor([len(run.job.train) for run in self.runs])
 
     def _generator(self, job: Job, number: int) -> torch.Generator:
         return torch.Generator(self._compute.device).manual_seed(seed_from("epoch", *job.key, number))
@@ -107,23 +106,19 @@ class HeadGroup:
     def _step(
         self, batches: HeadBatches, shared: int, generators: list[torch.Generator], rates: torch.Tensor
     ) -> torch.Tensor:
-        """Move the heads of the first runs, of which `shared` in a row see a batch; give the sums of their losses and
-        scores [2, runs]."""
-        labels, shares, runs = batches.labels, batches.shares, slice(shared * len(batches.counts))
+        """Move the heads of the first runs, of which `shared` in a row see a batch; give their logits before that,
+        [runs, classes, n]."""
+        shares, runs = batches.shares, slice(shared * len(batches.counts))
         training = list(zip(generators, batches.counts, strict=False))
         with self._compute.autocast():
             passed = self.heads.train(batches.features, runs, training)
         with torch.no_grad():
-            losses, right = self._losses.losses_and_scores(passed.logits, labels, runs)
-            slopes = self._losses.slopes(passed.logits, labels, runs)
-            if isinstance(shares, torch.Tensor):
-                shares = shares.repeat_interleave(shared, dim=0)
-                losses, right, shares = losses * (shares > 0), right * (shares > 0), shares[:, None]
-            slopes *= shares
+            slopes = self._losses.slopes(passed.logits, batches.labels, runs)
+            slopes *= shares.repeat_interleave(shared, dim=0)[:, None] if isinstance(shares, torch.Tensor) else shares
         with self._compute.autocast():
             gradients = passed.gradients(slopes)
         self.optimizer.step(self.heads.parameters(runs), gradients, rates[runs])
-        return torch.stack([losses.sum(dim=1), right.sum(dim=1)])
+        return passed.logits
 
     @torch.inference_mode()
     def _validate(self) -> torch.Tensor:

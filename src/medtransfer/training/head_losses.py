@@ -7,7 +7,11 @@ from collections.abc import Sequence
 import torch
 
 from medtransfer.study import Loss
+from medtransfer.training.head_batches import HeadBatches
 from medtransfer.training.losses import soft_label_losses, soft_label_slopes
+
+MOST_LOGITS = 4_000_000
+"""So many wait for their losses at most: one call for many steps costs little more than for one."""
 
 
 class HeadLosses:
@@ -46,3 +50,38 @@ class HeadLosses:
         shares = len(labels)
         weight = None if self._weights is None else self._weights[runs].unflatten(0, (shares, -1))
         return logits.unflatten(0, (shares, -1)), labels.transpose(1, 2)[:, None], weight
+
+
+class Totals:
+    """Sums of what the steps of an epoch cost and scored, found for many steps together."""
+
+    def __init__(self, losses: HeadLosses) -> None:
+        self._losses = losses
+        self._waiting: list[tuple[torch.Tensor, HeadBatches]] = []
+        self._found: list[torch.Tensor] = []
+
+    def add(self, logits: torch.Tensor, batches: HeadBatches) -> None:
+        """Take up a step's logits, [m, classes, n] of the first m runs."""
+        if self._waiting and (
+            len(logits) != len(self._waiting[0][0]) or len(self._waiting) * logits.numel() > MOST_LOGITS
+        ):
+            self._find()
+        self._waiting.append((logits, batches))
+
+    def of(self, runs: int) -> torch.Tensor:
+        """Give each run's sum of losses and of scores over all steps, float64 [2, runs], on the CPU."""
+        self._find()
+        totals = torch.zeros(2, runs, dtype=torch.float64)
+        for sums in self._found:  # a graphics card has by now been given all steps: fetching a sum waits for it
+            totals[:, : sums.shape[1]] += sums.cpu()
+        return totals
+
+    def _find(self) -> None:
+        logits = torch.cat([each for each, _ in self._waiting], dim=2)
+        labels = torch.cat([batches.labels for _, batches in self._waiting], dim=1)
+        values = torch.stack(self._losses.losses_and_scores(logits, labels, slice(len(logits))))
+        if not all(batches.is_full for _, batches in self._waiting):
+            own = torch.cat([batches.own for _, batches in self._waiting], dim=1)
+            values *= own.repeat_interleave(len(logits) // len(own), dim=0)
+        self._found.append(values.sum(dim=2))
+        self._waiting.clear()
