@@ -106,6 +106,7 @@ def page(simulated: dict[int, dict[str, Cost]], real: dict[str, Cost] | None) ->
         "# What every stage costs, by the number of images",
         markdown_table(["ms an image", *columns], [*times, ["all", *whole]]),
         markdown_table(["Most memory, MB", *columns], [*memory, ["all", *most]]),
+        "The memory is that of a stage's own process. `augment` draws in others, one a processor, of some 90 MB each.",
         f"{processor()}, {cpu_count()} processors. `python benchmarks/stages_scale.py`",
     ]
     return "\n\n".join(parts)

@@ -20,7 +20,7 @@ from medtransfer.augmentation.views import ViewMaker
 from medtransfer.errors import UserError
 from medtransfer.hardware import cpu_count
 
-BYTES = 32_000_000
+BYTES = 16_000_000
 """What is drawn at a time."""
 
 MOST = 16
