@@ -20,11 +20,6 @@ from medtransfer.training.pretraining import pretrain
 from medtransfer.training.variant import train_variant
 
 
-@pytest.fixture(autouse=True)
-def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return tiny_prepared(tmp_path_factory.mktemp("set"))

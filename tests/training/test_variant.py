@@ -35,11 +35,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return tiny_prepared(tmp_path_factory.mktemp("set"))
 
 
-@pytest.fixture(autouse=True)
-def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-
-
 def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tuple[int, int, Epoch]]:
     heard: list[tuple[int, int, Epoch]] = []
 

@@ -30,11 +30,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return tiny_pairs(tmp_path_factory.mktemp("pairs"))
 
 
-@pytest.fixture(autouse=True)
-def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-
-
 def train(inputs: Inputs, folder: Path) -> list[Epoch]:
     heard: list[Epoch] = []
     train_variant(inputs, folder / "model", folder / "cost.json", lambda fold, seed, epoch: heard.append(epoch))
