@@ -26,12 +26,12 @@ from typing import Any
 
 import cv2
 
-from medtransfer.dataset import near_duplicates
-from medtransfer.dataset import prepare as preparing
-from medtransfer.hardware import cpu_count, processor
-from medtransfer.markdown import markdown_table
-from medtransfer.sources.phantom import pretraining_set
+from fetal_phantom import pretraining_set
+from medtransfer.data import prepare as preparing
+from medtransfer.data.audit import near_duplicates
 from medtransfer.study import Data
+from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.text import markdown_table
 
 ROOT = Path(__file__).parents[1]
 COUNTS = (1_000, 3_000, 10_000, 30_000)

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from medtransfer.comparison.places import Places
-from medtransfer.dataset.prepared import ABOUT, TABLE
-from medtransfer.dataset.prepared import IMAGES as PIXELS
-from medtransfer.evaluation.predictions import predictions_frame, write_predictions
-from medtransfer.files import write_json, write_text
-from medtransfer.hardware import cpu_count, processor
-from medtransfer.markdown import markdown_table
+from medtransfer.data.prepared import ABOUT, TABLE
+from medtransfer.data.prepared import IMAGES as PIXELS
 from medtransfer.study import BASELINES, load_study
+from medtransfer.tasks.predictions import predictions_frame, write_predictions
+from medtransfer.util.files import write_json, write_text
+from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.places import Places
+from medtransfer.util.text import markdown_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "compare_speed.md"
@@ -36,11 +36,11 @@ TIMED = """
 import json, resource, time
 from pathlib import Path
 from medtransfer.comparison.compare import compute_comparison
-from medtransfer.comparison.places import Places
-from medtransfer.dataset.prepared import ABOUT, TABLE
-from medtransfer.dataset.prepared import IMAGES as PIXELS
+from medtransfer.util.places import Places
+from medtransfer.data.prepared import ABOUT, TABLE
+from medtransfer.data.prepared import IMAGES as PIXELS
 from medtransfer.comparison.writing import write_comparison
-from medtransfer.hardware import keep_freed_memory
+from medtransfer.util.hardware import keep_freed_memory
 from medtransfer.study import load_study
 
 keep_freed_memory()  # as every stage does

@@ -21,13 +21,12 @@ import torch
 from torch import nn
 from workload import compute, publish, scratch, weights_of
 
-from medtransfer.backbones.network import Network, Normalise
-from medtransfer.compute import Compute
-from medtransfer.markdown import markdown_table
-from medtransfer.precision import in_precision
+from medtransfer.models.assemble import assemble
+from medtransfer.models.network import Network, Normalise
 from medtransfer.study import Backbone, Policy, Strategy, Variant
-from medtransfer.training.assemble import assemble
 from medtransfer.training.optimizers import build_optimizer
+from medtransfer.util.compute import Compute, in_precision
+from medtransfer.util.text import markdown_table
 
 MODELS = ("mobilenet_v3_small", "resnet18")
 BATCH, SIZE, CLASSES, WARM, REPEATS = 32, 224, 14, 3, 20

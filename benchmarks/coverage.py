@@ -21,11 +21,10 @@ from simulation import Population, processes, skill_of, true_dice, truth
 from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.metrics import title_of
-from medtransfer.comparison.outcomes import Outcomes
-from medtransfer.comparison.scores import score
-from medtransfer.comparison.statistics.resampling import Resamples
+from medtransfer.comparison.scores import Outcomes, score
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.markdown import markdown_table
+from medtransfer.statistics.resampling import Resamples
+from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "coverage.md"
 RESAMPLES, MOST_BLOCKS, CHUNK = 1000, 100, 50

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.metrics import title_of
 from medtransfer.comparison.pairs import all_pairs
-from medtransfer.markdown import markdown_table
+from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "equal_variants.md"
 RESAMPLES, CHUNK, STUDIES = 1000, 25, 1000

@@ -33,15 +33,13 @@ from workload import (
     weights_of,
 )
 
-from medtransfer.backbones.network import to_channels_first
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import state_folder
-from medtransfer.markdown import markdown_table
-from medtransfer.training.inputs import Inputs
-from medtransfer.training.loop import Job, train_epoch
+from medtransfer.data.prepared import Prepared
+from medtransfer.models.network import to_channels_first
+from medtransfer.training.loop import Job, Step, train_epoch
 from medtransfer.training.optimizers import build_optimizer
-from medtransfer.training.runs import make_job, with_precision
-from medtransfer.training.step import Step
+from medtransfer.training.runs import Inputs, make_job, with_precision
+from medtransfer.util.files import state_folder
+from medtransfer.util.text import markdown_table
 
 MODELS = {"mobilenet_v3_small": (640, 256), "resnet18": (320, 128)}
 """Images for the forward, and for training."""

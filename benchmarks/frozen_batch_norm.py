@@ -33,11 +33,11 @@ from workload import (
 )
 
 from medtransfer.augmentation.store import Views
-from medtransfer.compute import choose_compute
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.markdown import in_figures, markdown_table
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Training
-from medtransfer.training.inputs import Inputs
+from medtransfer.training.runs import Inputs
+from medtransfer.util.compute import choose_compute
+from medtransfer.util.text import in_figures, markdown_table
 
 MODELS, VIEWS, EPOCHS = ("mobilenet_v3_small", "resnet50"), 8, 50
 STRATEGY = {"head": "own", "lr": 1e-4}

@@ -35,10 +35,10 @@ from workload import (
     with_rate,
 )
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import state_folder
-from medtransfer.markdown import markdown_table
-from medtransfer.training.assemble import Weights
+from medtransfer.data.prepared import Prepared
+from medtransfer.models.assemble import Weights
+from medtransfer.util.files import state_folder
+from medtransfer.util.text import markdown_table
 
 MODEL, EPOCHS, SEEDS, RATES = "mobilenet_v3_small", 50, [0, 1, 2], (1e-4, 3e-4, 1e-3, 3e-3)
 VIEWS = {8: 3, 50: 1}

@@ -19,9 +19,9 @@ from ruamel.yaml import YAML
 from stages_scale import cost
 from workload import SHARED
 
-from medtransfer.files import sha256_of_file
-from medtransfer.hardware import cpu_count, processor
-from medtransfer.markdown import markdown_table
+from medtransfer.util.files import sha256_of_file
+from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.text import markdown_table
 
 NETWORKS = ("mobilenet_v2", "efficientnet_b0", "resnet50")
 PRECISIONS = ("float32", "bfloat16")

@@ -29,13 +29,12 @@ from workload import (
     with_rate,
 )
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.markdown import markdown_table
+from medtransfer.data.prepared import Prepared
 from medtransfer.training.checkpoint import Checkpoint, delete_checkpoints
 from medtransfer.training.heads_at_once import fit_heads, groups
-from medtransfer.training.inputs import Inputs
 from medtransfer.training.loop import Job, fit
-from medtransfer.training.runs import make_job
+from medtransfer.training.runs import Inputs, make_job
+from medtransfer.util.text import markdown_table
 
 MODEL, VIEWS, EPOCHS, REPEATS = "mobilenet_v3_small", 2, 20, 5
 FOLDS, SEEDS, RATES = 5, [0, 1, 2], (1e-4, 3e-4, 1e-3, 3e-3)

@@ -34,10 +34,10 @@ from workload import (
     weights_of,
 )
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import state_folder
-from medtransfer.markdown import markdown_table
-from medtransfer.training.inputs import Inputs
+from medtransfer.data.prepared import Prepared
+from medtransfer.training.runs import Inputs
+from medtransfer.util.files import state_folder
+from medtransfer.util.text import markdown_table
 
 EPOCHS, SEEDS, VIEWS, REPEATS = 20, [0, 1, 2], 8, 3
 STRATEGY = {"train": {"last": 3}, "lr": 1e-4}

@@ -20,8 +20,8 @@ from pathlib import Path
 from parallel_repro import ENVIRONMENT, ROOT, project, run
 from ruamel.yaml import YAML
 
-from medtransfer.hardware import cpu_count, processor
-from medtransfer.markdown import markdown_table
+from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.text import markdown_table
 
 VARIANTS, REPEATS = 40, 5
 FILES = ("metrics/cost/{}.json", "metrics/variants/{}.json", "predictions/{}.parquet", "plots/variants/{}.png")

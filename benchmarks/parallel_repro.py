@@ -17,8 +17,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from medtransfer.hardware import cpu_count, processor
-from medtransfer.markdown import markdown_table
+from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.text import markdown_table
 
 ROOT = Path(__file__).parents[1]
 VARIANTS, REPEATS = 8, 3

@@ -16,12 +16,11 @@ import torch
 from torch import nn
 
 from medtransfer.augmentation.store import Views, view_pixels
-from medtransfer.backbones.network import Network, to_channels_first
-from medtransfer.compute import Compute
-from medtransfer.seeding import seed_from
-from medtransfer.training.examples import shuffled_batches
-from medtransfer.training.inputs import Inputs
-from medtransfer.training.runs import make_job
+from medtransfer.models.network import Network, to_channels_first
+from medtransfer.training.batches import shuffled_batches
+from medtransfer.training.runs import Inputs, make_job
+from medtransfer.util.compute import Compute
+from medtransfer.util.seeds import seed_from
 
 BATCH = 32
 

@@ -18,7 +18,7 @@ from statsmodels.stats.proportion import proportions_ztest, test_proportions_2in
 from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.pairs import all_pairs
-from medtransfer.markdown import markdown_table
+from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "power.md"
 RESAMPLES, CHUNK, STUDIES = 1000, 50, 2000

@@ -13,11 +13,10 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from medtransfer.comparison.metrics import HEADLINE
-from medtransfer.comparison.outcomes import Outcomes
-from medtransfer.comparison.scores import Scores, score
-from medtransfer.comparison.statistics.resampling import Resamples, draw, the_sample
+from medtransfer.comparison.scores import Outcomes, Scores, score
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.hardware import cpu_count
+from medtransfer.statistics.resampling import Resamples, draw, the_sample
+from medtransfer.util.hardware import cpu_count
 
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc")
 SHARES = {2: (0.37, 0.63), 5: (0.35, 0.25, 0.2, 0.12, 0.08), 14: tuple(np.arange(4, 18) / 147)}

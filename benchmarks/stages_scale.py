@@ -24,8 +24,8 @@ from parallel_repro import ROOT, copy_project
 from ruamel.yaml import YAML
 from workload import SHARED
 
-from medtransfer.hardware import cpu_count, processor
-from medtransfer.markdown import markdown_table
+from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.text import markdown_table
 
 COUNTS = (1_000, 3_000, 10_000, 30_000)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -42,7 +42,7 @@ X_RAYS = {"group": {"pattern": r"^(?:(person\d+)_(bacteria|virus)|((?:NORMAL2-)?
 
 RUN = """import atexit, runpy, sys
 from pathlib import Path
-from medtransfer.hardware import peak_memory_mb
+from medtransfer.util.hardware import peak_memory_mb
 atexit.register(lambda: Path("peak").write_text(str(peak_memory_mb())))
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from workload import SHARED, about, drawn, inputs_of, prepared_set, publish, scratch, seconds, weights_of
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.hardware import cpu_count
-from medtransfer.markdown import markdown_table
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
+from medtransfer.util.hardware import cpu_count
+from medtransfer.util.text import markdown_table
 
 MODEL, SIZE, BATCH, VIEWS = "resnet18", 128, 32, 8
 FLIPS = Policy(views=VIEWS, transforms=[{"HorizontalFlip": {"p": 0.5}}])
@@ -30,7 +30,7 @@ EPOCHS, RATES = {"all": 5, "head": 20}, {"all": 1e-4, "head": 1e-3}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 STARTED = """
 import runpy, sys
-import medtransfer.backbones.torchvision_models
+import medtransfer.models.torchvision_models
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -82,7 +82,7 @@ def torchvisions_parts(folder: Path, trained: str) -> None:
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from medtransfer.backbones.torchvision_models import models  # before the rest of torchvision, see there
+    from medtransfer.models.torchvision_models import models  # before the rest of torchvision, see there
 
     from torchvision.datasets import ImageFolder  # isort: skip
     from torchvision.transforms import v2  # isort: skip

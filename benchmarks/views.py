@@ -30,12 +30,12 @@ from workload import (
     weights_of,
 )
 
-from medtransfer.comparison.statistics.intervals import standard_error, transformed_interval
-from medtransfer.comparison.statistics.resampling import Resamples, draw
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.markdown import in_figures, markdown_table
-from medtransfer.seeding import generator
-from medtransfer.training.inputs import Inputs
+from medtransfer.data.prepared import Prepared
+from medtransfer.statistics.intervals import standard_error, transformed_interval
+from medtransfer.statistics.resampling import Resamples, draw
+from medtransfer.training.runs import Inputs
+from medtransfer.util.seeds import generator
+from medtransfer.util.text import in_figures, markdown_table
 
 MODEL, EPOCHS, SEEDS, RESAMPLES = "mobilenet_v3_small", 50, [0, 1, 2], 2000
 HEADS = {"linear, lr 0.001": ("linear", 1e-3), "own, lr 0.001": ("own", 1e-3), "own, lr 0.0001": ("own", 1e-4)}

@@ -21,21 +21,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from medtransfer.augmentation.store import Views, open_views
-from medtransfer.augmentation.writing import write_views
-from medtransfer.backbones.bare import build_bare
-from medtransfer.backbones.weights import obtain_weights, save_state, without_weights
-from medtransfer.compute import Compute, choose_compute
-from medtransfer.dataset.prepare import Outs, prepare
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.evaluate import predict_variant
-from medtransfer.files import sha256_of_file
-from medtransfer.hardware import cpu_count, keep_freed_memory
-from medtransfer.sources.phantom import write_phantom
+from fetal_phantom import write_phantom
+from medtransfer.augmentation.store import Views, open_views, write_views
+from medtransfer.data.prepare import Outs, prepare
+from medtransfer.data.prepared import Prepared
+from medtransfer.models.assemble import Weights
+from medtransfer.models.backbones import build_bare
+from medtransfer.models.weights import obtain_weights, save_state, without_weights
 from medtransfer.study import Backbone, Data, Policy, Strategy, Training, Variant
-from medtransfer.training.assemble import Weights
-from medtransfer.training.inputs import Inputs
+from medtransfer.tasks.evaluate import predict_variant
+from medtransfer.training.runs import Inputs
 from medtransfer.training.variant import train_variant
+from medtransfer.util.compute import Compute, choose_compute
+from medtransfer.util.files import sha256_of_file
+from medtransfer.util.hardware import cpu_count, keep_freed_memory
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("MEDTRANSFER_SHARED", ROOT.parent / "shared"))

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
-from medtransfer.augmentation.store import open_views
-from medtransfer.augmentation.writing import write_views
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import run
+from medtransfer.augmentation.store import open_views, write_views
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import load_study
+from medtransfer.util.errors import run
 
 
 def main(name: str) -> None:

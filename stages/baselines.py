@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import run
-from medtransfer.evaluation.predictions import write_rows
-from medtransfer.evaluation.tasks import SCORINGS
-from medtransfer.files import write_json
+from medtransfer.data.prepared import Prepared
+from medtransfer.tasks.predictions import write_rows
+from medtransfer.tasks.scoring import SCORINGS
+from medtransfer.util.errors import run
+from medtransfer.util.files import write_json
 
 
 def main() -> None:

@@ -1,20 +1,25 @@
-"""DVC stage `check`: everything in `params.yaml` that can be wrong, found before anything runs."""
+"""DVC stage `check`: find every mistake in `params.yaml`, and write the digest of each stage's code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from medtransfer.checking import study_problems
-from medtransfer.errors import UserError, run
-from medtransfer.files import write_json
+from medtransfer.check import study_problems
 from medtransfer.study import SCHEMA_VERSION, load_study
+from medtransfer.util.digests import script_digest
+from medtransfer.util.errors import UserError, run
+from medtransfer.util.files import atomic_folder, write_json, write_text
 
 
 def main() -> None:
-    """Check the params; leave the mark that the other stages depend on."""
+    """Check the parameters, then write what the other stages depend on."""
     problems = study_problems(load_study())
     if problems:
         raise UserError(problems)
+    scripts = sorted(Path(__file__).parent.glob("*.py"))
+    with atomic_folder(Path("data/code")) as folder:
+        for script in scripts:
+            write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n")
     write_json(Path("data/checked.json"), {"schema": SCHEMA_VERSION})
 
 

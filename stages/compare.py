@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from medtransfer.comparison.compare import compare
-from medtransfer.comparison.places import Places
-from medtransfer.errors import run
 from medtransfer.report.page import write_report
 from medtransfer.study import load_study
 from medtransfer.tracking.tracker import wait_for_follower
+from medtransfer.util.errors import run
+from medtransfer.util.places import Places
 
 TRACKING_SECONDS = 60.0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medtransfer.errors import run
-from medtransfer.sources.fetch import fetch
+from medtransfer.data.sources.fetch import fetch
 from medtransfer.study import load_study
+from medtransfer.util.errors import run
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from medtransfer.errors import run
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
+from medtransfer.util.errors import run
 
 
 def main(name: str) -> None:
@@ -21,13 +21,13 @@ def main(name: str) -> None:
 
 def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     """Evaluate with torch, imported here: it takes seconds, in which the tracker starts beside it."""
-    from medtransfer.compute import choose_compute
-    from medtransfer.dataset.prepared import Prepared
-    from medtransfer.evaluation.evaluate import predict_variant
-    from medtransfer.evaluation.predictions import write_rows
-    from medtransfer.evaluation.tasks import SCORINGS
-    from medtransfer.files import write_json
+    from medtransfer.data.prepared import Prepared
+    from medtransfer.tasks.evaluate import predict_variant
+    from medtransfer.tasks.predictions import write_rows
+    from medtransfer.tasks.scoring import SCORINGS
     from medtransfer.training.model_files import HISTORY, read_card
+    from medtransfer.util.compute import choose_compute
+    from medtransfer.util.files import write_json
 
     model, prepared = Path("models") / name, Prepared(Path("data/prepared"))
     scoring = SCORINGS[prepared.task]

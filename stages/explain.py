@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.errors import run
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
+from medtransfer.util.errors import run
 
 
 def main(name: str) -> None:
@@ -23,11 +23,11 @@ def main(name: str) -> None:
 
 def explain(study: Study, name: str, tracker: Tracker) -> None:
     """Explain with torch, imported here: it takes seconds, in which the tracker starts beside it."""
-    from medtransfer.compute import choose_compute
-    from medtransfer.evaluation.predictions import Predictions
-    from medtransfer.explanation.explain import explain_variant
-    from medtransfer.files import write_json
+    from medtransfer.deployment.explain.explain import explain_variant
+    from medtransfer.tasks.predictions import Predictions
     from medtransfer.training.model_files import read_card
+    from medtransfer.util.compute import choose_compute
+    from medtransfer.util.files import write_json
 
     model, sheet = Path("models") / name, Path(f"plots/explain/{name}.png")
     compute = replace(choose_compute(study.params.training), precision=read_card(model)["precision"])

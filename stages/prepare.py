@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medtransfer.dataset.prepare import Outs, prepare
-from medtransfer.errors import run
-from medtransfer.files import state_folder
+from medtransfer.data.prepare import Outs, prepare
 from medtransfer.study import load_study
+from medtransfer.util.errors import run
+from medtransfer.util.files import state_folder
 
 
 def main() -> None:

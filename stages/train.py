@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medtransfer.errors import run
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
+from medtransfer.util.errors import run
 
 
 def main(name: str) -> None:
@@ -21,13 +21,12 @@ def main(name: str) -> None:
 def train(study: Study, name: str, tracker: Tracker) -> None:
     """Train with torch, imported here: it takes seconds, in which the tracker starts beside it."""
     from medtransfer.augmentation.store import open_views
-    from medtransfer.compute import choose_compute
-    from medtransfer.dataset.prepared import Prepared
-    from medtransfer.training.assemble import read_weights
-    from medtransfer.training.inputs import Inputs, job_key
-    from medtransfer.training.runs import with_precision
-    from medtransfer.training.tasks import TASKS
+    from medtransfer.data.prepared import Prepared
+    from medtransfer.models.assemble import read_weights
+    from medtransfer.tasks.training import TASKS
+    from medtransfer.training.runs import Inputs, job_key, with_precision
     from medtransfer.training.variant import train_variant
+    from medtransfer.util.compute import choose_compute
 
     params, variant = study.params, study.variant(name)
     prepared = Prepared(Path("data/prepared"))

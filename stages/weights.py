@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medtransfer.backbones.weights import obtain_weights, save_state, without_weights
-from medtransfer.errors import run
-from medtransfer.files import atomic_folder, write_json
+from medtransfer.models.weights import obtain_weights, save_state, without_weights
 from medtransfer.study import load_study
+from medtransfer.util.errors import run
+from medtransfer.util.files import atomic_folder, write_json
 
 
 def main(name: str) -> None:
@@ -20,8 +20,8 @@ def main(name: str) -> None:
         if spec.weights == "none":
             card = without_weights(model)
         elif spec.weights == "simulated":
-            from medtransfer.compute import choose_compute
-            from medtransfer.training.pretraining import pretrain
+            from medtransfer.models.pretraining import pretrain
+            from medtransfer.util.compute import choose_compute
 
             compute, precision = choose_compute(params.training), params.training.precision
             network, card = pretrain(model, spec.pretraining, params.study.seed, compute, precision)

@@ -13,18 +13,17 @@ import torch
 from outs import outs_in
 from torch import nn
 
-from medtransfer.augmentation.store import Views, open_views
-from medtransfer.augmentation.writing import write_views
-from medtransfer.backbones.bare import build_bare
-from medtransfer.backbones.network import Network, Normalise, to_channels_first
-from medtransfer.backbones.weights import save_state, without_weights
-from medtransfer.compute import Compute, choose_compute
-from medtransfer.dataset.prepare import prepare
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.sources.phantom import write_phantom
+from fetal_phantom import write_phantom
+from medtransfer.augmentation.store import Views, open_views, write_views
+from medtransfer.data.prepare import prepare
+from medtransfer.data.prepared import Prepared
+from medtransfer.models.assemble import Weights, assemble
+from medtransfer.models.backbones import build_bare
+from medtransfer.models.network import Network, Normalise, to_channels_first
+from medtransfer.models.weights import save_state, without_weights
 from medtransfer.study import Backbone, Data, Policy, Strategy, Training, UNet, Variant
-from medtransfer.training.assemble import Weights, assemble
-from medtransfer.training.inputs import Inputs
+from medtransfer.training.runs import Inputs
+from medtransfer.util.compute import Compute, choose_compute
 
 CLASSES = 3
 COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu")), "float32")

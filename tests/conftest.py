@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from medtransfer.dataset.prepared import Prepared
+    from medtransfer.data.prepared import Prepared
 
 os.environ.setdefault("MEDTRANSFER_TRACKING", "off")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to Ctrl-C
@@ -48,8 +48,8 @@ def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pr
     images [n, size, size, channels]; without images, each row is filled with its own number. With masks
     [n, size, size] it is a set for segmentation.
     """
-    from medtransfer.dataset.prepared import ABOUT, IMAGES, MASKS, TABLE, Prepared
-    from medtransfer.files import write_json
+    from medtransfer.data.prepared import ABOUT, IMAGES, MASKS, TABLE, Prepared
+    from medtransfer.util.files import write_json
 
     def build(images: np.ndarray | None = None, masks: np.ndarray | None = None, **columns: Any) -> Prepared:
         count = len(columns["label_index"])

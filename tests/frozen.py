@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 from builders import COMPUTE, pretrained, tiny_inputs
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.evaluate import predict_variant
-from medtransfer.training.inputs import Inputs
+from medtransfer.data.prepared import Prepared
+from medtransfer.tasks.evaluate import predict_variant
 from medtransfer.training.loop import Epoch
 from medtransfer.training.model_files import load_run
+from medtransfer.training.runs import Inputs
 from medtransfer.training.variant import train_variant
 
 FLIPS = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2}

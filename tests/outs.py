@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medtransfer.dataset.prepare import Outs
+from medtransfer.data.prepare import Outs
 
 
 def outs_in(folder: Path) -> Outs:

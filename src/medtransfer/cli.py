@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from medtransfer.errors import run
+from medtransfer.util.errors import run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,13 +85,13 @@ def _jobs(text: str) -> int | Literal["auto"]:
 
 
 def _repro(options: argparse.Namespace) -> None:
-    from medtransfer.repro.run import reproduce
+    from medtransfer.engine.run import reproduce
 
     reproduce(options.jobs, options.targets)
 
 
 def _plan(_: argparse.Namespace) -> None:
-    from medtransfer.planning.plan import plan
+    from medtransfer.engine.plan import plan
 
     sys.stdout.write(plan())
 
@@ -104,8 +104,8 @@ def _ranks(options: argparse.Namespace) -> None:
 
 
 def _results(_: argparse.Namespace) -> None:
-    from medtransfer.comparison.places import HERE
     from medtransfer.report.results import write_results
+    from medtransfer.util.places import HERE
 
     path = write_results(Path("studies"), Path("params.yaml"), HERE, Path("docs/results"))
     sys.stdout.write(f"{path}: the tables and figures of the finished study, and how to make them\n")
@@ -141,11 +141,11 @@ def _log(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from medtransfer.deployment.images import find_images
     from medtransfer.deployment.model import find_model
-    from medtransfer.errors import UserError
+    from medtransfer.util.errors import UserError
 
     model, files = find_model(options.model, options.run), find_images(options.images)
-    from medtransfer.deployment.maps import Maps
     from medtransfer.deployment.predict import predict_files
+    from medtransfer.deployment.predict_maps import Maps
 
     maps = Maps(options.method, options.block) if options.explain else None
     unreadable = predict_files(model, files, options.output, maps)

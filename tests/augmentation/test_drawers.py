@@ -16,11 +16,11 @@ import pytest
 
 from medtransfer.augmentation import drawers
 from medtransfer.augmentation.drawers import Drawers
+from medtransfer.augmentation.store import write_views
 from medtransfer.augmentation.views import ViewMaker
-from medtransfer.augmentation.writing import write_views
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import UserError
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
+from medtransfer.util.errors import UserError
 
 Build = Callable[..., Prepared]
 POLICY = Policy.model_validate(

@@ -14,10 +14,9 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
 from medtransfer.augmentation.policy import policy_problems
-from medtransfer.augmentation.store import open_views, view_pixels
+from medtransfer.augmentation.store import open_views, view_pixels, write_views
 from medtransfer.augmentation.views import ViewMaker
-from medtransfer.augmentation.writing import write_views
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
 from medtransfer.study.use import read_study
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtransfer.augmentation.mixing import cutmix, mixup
+from medtransfer.augmentation.views import cutmix, mixup
 
 SIDES = st.integers(1, 24)
 SHARES = st.floats(0.0, 1.0)

@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
-from medtransfer.augmentation.store import open_views, view_pixels
-from medtransfer.augmentation.writing import write_views
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import UserError
-from medtransfer.files import sha256_of_folder
+from medtransfer.augmentation.store import open_views, view_pixels, write_views
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import sha256_of_folder
 
 Build = Callable[..., Prepared]
 MOVED = [{"HorizontalFlip": {"p": 0.5}}, {"Rotate": {"limit": 20, "p": 1.0}}]

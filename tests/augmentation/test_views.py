@@ -16,9 +16,9 @@ import pytest
 
 from medtransfer import augmentation
 from medtransfer.augmentation.views import ViewMaker
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import UserError
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy, load_study
+from medtransfer.util.errors import UserError
 
 Build = Callable[..., Prepared]
 PHANTOM = load_study(Path(__file__).parents[2] / "studies" / "phantom.yaml").params.augmentation

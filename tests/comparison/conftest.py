@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medtransfer.comparison.places import Places
-from medtransfer.evaluation.predictions import Predictions, predictions_frame, write_predictions
-from medtransfer.evaluation.summary import evaluate_predictions
-from medtransfer.files import write_json, write_text
 from medtransfer.study import Study, check_study
+from medtransfer.tasks.class_metrics import evaluate_predictions
+from medtransfer.tasks.predictions import Predictions, predictions_frame, write_predictions
+from medtransfer.util.files import write_json, write_text
+from medtransfer.util.places import Places
 
 SKILL = {"strong": 2.5, "twin": 2.5, "weak": 0.6, "majority": 0.0, "nearest_neighbour": 1.0}
 """How far the score of an image's own class lies above the others, in standard deviations."""

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from medtransfer.cli import main
-from medtransfer.comparison.statistics.ranks import average_ranks
+from medtransfer.statistics.ranks import average_ranks
 
 NAMES = ["frozen", "scratch", "tuned", "other"]
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from medtransfer.comparison.calibration import calibration_tables
-from medtransfer.comparison.outcomes import outcomes_of
-from medtransfer.comparison.statistics.temperature import fit_temperature, scale
+from medtransfer.comparison.scores import outcomes_of
 from medtransfer.comparison.test_set import TestSet, draw_test_set
-from medtransfer.evaluation.classification import classification_metrics
-from medtransfer.evaluation.predictions import Predictions
+from medtransfer.statistics.calibration import fit_temperature, scale
+from medtransfer.tasks.class_metrics import classification_metrics
+from medtransfer.tasks.predictions import Predictions
 
 from .conftest import CLASSES, drawn_predictions
 

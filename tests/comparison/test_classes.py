@@ -8,8 +8,7 @@ import pytest
 from sklearn.metrics import auc, confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
 from medtransfer.comparison.classes import confusion_table, curve_table, image_table, per_class_table
-from medtransfer.comparison.outcomes import classification_outcomes
-from medtransfer.comparison.scores import score
+from medtransfer.comparison.scores import classification_outcomes, score
 from medtransfer.comparison.test_set import draw_test_set
 
 from .conftest import CLASSES, drawn_predictions

@@ -14,13 +14,13 @@ import pytest
 
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
-from medtransfer.comparison.places import Places
 from medtransfer.comparison.writing import TABLES
-from medtransfer.errors import UserError
-from medtransfer.evaluation.predictions import write_predictions
-from medtransfer.evaluation.reading import read_predictions
-from medtransfer.files import sha256_of_folder
 from medtransfer.study import Study
+from medtransfer.tasks.predictions import write_predictions
+from medtransfer.tasks.reading import read_predictions
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import sha256_of_folder
+from medtransfer.util.places import Places
 
 from .conftest import drawn_predictions
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from medtransfer.comparison.effects import factor_effects, matched_pairs
-from medtransfer.comparison.outcomes import classification_outcomes
-from medtransfer.comparison.scores import Scores, score
+from medtransfer.comparison.scores import Scores, classification_outcomes, score
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.study import Study, check_study
 

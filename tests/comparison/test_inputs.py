@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from medtransfer.comparison.inputs import read_folds, read_inputs
-from medtransfer.comparison.places import Places
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.classification import classification_metrics
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Study
+from medtransfer.tasks.class_metrics import classification_metrics
+from medtransfer.util.places import Places
 
 
 def test_values_of_folds_are_means_over_their_seeds(

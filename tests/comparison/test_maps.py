@@ -9,12 +9,12 @@ import pytest
 
 from medtransfer.comparison.compare import compute_comparison
 from medtransfer.comparison.maps import maps_table
-from medtransfer.comparison.markdown import comparison_page
-from medtransfer.comparison.places import Places
+from medtransfer.comparison.pages import comparison_page
 from medtransfer.comparison.results import MAPS
-from medtransfer.errors import UserError
-from medtransfer.files import write_json
 from medtransfer.study import Study
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import write_json
+from medtransfer.util.places import Places
 
 NAMES = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
 NAMES += ["likeness_to_untrained"]

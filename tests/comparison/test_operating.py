@@ -7,11 +7,10 @@ import pytest
 from sklearn.metrics import precision_score, recall_score
 
 from medtransfer.comparison.operating import decision_curves, operating_points, treating_without_a_model
-from medtransfer.comparison.statistics.decision import THRESHOLDS
-from medtransfer.comparison.statistics.operating import RULES
-from medtransfer.comparison.statistics.proportions import wilson_interval
 from medtransfer.comparison.test_set import TestSet, draw_test_set
-from medtransfer.evaluation.predictions import Predictions
+from medtransfer.statistics.intervals import wilson_interval
+from medtransfer.statistics.thresholds import RULES, THRESHOLDS
+from medtransfer.tasks.predictions import Predictions
 
 from .conftest import CLASSES, drawn_predictions
 

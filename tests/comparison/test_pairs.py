@@ -10,9 +10,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from medtransfer.comparison.metrics import HEADLINE
-from medtransfer.comparison.outcomes import classification_outcomes
 from medtransfer.comparison.pairs import Folds, all_pairs
-from medtransfer.comparison.scores import Scores, score
+from medtransfer.comparison.scores import Scores, classification_outcomes, score
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 
 from .conftest import CLASSES, drawn_predictions

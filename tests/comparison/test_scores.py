@@ -8,12 +8,11 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from medtransfer.comparison.metrics import METRICS
-from medtransfer.comparison.outcomes import Outcomes, classification_outcomes
-from medtransfer.comparison.scores import Scores, score
-from medtransfer.comparison.statistics.proportions import wilson_interval
+from medtransfer.comparison.scores import Outcomes, Scores, classification_outcomes, score
 from medtransfer.comparison.test_set import TestSet, draw_test_set
-from medtransfer.evaluation.classification import classification_metrics
-from medtransfer.evaluation.names import BINARY_METRICS, MASK_METRICS
+from medtransfer.statistics.intervals import wilson_interval
+from medtransfer.tasks.class_metrics import classification_metrics
+from medtransfer.tasks.names import BINARY_METRICS, MASK_METRICS
 
 from .conftest import CLASSES, drawn_predictions
 

@@ -8,12 +8,11 @@ from dataclasses import replace
 import pytest
 
 from medtransfer.comparison.compare import compute_comparison
-from medtransfer.comparison.latex import comparison_tables, escaped
-from medtransfer.comparison.markdown import comparison_page
-from medtransfer.comparison.places import Places
+from medtransfer.comparison.pages import comparison_page, comparison_tables, escaped
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.sections import in_millions, in_probability, sections, with_interval
 from medtransfer.study import Study
+from medtransfer.util.places import Places
 
 MakeStudy, Finish = Callable[..., Study], Callable[..., Places]
 REFERENCE = {

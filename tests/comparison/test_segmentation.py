@@ -13,18 +13,18 @@ from builders import tiny_pairs
 from scipy import stats
 
 from medtransfer.comparison.compare import compare
-from medtransfer.comparison.outcomes import outcomes_of
-from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import Comparison
+from medtransfer.comparison.scores import outcomes_of
 from medtransfer.comparison.warnings import chance_warnings
-from medtransfer.dataset.prepared import PIXEL, Prepared
-from medtransfer.evaluation.mask_predictions import MaskPredictions, mask_predictions_frame
-from medtransfer.evaluation.names import MASK_METRICS
-from medtransfer.evaluation.predictions import write_rows
-from medtransfer.evaluation.tasks import SCORINGS
-from medtransfer.files import write_json
+from medtransfer.data.prepared import PIXEL, Prepared
 from medtransfer.report.page import write_report
 from medtransfer.study import check_study
+from medtransfer.tasks.mask_predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks.names import MASK_METRICS
+from medtransfer.tasks.predictions import write_rows
+from medtransfer.tasks.scoring import SCORINGS
+from medtransfer.util.files import write_json
+from medtransfer.util.places import Places
 
 Build = Callable[..., Prepared]
 SCORING = SCORINGS["segmentation"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from builders import tiny_inputs, tiny_pairs, tiny_prepared
 
-from medtransfer.files import write_json
 from medtransfer.training.variant import train_variant
+from medtransfer.util.files import write_json
 
 TABLE = """\
 variant,kind,accuracy,accuracy_low,accuracy_high,roc_auc,roc_auc_low,roc_auc_high,log_loss,parameters

@@ -9,13 +9,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 from medtransfer.deployment import export
 from medtransfer.deployment.export import export_model
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.predict import predict_files
-from medtransfer.errors import UserError
-from medtransfer.files import write_json
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import write_json
 
 
 def test_the_file_gives_the_probabilities_that_predict_gives(repository: Path) -> None:

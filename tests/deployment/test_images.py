@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from medtransfer.deployment.images import ImageBatches, find_images
-from medtransfer.errors import UserError
+from medtransfer.util.errors import UserError
 
 CARD = {"image_size": 8, "resize": "stretch", "channels": 1}
 

@@ -11,14 +11,14 @@ from builders import COMPUTE
 from PIL import Image
 
 from medtransfer.cli import main
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.deployment.maps import LONGEST, Maps
+from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.explain.maps import open_explainer
+from medtransfer.deployment.explain.sheet import overlay
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.predict import predict_files
-from medtransfer.errors import UserError
-from medtransfer.explanation.maps import open_explainer
-from medtransfer.explanation.sheet import overlay
+from medtransfer.deployment.predict_maps import LONGEST, Maps
 from medtransfer.training.model_files import load_run
+from medtransfer.util.errors import UserError
 
 
 def test_a_map_an_image_is_the_mean_over_runs_and_the_table_else_as_without(finished: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medtransfer.deployment.model import find_model
-from medtransfer.errors import UserError
+from medtransfer.util.errors import UserError
 
 CARD = {
     "variant": "frozen",

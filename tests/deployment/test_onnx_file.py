@@ -12,15 +12,14 @@ import torch
 from builders import CLASSES, assembled
 from torch import nn
 
-from medtransfer.backbones.network import Network, Normalise, to_channels_first
-from medtransfer.backbones.segmenters import build_segmenter
-from medtransfer.deployment.export import TOLERANCE
+from medtransfer.deployment.export import TOLERANCE, largest_difference, write_onnx
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.onnx_file import largest_difference, write_onnx
-from medtransfer.evaluation.predictor import Ensemble
-from medtransfer.heads.build import fit_head
+from medtransfer.deployment.predictor import Ensemble
+from medtransfer.models.heads.build import fit_head
+from medtransfer.models.network import Network, Normalise, to_channels_first
+from medtransfer.models.unet import build_segmenter
 from medtransfer.study import Backbone, Loss, UNet
-from medtransfer.training.tasks import TASKS
+from medtransfer.tasks.training import TASKS
 
 FITTED = ("prototypes", "knn", "logistic")
 SIZES = {"alexnet": 96, "inception_v3": 96, "maxvit_t": 224, "vit_b_16": 224}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from medtransfer.deployment.pictures import pictures_beside
+from medtransfer.deployment.rows import pictures_beside
 
 PICTURE = Image.new("L", (2, 2))
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.predict import compute_of, predict_files
-from medtransfer.errors import UserError
-from medtransfer.evaluation.predictor import Predictor
+from medtransfer.deployment.predictor import Predictor
+from medtransfer.util.errors import UserError
 
 
 def test_a_row_an_image_with_the_mean_over_runs(finished: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.sources.phantom import write_phantom
+from fetal_phantom import write_phantom
 from medtransfer.study.use import read_study
 
 Picture = tuple[Path, int, int, str]

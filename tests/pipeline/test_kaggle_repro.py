@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sources.kaggle.kaggle_server import SIGNATURE, Fault, KaggleServer, says, zipped
+from data.sources.kaggle.kaggle_server import SIGNATURE, Fault, KaggleServer, says, zipped
 
 from .conftest import Project, kill, stages_run
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.comparison.places import Places
 from medtransfer.report.page import write_report
 from medtransfer.report.section import Material
+from medtransfer.util.places import Places
 
 from .browser import Browser, find_browser
 from .comparison import make_comparison

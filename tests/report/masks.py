@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.masks import mask_table
-from medtransfer.comparison.places import Places
+from medtransfer.comparison.classes import mask_table
 from medtransfer.comparison.results import Comparison
-from medtransfer.dataset.prepared import PIXEL, Prepared
-from medtransfer.evaluation.mask_predictions import MaskPredictions, mask_predictions_frame
-from medtransfer.evaluation.predictions import write_rows
-from medtransfer.files import write_text
+from medtransfer.data.prepared import PIXEL, Prepared
+from medtransfer.tasks.mask_predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks.predictions import write_rows
+from medtransfer.util.files import write_text
+from medtransfer.util.places import Places
 
 from .comparison import make_comparison
 from .study import VARIANTS, make_study, write_places

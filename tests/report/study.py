@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from medtransfer.comparison.places import Places
-from medtransfer.dataset.prepared import ABOUT, TABLE
-from medtransfer.dataset.prepared import IMAGES as PIXELS
-from medtransfer.files import write_json, write_text
+from medtransfer.data.prepared import ABOUT, TABLE
+from medtransfer.data.prepared import IMAGES as PIXELS
 from medtransfer.study import check_study
+from medtransfer.util.files import write_json, write_text
+from medtransfer.util.places import Places
 
 TITLE = 'A <b>study</b> & its "title"'
 CLASSES = ("<script>1</script>", "cyst & $x_1$", "normal")

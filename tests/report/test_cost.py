@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from scipy.optimize import LinearConstraint, minimize
 
-from medtransfer.report.cost import SIZE, cost_figure, cost_section, pareto_front
-from medtransfer.report.labels import spread
+from medtransfer.report.cost import SIZE, cost_figure, cost_section, pareto_front, spread
 from medtransfer.report.section import Material
 
 POINTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)

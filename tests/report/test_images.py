@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 from medtransfer.report import images, thumbnails
 from medtransfer.report.images import MOST_IN_POOL, Answers, image_choice, telling_images, wrong_section
 from medtransfer.report.section import Material

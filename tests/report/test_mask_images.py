@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from medtransfer.comparison.places import Places
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 from medtransfer.report.mask_images import FoundMasks, hard_masks_section, mask_choice
 from medtransfer.report.page import write_report
 from medtransfer.report.section import Material
 from medtransfer.report.thumbnails import MASK_SIDE, area_of, outline_of
+from medtransfer.util.places import Places
 
 from .browser import Browser
 from .masks import IMAGES, SHIFTS, make_mask_comparison, true_masks, write_mask_places

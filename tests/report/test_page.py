@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from medtransfer.comparison.places import Places
-from medtransfer.files import sha256_of_folder
 from medtransfer.report.page import SECTIONS, write_report
+from medtransfer.util.files import sha256_of_folder
+from medtransfer.util.places import Places
 
 from .comparison import make_comparison
 from .study import SOURCE, TITLE, make_study

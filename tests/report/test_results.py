@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from medtransfer.comparison.cost import cost_page
-from medtransfer.comparison.markdown import comparison_page
-from medtransfer.comparison.places import Places
-from medtransfer.errors import UserError
-from medtransfer.files import write_text
+from medtransfer.comparison.pages import comparison_page
 from medtransfer.report.page import write_report
 from medtransfer.report.results import write_results
 from medtransfer.study.use import use_study
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import write_text
+from medtransfer.util.places import Places
 
 from .comparison import make_comparison
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
-from medtransfer.plotting import COLOURS, panels
 from medtransfer.report.svg import THEME, inline_svg, tip
+from medtransfer.util.plotting import COLOURS, panels
 
 
 def drawn(title: str = "a <title> & more") -> Figure:

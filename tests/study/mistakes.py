@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from medtransfer.errors import UserError
 from medtransfer.study import check_study
+from medtransfer.util.errors import UserError
 
 LINE = {"backbone": "resnet18", "strategy": "frozen", "augmentation": "none"}
 

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtransfer.errors import UserError
 from medtransfer.study import load_study
-from medtransfer.study.grid import grid_lines
-from medtransfer.study.use import read_study, use_study
+from medtransfer.study.use import grid_lines, read_study, use_study
+from medtransfer.util.errors import UserError
 
 GRID = """
 grid:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from medtransfer.augmentation.policy import policy_problems
-from medtransfer.checking import study_problems
-from medtransfer.evaluation.names import METRICS
+from medtransfer.check import study_problems
 from medtransfer.study.loading import read_yaml
 from medtransfer.study.use import list_studies, read_study
+from medtransfer.tasks.names import METRICS
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))

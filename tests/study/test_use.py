@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from medtransfer.errors import UserError
 from medtransfer.study import load_study
 from medtransfer.study.use import command_of, list_studies, use_study
+from medtransfer.util.errors import UserError
 
 
 @pytest.fixture

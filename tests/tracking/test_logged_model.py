@@ -18,10 +18,10 @@ import pytest
 import torch
 from builders import COMPUTE, tiny_inputs, tiny_pairs, tiny_prepared
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.predictor import Predictor
+from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.predictor import Predictor
+from medtransfer.tasks.training import TASKS
 from medtransfer.tracking.logged_model import log_model
-from medtransfer.training.tasks import TASKS
 from medtransfer.training.variant import train_variant
 
 LOADED = """

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from builders import tiny_inputs, tiny_prepared
 
-from medtransfer.evaluation.evaluate import predict_variant
-from medtransfer.evaluation.figures import write_variant_figure
-from medtransfer.evaluation.predictions import write_predictions
-from medtransfer.evaluation.summary import evaluate_predictions
-from medtransfer.files import write_json, write_text
+from medtransfer.tasks.class_figures import write_variant_figure
+from medtransfer.tasks.class_metrics import evaluate_predictions
+from medtransfer.tasks.evaluate import predict_variant
+from medtransfer.tasks.predictions import write_predictions
 from medtransfer.tracking.again import log_again
 from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
 from medtransfer.tracking.variant_log import VariantLog
 from medtransfer.training.variant import train_variant
+from medtransfer.util.files import write_json, write_text
 
 RESOLVED = {"model": "cnn_small", "strategy": {"lr": 0.001, "train": "all"}}
 EPOCH = {"epoch": 0, "lr": 0.001, "train_loss": 1.5, "validation_loss": 1.25}

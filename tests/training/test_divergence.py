@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import UserError
-from medtransfer.evaluation.evaluate import predict_variant
+from medtransfer.data.prepared import Prepared
+from medtransfer.models.pretraining import pretrain
 from medtransfer.study import Pretraining
+from medtransfer.tasks.evaluate import predict_variant
 from medtransfer.training import loop
 from medtransfer.training.loop import Epoch
-from medtransfer.training.pretraining import pretrain
 from medtransfer.training.variant import train_variant
+from medtransfer.util.errors import UserError
 
 
 @pytest.fixture(scope="module")

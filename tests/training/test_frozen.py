@@ -15,13 +15,13 @@ from builders import tiny_prepared
 from frozen import CUTMIX, FLIPS, FRESH, MIXUP, assert_same_results, inputs_of, train
 
 from medtransfer.augmentation.store import open_views
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.embeddings.embedder import Embedder
-from medtransfer.embeddings.room import LIMIT_VARIABLE
-from medtransfer.files import sha256_of_folder
+from medtransfer.data.prepared import Prepared
+from medtransfer.features.cache import LIMIT_VARIABLE
+from medtransfer.features.embedder import Embedder
 from medtransfer.study import Policy
 from medtransfer.training import runs
 from medtransfer.training.model_files import load_run
+from medtransfer.util.files import sha256_of_folder
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import torch
 from builders import tiny_prepared
 from frozen import CUTMIX, FLIPS, assert_same_results, history_of, inputs_of, train
 
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 from medtransfer.training import head_losses, heads_at_once, runs
 from medtransfer.training.model_files import load_run, read_card, run_name
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 from builders import COMPUTE
 
-from medtransfer.training.examples import Batch
-from medtransfer.training.loading import MOST_AT_ONCE, stream
+from medtransfer.training.batches import MOST_AT_ONCE, Batch, stream
 
 
 class Numbers:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from medtransfer.study import Loss
-from medtransfer.training.mask_losses import SMOOTHING, MaskLoss
+from medtransfer.training.losses import SMOOTHING, MaskLoss
 
 PIXELS = np.array([50, 30, 20])
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from builders import COMPUTE, assembled
 
-from medtransfer.backbones.fixed_batch import BATCH
-from medtransfer.compute import Compute
-from medtransfer.training.examples import Batch, shuffled_batches
+from medtransfer.models.network import BATCH
+from medtransfer.training.batches import Batch, shuffled_batches
 from medtransfer.training.prediction import batch_logits, predict_logits
+from medtransfer.util.compute import Compute
 
 
 class Rows:

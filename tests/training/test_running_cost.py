@@ -8,10 +8,10 @@ import pytest
 import torch
 from builders import COMPUTE, assembled
 
-from medtransfer.backbones.network import count_multiply_adds
-from medtransfer.compute import Compute
-from medtransfer.training import running_cost as module
-from medtransfer.training.running_cost import running_cost
+from medtransfer.models.network import count_multiply_adds
+from medtransfer.training import variant as module
+from medtransfer.training.variant import running_cost
+from medtransfer.util.compute import Compute
 
 
 @pytest.fixture(autouse=True)

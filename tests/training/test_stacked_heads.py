@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from medtransfer.heads.dense import linear_head, mlp_head
+from medtransfer.models.heads.dense import linear_head, mlp_head
 from medtransfer.training.stacked_heads import StackedHeads, is_stackable, looks_at_the_batch
 
 RUNS, ROWS, WIDTH, CLASSES = 4, 9, 11, 3

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medtransfer.study import Strategy
-from medtransfer.training.stopping import goes_on, is_finished, lowest
+from medtransfer.training.schedules import goes_on, is_finished, lowest
 
 LOSSES = st.lists(
     st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, math.nan, math.inf]), min_size=12, max_size=12

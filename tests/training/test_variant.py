@@ -13,14 +13,13 @@ import pytest
 from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
 from torch import nn
 
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.evaluate import predict_variant
-from medtransfer.files import sha256_of_folder
-from medtransfer.training.inputs import Inputs, job_key
+from medtransfer.data.prepared import Prepared
+from medtransfer.tasks.evaluate import predict_variant
 from medtransfer.training.loop import Epoch
 from medtransfer.training.model_files import load_run, read_card
-from medtransfer.training.runs import few_shots, make_job
+from medtransfer.training.runs import Inputs, few_shots, job_key, make_job
 from medtransfer.training.variant import train_variant
+from medtransfer.util.files import sha256_of_folder
 
 FLIPS = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2}
 MIXED = FLIPS | {"mix": {"method": "cutmix"}}

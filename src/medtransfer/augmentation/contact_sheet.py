@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from medtransfer.augmentation.store import Views, view_pixels
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.plotting import draw_outlines, new_figure, save_png
+from medtransfer.data.prepared import Prepared
+from medtransfer.util.plotting import draw_outlines, new_figure, save_png
 
 MOST_IMAGES, MOST_VIEWS = 6, 7
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medtransfer.augmentation.views import ViewMaker
-from medtransfer.errors import UserError
-from medtransfer.hardware import cpu_count
+from medtransfer.util.errors import UserError
+from medtransfer.util.hardware import cpu_count
 
 BYTES = 16_000_000
 """What is drawn at a time."""

@@ -1,18 +1,22 @@
-"""Views as training reads them: kept on disk, shared by all variants, or drawn anew each epoch."""
+"""Views as training reads them: kept on disk, shared by all variants, or drawn anew each epoch; Views drawn once for all variants and kept on disk."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
-from medtransfer.dataset.packed import open_packed
-from medtransfer.dataset.pixels import Pixels
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.files import sha256_of_code, sha256_of_json
+from medtransfer.data.images.packed import Pixels, open_packed
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
+from medtransfer.util.digests import module_digest
+from medtransfer.util.files import atomic_folder, sha256_of_file, sha256_of_json, write_json
+from medtransfer.util.progress import one_ahead, progress
 
 PIXELS, LABELS, MASKS, ABOUT = "views.npy", "labels.npy", "masks.npy", "views.json"
 
@@ -95,7 +99,7 @@ class FreshViews:
             "policy": policy.model_dump(mode="json"),
             "seed": seed,
             "data": [prepared.about["pixels_sha256"], prepared.about["table_sha256"]],
-            "code": sha256_of_code("augmentation", "seeding.py"),
+            "code": module_digest("medtransfer.augmentation.views"),
         }
 
     def view_of(self, epoch: int) -> int:
@@ -137,3 +141,83 @@ def open_views(prepared: Prepared, folder: Path, policy: Policy, seed: int) -> V
     if policy.views == "fresh":
         return FreshViews(prepared, policy, seed)
     return StoredViews(prepared, folder)
+
+
+def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> dict[str, Any]:
+    """Draw every kept view of every row that trains in some fold; return what was written.
+
+    views.npy: uint8 [views, rows, size, size, channels]. labels.npy: float32 [views, rows, classes], only
+    for mixed views; for segmentation masks.npy: uint8 [views, rows, size, size]. A policy without transforms and
+    mixing keeps nothing, nor does one with fresh views.
+    """
+    about: dict[str, Any] = {"policy": policy.model_dump(mode="json"), "view_sha256": []}
+    with atomic_folder(folder) as target:
+        if policy.original or policy.views == "fresh":
+            about |= {"views": policy.distinct, "sha256": prepared.about["pixels_sha256"]}
+        else:
+            about |= {"views": policy.views, "view_sha256": _draw_all(prepared, policy, seed, target)}
+            learned = [sha256_of_file(target / name) for name in (LABELS, MASKS) if (target / name).exists()]
+            about["sha256"] = hashlib.sha256("".join([*about["view_sha256"], *learned]).encode()).hexdigest()
+        write_json(target / ABOUT, about)
+    return about
+
+
+def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> list[str]:
+    """Draw and write all views; give the hash of each view's pixels."""
+    rows, views = prepared.learnable_rows, int(policy.views)
+    shape = (views, len(rows), *prepared.images.shape[1:])
+    masked = prepared.target_masks is not None
+    labels = np.zeros((*shape[:2], len(prepared.classes)), dtype=np.float32)
+    hashes = [hashlib.sha256() for _ in range(views)]
+
+    def hashed(block: _Block) -> _Block:
+        hashes[block.view].update(block.pixels.data)
+        return block
+
+    blocks = one_ahead(hashed, _drawn_in_blocks(prepared, policy, seed))
+    with (
+        progress(total=views * len(rows), desc="augment", unit="view") as bar,
+        (target / PIXELS).open("wb") as pixels_file,
+        (target / MASKS).open("wb") as mask_file,
+    ):
+        _write_header(pixels_file, shape)
+        _write_header(mask_file, shape[:-1])
+        for block in blocks:
+            pixels_file.write(block.pixels.data)
+            if masked:
+                mask_file.write(block.learned.data)
+            else:
+                labels[block.view, block.start : block.start + len(block.learned)] = block.learned
+            bar.update(len(block.pixels))
+    if not masked:
+        (target / MASKS).unlink()
+    if policy.mix is not None and not masked:
+        np.save(target / LABELS, labels)
+    return [one.hexdigest() for one in hashes]
+
+
+class _Block(NamedTuple):
+    """One view of some images in a row, from place `start` among those that train on."""
+
+    view: int
+    start: int
+    pixels: np.ndarray
+    learned: np.ndarray
+
+
+def _drawn_in_blocks(prepared: Prepared, policy: Policy, seed: int) -> Iterator[_Block]:
+    """Draw all views in order, the next ones while those before are used."""
+    from medtransfer.augmentation.drawers import Drawers
+    from medtransfer.augmentation.views import ViewMaker
+
+    rows = prepared.learnable_rows
+    with closing(Drawers(ViewMaker(prepared, policy, seed))) as drawers:
+        size = drawers.at_once
+        places = [(view, start) for view in range(int(policy.views)) for start in range(0, len(rows), size)]
+        drawn = one_ahead(lambda place: drawers.draw(rows[place[1] :][:size], place[0]), places)
+        for place, block in zip(places, drawn, strict=True):
+            yield _Block(*place, *block)
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

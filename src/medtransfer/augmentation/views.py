@@ -1,4 +1,4 @@
-"""The one definition of a view: a pure function of (policy, seed, view number, image)."""
+"""Two images into one, with the label shared between them; The one definition of a view: a pure function of (policy, seed, view number, image)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,38 @@ import threading
 import albumentations
 import numpy as np
 
-from medtransfer.augmentation.mixing import cutmix, mixup
 from medtransfer.augmentation.policy import build_transform, policy_problems
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import UserError
-from medtransfer.seeding import generator, seed_from
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
+from medtransfer.util.errors import UserError
+from medtransfer.util.seeds import generator, seed_from
+
+
+def mixup(first: np.ndarray, second: np.ndarray, share: float) -> tuple[np.ndarray, float]:
+    """Blend two uint8 images; `share` in [0, 1] is the first one's (Zhang et al. 2018, mixup).
+
+    Returns the blend, rounded, and the share unchanged.
+    """
+    blend = share * first.astype(np.float32) + (1.0 - share) * second.astype(np.float32)
+    return np.rint(blend).astype(np.uint8), share
+
+
+def cutmix(first: np.ndarray, second: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Paste a box of `second` into `first` (Yun et al. 2019, CutMix).
+
+    The box has the image's proportions and the area 1 - share, its centre is uniform, and it is cut at the
+    border. Images are [height, width, channels]. Returns the picture and the exact share left of `first`.
+    """
+    height, width = first.shape[:2]
+    side = float(np.sqrt(1.0 - share))
+    centre_y, centre_x = int(rng.integers(height)), int(rng.integers(width))
+    half_y, half_x = int(height * side) // 2, int(width * side) // 2
+    top, bottom = max(centre_y - half_y, 0), min(centre_y + half_y, height)
+    left, right = max(centre_x - half_x, 0), min(centre_x + half_x, width)
+    mixed = first.copy()
+    mixed[top:bottom, left:right] = second[top:bottom, left:right]
+    return mixed, 1.0 - (bottom - top) * (right - left) / (height * width)
+
 
 View = tuple[np.ndarray, np.ndarray | None]
 """Pixels uint8 [size, size, channels], and the mask uint8 [size, size] where there is one to learn."""

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.outcomes import Outcomes, classification_outcomes
 from medtransfer.comparison.results import CALIBRATION, RELIABILITY, frame
-from medtransfer.comparison.statistics.calibration import calibrated_errors, reliability
-from medtransfer.comparison.statistics.intervals import standard_error, transformed_interval
-from medtransfer.comparison.statistics.temperature import fit_temperature, scale
+from medtransfer.comparison.scores import Outcomes, classification_outcomes
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.evaluation.classification import CALIBRATION_BINS, expected_calibration_error
-from medtransfer.evaluation.predictions import Predictions
-from medtransfer.seeding import generator
+from medtransfer.statistics.calibration import calibrated_errors, fit_temperature, reliability, scale
+from medtransfer.statistics.intervals import standard_error, transformed_interval
+from medtransfer.tasks.class_metrics import CALIBRATION_BINS, expected_calibration_error
+from medtransfer.tasks.predictions import Predictions
+from medtransfer.util.seeds import generator
 
 DRAWS = 1000
 

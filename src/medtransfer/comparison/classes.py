@@ -1,15 +1,16 @@
-"""Tables of a task with classes: each class by itself, confusions, curves, images."""
+"""Tables of a task with classes: each class by itself, confusions, curves, images; The table of how well a variant found the mask of each test image."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.results import CONFUSION, CURVES, IMAGES, PER_CLASS, frame
+from medtransfer.comparison.results import CONFUSION, CURVES, IMAGES, MASKS, PER_CLASS, frame
 from medtransfer.comparison.scores import CLASS_VALUES, Scores
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.evaluation.curves import MOST_POINTS, macro_curves
-from medtransfer.evaluation.predictions import Predictions
+from medtransfer.tasks.class_figures import MOST_POINTS, macro_curves
+from medtransfer.tasks.mask_predictions import MaskPredictions
+from medtransfer.tasks.predictions import Predictions
 
 
 def per_class_table(name: str, scores: Scores, test: TestSet) -> pd.DataFrame:
@@ -73,3 +74,9 @@ def image_table(name: str, tests: Predictions) -> pd.DataFrame:
         }
     )
     return table[list(IMAGES)]
+
+
+def mask_table(name: str, tests: MaskPredictions) -> pd.DataFrame:
+    """Say how a variant did on each test image; see `Comparison.masks`."""
+    means = {column: tests.values(column).mean(axis=0) for column in ("truth_pixels", "found_pixels", "dice")}
+    return tests.images[["path", "group"]].assign(variant=name, **means)[list(MASKS)]

@@ -11,17 +11,13 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.calibration import calibration_tables
-from medtransfer.comparison.classes import confusion_table, curve_table, image_table, per_class_table
-from medtransfer.comparison.cost import cost_table
+from medtransfer.comparison.classes import confusion_table, curve_table, image_table, mask_table, per_class_table
+from medtransfer.comparison.cost import cost_table, learning_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.inputs import Inputs, read_folds, read_inputs
-from medtransfer.comparison.learning import learning_table
 from medtransfer.comparison.maps import maps_table
-from medtransfer.comparison.masks import mask_table
 from medtransfer.comparison.operating import decision_curves, operating_points, treating_without_a_model
-from medtransfer.comparison.outcomes import Outcomes, outcomes_of
 from medtransfer.comparison.pairs import all_pairs
-from medtransfer.comparison.places import HERE, Places
 from medtransfer.comparison.results import (
     CALIBRATION,
     CONFUSION,
@@ -34,16 +30,17 @@ from medtransfer.comparison.results import (
     Comparison,
 )
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
-from medtransfer.comparison.scores import Scores, score
+from medtransfer.comparison.scores import Outcomes, Scores, outcomes_of, score
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.comparison.warnings import chance_warnings, pretraining_warnings
 from medtransfer.comparison.writing import write_comparison
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.evaluation.predictions import Predictions
-from medtransfer.evaluation.reading import AnyPredictions
-from medtransfer.hardware import cpu_count
-from medtransfer.seeding import generator
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import BASELINES, RULES, Study
+from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.reading import AnyPredictions
+from medtransfer.util.hardware import cpu_count
+from medtransfer.util.places import HERE, Places
+from medtransfer.util.seeds import generator
 
 Tables = dict[str, pd.DataFrame]
 

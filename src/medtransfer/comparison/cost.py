@@ -1,4 +1,4 @@
-"""What each variant cost: the one table that differs between two runs of the same params."""
+"""How the variants learned; What each variant cost: the one table that differs between two runs of the same params."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.markdown import markdown_table
+from medtransfer.comparison.results import LEARNING
+from medtransfer.util.text import markdown_table
+
+
+def learning_table(histories: dict[str, Path]) -> pd.DataFrame:
+    """Read the histories of variants, mean over runs, epochs counted from 1; see `Comparison.learning`."""
+    tables = []
+    for name, path in histories.items():
+        mean = pd.read_csv(path).groupby("epoch").mean().reset_index()
+        score = next(column for column in mean if column.startswith("validation_") and column != "validation_loss")
+        tables.append(mean.assign(variant=name, epoch=mean["epoch"] + 1, validation_score=mean[score]))
+    return pd.concat(tables, ignore_index=True)[list(LEARNING)]
+
 
 COLUMNS = (
     "frozen_seconds",

@@ -13,9 +13,8 @@ from pydantic import BaseModel
 from medtransfer.comparison.pairs import freedom_of_difference
 from medtransfer.comparison.results import EFFECTS, frame
 from medtransfer.comparison.scores import Scores
-from medtransfer.comparison.statistics.holm import holm
-from medtransfer.comparison.statistics.paired import paired_differences
 from medtransfer.comparison.test_set import TestSet
+from medtransfer.statistics.paired_tests import holm, paired_differences
 from medtransfer.study import Study, Variant
 
 LEAST_CONTEXTS = 2

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.pairs import Folds
-from medtransfer.comparison.places import Places
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.errors import UserError
-from medtransfer.evaluation.reading import AnyPredictions, read_predictions
+from medtransfer.data.prepared import Prepared
 from medtransfer.study import BASELINES, Study
+from medtransfer.tasks.reading import AnyPredictions, read_predictions
+from medtransfer.util.errors import UserError
+from medtransfer.util.places import Places
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import MAPS, frame
-from medtransfer.errors import UserError
-from medtransfer.markdown import in_figures
 from medtransfer.study import Study
+from medtransfer.util.errors import UserError
+from medtransfer.util.places import Places
+from medtransfer.util.text import in_figures
 
 
 def maps_table(study: Study, places: Places) -> pd.DataFrame:

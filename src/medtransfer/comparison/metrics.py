@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from medtransfer.comparison.statistics.intervals import SHARE, Bounds
+from medtransfer.statistics.intervals import SHARE, Bounds
 from medtransfer.study import RULES
 
 

@@ -9,12 +9,10 @@ import pandas as pd
 from scipy import stats
 
 from medtransfer.comparison.results import CURVES, OPERATING, frame
-from medtransfer.comparison.statistics.decision import THRESHOLDS, net_benefit_by_image, worth
-from medtransfer.comparison.statistics.intervals import standard_error, transformed_interval
-from medtransfer.comparison.statistics.operating import RULES
-from medtransfer.comparison.statistics.proportions import wilson_interval
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.evaluation.predictions import Predictions
+from medtransfer.statistics.intervals import standard_error, transformed_interval, wilson_interval
+from medtransfer.statistics.thresholds import RULES, THRESHOLDS, net_benefit_by_image, worth
+from medtransfer.tasks.predictions import Predictions
 
 POSITIVE = 1
 

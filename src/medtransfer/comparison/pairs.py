@@ -13,13 +13,16 @@ import pandas as pd
 from medtransfer.comparison.metrics import METRICS
 from medtransfer.comparison.results import PAIRS
 from medtransfer.comparison.scores import Scores
-from medtransfer.comparison.statistics.delong import delong_test
-from medtransfer.comparison.statistics.holm import holm
-from medtransfer.comparison.statistics.paired import Differences, paired_differences
-from medtransfer.comparison.statistics.resampled_t import corrected_resampled_t_test
-from medtransfer.comparison.statistics.sign_flip import sign_flip_test
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.hardware import cpu_count
+from medtransfer.statistics.paired_tests import (
+    Differences,
+    corrected_resampled_t_test,
+    delong_test,
+    holm,
+    paired_differences,
+    sign_flip_test,
+)
+from medtransfer.util.hardware import cpu_count
 
 
 @dataclass(frozen=True)

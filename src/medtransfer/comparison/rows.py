@@ -10,8 +10,8 @@ import pandas as pd
 from medtransfer.comparison.inputs import Inputs
 from medtransfer.comparison.results import PUBLISHED, Verdict, frame
 from medtransfer.comparison.scores import Scores
-from medtransfer.evaluation.names import LOWER_IS_BETTER
 from medtransfer.study import Reference, Study
+from medtransfer.tasks.names import LOWER_IS_BETTER
 
 FACTORS = ("backbone", "strategy", "augmentation")
 SIZES = ("parameters", "trainable_parameters", "multiply_adds")

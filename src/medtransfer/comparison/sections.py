@@ -12,8 +12,8 @@ from medtransfer.comparison.maps import maps_legend
 from medtransfer.comparison.metrics import in_sentence, title_of
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
-from medtransfer.markdown import in_figures
 from medtransfer.study import METHODS
+from medtransfer.util.text import in_figures
 
 Mark = Literal["", "tied", "baseline"]
 UNMARKED: Mark = ""

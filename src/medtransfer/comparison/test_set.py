@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.statistics.freedom import class_freedom
-from medtransfer.comparison.statistics.resampling import Resamples, draw, the_sample
+from medtransfer.statistics.intervals import class_freedom
+from medtransfer.statistics.resampling import Resamples, draw, the_sample
 
 FEW_GROUPS, FEW_OF_A_CLASS = 10, 5
 

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.comparison.metrics import TITLES, in_sentence
-from medtransfer.evaluation.names import LOWER_IS_BETTER
-from medtransfer.markdown import in_figures
 from medtransfer.study import Study
+from medtransfer.tasks.names import LOWER_IS_BETTER
+from medtransfer.util.text import in_figures
 
 LEARNED = 0.55
 """The area under the ROC curve of a pretraining's questions, above which it has learned something."""

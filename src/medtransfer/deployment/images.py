@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from medtransfer.dataset.decode import UnreadableImageError, read_pixels
-from medtransfer.errors import UserError
-from medtransfer.layouts.files import images_below
-from medtransfer.progress import in_threads
+from medtransfer.data.images.decode import UnreadableImageError, read_pixels
+from medtransfer.data.layouts.files import images_below
+from medtransfer.util.errors import UserError
+from medtransfer.util.progress import in_threads
 
 
 def find_images(places: Sequence[Path]) -> list[Path]:

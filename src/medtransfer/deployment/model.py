@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medtransfer.errors import UserError
 from medtransfer.study import near
+from medtransfer.util.errors import UserError
 
 NEEDED = {"resize", "device"}
 """What cards of earlier versions do not have."""

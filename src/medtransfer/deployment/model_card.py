@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.interface import INPUT, OUTPUT, output_shape, preprocessing
 from medtransfer.deployment.model import Model
-from medtransfer.evaluation.interface import INPUT, OUTPUT, output_shape, preprocessing
-from medtransfer.markdown import in_figures, markdown_table
 from medtransfer.study import Strategy, load_study
+from medtransfer.util.text import in_figures, markdown_table
 
 USE = """\
 ```python

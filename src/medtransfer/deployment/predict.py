@@ -9,17 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medtransfer.backbones.fixed_batch import BATCH
-from medtransfer.compute import Compute, choose_compute, is_available
 from medtransfer.deployment.images import ImageBatches
-from medtransfer.deployment.maps import MapRows, Maps, open_explainers
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.pictures import pictures_beside
-from medtransfer.deployment.rows import ClassRows, MaskRows, Rows
-from medtransfer.errors import UserError
-from medtransfer.evaluation.predictor import Predictor
-from medtransfer.files import atomic_file
+from medtransfer.deployment.predict_maps import MapRows, Maps, open_explainers
+from medtransfer.deployment.predictor import Predictor
+from medtransfer.deployment.rows import ClassRows, MaskRows, Rows, pictures_beside
+from medtransfer.models.network import BATCH
 from medtransfer.study import Training
+from medtransfer.util.compute import Compute, choose_compute, is_available
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import atomic_file
 
 
 def predict_files(model: Model, files: Sequence[Path], target: Path, maps: Maps | None = None) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from medtransfer.dataset.audit_page import ORDER, TARGETS
-from medtransfer.dataset.leakage import Crossing
-from medtransfer.dataset.shortcuts import ALL, MEASURES
+from medtransfer.data.audit.leakage import Crossing
+from medtransfer.data.audit.page import ORDER, TARGETS
+from medtransfer.data.audit.shortcuts import ALL, MEASURES
 from medtransfer.report.section import Material, Section
 from medtransfer.report.table import Scale
 from medtransfer.report.wording import counted, in_figures, in_interval

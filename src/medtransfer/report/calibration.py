@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medtransfer.plotting import COLOURS, MUTED, panels
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.wording import in_figures, p_alone, three_digits
+from medtransfer.util.plotting import COLOURS, MUTED, panels
 
 SIZE, MARGINS = (2.35, 2.45), (0.47, 0.08, 0.42, 0.24)
 FORMS = ((False, "as predicted", "o", COLOURS[0]), (True, "with temperature", "s", COLOURS[1]))

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medtransfer.plotting import MUTED, Look, panels, shortened
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.svg import tip
+from medtransfer.util.plotting import MUTED, Look, panels, shortened
 
 SIZE, MARGINS, LONGEST_NAME = (3.75, 3.6), (0.55, 0.12, 0.5, 0.3), 28
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 from medtransfer.report.section import Material, Section
 from medtransfer.report.thumbnails import Thumbnails
 

@@ -13,10 +13,10 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from medtransfer.comparison.cost import machines
-from medtransfer.hardware import cpu_count, processor
 from medtransfer.report.section import Material, Section
 from medtransfer.report.wording import listed, three_digits
 from medtransfer.tracking.origin import origin
+from medtransfer.util.hardware import cpu_count, processor
 
 PACKAGES = ("torch", "torchvision", "albumentations", "scikit-learn", "scipy", "numpy", "pandas", "dvc", "mlflow")
 SHORT_HASH = 12

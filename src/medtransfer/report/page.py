@@ -10,10 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import Comparison
-from medtransfer.files import write_text
-from medtransfer.plotting import MARKERS
 from medtransfer.report.audit import audit_section
 from medtransfer.report.calibration import calibration_section
 from medtransfer.report.checklists import checklist_section
@@ -24,8 +21,8 @@ from medtransfer.report.images import wrong_section
 from medtransfer.report.intervals import write_interval_figure
 from medtransfer.report.learning import learning_section
 from medtransfer.report.maps import maps_section
+from medtransfer.report.mask_gallery import masks_section
 from medtransfer.report.mask_images import hard_masks_section
-from medtransfer.report.masks import masks_section
 from medtransfer.report.operating import operating_section
 from medtransfer.report.origin import origin_section
 from medtransfer.report.pairs import pairs_section
@@ -35,6 +32,9 @@ from medtransfer.report.svg import THEME
 from medtransfer.report.table import comparison_section
 from medtransfer.report.verdict import verdict_text
 from medtransfer.report.wording import breakable, counted
+from medtransfer.util.files import write_text
+from medtransfer.util.places import Places
+from medtransfer.util.plotting import MARKERS
 
 SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     comparison_section,

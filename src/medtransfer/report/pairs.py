@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.evaluation.figures import LEAST_WRITTEN
 from medtransfer.report.calibration import FORMS, reliability_figure
 from medtransfer.report.images import image_choice
 from medtransfer.report.mask_images import mask_choice
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import is_missing, title_of
+from medtransfer.tasks.class_figures import LEAST_WRITTEN
 
 MOST_VARIANTS = 40
 """The best ones: with more, the page would no longer open at once."""

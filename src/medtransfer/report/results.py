@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.comparison.places import Places
-from medtransfer.errors import UserError
-from medtransfer.files import atomic_folder, write_text
 from medtransfer.report.origin import code_commit, versions
 from medtransfer.study import load_study
 from medtransfer.study.use import command_of
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import atomic_folder, write_text
+from medtransfer.util.places import Places
 
 CODE = ("src", "stages", "dvc.yaml")
 FIGURES = {

@@ -9,10 +9,10 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from medtransfer.comparison.places import Places
 from medtransfer.comparison.results import Comparison
-from medtransfer.plotting import Look, looks, save_png
 from medtransfer.report.svg import inline_svg
+from medtransfer.util.places import Places
+from medtransfer.util.plotting import Look, looks, save_png
 
 
 @dataclass(frozen=True)

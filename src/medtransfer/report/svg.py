@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from medtransfer.plotting import COLOURS, GRID, INK, MUTED, PAPER
+from medtransfer.util.plotting import COLOURS, GRID, INK, MUTED, PAPER
 
 THEME = {
     **{colour.lower(): f"var(--series-{number})" for number, colour in enumerate(COLOURS)},

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.rows import FACTORS, is_tied
-from medtransfer.evaluation.names import LOWER_IS_BETTER
 from medtransfer.report.section import Material, Section
 from medtransfer.report.wording import in_figures, in_interval, is_missing, p_alone, phrase_of, three_digits, title_of
+from medtransfer.tasks.names import LOWER_IS_BETTER
 
 MEASURES = (
     ("parameters", "Parameters", "millions", 1e-6),

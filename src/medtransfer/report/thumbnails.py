@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from medtransfer.dataset.prepared import Prepared
+from medtransfer.data.prepared import Prepared
 
 SIDE, QUALITY = 96, 55
 MASK_SIDE, OUTLINE = 128, 2

@@ -9,8 +9,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from medtransfer.comparison.metrics import TITLES, in_sentence
-from medtransfer.evaluation.names import LENGTHS
-from medtransfer.markdown import in_figures as with_hyphen
+from medtransfer.tasks.names import LENGTHS
+from medtransfer.util.text import in_figures as with_hyphen
 
 LEAST_P, LONG = 0.001, 10.0
 MINUS, SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"

@@ -1,13 +1,14 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
-from medtransfer.study.data import Data, Group, KaggleSource, Layout, PhantomSource, Split
-from medtransfer.study.explain import METHODS, WITH_GRADIENTS, Explain
-from medtransfer.study.loading import BASELINES, Study, check_study, load_study, near
-from medtransfer.study.masks import MaskFiles, Spacing
+from medtransfer.study.data import Data, Group, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
+from medtransfer.study.loading import BASELINES, RULES, Study, check_study, load_study, near
 from medtransfer.study.schema import (
+    METHODS,
     SCHEMA_VERSION,
+    WITH_GRADIENTS,
     Backbone,
     Comparison,
+    Explain,
     Mix,
     Policy,
     Pretraining,
@@ -16,7 +17,6 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.strategy import Loss, Schedule, Strategy
-from medtransfer.study.tasks import RULES
 from medtransfer.study.variant import Variant
 
 __all__ = [

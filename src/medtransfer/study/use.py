@@ -1,10 +1,11 @@
-"""Puts a ready-made study in force, with changes of the user's own."""
+"""The section `grid` of a study file: many lines of `variants` from a few axes, written out before they run; Puts a ready-made study in force, with changes of the user's own."""
 
 from __future__ import annotations
 
 import io
 import shlex
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,56 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from medtransfer.errors import UserError
-from medtransfer.files import write_text
-from medtransfer.study.grid import write_out
 from medtransfer.study.loading import Study, check_study, near, parse_yaml, read_yaml
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import write_text
+
+
+def grid_lines(grid: Any, where: str) -> dict[str, dict[str, Any]]:
+    """Give the lines of a grid by their names, in the order of its axes.
+
+    Raises `UserError` where it is no mapping of axes to levels to fields, or two axes set the same field.
+    """
+    problems = list(_problems(grid))
+    if problems:
+        raise UserError([f"{where}: {problem}" for problem in problems])
+    axes = [list(levels.items()) for levels in grid.values()]
+    return {
+        "_".join(name for name, _ in chosen): {key: value for _, fields in chosen for key, value in fields.items()}
+        for chosen in product(*axes)
+    }
+
+
+def write_out(document: Any, where: str) -> None:
+    """Replace the section `grid` of a study, in place, by its lines at the end of `variants`.
+
+    Raises `UserError` where a line of that name stands there already.
+    """
+    if not isinstance(document, dict) or "grid" not in document:
+        return
+    lines = grid_lines(document.pop("grid"), where)
+    variants = document.setdefault("variants", {})
+    if not isinstance(variants, dict):
+        raise UserError(f"{where}: variants: expected a section of lines, but got {variants!r}")
+    if twice := sorted(lines.keys() & variants.keys()):
+        raise UserError(f"{where}: grid: {', '.join(twice)}: these lines stand in variants already")
+    variants.update(lines)
+
+
+def _problems(grid: Any) -> list[str]:
+    if not isinstance(grid, dict) or not grid:
+        return [f"grid: expected axes, such as backbone: {{vgg19: {{backbone: vgg19}}}}, but got {grid!r}"]
+    problems: list[str] = []
+    owner: dict[str, str] = {}
+    for axis, levels in grid.items():
+        if not isinstance(levels, dict) or not levels or not all(isinstance(f, dict) for f in levels.values()):
+            problems.append(f"grid.{axis}: expected levels, each with its fields, but got {levels!r}")
+            continue
+        for key in {key for fields in levels.values() for key in fields}:
+            if owner.setdefault(key, axis) != axis:
+                problems.append(f"grid.{axis}: {key} is set by the axis {owner[key]} too")
+    return sorted(problems)
+
 
 LONGEST_LINE = 160
 COMMAND = ("medtransfer", "use")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.errors import UserError
 from medtransfer.tracking.origin import origin, process_name
 from medtransfer.tracking.variant_log import VariantLog
+from medtransfer.util.errors import UserError
 
 
 def log_again(study: str, name: str, root: Path = Path()) -> None:

@@ -20,10 +20,10 @@ def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> None:
     import numpy as np
     import torch
 
-    from medtransfer.compute import Compute
-    from medtransfer.evaluation.interface import describe_model
-    from medtransfer.evaluation.predictor import Predictor
+    from medtransfer.deployment.interface import describe_model
+    from medtransfer.deployment.predictor import Predictor
     from medtransfer.training.model_files import read_card
+    from medtransfer.util.compute import Compute
 
     card = read_card(folder)
     network = Predictor(folder, [run], Compute(torch.device("cpu"), "float32")).as_module()

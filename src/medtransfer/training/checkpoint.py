@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from medtransfer.files import atomic_file
+from medtransfer.util.files import atomic_file
 
 SECONDS = 1.0
 """How often a state is stored at most: an epoch on kept activations is shorter, and storing it would take as long."""

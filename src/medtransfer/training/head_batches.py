@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from medtransfer.embeddings.embedder import Embedder
-from medtransfer.training.examples import Batch, Examples, ViewExamples, shuffled_batches
-from medtransfer.training.loading import Resident, on_device
+from medtransfer.features.embedder import Embedder
+from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, on_device, shuffled_batches
 from medtransfer.training.loop import Job
 
 BYTES = 16_000_000

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from medtransfer.embeddings.embedder import Embedder
-from medtransfer.seeding import Key, seed_from
+from medtransfer.features.embedder import Embedder
 from medtransfer.training.head_batches import BatchReader, HeadBatches
 from medtransfer.training.head_losses import HeadLosses, Totals
 from medtransfer.training.loop import Epoch, Job
-from medtransfer.training.schedules import rate_factor
+from medtransfer.training.schedules import goes_on, is_finished, lowest, rate_factor
 from medtransfer.training.stacked_heads import StackedHeads, State
 from medtransfer.training.stacked_optimizers import StackedOptimizer
-from medtransfer.training.stopping import goes_on, is_finished, lowest
+from medtransfer.util.seeds import Key, seed_from
 
 VALIDATION_BATCH = 512
 

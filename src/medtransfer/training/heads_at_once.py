@@ -9,8 +9,8 @@ from typing import Any
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.head_group import HeadGroup, Run
 from medtransfer.training.loop import Epoch, Fit, Job
+from medtransfer.training.schedules import lowest
 from medtransfer.training.stacked_heads import is_stackable, looks_at_the_batch
-from medtransfer.training.stopping import lowest
 
 MOST_PARAMETERS = 50_000_000
 """Heads with more of them in all are trained one by one: each step computes long enough, and memory is short."""

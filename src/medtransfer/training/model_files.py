@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from medtransfer.backbones.network import Network, Normalise
-from medtransfer.backbones.tensors import load_tensors
-from medtransfer.backbones.weights import WeightsCard, save_state
+from medtransfer.models.assemble import Weights
+from medtransfer.models.network import Network, Normalise, load_tensors
+from medtransfer.models.weights import WeightsCard, save_state
 from medtransfer.study import Variant
-from medtransfer.training.assemble import Weights
-from medtransfer.training.tasks import TASKS
+from medtransfer.tasks.training import TASKS
 
 CARD, BASE, HISTORY = "card.json", "base.safetensors", "history.csv"
 Tensors = dict[str, torch.Tensor]

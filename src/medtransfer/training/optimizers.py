@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from medtransfer.backbones.network import Network
+from medtransfer.models.network import Network
 from medtransfer.study import Strategy
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from medtransfer.backbones.fixed_batch import BATCH, pad_batch
-from medtransfer.compute import Compute
-from medtransfer.training.examples import Examples
+from medtransfer.models.network import BATCH, pad_batch
+from medtransfer.training.batches import Examples
+from medtransfer.util.compute import Compute
 
 
 def predict_batches(

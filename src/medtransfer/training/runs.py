@@ -1,33 +1,69 @@
-"""The runs of a variant, one for each fold and seed: alone, or all heads on kept features at once."""
+"""What a variant trains on, and the hash of all that decides what comes of it; The runs of a variant, one for each fold and seed: alone, or all heads on kept features at once."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from medtransfer.backbones.gradient_checkpointing import forget_activations
-from medtransfer.backbones.network import Network
-from medtransfer.dataset.prepared import Prepared
-from medtransfer.embeddings.embedder import Embedder, embedder_of
-from medtransfer.errors import UserError
-from medtransfer.heads.build import fit_head
-from medtransfer.precision import in_precision
-from medtransfer.progress import notice
-from medtransfer.seeding import generator
-from medtransfer.training.assemble import normalisation
+from medtransfer.augmentation.store import Views
+from medtransfer.data.prepared import Prepared
+from medtransfer.features.embedder import Embedder, embedder_of
+from medtransfer.models.assemble import Weights, normalisation
+from medtransfer.models.gradient_checkpointing import forget_activations
+from medtransfer.models.heads.build import fit_head
+from medtransfer.models.network import Network
+from medtransfer.study import Variant
+from medtransfer.tasks.training import TASKS
+from medtransfer.training.batches import ImageExamples, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
-from medtransfer.training.examples import ImageExamples, ViewExamples
 from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
-from medtransfer.training.inputs import Inputs
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
-from medtransfer.training.stopping import lowest
-from medtransfer.training.tasks import TASKS
+from medtransfer.training.schedules import lowest
+from medtransfer.util.compute import Compute, in_precision
+from medtransfer.util.digests import module_digest
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import sha256_of_json
+from medtransfer.util.progress import notice
+from medtransfer.util.seeds import generator
+
+CODE = ("medtransfer.training.variant", "medtransfer.tasks", "medtransfer.augmentation.store")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a variant trains on."""
+
+    variant: Variant
+    prepared: Prepared
+    views: Views
+    weights: Weights
+    compute: Compute
+    seeds: list[int]
+    study_seed: int
+
+
+def job_key(inputs: Inputs) -> str:
+    """Hash everything that decides a variant's runs beside their fold and seed."""
+    about = inputs.prepared.about
+    parts = {
+        "variant": inputs.variant.key(),
+        "study_seed": inputs.study_seed,
+        "pixels": about["pixels_sha256"],
+        "table": about["table_sha256"],
+        "masks": about["masks"]["sha256"] if inputs.prepared.target_masks is not None else None,
+        "views": getattr(inputs.views, "sha256", None),
+        "weights": inputs.weights.card.model_dump(mode="json"),
+        "compute": inputs.compute.describe(),
+        "code": module_digest(*CODE),
+    }
+    return sha256_of_json(parts)[:32]
+
 
 Report = Callable[[Job, Epoch], None]
 

@@ -1,26 +1,65 @@
-"""Trains all runs of a variant, one for each fold and seed, and writes its models, card, history and cost."""
+"""What running a network costs on this machine: measured once, for timing takes seconds and is never the same twice; Trains all runs of a variant, one for each fold and seed, and writes its models, card, history and cost."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
-from medtransfer.backbones.network import Network
-from medtransfer.files import atomic_folder, state_folder, write_json
-from medtransfer.hardware import cpu_count, peak_memory_mb
-from medtransfer.progress import progress
+from medtransfer.models.network import Network, count_multiply_adds
+from medtransfer.tasks.training import TASKS
 from medtransfer.training.checkpoint import delete_checkpoints
-from medtransfer.training.inputs import Inputs, job_key
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.model_files import CARD, HISTORY, run_name, save_run
-from medtransfer.training.running_cost import LATENCY_BATCH, RunningCost, running_cost
-from medtransfer.training.runs import train_runs
-from medtransfer.training.tasks import TASKS
+from medtransfer.training.runs import Inputs, job_key, train_runs
+from medtransfer.util.compute import Compute
+from medtransfer.util.digests import module_digest
+from medtransfer.util.files import atomic_folder, measured, state_folder, write_json
+from medtransfer.util.hardware import cpu_count, peak_memory_mb
+from medtransfer.util.progress import progress
+
+LATENCY_BATCH, SECONDS, REPEATS = 16, 1.0, 5
+
+
+@dataclass(frozen=True)
+class RunningCost:
+    """Multiply-adds of an image's way through a network, and the seconds that it takes in a batch of 16."""
+
+    multiply_adds: int
+    seconds_an_image: float
+
+
+def running_cost(network: Network, image_size: int, channels: int, compute: Compute) -> RunningCost:
+    """Give what a network in eval mode, on its device, costs; kept by its structure and all that decides speed."""
+    shapes = [tuple(tensor.shape) for tensor in network.state_dict().values()]
+    about = {"network": f"{network}{shapes}", "pixels": [channels, image_size], **compute.describe()}
+    about["code"] = module_digest("medtransfer.models.assemble")
+
+    def measure() -> dict[str, Any]:
+        pixels = torch.zeros(LATENCY_BATCH, channels, image_size, image_size, dtype=torch.uint8, device=compute.device)
+        return asdict(RunningCost(count_multiply_adds(network, image_size), _latency(network, pixels, compute)))
+
+    return RunningCost(**measured("costs", about, measure))
+
+
+def _latency(network: Network, pixels: torch.Tensor, compute: Compute) -> float:
+    """Time predictions from packed pixels: the median seconds an image of up to 5 repeats."""
+    times: list[float] = []
+    network.eval()
+    with torch.inference_mode(), compute.autocast():
+        network(pixels)
+        while len(times) < REPEATS and sum(times) < SECONDS:
+            started = time.perf_counter()
+            network(pixels).cpu()
+            times.append(time.perf_counter() - started)
+    return float(np.median(times)) / LATENCY_BATCH
+
 
 Report = Callable[[int, int, Epoch], None]
 

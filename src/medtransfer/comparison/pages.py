@@ -1,0 +1,86 @@
+"""The comparison as Markdown; The comparison as LaTeX tables for a paper, to be included with \input; they need the package booktabs."""
+
+from __future__ import annotations
+
+from medtransfer.comparison.results import Comparison
+from medtransfer.comparison.sections import Mark, Section, sections
+from medtransfer.util.text import markdown_table
+
+
+def comparison_page(found: Comparison) -> str:
+    """Write the whole page: warnings, then every table that applies, each with what must be said about it."""
+    main, *others = sections(found)
+    parts = [f"# {found.study.params.study.title}"]
+    parts += [f"> **Warning.** {warning}" for warning in found.warnings]
+    parts += [_markdown_table(main), main.note]
+    for section in others:
+        parts += [f"## {section.title}", _markdown_table(section), section.note]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_table(section: Section) -> str:
+    rows = [
+        [_marked_in_markdown(name, mark), *cells]
+        for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
+    ]
+    return markdown_table(section.header, rows, section.left)
+
+
+def _marked_in_markdown(name: str, mark: Mark) -> str:
+    return {"": name, "tied": f"**{name}** =", "baseline": f"*{name}*"}[mark]
+
+
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "–": "--",
+    "±": r"$\pm$",
+    "−": "$-$",
+}
+
+
+def comparison_tables(found: Comparison) -> str:
+    """Write every table that applies as a `table` with a caption; warnings stand in the first one's."""
+    main, *others = sections(found)
+    parts = [_latex_table(main, f"{found.study.params.study.title}.", *found.warnings, main.note)]
+    parts += [_latex_table(section, f"{section.title}.", section.note) for section in others]
+    return "\n".join(parts)
+
+
+def escaped(text: str) -> str:
+    """Write text so that LaTeX shows it as it is; what stands in backquotes is set as code."""
+    pieces = ["".join(SPECIAL.get(letter, letter) for letter in piece) for piece in text.split("`")]
+    return "".join(rf"\texttt{{{piece}}}" if number % 2 else piece for number, piece in enumerate(pieces))
+
+
+def _latex_table(section: Section, *caption: str) -> str:
+    columns = "l" * section.left + "r" * (len(section.header) - section.left)
+    lines = [
+        _line([escaped(name) for name in section.header]),
+        r"\midrule",
+        *(
+            _line([_marked_in_latex(escaped(name), mark), *(escaped(cell) for cell in cells)])
+            for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
+        ),
+    ]
+    body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *lines, r"\bottomrule", r"\end{tabular}"])
+    told = " ".join(escaped(part) for part in caption if part)
+    return f"\\begin{{table}}\n\\centering\n\\caption{{{told}}}\n{body}\n\\end{{table}}\n"
+
+
+def _line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _marked_in_latex(name: str, mark: Mark) -> str:
+    return {"": name, "tied": rf"\textbf{{{name}}} =", "baseline": rf"\emph{{{name}}}"}[mark]

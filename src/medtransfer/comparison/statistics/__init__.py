@@ -1,1 +1,0 @@
-"""The methods of the comparison, a file each: resamples, intervals, tests, calibration, operating points."""

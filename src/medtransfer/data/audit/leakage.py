@@ -1,0 +1,135 @@
+"""Groups that stand in more than one published split: counted, and then failed, re-split, dropped or reported; The gate that no leaking set passes unless its user says so: counts, one line, and a picture to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.data.audit.pairs import count_kinds, divided_pairs, write_pair_sheet
+from medtransfer.data.images.packed import Images
+from medtransfer.data.split import draws_validation, require_published, usable_validation
+from medtransfer.study import Data, Split
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import shown
+
+REMEDY = (
+    "data.leakage: regroup splits anew by group, drop leaves the leaking training images out, "
+    "report goes on and marks every table"
+)
+
+
+KIND_NAMES = {
+    "group_keys": "group keys",
+    "exact_sets": "sets of exact duplicates",
+    "near_pairs": "pairs of near duplicates",
+}
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """How many images have a sibling (same group, or a duplicate) where it must not be.
+
+    test: test images with a sibling in train or validation. validation: validation images with one in train.
+    groups: how many groups stand in more than one split. Where validation rows are drawn anew, by group, those
+    of train and validation are one split, and there are no validation images to count.
+    """
+
+    groups: int
+    test: int
+    test_total: int
+    validation: int
+    validation_total: int
+
+    def sentence(self) -> str:
+        """Say it as a warning for a table."""
+        validation = f" and {self.validation} of {self.validation_total} validation images"
+        return (
+            f"{self.groups} groups stand in more than one split: {self.test} of {self.test_total} test images"
+            f"{validation if self.validation_total else ''} have a sibling that they are compared with or trained on"
+        )
+
+
+def splits_in_use(table: pd.DataFrame, split: Split) -> pd.Series:
+    """Give the published splits as far as they are kept: `train` for all rows whose role is drawn anew."""
+    splits: pd.Series = table["split"]
+    return splits.where(splits == "test", "train") if draws_validation(table, split) else splits
+
+
+def find_crossing(table: pd.DataFrame, split: Split) -> Crossing:
+    """Count the groups and images that cross the splits of a published table (columns split, group)."""
+    splits = splits_in_use(table, split)
+    splits_of = splits.groupby(table["group"]).agg(set)
+    seen = table["group"].map(splits_of)
+    test, validation = splits == "test", splits == "val"
+    return Crossing(
+        groups=int((splits_of.map(len) > 1).sum()),
+        test=int(seen[test].map(lambda splits: len(splits) > 1).sum()),
+        test_total=int(test.sum()),
+        validation=int(seen[validation].map(lambda splits: "train" in splits).sum()),
+        validation_total=int(validation.sum()),
+    )
+
+
+def refusal(crossing: Crossing, kinds: dict[str, int], picture: str) -> str:
+    """Say what crosses, as how many of each kind (see `siblings.count_kinds`), where to look, and what to do."""
+    names = {
+        "group_keys": "group keys",
+        "exact_sets": "sets of exact duplicates",
+        "near_pairs": "pairs of near duplicates",
+    }
+    counted = ", ".join(f"{kinds[kind]} {name}" for kind, name in names.items() if kinds[kind])
+    return f"data.leakage: fail, and {crossing.sentence()} ({counted}; side by side in {picture}); {REMEDY}"
+
+
+def resolve_leakage(table: pd.DataFrame, data: Data, crossing: Crossing) -> tuple[pd.DataFrame, Split, list[str]]:
+    """Apply `data.leakage`, where it is not `fail`, to a table with its published splits.
+
+    Returns the table (some rows may be gone), the split method to use from here on, and warnings for every
+    table.
+    """
+    if crossing.groups == 0:
+        return table, data.split, []
+    if data.leakage == "report":
+        return table, data.split, [f"LEAKAGE: {crossing.sentence()}"]
+    if data.leakage == "regroup":
+        test, validation = (float((table["split"] == name).mean()) for name in ("test", "val"))
+        if not usable_validation(table, data.split):
+            validation = data.split.validation * (1 - test)
+        split = data.split.model_copy(update={"method": "random", "test": test, "validation": validation})
+        return table, split, [f"split anew by group, because {crossing.sentence()}"]
+    kept = drop_leaking(table, data.split)
+    dropped = len(table) - len(kept)
+    return kept, data.split, [f"{dropped} leaking images were left out, because {crossing.sentence()}"]
+
+
+def drop_leaking(table: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """Leave out train and validation rows whose group is in test, then train rows whose group is in validation.
+
+    The latter stay where validation rows are drawn anew, by group, from both.
+    """
+    in_test = table["group"].isin(table["group"][table["split"] == "test"])
+    table = table[(table["split"] == "test") | ~in_test].reset_index(drop=True)
+    splits = splits_in_use(table, split)
+    in_validation = table["group"].isin(table["group"][splits == "val"])
+    return table[(splits != "train") | ~in_validation].reset_index(drop=True)
+
+
+def pass_gate(table: pd.DataFrame, pairs: pd.DataFrame, images: Images, data: Data, picture: Path) -> Crossing | None:
+    """Say what crosses the published splits of a table (columns path, label, split, group, key, sha256).
+
+    None where the rows are to be split anew. `pairs` are the table's sibling pairs. Raises `UserError` where
+    something crosses and `data.leakage` is `fail`; the pairs are drawn to `picture` first, which must not be an
+    out of a stage, because DVC removes those of a failed one. A picture of an earlier failure is removed.
+    """
+    picture.unlink(missing_ok=True)
+    if data.split.method != "published":
+        return None
+    require_published(table)
+    crossing = find_crossing(table, data.split)
+    if crossing.groups and data.leakage == "fail":
+        leaking = pairs[divided_pairs(pairs, splits_in_use(table, data.split))]
+        write_pair_sheet(images, table, leaking, picture)
+        raise UserError(refusal(crossing, count_kinds(table, leaking), shown(picture)))
+    return crossing

@@ -1,0 +1,175 @@
+"""Pairs of images that are one image: rotated, mirrored, cropped, rescaled, brightened, encoded again.
+
+Local features are compared rather than whole images, for a hash of the whole does not survive a rotation or a
+crop. RootSIFT (Lowe 2004; Arandjelović and Zisserman 2012) describes each image, VLAD (Jégou et al. 2010) sums
+that up in one vector, whose nearest neighbours are the candidates; a candidate counts where many keypoints
+agree on one affine map (RANSAC, Fischler and Bolles 1981). No network and no weights are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from medtransfer.data.images.packed import Images
+from medtransfer.util.progress import in_threads
+
+SIZE, KEYPOINTS, CONTRAST = 128, 100, 0.02
+WORDS, WORD_SAMPLE, DIMENSIONS, DIMENSION_SAMPLE = 64, 8000, 256, 1000
+CANDIDATES = 5
+BLOCK = 256
+LEAST_INLIERS = 35
+"""Of about 100 keypoints. Two heads, or two chests, of different patients agree on 20 at most, but for one in 1,000."""
+
+REPROJECTION = 2.0
+"""Pixels at the size of 128 that a keypoint may lie beside its place."""
+
+LARGEST_SCALE = 3.0
+"""Change of area between the two images; more is not seen at this size."""
+
+_MIRROR = np.arange(128).reshape(4, 4, 8)[::-1, :, -np.arange(8) % 8].reshape(128)
+"""Where each number of a descriptor stands in that of the mirrored image: rows and directions are reversed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Keypoints:
+    """Places [k, 2] in pixels at SIZE, and their SIFT descriptors, whole numbers that fit uint8 [k, 128]."""
+
+    places: np.ndarray
+    descriptors: np.ndarray
+
+    def rooted(self, mirrored: bool = False) -> np.ndarray:
+        """Give the RootSIFT descriptors float32 [k, 128] of the image or of its mirror image."""
+        found = self.descriptors[:, _MIRROR] if mirrored else self.descriptors
+        sums = np.maximum(found.sum(axis=1, keepdims=True, dtype=np.float32), 1e-9)
+        return np.sqrt(found / sums, dtype=np.float32)
+
+
+def near_duplicate_pairs(images: Images, same: Sequence[object]) -> pd.DataFrame:
+    """Find the near duplicates among packed images uint8 [n, size, size, channels].
+
+    `same` marks exact duplicates, which are known: one of each set is compared for all. Returns a row a pair:
+    first and second (row numbers, first < second), mirrored, and inliers, how many keypoints agree; in the
+    order of the rows.
+    """
+    rows = np.sort(pd.Series(np.arange(len(images)), index=list(same)).groupby(level=0, sort=False).first())
+    pairs: list[tuple[int, int, bool, int]] = []
+    if len(rows) > 1:
+        keypoints = _describe(images, rows)
+        plain, mirrored = _summaries(keypoints)
+        candidates = sorted(_nearest(plain, plain, False) | _nearest(plain, mirrored, True))
+        found = in_threads(lambda pair: _inliers(keypoints, *pair), candidates, "near duplicates", "pair")
+        pairs = [
+            (int(rows[one]), int(rows[other]), mirror, inliers)
+            for (one, other, mirror), inliers in zip(candidates, found, strict=True)
+            if inliers >= LEAST_INLIERS
+        ]
+    return pd.DataFrame(pairs, columns=["first", "second", "mirrored", "inliers"])
+
+
+def keypoints_of(pixels: np.ndarray) -> Keypoints:
+    """Describe one packed image uint8 [size, size, channels]."""
+    grey = pixels[..., 0] if pixels.shape[-1] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    smaller = cv2.INTER_AREA if len(grey) > SIZE else cv2.INTER_LINEAR
+    grey = cv2.resize(np.ascontiguousarray(grey), (SIZE, SIZE), interpolation=smaller)
+    sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=CONTRAST)
+    found, descriptors = sift.detectAndCompute(grey, None)
+    if not found:
+        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
+    found, descriptors = found[:KEYPOINTS], descriptors[:KEYPOINTS]  # ties can make more
+    return Keypoints(np.array([point.pt for point in found], np.float32), descriptors.astype(np.uint8))
+
+
+def _describe(images: Images, rows: np.ndarray) -> list[Keypoints]:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the images share the cores out
+    try:
+        return list(in_threads(lambda row: keypoints_of(images[row]), list(rows), "keypoints", "image"))
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _summaries(keypoints: list[Keypoints]) -> tuple[np.ndarray, np.ndarray]:
+    """Give VLAD vectors [n, d] of unit length of the images and of their mirror images, on the same axes."""
+    rng = np.random.default_rng(0)
+    sample = rng.permutation(len(keypoints))[:DIMENSION_SAMPLE]
+    described = np.concatenate([keypoints[number].rooted() for number in sample])
+    described = rng.permutation(described)[:WORD_SAMPLE]
+    if len(described) < WORDS:
+        empty = np.zeros((len(keypoints), 1), np.float32)
+        return empty, empty
+    words = _words(described)
+    axes = _axes(np.stack([_vlad(keypoints[number].rooted(), words) for number in sample]))
+    plain = np.stack([_vlad(item.rooted(), words) @ axes for item in keypoints])
+    mirrored = np.stack([_vlad(item.rooted(mirrored=True), words) @ axes for item in keypoints])
+    return _unit(plain), _unit(mirrored)
+
+
+def _words(described: np.ndarray) -> np.ndarray:
+    cv2.setRNGSeed(0)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1e-4)
+    _, _, centres = cv2.kmeans(described, WORDS, None, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    return np.asarray(centres)
+
+
+def _vlad(descriptors: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Sum the descriptors' differences from their nearest words, [words * 128], each word's sum of unit length."""
+    distance = (words**2).sum(axis=1) - 2 * descriptors @ words.T
+    member = np.zeros((len(words), len(descriptors)), np.float32)
+    member[distance.argmin(axis=1), np.arange(len(descriptors))] = 1
+    sums = member @ descriptors - member.sum(axis=1, keepdims=True) * words
+    return _unit(_unit(sums).reshape(1, -1))[0]
+
+
+def _axes(vectors: np.ndarray) -> np.ndarray:
+    """Give the principal axes [d, at most DIMENSIONS] of the vectors [n, d], by the Gram matrix: n is small."""
+    values, weights = np.linalg.eigh(vectors @ vectors.T)
+    kept = np.argsort(-values)[:DIMENSIONS]
+    kept = kept[values[kept] > 1e-6 * values[kept[0]]]
+    return np.asarray(vectors.T @ weights[:, kept] / np.sqrt(values[kept]))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
+
+
+def _nearest(vectors: np.ndarray, others: np.ndarray, mirrored: bool) -> set[tuple[int, int, bool]]:
+    """Give each vector's nearest among the others as pairs (smaller number, larger number, mirrored)."""
+    count = min(CANDIDATES, len(vectors) - 1)
+    pairs = set()
+    for start in range(0, len(vectors), BLOCK):
+        similarity = vectors[start : start + BLOCK] @ others.T
+        own = np.arange(len(similarity))
+        similarity[own, start + own] = -2.0
+        for row, found in enumerate(np.argpartition(-similarity, count - 1, axis=1)[:, :count]):
+            pairs |= {(min(start + row, int(other)), max(start + row, int(other)), mirrored) for other in found}
+    return pairs
+
+
+def _inliers(keypoints: list[Keypoints], first: int, second: int, mirrored: bool) -> int:
+    """Count the keypoints that agree on one affine map, 0 where it is none of two photographs of one image."""
+    one, other = keypoints[first], keypoints[second]
+    if min(len(one.places), len(other.places)) < LEAST_INLIERS:
+        return 0
+    source, target = _mutual_matches(one.rooted(mirrored), other.rooted())
+    if len(source) < LEAST_INLIERS:
+        return 0
+    affine, agree = cv2.estimateAffine2D(
+        one.places[source], other.places[target], method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION, maxIters=500
+    )
+    if affine is None:
+        return 0
+    area = float(np.linalg.det(affine[:, :2])) * (-1 if mirrored else 1)
+    return int(agree.sum()) if 1 / LARGEST_SCALE < area < LARGEST_SCALE else 0
+
+
+def _mutual_matches(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the descriptors (unit vectors) of which each is the nearest of the other."""
+    similarity = one @ other.T
+    nearest = similarity.argmax(axis=1)
+    mutual = np.flatnonzero(similarity.argmax(axis=0)[nearest] == np.arange(len(one)))
+    return mutual, nearest[mutual]

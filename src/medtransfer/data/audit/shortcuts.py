@@ -1,0 +1,150 @@
+"""How the images of a set look before anyone looks at what they show: size, mode, file type, brightness; Shortcuts: what size, mode, file type and brightness alone tell of an image's class, or of its split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.util.seeds import generator, seed_from
+from medtransfer.util.text import in_figures
+
+SAME_TYPE = {"jpeg": "jpg", "jpe": "jpg", "tiff": "tif"}
+
+
+def file_types(paths: Sequence[str]) -> list[str]:
+    """Give each file's type by its suffix, one name for each type; `none` without a suffix."""
+    suffixes = [PurePosixPath(path).suffix.lower().removeprefix(".") or "none" for path in paths]
+    return [SAME_TYPE.get(suffix, suffix) for suffix in suffixes]
+
+
+def appearance_by(table: pd.DataFrame, column: str) -> dict[str, dict[str, Any]]:
+    """Sum up the looks of the rows of each value of `column`.
+
+    The table has path, width and height (pixels), mode and brightness (0 to 255). Returns for each value the
+    number of images; of width, height and brightness the least, the median and the greatest; and how many images
+    have each mode and each file type.
+    """
+    typed = table.assign(file_type=file_types(list(table["path"])))
+    return {str(value): _looks(rows) for value, rows in typed.groupby(column)}
+
+
+def _looks(rows: pd.DataFrame) -> dict[str, Any]:
+    ranges = {
+        name: [round(float(value), 1) for value in (rows[name].min(), rows[name].median(), rows[name].max())]
+        for name in ("width", "height", "brightness")
+    }
+    counts = {
+        name: {str(value): int(count) for value, count in rows[column].value_counts().sort_index().items()}
+        for name, column in (("modes", "mode"), ("file_types", "file_type"))
+    }
+    return {"images": len(rows)} | ranges | counts
+
+
+FOLDS, DEPTH, LEAF = 5, 3, 5
+LEAST_GROUPS = 20
+"""Classes of fewer groups are left out: two of ten groups each would be told apart by chance, so well that it is
+called strong, in one set of fifty; two of twenty in one of three hundred."""
+
+RESAMPLES, CONFIDENCE = 2000, 0.95
+STRONG = 0.2
+"""Of the way from chance to certainty. Agreement up to a kappa of .2 is slight, above it fair (Landis and Koch
+1977); the balanced accuracy so scaled is kappa where classes are equally frequent."""
+
+ALL = "all"
+MEASURES = {"size": ["width", "height"], "mode": ["mode"], "file type": ["file_type"], "brightness": ["brightness"]}
+TOLD = "image size, mode, file type and brightness"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A balanced accuracy in cross-validation with its 95 % interval."""
+
+    balanced_accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """How well the measures tell a target: all together, and each alone as far as it differs between images.
+
+    target: what is told, `class` or `test`. groups: how many groups of images were asked about. chance: the
+    balanced accuracy of guessing.
+    """
+
+    target: str
+    groups: int
+    chance: float
+    scores: dict[str, Score]
+
+    @property
+    def strong(self) -> bool:
+        """Say whether even the lower limit stands for more than slight agreement."""
+        return (self.scores[ALL].low - self.chance) / (1 - self.chance) > STRONG
+
+    def warning(self) -> str:
+        """Say in one line what the measures tell, how well, and which tells most."""
+        found, (name, best) = self.scores[ALL], self.best()
+        what, meaning = {
+            "class": ("SHORTCUT: {} alone tell the class", "a model can score so without seeing what the images show"),
+            "test": ("SHIFT: {} alone tell test images from the others", "they are not of one kind"),
+        }[self.target]
+        return (
+            f"{what.format(TOLD)} in a balanced accuracy of {in_figures(found.balanced_accuracy)} "
+            f"[{in_figures(found.low)}, {in_figures(found.high)}], where guessing has {in_figures(self.chance)} "
+            f"({name} by itself {in_figures(best.balanced_accuracy)}): {meaning}"
+        )
+
+    def best(self) -> tuple[str, Score]:
+        """Give the single measure that tells most."""
+        alone = {name: score for name, score in self.scores.items() if name != ALL}
+        return max(alone.items(), key=lambda item: item[1].balanced_accuracy)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as it stands in the audit."""
+        scores = {name: asdict(score) for name, score in self.scores.items()}
+        return {"groups": self.groups, "chance": self.chance, "strong": self.strong, "scores": scores}
+
+
+def find_shortcut(table: pd.DataFrame, target: str, labels: pd.Series, seed: int) -> Shortcut | None:
+    """Ask how well the measures tell `labels`, a value a row, by one image of each group.
+
+    The table has path, group, width, height, mode and brightness. One image a group is drawn, because images of
+    a group resemble one another and would tell each other's labels. Labels of fewer than 20 groups are left out;
+    None where less than two are left, or where all images measure the same.
+    """
+    order = generator("shortcut", target, seed).permutation(len(table))
+    drawn = table.assign(label=labels.astype(str), file_type=file_types(list(table["path"])))
+    drawn = drawn.sort_values("path").iloc[order].drop_duplicates("group")
+    drawn = drawn[drawn["label"].map(drawn["label"].value_counts()) >= LEAST_GROUPS]
+    columns = {name: [column for column in of if drawn[column].nunique() > 1] for name, of in MEASURES.items()}
+    columns = {name: of for name, of in columns.items() if of}
+    if drawn["label"].nunique() < 2 or not columns:
+        return None
+    columns = {ALL: [column for of in columns.values() for column in of]} | columns
+    scores = {name: _score(drawn[of], drawn["label"].to_numpy(str), seed) for name, of in columns.items()}
+    return Shortcut(target, len(drawn), 1 / drawn["label"].nunique(), scores)
+
+
+def _score(measures: pd.DataFrame, labels: np.ndarray, seed: int) -> Score:
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.tree import DecisionTreeClassifier
+
+    tree = DecisionTreeClassifier(
+        max_depth=DEPTH, min_samples_leaf=LEAF, class_weight="balanced", random_state=seed_from("tree", seed) % 2**32
+    )
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed_from("folds", seed) % 2**32)
+    predicted = cross_val_predict(tree, pd.get_dummies(measures).to_numpy(float), labels, cv=folds)
+    hits = pd.Series(predicted == labels).groupby(labels).agg(["sum", "count"])
+    recall = (hits["sum"] / hits["count"]).to_numpy()
+    # a bootstrap of the groups of each class: drawing them with replacement makes its hits binomial
+    drawn = (
+        generator("interval", seed).binomial(hits["count"], recall, (RESAMPLES, len(hits))) / hits["count"].to_numpy()
+    )
+    low, high = np.quantile(drawn.mean(axis=1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Score(float(recall.mean()), float(low), float(high))

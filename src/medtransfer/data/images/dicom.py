@@ -1,0 +1,137 @@
+"""DICOM files as they are meant to be looked at: rescaled, windowed, and bright where a radiologist sees bright."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from medtransfer.data.images.raster import bounded, eight_bits
+from medtransfer.data.layouts.files import DICOM_SUFFIXES
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+# A damaged or careless file would print a warning for each of its elements; what matters is raised.
+warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
+
+MISSING = "DICOM needs pydicom, which is not installed; run: pip install 'medtransfer[dicom]'"
+
+
+def is_dicom(path: Path) -> bool:
+    """Say whether a file is DICOM, by its name or by the mark after its preamble."""
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def dicom_problem(paths: Iterable[str]) -> str | None:
+    """Give the one line that stands for all DICOM files of a set where the extra `dicom` is missing."""
+    count = sum(Path(path).suffix.lower() in DICOM_SUFFIXES for path in paths)
+    if not count or importlib.util.find_spec("pydicom") is not None:
+        return None
+    return f"{count} of the images are DICOM files: {MISSING}"
+
+
+def read_dicom(path: Path) -> tuple[Image.Image, str]:
+    """Read a DICOM image of one frame as `L` or `RGB`, and give `DICOM` and its photometric interpretation.
+
+    Grey values are rescaled (slope and intercept, or the modality table) and shown through the file's first
+    window (`window`), or else its first VOI table. With neither, values stored in 8 bits stay as they are, and
+    wider ones are scaled from their own range as in other files (`raster.eight_bits`). MONOCHROME1, where low
+    values are bright, is inverted. Raises `ValueError` or what pydicom raises.
+    """
+    if importlib.util.find_spec("pydicom") is None:
+        raise ValueError(MISSING)
+    from pydicom import config
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    config.settings.reading_validation_mode = config.IGNORE  # odd dates and names make no image unreadable
+    try:
+        return _decode(_open(path))
+    except InvalidDicomError as error:
+        raise ValueError("no DICOM file: the mark DICM after the preamble is missing") from error
+    except BytesLengthException as error:  # of no kind that other broken files raise
+        raise ValueError(str(error)) from error
+
+
+def window(values: np.ndarray, centre: float, width: float, function: str = "LINEAR") -> np.ndarray:
+    """Map grey values to uint8 through a window, as PS3.3 section C.11.2.1.2 of the DICOM standard defines it.
+
+    LINEAR: 255 ((v - (c - 0.5)) / (w - 1) + 0.5), clipped to 0 and 255; LINEAR_EXACT: 255 ((v - c) / w + 0.5),
+    clipped; SIGMOID: 255 / (1 + exp(-4 (v - c) / w)). Rounded half to even. Raises `ValueError` for another
+    function and for a width that the standard does not allow.
+    """
+    if not np.isfinite([centre, width]).all() or width <= 0 or (function == "LINEAR" and width < 1):
+        raise ValueError(f"window centre {centre:g}, width {width:g} ({function}) is none that DICOM allows")
+    values = values.astype(np.float64)
+    if function == "SIGMOID":
+        shown = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+    elif function == "LINEAR_EXACT":
+        shown = (values - centre) / width + 0.5
+    elif function == "LINEAR" and width == 1:
+        shown = (values > centre - 0.5).astype(np.float64)
+    elif function == "LINEAR":
+        shown = (values - (centre - 0.5)) / (width - 1) + 0.5
+    else:
+        raise ValueError(f"window function {function!r}; expected LINEAR, LINEAR_EXACT or SIGMOID")
+    return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
+
+
+def _open(path: Path) -> Any:
+    """Read the file's elements, once its header has said that they fit in memory."""
+    from pydicom import dcmread
+
+    with path.open("rb") as file:
+        meta = dcmread(file, stop_before_pixels=True, specific_tags=["TransferSyntaxUID"]).file_meta
+        # A deflated file is inflated whole before its size is known: a few bytes can fill the memory.
+        if str(meta.get("TransferSyntaxUID", "")) == DEFLATED:
+            raise ValueError("a deflated DICOM file; save it uncompressed or with JPEG 2000")
+        file.seek(0)
+        dataset = dcmread(file)
+    if "PixelData" not in dataset:
+        raise ValueError("a DICOM file without pixel data")
+    bounded(int(dataset.Rows), int(dataset.Columns))
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    if frames > 1:
+        raise ValueError(f"holds {frames} frames, but one image is expected; save each as its own file")
+    return dataset
+
+
+def _decode(dataset: Any) -> tuple[Image.Image, str]:
+    from pydicom.pixels import apply_color_lut, apply_modality_lut
+
+    kind = str(dataset.PhotometricInterpretation)
+    values = dataset.pixel_array
+    if kind == "PALETTE COLOR":
+        colours = apply_color_lut(values, dataset)
+        values = (colours >> 8 if colours.dtype == np.uint16 else colours).astype(np.uint8)
+    if values.ndim == 3:
+        return Image.fromarray(values if values.dtype == np.uint8 else eight_bits(values)), f"DICOM {kind}"
+    shown = _show(apply_modality_lut(values, dataset), dataset)
+    return Image.fromarray(255 - shown if kind == "MONOCHROME1" else shown), f"DICOM {kind}"
+
+
+def _show(values: np.ndarray, dataset: Any) -> np.ndarray:
+    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    if centre is not None and width is not None:
+        return window(values, centre, width, str(dataset.get("VOILUTFunction", "LINEAR")))
+    if dataset.get("VOILUTSequence"):
+        from pydicom.pixels import apply_voi
+
+        most = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
+        return np.rint(apply_voi(values, dataset) * (255.0 / most)).astype(np.uint8)
+    if values.min() >= 0 and values.max() <= 255 and int(dataset.BitsStored) <= 8:
+        return np.rint(values).astype(np.uint8)
+    return eight_bits(values)
+
+
+def _first(value: Any) -> float | None:
+    """Give a window's first value: a file may name several windows, the first being the usual one."""
+    if value is None or value == "":
+        return None
+    return float(value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value)

@@ -1,0 +1,198 @@
+"""What every table made from a set must say of it; From a published set to the prepared one: read, decode, group, split, and say what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medtransfer.data.audit.audit import audit_of
+from medtransfer.data.audit.leakage import Crossing, pass_gate, resolve_leakage
+from medtransfer.data.audit.near_duplicates import near_duplicate_pairs
+from medtransfer.data.audit.page import audit_page
+from medtransfer.data.audit.pairs import sibling_pairs, write_pair_sheet
+from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
+from medtransfer.data.groups import group_keys, join_groups, merge_groups, propose_groups
+from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
+from medtransfer.data.images.packed import open_packed
+from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
+from medtransfer.data.layouts.describe import as_yaml, describe_set
+from medtransfer.data.layouts.detect import resolve_layout
+from medtransfer.data.layouts.mask_files import find_masks
+from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.prepared import ABOUT, IMAGES, MASKS, PIXEL, TABLE, Prepared
+from medtransfer.data.split import assign_splits
+from medtransfer.study import Data, Layout
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
+
+
+def set_warnings(data: Data, paths: list[str], shortcuts: list[Shortcut]) -> list[str]:
+    """Warn of simulated images, of a missing group key, and of shortcuts that are strong."""
+    warnings = []
+    if data.source == "phantom":
+        warnings.append("SIMULATION: these images are simulated, and figures on them say nothing about patients")
+    if data.group is None:
+        warnings.append(
+            "NO GROUP KEY: images of one patient may stand on both sides of a split; "
+            "intervals treat every image as independent"
+        )
+        warnings += [proposal.sentence() for proposal in propose_groups(paths)]
+    return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
+
+
+COLUMNS = (
+    "path",
+    "label",
+    "label_index",
+    "group",
+    "sha256",
+    "phash",
+    "width",
+    "height",
+    "mode",
+    "brightness",
+    "split",
+    "fold",
+)
+
+
+@dataclass(frozen=True)
+class Outs:
+    """Where `prepare` writes.
+
+    prepared: the folder of the prepared set. audit: what was found in it, as JSON. page: the same to be read.
+    duplicates: a picture of them. leaks: the picture that is written instead of all these where
+    `data.leakage: fail` stops.
+    """
+
+    prepared: Path
+    audit: Path
+    page: Path
+    duplicates: Path
+    leaks: Path
+
+
+def prepare(raw: Path, data: Data, seed: int, outs: Outs, task: str = "classification") -> dict[str, Any]:
+    """Write the prepared set, its audit and the picture of its duplicates.
+
+    What was understood of the set's layout is printed first, for its user to confirm.
+    Images of one group key, exact duplicates and near duplicates make one group. Returns the audit. Raises
+    `UserError` with all problems of the layout, then those of the groups, then all unreadable images, then all
+    unreadable masks, then those of the leakage gate and the splits; nothing is written then but what the gate
+    stopped at.
+    """
+    found, masks, layout = _read(raw, data, task)
+    keys = group_keys(found, data.group)
+    found = found[["path", "label", "split"]]
+    with atomic_folder(outs.prepared) as folder:
+        whole = _pack(raw, data, found, masks, folder).assign(key=keys)
+        packed = open_packed(folder / IMAGES)
+        near = near_duplicate_pairs(packed, list(whole["sha256"]))
+        whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), near)
+        pairs = sibling_pairs(whole, near)
+        crossing = pass_gate(whole, pairs, packed, data, outs.leaks)
+        table, warnings = _split(whole, data, seed, crossing)
+        write_pair_sheet(packed, whole, pairs, outs.duplicates)
+        shortcuts = _shortcuts(table, data, crossing, seed)
+        warnings = [*set_warnings(data, list(found["path"]), shortcuts), *warnings]
+        _store(table, whole, data, folder, warnings, task)
+    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(outs.prepared), whole, near, crossing, shortcuts)
+    write_json(outs.audit, audit)
+    write_text(outs.page, audit_page(audit))
+    return audit
+
+
+def _read(raw: Path, data: Data, task: str) -> tuple[pd.DataFrame, dict[str, list[str]], Layout]:
+    """Read the set's layout and say what was understood; give its rows, the masks of each, and the explicit layout."""
+    labelled = task == "classification"
+    masks = find_masks(raw, data.layout.root, data.masks) if data.masks else {}
+    files = frozenset(chain.from_iterable(masks.values()))
+    layout = resolve_layout(raw, data.layout, files, labelled)
+    found = read_layout(raw, layout, files, least_classes=2 if labelled else 1)
+    print(describe_set(raw, layout, found, masks), flush=True)  # noqa: T201
+    if data.split.method != "published" and found["split"].notna().any():
+        print(f"unused   the published split: data.split.method is {data.split.method}", flush=True)  # noqa: T201
+    if data.masks:
+        found = found[~missing_masks(list(found["path"]), masks, data.masks)].reset_index(drop=True)
+    return found, masks, layout
+
+
+def _pack(raw: Path, data: Data, found: pd.DataFrame, masks: dict[str, list[str]], folder: Path) -> pd.DataFrame:
+    """Pack the pixels of all rows, and their masks where there are any; give the rows with what the files held."""
+    images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
+    whole = pd.concat([found, images], axis=1)
+    if data.masks:
+        pack_masks(raw, whole, masks, data.masks, data.image_size, data.resize, folder / MASKS)
+        whole[list(PIXEL)] = pixel_sides(whole, data.image_size, data.resize)
+        if data.masks.spacing is not None:
+            spacing = read_spacing(raw, data.layout.root, data.masks.spacing, list(whole["path"]))
+            whole[list(PIXEL)] *= spacing[:, None]
+    return whole
+
+
+def _split(table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None) -> tuple[pd.DataFrame, list[str]]:
+    split, labels = data.split, set(table["label"])
+    warnings: list[str] = []
+    if crossing is not None:
+        table, split, warnings = resolve_leakage(table, data, crossing)
+    table, notes = assign_splits(table, split, seed)
+    unlearned = labels - set(table["label"][table["split"].isin(("train", "rotating"))])
+    if unlearned:
+        raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
+    tested = table["label"][table["split"].isin(("test", "rotating"))]
+    if len(labels) > 1 and tested.nunique() == 1:
+        raise UserError(
+            f"data.split: all {len(tested)} test images are of class {tested.iloc[0]!r}, which tells no classes apart; "
+            "use random or kfold"
+        )
+    return table, warnings + notes
+
+
+def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed: int) -> list[Shortcut]:
+    """Ask what the looks of images tell of their class and, where the test images are as published, of them."""
+    targets = {"class": table["label"]}
+    if crossing is not None and not (crossing.groups and data.leakage == "regroup"):
+        targets["test"] = table["split"] == "test"
+    found = [find_shortcut(table, target, labels, seed) for target, labels in targets.items()]
+    return [shortcut for shortcut in found if shortcut is not None]
+
+
+def _store(table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, warnings: list[str], task: str) -> None:
+    """Write the table of the rows that are used, keep their pixels alone, and describe both."""
+    if len(table) < len(whole):
+        rows = whole.index[whole["path"].isin(table["path"])].to_numpy()
+        for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
+            repack(folder / name, rows)
+    classes = sorted(whole["label"].unique())
+    table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
+    table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
+    write_json(folder / ABOUT, _about(table, classes, data, folder, warnings, task))
+
+
+def _about(
+    table: pd.DataFrame, classes: list[str], data: Data, folder: Path, warnings: list[str], task: str
+) -> dict[str, Any]:
+    folds = int(table["fold"].max()) + 1
+    about = {
+        "task": task,
+        "classes": classes,
+        "image_size": data.image_size,
+        "resize": data.resize,
+        "folds": max(folds, 1),
+        "grouped": data.group is not None,
+        "pixels_sha256": sha256_of_file(folder / IMAGES),
+        "table_sha256": sha256_of_file(folder / TABLE),
+        "warnings": warnings,
+    }
+    if data.masks:
+        unit = PIXELS if data.masks.spacing is None else MILLIMETRES
+        about["masks"] = {
+            "classes": data.masks.class_names,
+            "sha256": sha256_of_file(folder / MASKS),
+            "unit": unit,
+        }
+    return about

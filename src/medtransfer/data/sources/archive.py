@@ -1,0 +1,116 @@
+"""Unpacks a zip archive that nobody has vouched for."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shutil
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from medtransfer.study import near
+from medtransfer.util.errors import UserError
+from medtransfer.util.progress import progress
+
+MOST_FILES = 2_000_000
+MOST_BYTES = 1 << 40
+MOST_RATIO = 200
+"""Unpacked bytes for one of the archive: pictures and tables stay far below, a zip bomb does not."""
+HARMLESS_BYTES = 1 << 28
+"""What may be packed as tightly as it likes: empty masks, for one, are."""
+CHUNK = 1 << 20
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What the standard library raises for damaged, encrypted and exotic archives."""
+
+
+class BrokenArchiveError(Exception):
+    """The archive is no zip, or a damaged one."""
+
+
+def unpack(archive: Path, folder: Path, chosen: Sequence[str] | None = None) -> None:
+    """Write the archive's files, or those that match a pattern of `chosen`, below the existing folder `folder`.
+
+    In a pattern `*` stands for anything, folders included. Raises `UserError`, before anything is written,
+    where a chosen file is a link or would lie outside of `folder`, where two are the same, or where they are
+    too many or too large; and `BrokenArchiveError` for what cannot be read. No file becomes larger than the
+    archive's directory says, so the limits hold for what is written too.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = {member.filename.replace("\\", "/"): member for member in _files(file)}
+            if len(members) < len(_files(file)):
+                raise UserError(f"{archive.name}: two files of the same name in one archive; which one is meant?")
+            members = _chosen(members, chosen)
+            _require_safe(members, archive, folder)
+            _write(file, members, folder)
+    except UNREADABLE as error:
+        raise BrokenArchiveError(" ".join(str(error).split())[:100] or type(error).__name__) from None
+
+
+def _files(file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [member for member in file.infolist() if not member.filename.endswith(("/", "\\"))]
+
+
+def _chosen(members: dict[str, zipfile.ZipInfo], patterns: Sequence[str] | None) -> dict[str, zipfile.ZipInfo]:
+    if patterns is None:
+        return members
+    names: set[str] = set()
+    for pattern in patterns:
+        matched = fnmatch.filter(members, pattern)
+        if not matched:
+            raise UserError(f"data.kaggle.files: no file of the set matches {pattern!r}{near(pattern, members)}")
+        names |= set(matched)
+    return {name: member for name, member in members.items() if name in names}
+
+
+def _require_safe(members: dict[str, zipfile.ZipInfo], archive: Path, folder: Path) -> None:
+    total, packed = sum(member.file_size for member in members.values()), archive.stat().st_size
+    free = shutil.disk_usage(folder).free
+    remedy = "choose some by data.kaggle.files, or unpack by hand what you trust and set data.source: folder"
+    if not members:
+        raise UserError(f"{archive.name}: the archive holds no files; take another version or set")
+    for name, member in members.items():
+        if problem := _problem(name, member):
+            raise UserError(f"{archive.name}: unsafe file {name[:200]!r}: {problem}; {remedy}")
+    folders = {str(parent) for name in members for parent in PurePosixPath(name).parents}
+    if both := folders & members.keys():
+        raise UserError(f"{archive.name}: {min(both)!r} is a file and a folder; {remedy}")
+    if len(members) > MOST_FILES or total > MOST_BYTES or total > max(MOST_RATIO * packed, HARMLESS_BYTES):
+        raise UserError(
+            f"{archive.name}: a zip bomb? {len(members):,} files of {total / 1e6:,.0f} MB in an archive of "
+            f"{packed / 1e6:,.3f} MB are more than the limits ({MOST_FILES:,} files, {MOST_RATIO} times); {remedy}"
+        )
+    if total > free:
+        raise UserError(
+            f"data.kaggle: the disk is too full: expected {total / 1e6:,.0f} MB for the unpacked files, but "
+            f"{free / 1e6:,.0f} MB are free; free some and run again: the archive is kept"
+        )
+
+
+def _problem(name: str, member: zipfile.ZipInfo) -> str | None:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        return "it is a link or a device, expected a plain file"
+    parts = name.split("/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in parts:
+        return "it would lie outside of the set's folder"
+    if "" in parts or "." in parts or not name.isprintable():
+        return "its name is no plain path"
+    return None
+
+
+def _write(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
+    bar: Any
+    with progress(sum(member.file_size for member in members.values()), "unpack", "B") as bar:
+        for name, member in members.items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with file.open(member) as source, target.open("xb") as out:
+                while chunk := source.read(CHUNK):
+                    out.write(chunk)
+                    bar.update(len(chunk))

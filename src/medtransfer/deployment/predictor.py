@@ -1,0 +1,89 @@
+"""A trained variant that predicts images which stand in no prepared set, as `evaluate` predicts those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from medtransfer.features.embedder import embedder_of, fingerprint
+from medtransfer.models.network import Network, to_channels_first
+from medtransfer.study import Loss, Variant
+from medtransfer.tasks.training import TASKS, Task
+from medtransfer.training.model_files import load_run, read_card
+from medtransfer.training.prediction import batch_logits
+from medtransfer.util.compute import Compute
+
+Run = tuple[int, int]
+"""The fold and the seed of a run."""
+
+
+class Predictor:
+    """Runs of a trained variant in memory; runs with the same frozen layers share what these compute.
+
+    Whatever images stand in a batch, and however many, an image's answer has the bits that `evaluate` gave it on
+    the same device: it goes through the same functions, in batches of one size, and in eval mode no layer looks
+    at the other images.
+    """
+
+    def __init__(self, model: Path, runs: Sequence[Run], compute: Compute) -> None:
+        card = read_card(model)
+        strategy = Variant.from_card(card).strategy
+        self._task, self._loss, self._compute = TASKS[card["task"]], strategy.loss, compute
+        self.networks = [load_run(model, fold, seed).to(compute.device) for fold, seed in runs]
+        if not strategy.trains_backbone:
+            first: dict[str, Network] = {}
+            for network in self.networks:
+                owner = first.setdefault(fingerprint(network), network)
+                network.normalise, network.body = owner.normalise, owner.body
+        self._embedders = [
+            embedder_of(network, card["image_size"], compute) if self._task.flat_features else None
+            for network in self.networks
+        ]
+
+    def answers(self, pixels: np.ndarray) -> np.ndarray:
+        """Give what the runs say together of packed images: probabilities [n, classes], or masks uint8 [n, h, w].
+
+        pixels: uint8 [n, size, size, channels], n at most 32.
+        """
+        return self._task.joint_answers(self.logits(pixels), self._loss)
+
+    def logits(self, pixels: np.ndarray) -> list[torch.Tensor]:
+        """Give each run's logits of packed images, n at most 32."""
+        activations: dict[str, torch.Tensor] = {}
+        found = []
+        for network, embedder in zip(self.networks, self._embedders, strict=True):
+            if embedder is None:
+                found.append(batch_logits(network, to_channels_first(pixels), self._compute))
+                continue
+            if embedder.key not in activations:
+                activations[embedder.key] = embedder.activations(pixels)
+            found.append(batch_logits(embedder.rest, activations[embedder.key], self._compute))
+        return found
+
+    def as_module(self) -> Ensemble:
+        """Give the runs as one module, on the CPU and in float32, which needs nothing around it."""
+        return Ensemble(self.networks, self._task, self._loss).cpu().eval()
+
+
+class Ensemble(nn.Module):
+    """Runs of a trained variant from packed pixels to the mean of their probabilities, to be taken elsewhere."""
+
+    def __init__(self, networks: Sequence[Network], task: Task, loss: Loss) -> None:
+        super().__init__()
+        self.networks, self._task, self._loss = nn.ModuleList(networks), task, loss
+        bodies = [(id(network.normalise), id(network.body)) for network in networks]
+        self._owners = [bodies.index(body) for body in bodies]
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map uint8 pixels [n, channels, size, size] to probabilities float32 [n, outputs] or [n, outputs, h, w]."""
+        features = {owner: cast(Network, self.networks[owner]).features(pixels) for owner in set(self._owners)}
+        scores = [
+            self._task.probabilities(cast(Network, network).head(features[owner]), self._loss)
+            for network, owner in zip(self.networks, self._owners, strict=True)
+        ]
+        return torch.stack(scores).mean(dim=0)

@@ -1,1 +1,0 @@
-"""What a variant's predictions are worth, run by run."""

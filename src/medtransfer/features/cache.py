@@ -1,0 +1,161 @@
+"""One file of rows on disk: the activations of one array of images under one frozen prefix; How much disk kept activations may take, and which go first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from medtransfer.data.images.packed import Packed, runs
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import atomic_file, write_json
+from medtransfer.util.progress import progress
+
+ROWS, DONE, KEY = "rows.bin", "done.npy", "key.json"
+FLUSH_SECONDS = 5.0
+PAGE = 4096
+
+Computing = Callable[[Sequence[np.ndarray]], Iterable[np.ndarray]]
+"""Batches of items [n] to their rows, uint8 [n, row_bytes], one after another."""
+
+
+def lock_of(folder: Path) -> FileLock:
+    """Give the lock of a shelf's folder: beside it, so that it outlives it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_suffix(".lock"))
+
+
+class Shelf:
+    """Rows of `row_bytes` bytes for the `count` images of an array, filled as they are asked for.
+
+    A row is marked as done after it is on disk, so that a killed process loses at most the rows of the last
+    five seconds; two processes that want the same rows wait for each other rather than compute them twice.
+    The folder may be deleted at any time: who has it open keeps what is there, and later calls fill it again.
+    """
+
+    def __init__(self, folder: Path, key: dict[str, Any], count: int, row_bytes: int) -> None:
+        self._folder, self._key, self._count, self._row_bytes = folder, key, count, row_bytes
+
+    def missing(self, items: np.ndarray) -> np.ndarray:
+        """List the items, each once, whose rows are not there yet."""
+        return np.unique(items[~self._read_done()[items]])
+
+    def rows(self, items: np.ndarray, batch: int, compute: Computing) -> np.ndarray | Packed:
+        """Open the whole file, uint8 [count, row_bytes], of which the rows of `items` are there.
+
+        `compute` is asked for the missing ones, in batches of at most `batch`.
+        """
+        if not len(self.missing(items)):
+            with suppress(FileNotFoundError):  # deleted this very moment
+                return self._open()
+        with lock_of(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            done = self._read_done()
+            missing = np.unique(items[~done[items]])
+            if len(missing):
+                self._fill(missing, done, batch, compute)
+            return self._open()
+
+    def _open(self) -> np.ndarray | Packed:
+        """Map short rows, of which a batch takes many from everywhere; long ones are read, and take no memory."""
+        os.utime(self._folder)  # used now: see `room`
+        shape = (self._count, self._row_bytes)
+        if self._row_bytes < PAGE:
+            return np.asarray(np.memmap(self._folder / ROWS, np.uint8, "r", shape=shape))
+        return Packed(self._folder / ROWS, 0, shape)
+
+    def _fill(self, missing: np.ndarray, done: np.ndarray, batch: int, compute: Computing) -> None:
+        write_json(self._folder / KEY, self._key)
+        path = self._folder / ROWS
+        path.touch()
+        flushed, pending = time.monotonic(), []
+        with progress(total=len(missing), desc="features", unit="view") as bar, path.open("r+b") as file:
+            file.truncate(self._count * self._row_bytes)
+            batches = [missing[start : start + batch] for start in range(0, len(missing), batch)]
+            for items, rows in zip(batches, compute(batches), strict=True):
+                packed = np.ascontiguousarray(rows)
+                for first, stop in runs(items):
+                    os.pwrite(file.fileno(), packed[first:stop].data, int(items[first]) * self._row_bytes)
+                pending.append(items)
+                bar.update(len(items))
+                if items is batches[-1] or time.monotonic() - flushed > FLUSH_SECONDS:
+                    os.fsync(file.fileno())
+                    done[np.concatenate(pending)] = True
+                    self._write_done(done)
+                    flushed, pending = time.monotonic(), []
+
+    def _read_done(self) -> np.ndarray:
+        if (self._folder / DONE).exists() and (self._folder / ROWS).exists():
+            return np.asarray(np.load(self._folder / DONE))
+        return np.zeros(self._count, np.bool_)
+
+    def _write_done(self, done: np.ndarray) -> None:
+        with atomic_file(self._folder / DONE) as temporary:
+            np.save(temporary, done)
+
+
+LIMIT_VARIABLE, DEFAULT_LIMIT_GB = "MEDTRANSFER_CACHE_GB", 10.0
+SPARE = 0.5
+"""The share of the free disk that is left alone."""
+
+BLOCK = 512
+
+
+def limit() -> int:
+    """Give the most bytes that all kept activations may take: 10 GB, or what MEDTRANSFER_CACHE_GB says."""
+    text = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_GB))
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = -1.0
+    if not gigabytes >= 0:
+        raise UserError(f"{LIMIT_VARIABLE}: expected gigabytes, such as {DEFAULT_LIMIT_GB:g}, but got {text!r}")
+    return int(gigabytes * 1e9)
+
+
+def fits(root: Path, needed: int) -> bool:
+    """Say whether `needed` bytes are within the limit and leave half of the disk's free space alone."""
+    root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(root).free + sum(size for _, size, _ in _shelves(root))
+    return needed <= min(limit(), int(free * SPARE))
+
+
+def make_room(root: Path, needed: int, keep: set[str]) -> None:
+    """Delete the shelves below `root` that were used longest ago, until `needed` more bytes are within the limit.
+
+    Those named in `keep` stay, and so do those that another process fills at the moment.
+    """
+    shelves = sorted(_shelves(root))
+    total = sum(size for _, size, _ in shelves)
+    for _, size, folder in shelves:
+        if total + needed <= limit():
+            return
+        if folder.name not in keep and _delete(folder):
+            total -= size
+
+
+def _shelves(root: Path) -> list[tuple[float, int, Path]]:
+    found = []
+    for folder in root.glob("*/"):
+        try:
+            size = sum(path.stat().st_blocks * BLOCK for path in folder.iterdir())
+            found.append((folder.stat().st_mtime, size, folder))
+        except FileNotFoundError:  # another process deleted it meanwhile
+            continue
+    return found
+
+
+def _delete(folder: Path) -> bool:
+    try:
+        with lock_of(folder).acquire(timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+    except Timeout:
+        return False
+    return True

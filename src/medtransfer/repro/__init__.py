@@ -1,1 +1,0 @@
-"""`medtransfer repro`: what `dvc repro` does, with several stages at once."""

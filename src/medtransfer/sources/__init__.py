@@ -1,1 +1,0 @@
-"""Where a set comes from: a folder, the simulated phantom, or Kaggle."""

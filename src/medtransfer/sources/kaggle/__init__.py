@@ -1,5 +1,0 @@
-"""Sets and competition files from Kaggle, fetched with its own client."""
-
-from medtransfer.sources.kaggle.source import fetch_kaggle
-
-__all__ = ["fetch_kaggle"]

@@ -1,0 +1,84 @@
+"""Whether probabilities mean what they say: reliability, and the calibration error with its bias known; Temperature scaling: one number, fitted on validation rows, that makes probabilities softer or sharper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from medtransfer.statistics.resampling import Resamples
+from medtransfer.tasks.class_metrics import CALIBRATION_BINS, LEAST_PROBABILITY, confidence_bins
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Accuracy against confidence, by equal bins of the largest probability: each array [bins].
+
+    images: over all runs. confidence, accuracy: their means, nan in an empty bin. groups: how many have an image there.
+    resampled: the accuracy of each resample [resamples, bins].
+    """
+
+    images: np.ndarray
+    groups: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    resampled: np.ndarray
+
+
+def reliability(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamples) -> Reliability:
+    """Compare labels [images] with probabilities [runs, images, classes]."""
+    confidence = probabilities.max(axis=2)
+    right = probabilities.argmax(axis=2) == labels
+    inside = confidence_bins(confidence)[:, :, None] == np.arange(CALIBRATION_BINS)
+    images = inside.sum(axis=(0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean_confidence = (inside * confidence[:, :, None].astype(np.float64)).sum(axis=(0, 1)) / images
+        accuracy = (inside & right[:, :, None]).sum(axis=(0, 1)) / images
+        counts = resamples.totals(inside.sum(axis=0))
+        resampled = resamples.totals((inside & right[:, :, None]).sum(axis=0)) / counts
+    occurs = np.zeros((resamples.groups, CALIBRATION_BINS), bool)
+    np.logical_or.at(occurs, resamples.group, inside.any(axis=0))
+    return Reliability(images, occurs.sum(axis=0), mean_confidence, accuracy, resampled)
+
+
+def calibrated_errors(confidence: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the calibration errors [draws] that a perfectly calibrated model would show: what is bias of few images.
+
+    confidence: [images], the largest probabilities. In each bin as many are right as a binomial draw with the bin's
+    mean confidence says (consistency resampling: Bröcker and Smith 2007). Images count as independent: with groups, the
+    true reference is a little higher.
+    """
+    bins = confidence_bins(confidence)
+    images = np.bincount(bins, minlength=CALIBRATION_BINS)
+    expected = np.bincount(bins, weights=confidence.astype(np.float64), minlength=CALIBRATION_BINS)
+    right = rng.binomial(images, np.clip(expected / np.maximum(images, 1), 0, 1), size=(draws, CALIBRATION_BINS))
+    return np.abs(right - expected).sum(axis=1) / len(confidence)
+
+
+RANGE = (0.02, 50.0)
+
+
+def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Find the temperature with the least log loss of labels [n] under probabilities [n, classes], within 0.02 to 50.
+
+    The loss has one minimum in 1 / temperature, in which it is convex.
+    """
+    logits = _logits(probabilities)
+    rows = np.arange(len(labels))
+
+    def loss(inverse: float) -> float:
+        return float(-log_softmax(logits * inverse, axis=1)[rows, labels].mean())
+
+    found = minimize_scalar(loss, bounds=(1 / RANGE[1], 1 / RANGE[0]), method="bounded", options={"xatol": 1e-6})
+    return 1 / float(found.x)
+
+
+def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Give probabilities [n, classes] at a temperature: raised to its inverse and made to sum to 1."""
+    return softmax(_logits(probabilities) / temperature, axis=1)
+
+
+def _logits(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities.astype(np.float64), LEAST_PROBABILITY))

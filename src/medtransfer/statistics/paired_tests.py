@@ -1,0 +1,140 @@
+"""The correction of p values for their number; Differences between variants on the same test images; McNemar's exact test, for any number of runs and images a group; Whether a difference would also be there after training on other images: folds that take turns in testing; What each image adds to the area under a ROC curve, and so how far two such areas may differ by chance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.fft import next_fast_len
+from scipy.stats import binomtest, norm
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Correct p values by Holm's step-down rule (1979): the k-th smallest of m times m - k + 1, never decreasing.
+
+    Undefined ones (nan) stay so and do not count.
+    """
+    corrected = np.full(len(p_values), np.nan)
+    known = np.flatnonzero(np.isfinite(p_values))
+    order = known[np.argsort(p_values[known], kind="stable")]
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
+
+
+ROUNDING = 1e-12
+"""What is left of the spread of equal numbers."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Differences with their standard error, interval and two-sided p value, each an array of one shape."""
+
+    value: np.ndarray
+    error: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p: np.ndarray
+
+
+def paired_differences(
+    value: np.ndarray, resampled: np.ndarray, groups: int, freedom: float, confidence: float
+) -> Differences:
+    """Test differences that were computed in every resample.
+
+    value: [differences]. resampled: [resamples, differences]. The p value is that of Student's t of `freedom` degrees,
+    the difference over its bootstrap standard error; the interval is the one that goes with it. A difference that
+    never varies is certain (p = 0), unless it is none (p = 1). Resamples in which a value is not defined are
+    left out.
+    """
+    known = np.isfinite(resampled)
+    count = known.sum(axis=0)
+    mean = np.where(known, resampled, 0).sum(axis=0) / np.maximum(count, 1)
+    square = np.where(known, (resampled - mean) ** 2, 0).sum(axis=0) / np.maximum(count - 1, 1)
+    error = np.sqrt(square * groups / max(groups - 1, 1))
+    error = np.where(error < ROUNDING, 0.0, error)
+    error = np.where((count > 1) & (groups > 1), error, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = 2 * stats.t.sf(np.abs(value) / error, freedom)
+    p = np.where(error == 0, np.where(value == 0, 1.0, 0.0), p)
+    reach = stats.t.ppf((1 + confidence) / 2, freedom) * error
+    return Differences(value, error, value - reach, value + reach, p)
+
+
+def sign_flip_test(differences: np.ndarray) -> float:
+    """Give the exact two-sided p value of whole-numbered differences [groups] between two variants.
+
+    If two variants are alike, each group's difference might as well have the other sign: p is the share
+    of all 2^groups choices of signs whose sum is at least as far from 0 (Fisher 1935). For one run of single
+    images the differences are -1, 0 and 1, and the test is McNemar's (1947), exact. The sum's distribution is
+    computed from its characteristic function, the product of cosines, to 1e-15.
+    """
+    sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    total = abs(int(differences.sum()))
+    if len(sizes) == 0:
+        return 1.0
+    if len(sizes) == 1:
+        trials = int(counts[0])
+        return float(binomtest((trials + total // int(sizes[0])) // 2, trials).pvalue)
+    reach = int((sizes * counts).sum())
+    length = next_fast_len(2 * reach + 1, real=True)
+    angles = 2 * np.pi * np.arange(length // 2 + 1) / length
+    cosines = [np.cos(size * angles) ** count for size, count in zip(sizes, counts, strict=True)]
+    shares = np.fft.irfft(np.prod(cosines, axis=0), length)
+    nearer = shares[0] + 2 * shares[1:total].sum() if total else 0.0
+    return float(np.clip(1 - nearer, 0, 1))
+
+
+def corrected_resampled_t_test(differences: np.ndarray, test_to_train: float) -> float:
+    """Give the two-sided p value of differences between two variants [folds], seeds averaged.
+
+    Folds share training images, which makes their differences vary too little: the variance is multiplied by 1 / folds
+    + test_to_train, the number of test images over that of training images, instead of 1 / folds (Nadeau and Bengio
+    2003, "Inference for the Generalization Error"). nan for a single fold.
+    """
+    folds = len(differences)
+    if folds < 2:
+        return math.nan
+    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
+    if spread == 0:
+        return 1.0 if mean == 0 else 0.0
+    statistic = mean / (spread * math.sqrt(1 / folds + test_to_train))
+    return float(2 * stats.t.sf(abs(statistic), folds - 1))
+
+
+def auc_influence(labels: np.ndarray, probabilities: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Give each group's share in the error of the area: [groups], whose sum of squares is the area's variance.
+
+    labels: [images], class numbers. probabilities: [images, classes]. group: int [images]. The area is the
+    macro mean of each class against the rest; for two classes that of the second. Where every image is a group
+    and there are two classes, the variance is DeLong's to the last digit.
+    """
+    numbers = [1] if probabilities.shape[1] == 2 else np.unique(labels)
+    truths = [labels == number for number in numbers]
+    parts = [
+        _influence(truth, probabilities[:, number])
+        for truth, number in zip(truths, numbers, strict=True)
+        if 0 < truth.sum() < len(truth)
+    ]
+    total = np.sum(parts, axis=0) / max(len(parts), 1) if parts else np.zeros(len(labels))
+    return np.bincount(group, weights=total)
+
+
+def delong_test(difference: float, influence: np.ndarray) -> float:
+    """Give the two-sided p value of a difference between two areas from the difference of their influences [groups]."""
+    error = math.sqrt(float((influence**2).sum()))
+    if error < ROUNDING:
+        return 1.0 if difference == 0 else 0.0
+    return float(2 * norm.sf(abs(difference) / error))
+
+
+def _influence(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Give the structural components, centred and scaled so that their sum of squares is the variance."""
+    found = np.zeros(len(scores))
+    for side, sign in ((truth, 1), (~truth, -1)):
+        own, other = sign * scores[side], np.sort(sign * scores[~side])
+        beaten = (np.searchsorted(other, own, "left") + np.searchsorted(other, own, "right")) / 2 / len(other)
+        found[side] = (beaten - beaten.mean()) / math.sqrt(len(own) * max(len(own) - 1, 1))
+    return found

@@ -1,0 +1,133 @@
+"""Points of curves, thinned so that a file of them stays small; Pictures of one variant: how it learned, what it confuses, how it ranks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
+from sklearn.metrics import roc_curve
+
+from medtransfer.tasks.predictions import Predictions
+from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png, shortened
+
+MOST_POINTS = 101
+
+
+def roc_points(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give false and true positive rates [at most 101] of a score against a binary truth.
+
+    With more thresholds than that, the curve is read off at 101 evenly spaced false positive rates.
+    """
+    false_rate, true_rate, _ = roc_curve(truth, scores)
+    if len(false_rate) <= MOST_POINTS:
+        return false_rate, true_rate
+    grid = np.linspace(0.0, 1.0, MOST_POINTS)
+    read = np.interp(grid, false_rate, true_rate)
+    read[0] = 0.0
+    return grid, read
+
+
+def macro_curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the mean over classes of their one-against-rest curves at 101 even steps from 0 to 1.
+
+    The first is the true positive rate at each false positive rate, the second the precision at the highest threshold
+    that reaches each recall. For two classes they are the second class's. Classes without labels are left out.
+    """
+    grid = np.linspace(0.0, 1.0, MOST_POINTS)
+    present = np.unique(labels) if probabilities.shape[1] > 2 else np.array([1])
+    pairs = [_curves(labels == number, probabilities[:, number], grid) for number in present]
+    roc, precision = np.mean(pairs, axis=0)
+    return roc, precision
+
+
+def _curves(truth: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    true = np.cumsum(truth[order])[ends]
+    false = ends + 1 - true
+    negatives, positives = max(false[-1], 1), true[-1]
+    roc = np.interp(grid, np.r_[0, false / negatives], np.r_[0, true / positives])
+    roc[0] = 0.0
+    reached = np.searchsorted(true, np.ceil(grid * positives - 1e-9).clip(1))
+    return roc, (true / (true + false))[reached]
+
+
+MOST_ROC_CLASSES = 8
+MOST_WRITTEN_CLASSES = 15
+LEAST_WRITTEN, LONGEST_NAME = 0.005, 22
+LEARNING = {"train": ("training views", COLOURS[0]), "validation": ("validation images", COLOURS[1])}
+ON_COLOUR = "#FEFEFE"
+"""White that stays white also where the page is dark."""
+
+
+def write_variant_figure(name: str, history: Path, predictions: Predictions, found: dict[str, Any], path: Path) -> None:
+    """Draw learning curves, the confusion matrix of the test rows, and ROC curves side by side."""
+    figure = new_figure(15, 4.8)
+    curves, matrix, roc = figure.subplots(1, 3)
+    draw_learning_curves(curves, pd.read_csv(history))
+    curves.legend()
+    draw_confusion(matrix, np.array(found["confusion"]), list(found["classes"]))
+    draw_roc(roc, predictions.of_role("test"))
+    for axis, title in ((curves, "Learning"), (matrix, "Confusion (% of a class's images)")):
+        axis.set_title(title)
+    runs, mean = len(found["runs"]), found["mean"]["accuracy"]
+    figure.suptitle(f"{name}: accuracy {mean:.3f} on {found['test_images']} test images, {runs} runs")
+    save_png(figure, path, dpi=90)
+
+
+def draw_learning_curves(axis: Axes, history: pd.DataFrame, quantity: str = "loss", label: str = "loss (nats)") -> None:
+    """Draw a quantity of training views and validation images by epoch: each run thin, their mean thick."""
+    for part, (images, colour) in LEARNING.items():
+        column = f"{part}_{quantity}"
+        runs = [np.add(run.to_numpy(float), (1, 0)) for _, run in history.groupby(["fold", "seed"])[["epoch", column]]]
+        axis.add_collection(LineCollection(runs, colors=colour, alpha=0.35, linewidths=0.7))
+        mean = history.groupby("epoch")[column].mean()
+        axis.plot(mean.index + 1, mean, color=colour, label=images, marker="o" if len(mean) == 1 else None)
+    axis.set(xlabel="epoch", ylabel=label)
+    axis.set_ylim(bottom=0)
+
+
+def draw_confusion(axis: Axes, matrix: np.ndarray, classes: list[str]) -> None:
+    """Draw how each class's test images were predicted, in percent of the class.
+
+    matrix: [label, prediction], counts. Cells are one colour, the stronger the larger their share.
+    """
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    cells = np.empty((*share.shape, 4))
+    cells[..., :3], cells[..., 3] = to_rgb(COLOURS[0]), share
+    axis.imshow(cells, interpolation="none")
+    names = [shortened(name, LONGEST_NAME) for name in classes]
+    axis.set_xticks(range(len(classes)), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=7)
+    axis.set_yticks(range(len(classes)), names, fontsize=7)
+    if len(classes) <= MOST_WRITTEN_CLASSES:
+        for row, column in np.argwhere(share >= LEAST_WRITTEN):
+            colour = ON_COLOUR if share[row, column] > 0.55 else INK
+            text = f"{100 * share[row, column]:.0f}"
+            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
+    axis.grid(False)
+    axis.spines[:].set_visible(True)
+    axis.set(xlabel="predicted", ylabel="label")
+
+
+def draw_roc(axis: Axes, test: Predictions) -> None:
+    """Draw each class against the rest, over all runs together."""
+    scores = np.concatenate([scores for _, scores in test.runs().values()])
+    labels = np.concatenate([labels for labels, _ in test.runs().values()])
+    classes = test.classes
+    shown = range(len(classes)) if len(classes) > 2 else [1]
+    frequent = sorted(shown, key=lambda number: -(labels == number).sum())[:MOST_ROC_CLASSES]
+    for position, number in enumerate(sorted(frequent)):
+        truth = labels == number
+        if truth.any() and not truth.all():
+            points = roc_points(truth, scores[:, number])
+            axis.plot(*points, color=COLOURS[position % len(COLOURS)], label=classes[number])
+    axis.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
+    title = "ROC, each class against the rest"
+    axis.set_title(title if len(classes) <= MOST_ROC_CLASSES else f"{title} (the {MOST_ROC_CLASSES} most frequent)")
+    axis.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
+    axis.legend(fontsize=7, loc="lower right")

@@ -1,0 +1,141 @@
+"""Digests of code by what it does: syntax trees without comments and docstrings, of all modules that a file imports."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+OWN_PACKAGES = ("medtransfer", "fetal_phantom")
+"""Packages whose code is an input of the stages. All others are pinned by the lock file."""
+
+
+def script_digest(script: Path) -> str:
+    """Return the SHA-256 of a script and of every module of our packages that it reaches by import.
+
+    Imports within functions count, imports under `TYPE_CHECKING` do not. Comments, docstrings and layout leave the
+    digest as it is. Of a package that is reached, files other than Python (templates, style sheets) count by their
+    bytes.
+    """
+    return _digest({"__main__": script, **_closure(script)})
+
+
+@cache
+def module_digest(*names: str) -> str:
+    """Return the SHA-256 of modules, named as in an import, and of all that they reach; see `script_digest`.
+
+    It is that of the files as they are at the first call.
+    """
+    files = {name: _file_of(name) for name in names}
+    missing = [name for name, file in files.items() if file is None]
+    if missing:
+        raise ModuleNotFoundError(f"no module {', '.join(missing)}")
+    reached: dict[str, Path] = {}
+    for name, file in files.items():
+        if file is not None:
+            reached |= {name: file, **_closure(file)}
+    return _digest(reached)
+
+
+def _closure(script: Path) -> dict[str, Path]:
+    """Find the modules that a file reaches, directly or not, by their names."""
+    reached: dict[str, Path] = {}
+    waiting = [script]
+    while waiting:
+        for name in _imported(waiting.pop()):
+            file = None if name in reached else _file_of(name)
+            if file is not None:
+                reached[name] = file
+                waiting.append(file)
+    return reached
+
+
+def _digest(files: dict[str, Path]) -> str:
+    total = hashlib.sha256()
+    for name, file in sorted(files.items()):
+        total.update(f"{name} {_tree_digest(file)}\n".encode())
+        if file.name == "__init__.py":
+            for data in _data_files(file.parent):
+                total.update(f"{name} {data.name} {hashlib.sha256(data.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _data_files(package: Path) -> list[Path]:
+    """List the files of a package that are not code: those beside its modules, and in folders that hold no modules."""
+    folders = [package, *(path for path in package.iterdir() if path.is_dir() and not list(path.glob("*.py")))]
+    files = (path for folder in folders if folder.name != "__pycache__" for path in folder.iterdir() if path.is_file())
+    return sorted(path for path in files if path.suffix not in (".py", ".pyc", ".typed"))
+
+
+@cache
+def _imported(file: Path) -> tuple[str, ...]:
+    return tuple(sorted(set(_imports(_parse(file)))))
+
+
+@cache
+def _tree_digest(file: Path) -> str:
+    return hashlib.sha256("\n".join(_shape(_parse(file))).encode()).hexdigest()
+
+
+@cache
+def _parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes())
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Yield the modules of our packages that code names in imports, and the packages that these lie in."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield from _with_packages(alias.name)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        for alias in node.names:
+            yield from _with_packages(f"{node.module}.{alias.name}")
+    for child in ast.iter_child_nodes(node):
+        yield from _imports(child)
+
+
+def _with_packages(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    if parts[0] in OWN_PACKAGES:
+        yield from (".".join(parts[: number + 1]) for number in range(len(parts)))
+
+
+@cache
+def _file_of(name: str) -> Path | None:
+    """Return the file of a module; None where the name is no module, such as that of a function."""
+    package, _, last = name.rpartition(".")
+    if not package:
+        spec = find_spec(name)
+        return Path(spec.origin) if spec is not None and spec.origin else None
+    parent = _file_of(package)
+    if parent is None or parent.name != "__init__.py":
+        return None
+    for candidate in (parent.parent / f"{last}.py", parent.parent / last / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _shape(node: ast.AST) -> Iterator[str]:
+    """Yield a syntax tree as lines: types, names and values, without docstrings, positions and empty fields.
+
+    Empty fields are left out because which there are depends on the version of Python.
+    """
+    yield type(node).__name__
+    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    for name, value in ast.iter_fields(node):
+        items = value if isinstance(value, list) else [value]
+        if documented and name == "body" and ast.get_docstring(node, clean=False) is not None:
+            items = items[1:]
+        for item in items:
+            if isinstance(item, ast.AST):
+                yield f"{name}:"
+                yield from _shape(item)
+            elif item is not None:
+                yield f"{name}={item!r}"
+    yield "."

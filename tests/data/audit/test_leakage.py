@@ -1,0 +1,172 @@
+"""Groups that stand in more than one published split: found, and failed, reported, dropped or split anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medtransfer.data.audit.leakage import drop_leaking, find_crossing, refusal, resolve_leakage, splits_in_use
+from medtransfer.data.split import assign_splits
+from medtransfer.study import Data, Split
+from medtransfer.util.errors import UserError
+
+from ..sets import data_of
+
+ROWS = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["train", "val", "test"])), min_size=1, max_size=40)
+
+
+def table_of(rows: list[tuple[Any, str]]) -> pd.DataFrame:
+    """Make a table of (group, split) rows, two classes in turn."""
+    table = pd.DataFrame(rows, columns=["group", "split"])
+    return table.assign(
+        path=[f"{row:03}.png" for row in range(len(table))], label=["ab"[row % 2] for row in table.index]
+    )
+
+
+def rule(leakage: str, **split: Any) -> Data:
+    return data_of(group=None, leakage=leakage, split={"method": "published", "validation": 0.2} | split)
+
+
+KEPT = rule("fail", validation=0.01).split
+"""A split whose validation rows, however few, stay what they were published as."""
+
+
+def resolved(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, Split, list[str]]:
+    return resolve_leakage(table, data, find_crossing(table, data.split))
+
+
+# group 1 is in train and test, group 2 in train and val, group 3 in all three, groups 4 to 6 in one
+SPLITS = ["train", "test", "test", "train", "val", "train", "val", "test", "train", "train", "val", "test"]
+LEAKING = table_of(list(zip([1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 6], SPLITS, strict=True)))
+CLEAN = LEAKING[LEAKING["group"] >= 4].reset_index(drop=True)
+SENTENCE = "3 groups stand in more than one split: 3 of 4 test images and 2 of 3 validation images have a sibling"
+
+
+def test_what_crosses_counted_by_hand() -> None:
+    found = find_crossing(LEAKING, KEPT)
+    assert (found.groups, found.test, found.test_total, found.validation, found.validation_total) == (3, 3, 4, 2, 3)
+    assert found.sentence().startswith(SENTENCE)
+
+
+@given(ROWS)
+def test_what_crosses_is_what_a_loop_over_pairs_of_images_finds(rows: list[tuple[int, str]]) -> None:
+    found = find_crossing(table_of(rows), KEPT)
+
+    def with_sibling(split: str, others: set[str]) -> int:
+        return sum(
+            any(group == another and elsewhere in others for another, elsewhere in rows)
+            for group, own in rows
+            if own == split
+        )
+
+    assert found.test == with_sibling("test", {"train", "val"})
+    assert found.validation == with_sibling("val", {"train"})
+    assert found.groups == len({a for a, one in rows for b, other in rows if a == b and one != other})
+    assert found.test_total == sum(split == "test" for _, split in rows)
+
+
+@pytest.mark.parametrize("leakage", ["fail", "regroup", "drop", "report"])
+def test_where_nothing_crosses_nothing_is_done(leakage: str) -> None:
+    data = rule(leakage)
+    table, split, warnings = resolved(CLEAN, data)
+    pd.testing.assert_frame_equal(table, CLEAN)
+    assert split == data.split
+    assert warnings == []
+
+
+def test_failing_says_what_crosses_of_which_kind_where_to_look_and_what_to_do() -> None:
+    kinds = {"group_keys": 2, "exact_sets": 0, "near_pairs": 7}
+    line = refusal(find_crossing(LEAKING, KEPT), kinds, "leaks.png")
+    assert line.startswith(f"data.leakage: fail, and {SENTENCE}")
+    assert "(2 group keys, 7 pairs of near duplicates; side by side in leaks.png)" in line
+    assert all(remedy in line for remedy in ("regroup splits anew", "drop leaves", "report goes on"))
+
+
+def test_reporting_changes_nothing_and_warns_every_table() -> None:
+    data = rule("report")
+    table, split, (warning,) = resolved(LEAKING, data)
+    pd.testing.assert_frame_equal(table, LEAKING)
+    assert split == data.split
+    assert warning.startswith(f"LEAKAGE: {SENTENCE}")
+
+
+def test_dropping_leaves_out_what_leaks_by_hand() -> None:
+    table, split, (warning,) = resolved(LEAKING, rule("drop"))
+    # out go 000 (group 1), 005 and 006 (group 3): their group tests; then 003 (group 2): it validates
+    assert table["path"].tolist() == [f"{row:03}.png" for row in (1, 2, 4, 7, 8, 9, 10, 11)]
+    assert split.method == "published"
+    assert warning.startswith(f"4 leaking images were left out, because {SENTENCE}")
+
+
+@given(ROWS)
+def test_after_dropping_nothing_crosses_and_nothing_was_dropped_without_need(rows: list[tuple[int, str]]) -> None:
+    table = table_of(rows)
+    kept = drop_leaking(table, KEPT)
+    assert find_crossing(kept, KEPT).groups == 0
+    assert (kept["split"] == "test").sum() == (table["split"] == "test").sum()
+    tested, kept_validation = (set(kept["group"][kept["split"] == name]) for name in ("test", "val"))
+    for row in table[~table["path"].isin(kept["path"])].itertuples():
+        assert row.group in tested or (row.split == "train" and row.group in kept_validation)
+
+
+# 8 train and 2 validation images of two groups; 20 % of 12 are to validate: too few, so both are drawn anew
+FEW = table_of([*[(1, "train")] * 4, *[(2, "train")] * 4, (1, "val"), (2, "val"), (3, "test"), (4, "test")])
+
+
+@pytest.mark.parametrize(("split", "anew"), [({"validation": 0.3}, True), ({"folds": 2}, True), ({}, False)])
+def test_train_and_validation_are_one_split_where_they_are_drawn_anew(split: dict[str, Any], anew: bool) -> None:
+    data = rule("fail", **split)
+    found = find_crossing(FEW, data.split)
+    assert set(splits_in_use(FEW, data.split)) == ({"train", "test"} if anew else {"train", "val", "test"})
+    assert (found.groups, found.validation_total) == ((0, 0) if anew else (2, 2))
+    assert len(drop_leaking(FEW, data.split)) == (12 if anew else 4)
+
+
+def test_a_sentence_without_validation_images_does_not_count_them() -> None:
+    found = find_crossing(LEAKING, rule("fail", folds=2).split)
+    assert (found.groups, found.test, found.validation_total) == (2, 3, 0)
+    assert found.sentence().startswith("2 groups stand in more than one split: 3 of 4 test images have a sibling")
+
+
+@settings(max_examples=60)
+@given(ROWS, st.integers(1, 3), st.floats(0.05, 0.6), st.integers(0, 99))
+def test_what_is_dropped_and_then_split_crosses_nothing(
+    rows: list[tuple[int, str]], folds: int, validation: float, seed: int
+) -> None:
+    table, split = table_of(rows), rule("drop", folds=folds, validation=validation).split
+    try:
+        found, _ = assign_splits(drop_leaking(table, split), split, seed)
+    except UserError:  # too little is left to be split
+        return
+    side = found["split"].where((found["split"] == "test") | (folds == 1), found["fold"].astype(str))
+    assert side.groupby(found["group"]).nunique().max() == 1
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**20), st.booleans())
+def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, with_validation: bool) -> None:
+    names = ["train"] * 6 + ["test"] * 2 + (["val"] * 2 if with_validation else [])
+    groups = [number for number in range(40) for _ in range(5)]
+    rng = pd.Series(names).sample(200, replace=True, random_state=seed)
+    table = table_of(list(zip(groups, rng, strict=True)))
+    regrouped, split, (warning,) = resolved(table, rule("regroup"))
+    assert warning.startswith("split anew by group, because ")
+    found, _ = assign_splits(regrouped, split, seed)
+    assert find_crossing(found, KEPT).groups == 0
+    assert len(found) == len(table)
+    shares = {name: (table["split"] == name).mean() for name in ("val", "test")}
+    if not with_validation:
+        shares["val"] = 0.2 * (1 - shares["test"])
+    for name, share in shares.items():
+        assert abs((found["split"] == name).sum() - 200 * share) <= 10  # two groups of five
+
+
+def test_regrouping_keeps_the_folds_that_were_asked_for() -> None:
+    _, split, _ = resolved(LEAKING, rule("regroup", folds=4))
+    assert (split.method, split.folds) == ("random", 4)
+    assert split.test == pytest.approx(4 / 12)
+    assert split.validation == pytest.approx(3 / 12)

@@ -1,0 +1,38 @@
+"""Sets in a few words, and what `data.layout: auto` makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medtransfer.data.layouts.describe import as_yaml
+from medtransfer.data.layouts.detect import resolve_layout
+from medtransfer.data.layouts.read import read_layout
+from medtransfer.study import Layout
+from medtransfer.util.errors import UserError
+
+AUTO = Layout(kind="auto")
+CLASSES = "cyst/a.png cyst/b.png normal/c.png"
+SPLITS = "train/cyst/a.png train/normal/b.png test/cyst/c.png"
+
+
+def below(folder: str, names: str) -> str:
+    return " ".join(f"{folder}/{name}" for name in names.split())
+
+
+def detected(root: Path) -> str:
+    return as_yaml(resolve_layout(root, AUTO))
+
+
+def refusal(root: Path, layout: Layout = AUTO) -> str:
+    with pytest.raises(UserError) as raised:
+        resolve_layout(root, layout)
+    (line,) = raised.value.problems
+    return line.replace(str(root), "RAW")
+
+
+def understood(root: Path) -> list[tuple[Any, ...]]:
+    table = read_layout(root, resolve_layout(root, AUTO))
+    return [tuple(row) for row in table[["path", "label", "split"]].itertuples(index=False)]

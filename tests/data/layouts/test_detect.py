@@ -1,0 +1,178 @@
+"""`data.layout: auto`: folders of classes and splits, whole sets on disk, and what cannot be read in one way alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medtransfer.data.layouts.describe import as_yaml, describe_set
+from medtransfer.data.layouts.detect import resolve_layout
+from medtransfer.data.layouts.read import read_layout
+from medtransfer.study import Layout
+
+from .detection import CLASSES, SPLITS, below, detected, refusal, understood
+
+
+@pytest.mark.parametrize(
+    ("images", "layout"),
+    [
+        (CLASSES, "class_folders"),
+        ("0/a.png 1/b.png 2/c.png", "class_folders"),
+        ("cyst/p1/a.png cyst/p2/b.png normal/p3/c.png", "class_folders"),
+        ("mask/1.png mask/2.png no_mask/1.png no_mask/2.png", "class_folders"),
+        ("with_mask/1.png without_mask/1.png", "class_folders"),
+        (below("dataset", CLASSES), "{kind: class_folders, root: dataset}"),
+        (below("dataset/dataset", CLASSES), "{kind: class_folders, root: dataset/dataset}"),
+        (SPLITS, "split_folders"),
+        (below("dataset/dataset", SPLITS), "{kind: split_folders, root: dataset/dataset}"),
+        (below("a-set", "Training/cyst/a.png Training/x/b.png Testing/x/c.png"), "{kind: split_folders, root: a-set}"),
+        ("train_images/cyst/a.png train_images/x/b.png test_set/x/c.png", "split_folders"),
+        ("train/train/cyst/a.png train/train/x/b.png test/test/x/c.png", "{kind: split_folders, depth: 1}"),
+        ("train/images/cyst/a.png train/images/x/b.png val/images/x/c.png", "{kind: split_folders, depth: 1}"),
+        ("train/cyst/a.png test/normal/b.png", "split_folders"),
+        ("data/train/cyst/a.png data/train/normal/b.png", "{kind: split_folders, root: data}"),
+        ("cyst/train/a.png cyst/test/b.png normal/train/c.png normal/test/d.png", "class_split_folders"),
+        (
+            below("all", "cyst/train/a.png cyst/test/b.png normal/train/c.png normal/test/d.png"),
+            "{kind: class_split_folders, root: all}",
+        ),
+    ],
+)
+def test_folders_are_recognised_at_any_depth(write_set, images: str, layout: str) -> None:
+    assert detected(write_set(images)) == layout
+
+
+def test_all_that_systems_leave_behind_is_passed_over(write_set) -> None:
+    files = {"Thumbs.db": "", "cyst/Thumbs.db": "", ".DS_Store": "", "cyst/.DS_Store": "", "__MACOSX/x/._a.png": ""}
+    root = write_set(f"{CLASSES} .cache/x/a.png __MACOSX/cyst/a.png", files | {"cyst/desktop.ini": ""})
+    assert detected(root) == "class_folders"
+    assert len(understood(root)) == 3
+    assert describe_set(root, Layout(kind="class_folders"), read_layout(root, Layout(kind="class_folders"))).endswith(
+        "ignored  nothing"
+    )
+
+
+def test_paths_are_those_below_the_whole_set(write_set) -> None:
+    assert understood(write_set(below("dataset/dataset", SPLITS))) == [
+        ("dataset/dataset/test/cyst/c.png", "cyst", "test"),
+        ("dataset/dataset/train/cyst/a.png", "cyst", "train"),
+        ("dataset/dataset/train/normal/b.png", "normal", "train"),
+    ]
+
+
+def test_classes_above_splits_are_read(write_set) -> None:
+    root = write_set("cyst/train/p1/a.png cyst/Valid/b.png normal/train/c.png normal/test/d.png")
+    assert [row[1:] for row in understood(root)] == [
+        ("cyst", "val"), ("cyst", "train"), ("normal", "test"), ("normal", "train"),
+    ]  # fmt: skip
+
+
+def test_classes_above_splits_list_what_is_in_no_split(write_set, problems_of) -> None:
+    root = write_set("cyst/train/a.png cyst/b.png normal/c.png")
+    assert problems_of(root, kind="class_split_folders") == [
+        "cyst/b.png: stands in no split folder",
+        "normal: expected folders named train, val, test; found no folder at all",
+    ]
+
+
+READS = "data.layout: auto: the set can be read in 2 ways; name one: "
+
+
+@pytest.mark.parametrize(
+    ("images", "files", "choices"),
+    [
+        (
+            "berlin/cyst/a.png berlin/normal/b.png oslo/cyst/c.png oslo/normal/d.png",
+            {},
+            "class_folders (classes berlin, oslo) or {kind: class_folders, depth: 1} (classes cyst, normal)",
+        ),
+        (
+            f"{SPLITS} {below('chest', SPLITS)}",
+            {},
+            "split_folders (classes cyst, normal) or {kind: split_folders, root: chest} (classes cyst, normal)",
+        ),
+        (
+            CLASSES,
+            {"labels.csv": "file,label\na,x\nb,y\nc,y\n"},
+            "class_folders (classes cyst, normal) or {kind: label_csv, file: labels.csv, image: file, label: label}",
+        ),
+        (
+            "a.png b.png c.png d.png",
+            {"labels.csv": "file,shape,tone\na,x,p\nb,y,p\nc,y,q\nd,x,q\n"},
+            "{kind: label_csv, file: labels.csv, image: file, label: shape} or "
+            "{kind: label_csv, file: labels.csv, image: file, label: tone}",
+        ),
+        (
+            "train/a.png train/b.png test/c.png test/d.png",
+            {"train.csv": "file,label\na,x\nb,y\n", "test.csv": "file,label\nc,x\nd,y\n"},
+            "{kind: label_csv, file: test.csv, image: file, label: label, images: test} or "
+            "{kind: label_csv, file: train.csv, image: file, label: label, images: train}",
+        ),
+        (
+            "large/a.png large/b.png small/a.png small/b.png",
+            {"labels.csv": "file,label\na,x\nb,y\n"},
+            None,
+        ),
+    ],
+    ids=["centres", "a set and its copy", "folders and a CSV", "two labels", "two CSVs", "two sizes"],
+)  # fmt: skip
+def test_ambiguity_names_the_choices(write_set, images: str, files: dict[str, str], choices: str | None) -> None:
+    line = refusal(write_set(images, files))
+    if choices is None:
+        assert "images: large" in line
+        assert "images: small" in line
+    else:
+        assert line == READS + choices
+
+
+def test_every_choice_that_is_named_can_be_taken(write_set, rows_of) -> None:
+    root = write_set("berlin/cyst/a.png berlin/normal/b.png oslo/cyst/c.png oslo/normal/d.png")
+    labels = [{label for _, label, _ in rows_of(root, kind="class_folders", depth=depth)} for depth in (0, 1)]
+    assert labels == [{"berlin", "oslo"}, {"cyst", "normal"}]
+
+
+def test_a_root_settles_which_copy_is_read(write_set) -> None:
+    root = write_set(f"{SPLITS} {below('chest', SPLITS)}")
+    found = resolve_layout(root, Layout(kind="auto", root="chest"))
+    assert as_yaml(found) == "{kind: split_folders, root: chest}"
+    assert len(read_layout(root, found)) == 3
+
+
+def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None:
+    line = refusal(write_set(" ".join(f"patient{number:02}/a.png" for number in range(21))))
+    assert line.startswith(
+        "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): where they are classes "
+        "and not patients, set data.layout: class_folders;"
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "line"),
+    [
+        ("", "RAW: expected images, but got 1 files of other kinds"),
+        ("a.png b.png", "RAW: no layout is recognised in 2 images, the first being a.png; expected folders of classes"),
+        ("train/a.png test/b.png", "RAW: no layout is recognised in 2 images, the first being test/b.png; expected "),
+    ],
+)
+def test_what_is_not_recognised_is_told_in_one_line(write_set, images: str, line: str) -> None:
+    assert refusal(write_set(images, {"readme.txt": "nothing"})).startswith(line)
+
+
+def test_a_root_that_is_not_there_is_named(write_set) -> None:
+    line = "data.layout.root: dataset is no folder of the set"
+    assert refusal(write_set(CLASSES), Layout(kind="auto", root="dataset")) == line
+
+
+@pytest.mark.parametrize(
+    ("folder", "layout", "images"),
+    [
+        ("fetal_head", "one_hot_csv", 1391),
+        ("chest_xray", "split_folders", 5856),
+        ("brain_mri", "class_folders", 253),
+    ],
+)
+def test_real_sets_are_recognised(shared: Path, folder: str, layout: str, images: int) -> None:
+    root = shared / "data" / folder
+    assert detected(root) == layout
+    assert len(understood(root)) == images

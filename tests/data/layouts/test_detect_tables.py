@@ -1,0 +1,92 @@
+"""`data.layout: auto`: CSVs, one-hot or of labels, with all that their names may look like."""
+
+from __future__ import annotations
+
+import pytest
+
+from medtransfer.data.layouts.describe import as_yaml, describe_set
+from medtransfer.data.layouts.detect import resolve_layout
+from medtransfer.data.layouts.read import read_layout
+from medtransfer.util.errors import UserError
+
+from .detection import AUTO, CLASSES, SPLITS, detected, understood
+
+ONE_HOT = "filename, cyst, normal\na.png, 1, 0\nb.png, 0, 1\n"
+
+
+@pytest.mark.parametrize("wrap", ["", "set/set"])
+def test_one_hot_csvs_in_split_folders(write_set, wrap: str) -> None:
+    base = f"{wrap}/" if wrap else ""
+    names = f"{base}train/a.png {base}train/b.png {base}valid/a.png {base}valid/b.png"
+    root = write_set(names, {f"{base}{split}/_classes.csv": ONE_HOT for split in ("train", "valid")})
+    assert detected(root) == (f"{{kind: one_hot_csv, root: {wrap}}}" if wrap else "one_hot_csv")
+    assert [row[1:] for row in understood(root)] == [
+        ("cyst", "train"), ("normal", "train"), ("cyst", "val"), ("normal", "val"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["_classes.csv", "truth.csv"])
+@pytest.mark.parametrize("suffix", ["", ".png"])
+def test_a_single_one_hot_csv(write_set, name: str, suffix: str) -> None:
+    table = f"image,MEL,NV,BCC,age\na{suffix},1.0,0.0,0.0,40\nb{suffix},0.0,1.0,0.0,50\nc{suffix},0.0,0.0,1.0,60\n"
+    root = write_set("images/a.png images/b.png images/c.png", {name: table})
+    assert detected(root) == f"{{kind: one_hot_csv, file: {name}, image: image, classes: [MEL, NV, BCC]}}"
+    assert [row[1] for row in understood(root)] == ["MEL", "NV", "BCC"]
+
+
+def test_rows_that_are_not_one_hot_are_listed_by_the_same_reader(write_set) -> None:
+    table = "image,cyst,normal\na,1,0\nb,0,1\nc,1,1\nd,0,1\nx,0,1\n"
+    root = write_set("a.png b.png c.png d.png", {"labels.csv": table})
+    with pytest.raises(UserError) as raised:
+        understood(root)
+    assert raised.value.problems == [
+        "labels.csv: c has 2 classes marked, but one is expected",
+        "labels.csv: x: no such image",
+    ]
+
+
+@pytest.mark.parametrize("name", ["images/{}.png", "images/{}", "{}.png", "{}", "/kaggle/input/set/images/{}.png"])
+def test_a_csv_of_paths_or_names_with_or_without_extension(write_set, name: str) -> None:
+    rows = "".join(f"{name.format(stem)},{stem[0]}x,{age}\n" for stem, age in [("a1", 4), ("a2", 5), ("b1", 6)])
+    root = write_set("images/a1.png images/a2.png images/b1.png", {"meta.csv": f"file,diagnosis,age\n{rows}"})
+    assert detected(root) == "{kind: label_csv, file: meta.csv, image: file, label: diagnosis}"
+    assert [row[1] for row in understood(root)] == ["ax", "ax", "bx"]
+
+
+def test_a_csv_may_have_splits_semicolons_and_a_label_of_any_name(write_set) -> None:
+    table = "Name;Patient_num;Tissue;Part\na;1;cyst;train\nb;2;cyst;test\nc;2;brain;train\nd;1;brain;test\n"
+    root = write_set("img/a.png img/b.png img/c.png img/d.png", {"data/labels.csv": table})
+    assert detected(root) == "{kind: label_csv, file: data/labels.csv, image: Name, label: Tissue, split: Part}"
+    assert understood(root)[0] == ("img/a.png", "cyst", "train")
+
+
+def test_a_code_beside_a_name_of_the_class_is_no_ambiguity(write_set) -> None:
+    table = "image,class_id,class_name\na,0,cyst\nb,1,normal\nc,0,cyst\n"
+    root = write_set("a.png b.png c.png", {"labels.csv": table})
+    assert detected(root) == "{kind: label_csv, file: labels.csv, image: image, label: class_name}"
+
+
+def test_parts_of_an_archive_are_no_classes_beside_a_csv(write_set) -> None:
+    root = write_set("part_1/a.png part_1/b.png part_2/c.png", {"labels.csv": "id,dx\na,x\nb,y\nc,y\n"})
+    assert detected(root) == "{kind: label_csv, file: labels.csv, image: id, label: dx}"
+
+
+def test_images_without_a_row_are_left_out_only_by_whole_folders_and_shown(write_set) -> None:
+    root = write_set("train/a.png train/b.png test/c.png test/d.png", {"train.csv": "id,label\na,x\nb,y\n"})
+    layout = resolve_layout(root, AUTO)
+    assert as_yaml(layout) == "{kind: label_csv, file: train.csv, image: id, label: label, images: train}"
+    assert "ignored  images in test" in describe_set(root, layout, read_layout(root, layout))
+
+
+def test_a_csv_that_agrees_with_the_folders_decides_nothing(write_set) -> None:
+    table = "file,label\na.png,0\nb.png,0\nc.png,1\n"
+    assert detected(write_set(CLASSES, {"labels.csv": table})).startswith("{kind: label_csv")
+
+
+def test_folders_with_splits_go_before_a_csv_that_agrees(write_set) -> None:
+    table = "file,label\na.png,0\nb.png,1\nc.png,0\n"
+    assert detected(write_set(SPLITS, {"labels.csv": table})) == "split_folders"
+
+
+def test_a_csv_without_labels_is_passed_over(write_set) -> None:
+    assert detected(write_set(CLASSES, {"meta.csv": "file,age,width\na,4,7\nb,5,7\nc,6,7\n"})) == "class_folders"

@@ -1,0 +1,64 @@
+"""Small sets that tests of preparing are made of, and how they are prepared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from outs import outs_in
+from PIL import Image
+
+from medtransfer.data.prepare import prepare
+from medtransfer.data.prepared import Prepared
+from medtransfer.study import Data
+
+BY_PATIENT = {"pattern": r"^(patient\d+)_"}
+
+
+def data_of(**fields: Any) -> Data:
+    return Data.model_validate(
+        {
+            "source": "folder",
+            "folder": "somewhere",
+            "layout": "split_folders",
+            "group": BY_PATIENT,
+            "image_size": 16,
+            "resize": "stretch",
+            "split": {"method": "published"},
+            "leakage": "fail",
+        }
+        | fields
+    )
+
+
+def phantom_data(**fields: Any) -> Data:
+    return data_of(source="phantom", phantom={}, layout="one_hot_csv", image_size=32, **fields)
+
+
+def write_images(raw: Path, *names: str, seed: int = 0) -> Path:
+    """Write a grey image of noise under each name, all different."""
+    rng = np.random.default_rng(seed)
+    for name in names:
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (20, 24), np.uint8)).save(raw / name)
+    return raw
+
+
+def names_of(split: str, patients: range, frames: int = 2) -> list[str]:
+    return [
+        f"{split}/{'cyst' if patient % 2 else 'normal'}/patient{patient:02}_{frame}.png"
+        for patient in patients
+        for frame in range(frames)
+    ]
+
+
+SPLIT_SET = [*names_of("train", range(8)), *names_of("val", range(8, 12)), *names_of("test", range(12, 16))]
+
+
+def prepared_from(raw: Path, data: Data, seed: int = 1) -> tuple[Prepared, dict[str, Any]]:
+    outs = outs_in(raw.parent)
+    audit = prepare(raw, data, seed, outs)
+    assert json.loads(outs.audit.read_text(encoding="utf-8")) == audit
+    return Prepared(outs.prepared), audit

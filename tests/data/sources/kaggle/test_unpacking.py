@@ -1,0 +1,89 @@
+"""Archives that mean harm write nothing."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from medtransfer.data.sources import archive as unpacking
+
+from .fetching import (
+    failure,
+    fetched,
+)
+from .kaggle_server import KaggleServer, zipped
+
+# --- archives that mean harm
+
+
+def member(name: str, mode: int = 0, content: bytes = b"x") -> Callable[[zipfile.ZipFile], None]:
+    def write(archive: zipfile.ZipFile) -> None:
+        info = zipfile.ZipInfo("placeholder")
+        info.filename = name
+        info.external_attr = mode << 16
+        archive.writestr(info, content)
+
+    return write
+
+
+def bomb(archive: zipfile.ZipFile) -> None:
+    archive.writestr("zeros.png", bytes(20_000_000), zipfile.ZIP_DEFLATED)
+
+
+UNSAFE = {
+    "above": (member("../escaped.png"), "outside"),
+    "far above": (member("a/../../../escaped.png"), "outside"),
+    "absolute": (member("/tmp/escaped.png"), "outside"),
+    "backslashes": (member("..\\escaped.png"), "outside"),
+    "drive": (member("C:\\escaped.png"), "outside"),
+    "link": (member("link", stat.S_IFLNK | 0o777, b"/etc/passwd"), "a link"),
+    "device": (member("pipe", stat.S_IFIFO | 0o666), "a link or a device"),
+    "line break": (member("a\nb.png"), "no plain path"),
+    "bomb": (bomb, "a zip bomb?"),
+    "file and folder": (lambda archive: [member("a")(archive), member("a/b")(archive)], "a file and a folder"),
+    "twice": (lambda archive: [member("a/b")(archive), member("a\\b")(archive)], "two files of the same name"),
+    "nothing": (lambda archive: None, "holds no files"),
+}
+
+
+@pytest.mark.parametrize(("write", "expected"), UNSAFE.values(), ids=UNSAFE)
+def test_an_unsafe_archive_writes_nothing(
+    server: KaggleServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[zipfile.ZipFile], None],
+    expected: str,
+) -> None:
+    monkeypatch.setattr(unpacking, "HARMLESS_BYTES", 1_000_000)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        write(archive)
+    server.archive = packed.getvalue()
+    assert expected in failure()
+    assert list(tmp_path.rglob("escaped*")) == []
+
+
+def test_an_unsafe_file_can_be_left_out(server: KaggleServer) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        member("../escaped.png")(archive)
+        member("good.csv")(archive)
+    server.archive = packed.getvalue()
+    assert fetched(files=["*.csv"])["files"] == 1
+
+
+def test_a_file_that_is_larger_than_it_says_is_not_written_on(server: KaggleServer) -> None:
+    packed = zipped({"one.png": bytes(5_000_000)})
+    server.archive = packed.replace((5_000_000).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    assert "no readable zip" in failure()
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_FILES", 2), ("MOST_BYTES", 100)])
+def test_too_many_files_or_bytes(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    monkeypatch.setattr(unpacking, limit, value)
+    assert "more than the limits" in failure()

@@ -1,0 +1,158 @@
+"""From a published set to the prepared one: what is written, what is refused, and nothing in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from outs import outs_in
+from PIL import Image
+
+from fetal_phantom import write_phantom
+from medtransfer.data.images.decode import decode
+from medtransfer.data.prepare import COLUMNS, prepare
+from medtransfer.data.prepared import Prepared
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import sha256_of_file, sha256_of_folder
+
+from .sets import SPLIT_SET, data_of, phantom_data, prepared_from, write_images
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Prepared, dict[str, Any]]:
+    """Give a tiny simulated set, raw and prepared, and its audit."""
+    raw = tmp_path_factory.mktemp("phantom") / "raw"
+    write_phantom(raw, patients=40, frames=2, size=40, difficulty=0.0, split_by="patient", seed=1)
+    return raw, *prepared_from(raw, phantom_data())
+
+
+def test_the_table_is_the_truth_that_the_simulation_wrote_beside_it(
+    phantom: tuple[Path, Prepared, dict[str, Any]],
+) -> None:
+    raw, prepared, _ = phantom
+    table = prepared.table
+    assert tuple(table.columns) == COLUMNS
+    truth = pd.read_csv(raw / "anatomy.csv").set_index("filename")
+    rows = truth.loc[[path.rsplit("/", 1)[1] for path in table["path"]]]
+    assert table["label"].tolist() == rows["class"].tolist()
+    assert table["split"].tolist() == rows["split"].replace("valid", "val").tolist()
+    assert len(table) == len(truth)
+    assert [prepared.classes[number] for number in table["label_index"]] == table["label"].tolist()
+    assert prepared.classes == sorted(truth["class"].unique())
+    assert table.groupby("group").ngroups == truth["patient"].nunique()
+    assert (table["group"] == table["path"].str.extract(r"/(patient\d+)_", expand=False)).all()
+
+
+def test_every_row_of_pixels_is_its_own_image(phantom: tuple[Path, Prepared, dict[str, Any]]) -> None:
+    raw, prepared, _ = phantom
+    assert prepared.images.shape == (len(prepared.table), 32, 32, 1)
+    for row, path in enumerate(prepared.table["path"]):
+        found = decode(raw / path, 32, "stretch")
+        np.testing.assert_array_equal(prepared.images[row][..., 0], found.pixels)
+        assert prepared.table["sha256"].iloc[row] == found.sha256
+
+
+def test_the_description_ties_the_files_together(phantom: tuple[Path, Prepared, dict[str, Any]]) -> None:
+    _, prepared, _ = phantom
+    assert prepared.about["pixels_sha256"] == sha256_of_file(prepared.folder / "images.npy")
+    assert prepared.about["table_sha256"] == sha256_of_file(prepared.folder / "table.parquet")
+    assert prepared.folds == 1
+    assert sorted(path.name for path in prepared.folder.iterdir()) == ["dataset.json", "images.npy", "table.parquet"]
+    assert [warning.split(":")[0] for warning in prepared.about["warnings"][:1]] == ["SIMULATION"]
+
+
+def test_preparing_twice_gives_the_same_bytes(phantom: tuple[Path, Prepared, dict[str, Any]], tmp_path: Path) -> None:
+    raw, prepared, _ = phantom
+    outs = outs_in(tmp_path)
+    prepare(raw, phantom_data(), 1, outs)
+    assert sha256_of_folder(outs.prepared) == sha256_of_folder(prepared.folder)
+    assert outs.duplicates.read_bytes() == (raw.parent / "duplicates.png").read_bytes()
+
+
+def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Path) -> None:
+    names = [f"{'ab'[patient % 2]}/patient{patient:02}_{frame}.png" for patient in range(24) for frame in range(2)]
+    raw = write_images(tmp_path / "raw", *names)
+    for patient, copy_of in ((6, 2), (10, 2), (21, 10)):  # all of them by a chain: 6 and 10 copy 2, and 21 copies 10
+        source = raw / f"{'ab'[copy_of % 2]}/patient{copy_of:02}_1.png"
+        with Image.open(source) as image:
+            image.save(raw / f"{'ab'[patient % 2]}/patient{patient:02}_0.bmp")
+    prepared, audit = prepared_from(raw, data_of(layout="class_folders", split={"method": "random"}))
+    table = prepared.table
+    joined = table[table["group"] == "patient02"]
+    assert set(joined["path"].str.extract(r"/(patient\d+)_", expand=False)) == {
+        "patient02",
+        "patient06",
+        "patient10",
+        "patient21",
+    }
+    assert table.groupby("group")["split"].nunique().max() == 1
+    assert (audit["group_keys"], audit["groups"]) == (24, 24 - 3)
+    in_one_class, in_two = (
+        ["a/patient02_1.png", "a/patient06_0.bmp", "a/patient10_0.bmp"],
+        ["a/patient10_1.png", "b/patient21_0.bmp"],
+    )
+    assert audit["exact_duplicates"] == {
+        "sets": 2,
+        "sets_across_splits": 0,
+        "contradictory_sets": 1,
+        "files_too_many": 3,
+        "contradictory": [in_two],
+        "paths": [in_one_class, in_two],
+    }
+
+
+def test_a_set_without_a_group_key_is_marked(tmp_path: Path) -> None:
+    prepared, _ = prepared_from(write_images(tmp_path / "raw", *SPLIT_SET), data_of(group=None))
+    assert prepared.about["warnings"][0].startswith("NO GROUP KEY: ")
+    assert prepared.about["grouped"] is False
+
+
+def test_folds_stand_in_the_table_and_the_description(tmp_path: Path) -> None:
+    raw = write_images(tmp_path / "raw", *SPLIT_SET)
+    prepared, audit = prepared_from(raw, data_of(split={"method": "kfold", "folds": 4}))
+    assert set(prepared.table["fold"]) == {0, 1, 2, 3}
+    assert prepared.table.groupby("group")["fold"].nunique().max() == 1
+    assert prepared.folds == audit["folds"] == 4
+
+
+def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_path: Path) -> None:
+    raw = write_images(tmp_path / "raw", *SPLIT_SET)
+    prepared, _ = prepared_from(raw, data_of())
+    before = sha256_of_folder(prepared.folder)
+    for name in (SPLIT_SET[0], SPLIT_SET[-1]):
+        (raw / name).write_bytes(b"no image")
+    with pytest.raises(UserError) as raised:
+        prepared_from(raw, data_of())
+    assert {problem.split(":")[0] for problem in raised.value.problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
+    assert sha256_of_folder(prepared.folder) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "audit.json",
+        "audit.md",
+        "duplicates.png",
+        "prepared",
+        "raw",
+    ]
+
+
+def test_a_published_split_that_is_not_used_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_images(tmp_path / "raw", *SPLIT_SET)
+    prepared_from(raw, data_of())
+    assert "unused" not in capsys.readouterr().out
+    prepared_from(raw, data_of(split={"method": "random", "test": 0.25, "validation": 0.25}))
+    assert "unused   the published split: data.split.method is random" in capsys.readouterr().out
+
+
+def test_a_test_set_of_one_class_is_an_error(tmp_path: Path) -> None:
+    images = [name for name in SPLIT_SET if not name.startswith("test/")]
+    raw = write_images(tmp_path / "raw", *images, "test/normal/patient90_0.png", "test/normal/patient91_0.png")
+    with pytest.raises(UserError, match=r"^data\.split: all 2 test images are of class 'normal', which tells no"):
+        prepared_from(raw, data_of())
+
+
+def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
+    raw = write_images(tmp_path / "raw", *SPLIT_SET, "test/mass/patient90_0.png")
+    with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
+        prepared_from(raw, data_of())

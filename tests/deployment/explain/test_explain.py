@@ -1,0 +1,115 @@
+"""A trained variant explained: its sheet, its scores, and the untrained network beside it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from builders import COMPUTE, tiny_inputs, tiny_masked
+from explained import explained_study
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.explain.explain import explain_variant, untrained
+from medtransfer.deployment.explain.maps import open_explainer
+from medtransfer.tasks.evaluate import predict_variant
+from medtransfer.tasks.predictions import Predictions
+from medtransfer.training.model_files import load_run, read_card
+from medtransfer.training.variant import train_variant
+
+FIGURES = {f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with a set that has masks, a small network trained on it, and its test predictions."""
+    root = tmp_path_factory.mktemp("explain")
+    prepared = tiny_masked(root)
+    inputs = tiny_inputs(prepared, epochs=2)
+    train_variant(inputs, root / "models" / "tiny", root / "cost.json", lambda *_: None)
+    rows = pd.concat(predict_variant(inputs.variant, prepared, root / "models" / "tiny", COMPUTE))
+    rows.to_parquet(root / "predictions.parquet")
+    shutil.move(root / "prepared", root / "data" / "prepared")
+    return root
+
+
+def explain(place: Path, sheet: Path, **section: Any) -> Any:
+    test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
+    return explain_variant(explained_study(**section), "tiny", test, place, COMPUTE, sheet)
+
+
+def test_what_is_found_is_the_same_twice_to_the_last_bit(place: Path, tmp_path: Path) -> None:
+    methods = ["grad_cam", "ablation_cam", "occlusion"]
+    first = explain(place, tmp_path / "first.png", methods=methods, scored=6)
+    second = explain(place, tmp_path / "second.png", methods=methods, scored=6)
+    assert first == second
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+    assert first["run"] == "fold0_seed0"
+    assert first["maps"]["images"] == 6
+    assert 1 < first["maps"]["groups"] <= 6
+    assert list(first["maps"]["methods"]) == methods
+    for figures in first["maps"]["methods"].values():
+        assert set(figures) == FIGURES | {"likeness_to_untrained"}
+        for name in ("pointing_game", "energy_inside"):
+            gain = figures[name]["value"] - figures[f"{name}_untrained"]["value"]
+            assert figures[f"{name}_gain"]["value"] == pytest.approx(gain)
+            assert 0 <= figures[name]["low"] <= figures[name]["value"] <= figures[name]["high"] <= 1
+
+
+def test_named_images_stand_on_the_sheet(place: Path, tmp_path: Path) -> None:
+    test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
+    names = list(test.images["path"])[:2]
+    found = explain(place, tmp_path / "sheet.png", images=names, methods=["grad_cam"], scored=1)
+    assert [case["path"] for case in found["sheet"]["chosen"]] == names
+
+
+def test_where_every_image_is_right_the_sheet_has_no_wrong_ones(place: Path, tmp_path: Path) -> None:
+    table = pd.read_parquet(place / "predictions.parquet")
+    for number, name in enumerate(name for name in table if name.startswith("p_")):
+        table[name] = (table["label"] == number).astype("float32")
+    test = Predictions(table).of_role("test")
+    study = explained_study(methods=["grad_cam"], scored=1)
+    found = explain_variant(study, "tiny", test, place, COMPUTE, tmp_path / "sheet.png")
+    assert found["sheet"]["right"]
+    assert found["sheet"]["wrong"] == []
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_without_masks_there_is_a_sheet_and_no_scores(place: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(place, bare)
+    about = bare / "data" / "prepared" / "dataset.json"
+    about.write_text(about.read_text(encoding="utf-8").replace('"masks"', '"no masks"'), encoding="utf-8")
+    assert explain(bare, tmp_path / "sheet.png", methods=["grad_cam"])["maps"] is None
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_networks_with_the_same_body_are_opened_both_and_stay_as_they_were(place: Path) -> None:
+    model = place / "models" / "tiny"
+    first, second = load_run(model, 0, 0), load_run(model, 0, 1)
+    second.body = first.body
+    before = list(first.state_dict())
+    pixels, classes = Prepared(place / "data" / "prepared").images[:2], np.array([0, 1])
+    maps = [open_explainer(each, read_card(model), None, "here", COMPUTE) for each in (first, second, first)]
+    assert list(first.state_dict()) == list(second.state_dict()) == before
+    one, other, again = (explainer.maps("grad_cam", pixels, classes) for explainer in maps)
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_the_untrained_network_has_other_weights_and_the_same_shape_and_normalisation(place: Path) -> None:
+    model = place / "models" / "tiny"
+    trained = load_run(model, 0, 0)
+    first, second, other = (untrained(read_card(model), trained, 0, seed) for seed in (0, 0, 1))
+    states = [network.state_dict() for network in (trained, first, second, other)]
+    assert [name for name in states[0] if states[0][name].shape != states[1][name].shape] == []
+    assert torch.equal(trained.normalise.mean, first.normalise.mean)
+    weights = [name for name in states[0] if name.endswith("weight")]
+    for name in weights:
+        assert torch.equal(states[1][name], states[2][name])
+        assert not torch.equal(states[1][name], states[3][name])
+        assert not torch.equal(states[1][name], states[0][name])

@@ -1,0 +1,75 @@
+"""Maps against those worked out by hand, and against covering done the plain way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from medtransfer.deployment.explain.maps import Explainer
+from medtransfer.deployment.explain.pointing import energy_inside, pointing_hits
+from medtransfer.study import METHODS
+
+Squares = tuple[np.ndarray, np.ndarray]
+
+
+def test_grad_cam_weighs_channels_by_their_mean_gradient(explainer: Explainer, squares: Squares) -> None:
+    """The gradient of class 0 by each of 256 places of channel 0 is 8 / 256, and by channel 1 nothing."""
+    grey = squares[0][..., 0] / 255
+    for number, channel in enumerate((grey, 1 - grey)):
+        maps = explainer.maps("grad_cam", squares[0], np.full(6, number))
+        np.testing.assert_allclose(maps, channel * 8 / 256, rtol=1e-5)
+
+
+def test_ablation_cam_weighs_channels_by_what_the_class_loses_without_them(
+    explainer: Explainer, squares: Squares
+) -> None:
+    grey = squares[0][..., 0] / 255
+    for number, channel in enumerate((grey, 1 - grey)):
+        maps = explainer.maps("ablation_cam", squares[0], np.full(6, number))
+        losses = 8 * channel.mean(axis=(1, 2), keepdims=True)
+        np.testing.assert_allclose(maps, losses * channel, rtol=1e-5)
+
+
+def test_occlusion_is_the_fall_of_the_probability_as_windows_cover_the_image(
+    explainer: Explainer, squares: Squares
+) -> None:
+    pixels, step = squares[0], 2
+
+    def probability(images: np.ndarray) -> np.ndarray:
+        logits = explainer.network(torch.from_numpy(images).permute(0, 3, 1, 2))
+        return logits.softmax(dim=1)[:, 0].detach().numpy()
+
+    whole, falls, windows = probability(pixels), np.zeros((6, 16, 16)), np.zeros((16, 16))
+    for row in range(0, 13, step):
+        for column in range(0, 13, step):
+            place = slice(row, row + 2 * step), slice(column, column + 2 * step)
+            covered = pixels.copy()
+            covered[:, place[0], place[1]] = 0  # what normalisation's mean is
+            falls[:, place[0], place[1]] += (whole - probability(covered))[:, None, None]
+            windows[place] += 1
+    maps = explainer.maps("occlusion", pixels, np.zeros(6, int))
+    np.testing.assert_allclose(maps, np.clip(falls / windows, 0, None), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_point_at_what_decides_and_for_the_other_class_elsewhere(
+    method: str, explainer: Explainer, squares: Squares
+) -> None:
+    pixels, masks = squares
+    maps = explainer.maps(method, pixels, np.zeros(6, int))
+    assert pointing_hits(maps, masks).tolist() == [1.0] * 6
+    assert (energy_inside(maps, masks) > 3 * masks.mean()).all()
+    against = explainer.maps(method, pixels, np.ones(6, int))
+    assert (energy_inside(against, masks) < masks.mean()).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_is_the_same_bits_twice_and_whatever_stands_beside(
+    method: str, explainer: Explainer, squares: Squares
+) -> None:
+    pixels = np.concatenate([squares[0], squares[0][:, ::-1]])  # more than a batch
+    together = explainer.maps(method, pixels, np.zeros(12, int))
+    assert np.array_equal(together, explainer.maps(method, pixels, np.zeros(12, int)))
+    alone = np.concatenate([explainer.maps(method, pixels[[row]], np.zeros(1, int)) for row in range(12)])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,93 @@
+"""Random graphs of stages with random failures: nothing starts too early, nothing that can run is left."""
+
+from __future__ import annotations
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medtransfer.engine.schedule import Schedule, State
+from medtransfer.engine.stages import _affected
+from medtransfer.util.errors import UserError
+
+
+@st.composite
+def needs(draw: st.DrawFn) -> dict[str, frozenset[str]]:
+    """Draw up to 12 stages, each upstream of some later ones."""
+    names = [f"s{number:02}" for number in range(draw(st.integers(1, 12)))]
+    return {
+        name: frozenset(draw(st.sets(st.sampled_from(names[:number]), max_size=3)) if number else ())
+        for number, name in enumerate(names)
+    }
+
+
+def graph_of(needs: dict[str, frozenset[str]]) -> nx.DiGraph:
+    graph = nx.DiGraph()
+    graph.add_nodes_from(needs)
+    graph.add_edges_from((name, upstream) for name, found in needs.items() for upstream in found)
+    return graph
+
+
+@given(needs(), st.data())
+def test_stages_run_after_what_they_need_and_only_what_hangs_on_a_failure_is_left_out(
+    needs: dict[str, frozenset[str]], data: st.DataObject
+) -> None:
+    schedule, order = Schedule(needs), []
+    failing = data.draw(st.sets(st.sampled_from(list(needs)), max_size=2))
+    while not schedule.finished:
+        running = schedule.in_state(State.RUNNING)
+        startable = schedule.ready() if len(running) < 2 else []
+        if startable and (not running or data.draw(st.booleans())):
+            schedule.start(startable[0])
+            order.append(startable[0])
+        else:
+            assert running, "nothing runs and nothing can start"
+            name = data.draw(st.sampled_from(running))
+            schedule.finish(name, name not in failing)
+    for number, name in enumerate(order):
+        assert needs[name] <= set(order[:number])
+    hanging = set().union(*(nx.ancestors(graph_of(needs), name) for name in failing if name in order))
+    assert set(schedule.in_state(State.LEFT_OUT)) == hanging
+    assert set(schedule.in_state(State.DONE)) == set(needs) - hanging - set(schedule.in_state(State.FAILED))
+
+
+def test_a_stage_cannot_start_before_its_turn_or_twice() -> None:
+    schedule = Schedule({"a": frozenset(), "b": frozenset({"a"})})
+    with pytest.raises(ValueError, match="b may not start: it is waiting"):
+        schedule.start("b")
+    schedule.start("a")
+    with pytest.raises(ValueError, match="a may not start: it is running"):
+        schedule.start("a")
+
+
+CHAIN = graph_of(
+    {
+        "download": frozenset(),
+        "prepare": frozenset({"download"}),
+        "train@a": frozenset({"prepare"}),
+        "train@b": frozenset({"prepare"}),
+        "compare": frozenset({"train@a", "train@b"}),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "targets", "expected"),
+    [
+        (set(), [], []),
+        ({"train@a"}, [], ["train@a", "compare"]),
+        ({"prepare"}, ["train@b"], ["prepare", "train@b"]),
+        ({"compare"}, ["train@a"], []),
+        ({"download", "train@b"}, [], ["download", "prepare", "train@a", "train@b", "compare"]),
+    ],
+)
+def test_what_changed_runs_with_all_downstream_of_it(
+    changed: set[str], targets: list[str], expected: list[str]
+) -> None:
+    assert list(_affected(CHAIN, changed, targets)) == expected
+
+
+def test_an_unknown_target_is_told() -> None:
+    with pytest.raises(UserError, match="no stage 'train@c'"):
+        _affected(CHAIN, set(), ["train@c"])

@@ -1,0 +1,101 @@
+"""Blocks that compute again what they forgot, against the same network that keeps it: the same to the bit, in less."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from builders import assembled, size_for, without_initialisation
+from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from medtransfer.models.backbones import build_hollow, model_names
+from medtransfer.models.gradient_checkpointing import blocks_of, forget_activations
+from medtransfer.models.network import Network, Normalise
+from medtransfer.models.unet import build_segmenter
+from medtransfer.study import Backbone, UNet
+
+FAMILIES = (
+    "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3", "maxvit_t",
+    "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnext50_32x4d",
+    "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vit_b_32",
+)  # fmt: skip
+"""Every one that has blocks."""
+
+LESS = {"densenet121": 0.6, "googlenet": 0.8, "resnet18": 0.6, "squeezenet1_1": 0.7}
+"""What they keep of what they would have kept, where that is more than .5."""
+
+
+def network_of(name: str) -> Network:
+    with without_initialisation():
+        network = assembled(name, "own", size_for(name))
+    torch.manual_seed(1)
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    return network.train()
+
+
+def pass_through(network: nn.Module, inputs: torch.Tensor) -> int:
+    """Leave the gradients of two batches in a network; give the bytes that the first keeps for its backward pass."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    torch.manual_seed(2)  # dropout, stochastic depth
+    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = network(inputs)
+    total = sum(size for place, size in kept.items() if place not in own)
+    outputs.square().mean().backward()
+    network(inputs.flip(0)).square().mean().backward()
+    return total
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_gradients_and_statistics_are_the_same_to_the_bit(name: str) -> None:
+    network, size = network_of(name), size_for(name)
+    forgetful = copy.deepcopy(network)
+    forget_activations(forgetful)
+    inputs = torch.randint(256, (4, 1, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    usual, less = pass_through(network, inputs), pass_through(copy.deepcopy(forgetful), inputs)
+    assert less < LESS.get(name, 0.5) * usual
+    pass_through(forgetful, inputs)
+    assert list(network.state_dict()) == list(forgetful.state_dict())
+    for (key, wanted), found in zip(network.state_dict().items(), forgetful.state_dict().values(), strict=True):
+        assert torch.equal(wanted, found), key
+    for (key, one), other in zip(network.named_parameters(), forgetful.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None), key
+        assert one.grad is None or torch.equal(one.grad, other.grad), key
+
+
+@pytest.mark.parametrize("model", ["unet", "resnet18"])
+def test_a_segmenters_gradients_are_the_same_to_the_bit(model: str) -> None:
+    torch.manual_seed(0)
+    parts = build_segmenter(model, Backbone(weights="none", unet=UNet(base=4)), 2, 0.2)
+    network = Network(Normalise([0.0] * 3, [1.0] * 3), *parts).train()
+    forgetful = copy.deepcopy(network)
+    forget_activations(forgetful)
+    inputs = torch.randint(256, (2, 1, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert pass_through(forgetful, inputs) < 0.6 * pass_through(network, inputs)
+    for (key, one), other in zip(network.named_parameters(), forgetful.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad), key
+    for (key, wanted), found in zip(network.state_dict().items(), forgetful.state_dict().values(), strict=True):
+        assert torch.equal(wanted, found), key
+
+
+def test_networks_without_blocks_are_plain_rows_of_layers() -> None:
+    found = {name for name in model_names() if not list(blocks_of(build_hollow(name, size_for(name))))}
+    assert found == {"alexnet", "cnn_small", "cnn_large", *(name for name in model_names() if name.startswith("vgg"))}
+
+
+def test_without_gradients_nothing_is_different() -> None:
+    network = network_of("resnet18").eval()
+    forgetful = copy.deepcopy(network)
+    forget_activations(forgetful)
+    inputs = torch.randint(256, (2, 1, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(network(inputs), forgetful(inputs))

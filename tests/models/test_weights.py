@@ -1,0 +1,198 @@
+"""Weights: found, checked, loaded key by key, and never random where they are missing."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from medtransfer.models import weights as module
+from medtransfer.models.backbones import build_bare, weights_enum
+from medtransfer.models.weights import load_weights, obtain_weights, read_state
+from medtransfer.study import Backbone
+from medtransfer.util.errors import UserError
+
+SMALL = "squeezenet1_1"
+
+
+@pytest.fixture
+def state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return dict(build_bare(SMALL, 64).state_dict())
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def mirror_file(folder: Path, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Store a state dict as torchvision would publish it, and let the enum point to it."""
+    folder.mkdir(exist_ok=True)
+    draft = folder / "draft.pth"
+    torch.save(state, draft)
+    digest = hashlib.sha256(draft.read_bytes()).hexdigest()[:8]
+    file = draft.rename(folder / f"squeezenet1_1-{digest}.pth")
+    enum = weights_enum(SMALL, "IMAGENET1K_V1")
+
+    class Published:
+        url = f"https://127.0.0.1:9/models/{file.name}"
+        transforms = staticmethod(enum.transforms)
+
+        def __str__(self) -> str:
+            return str(enum)
+
+    monkeypatch.setattr(module, "weights_enum", lambda *_: Published())
+    monkeypatch.setenv("TORCH_HOME", str(folder.parent / "torch_home"))
+    return file
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_state_dict_of_any_float_type_is_read_as_float32(
+    tmp_path: Path, state: dict[str, torch.Tensor], suffix: str, kind: torch.dtype
+) -> None:
+    path = tmp_path / f"own{suffix}"
+    stored = {name: tensor.to(kind) for name, tensor in state.items()}
+    if suffix == ".pth":
+        torch.save(stored, path)
+    else:
+        save_file(stored, path)
+    found, card = obtain_weights(SMALL, Backbone(weights=str(path)), None)
+    assert_equal(found, {name: tensor.to(kind).float() for name, tensor in state.items()})
+    assert card.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert card.source == "file"
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda s: {"state_dict": s, "epoch": 3}, lambda s: {f"module.{k}": v for k, v in s.items()}]
+)
+def test_common_wrappers_and_prefixes_are_taken_off(tmp_path: Path, state: dict[str, torch.Tensor], wrap) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "own.pth"
+    torch.save(wrap(state), path)
+    assert_equal(read_state(path), state)
+
+
+def test_old_densenet_names_are_renewed(tmp_path: Path) -> None:
+    path = tmp_path / "densenet.pth"
+    state = build_bare("densenet121", 64).state_dict()
+    old = {
+        name.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in name else name: tensor
+        for name, tensor in state.items()
+    }
+    assert old.keys() != state.keys()
+    torch.save(old, path)
+    assert read_state(path).keys() == state.keys()
+
+
+def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[object, tuple[str, str]]:
+            return (Path.write_text, (tmp_path / "harm", "done"))  # type: ignore[return-value]
+
+    path = tmp_path / "own.pth"
+    path.write_bytes(pickle.dumps({"weight": Attack()}))
+    with pytest.raises(UserError, match="not a state dict"):
+        read_state(path)
+    torch.save({"weight": Attack()}, path)
+    with pytest.raises(UserError, match="not a state dict"):
+        read_state(path)
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04"])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_damaged_files_end_in_one_line(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"own{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read_state(path)
+    assert len(error.value.problems) == 1
+    assert str(path) in error.value.problems[0]
+
+
+def test_keys_that_do_not_fit_are_named(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    model = build_bare(SMALL, 64)
+    without = {name: tensor for name, tensor in state.items() if name != "features.0.weight"}
+    with pytest.raises(UserError, match=r"misses features\.0\.weight"):
+        load_weights(model, without, "here")
+    with pytest.raises(UserError, match=r"too much features\.99\.weight"):
+        load_weights(model, state | {"features.99.weight": torch.zeros(1)}, "here")
+    with pytest.raises(UserError, match=r"another shape features\.0\.weight"):
+        load_weights(model, state | {"features.0.weight": torch.zeros(1)}, "here")
+
+
+@pytest.mark.parametrize("model", ["densenet121", "mnasnet0_5"])
+def test_files_without_counters_or_versions_load_as_torch_loads_them(model: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source = build_bare(model, 64).state_dict()
+    old = {name: tensor for name, tensor in source.items() if not name.endswith("num_batches_tracked")}
+    save_file(old, tmp_path / "old.safetensors")
+    state, _ = obtain_weights(model, Backbone(weights=str(tmp_path / "old.safetensors")), None)
+    target = build_bare(model, 64)
+    load_weights(target, state, "here")
+    assert_equal(source, target.state_dict())
+
+
+def test_the_last_layer_may_be_missing_or_of_other_classes(state: dict[str, torch.Tensor]) -> None:
+    for classifier in ({}, {"classifier.1.weight": torch.zeros(7, 512, 1, 1), "classifier.1.bias": torch.zeros(7)}):
+        rest = {name: tensor for name, tensor in state.items() if not name.startswith("classifier")}
+        model = build_bare(SMALL, 64)
+        load_weights(model, rest | classifier, "here")
+        assert torch.equal(model.state_dict()["features.0.weight"], state["features.0.weight"])
+
+
+def test_position_embeddings_are_interpolated_to_the_image_size() -> None:
+    source, target = build_bare("vit_b_32", 224), build_bare("vit_b_32", 96)
+    load_weights(target, dict(source.state_dict()), "here")
+    found = target.state_dict()["encoder.pos_embedding"]
+    assert found.shape == (1, 10, 768)
+    assert torch.equal(found[:, 0], source.state_dict()["encoder.pos_embedding"][:, 0])
+
+
+def test_a_mirror_folder_is_used_whether_a_parameter_or_the_environment_names_it(
+    tmp_path: Path, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = mirror_file(tmp_path / "mirror", state, monkeypatch)
+    spec = Backbone(weights="IMAGENET1K_V1")
+    found, card = obtain_weights(SMALL, spec, str(file.parent))
+    assert_equal(found, state)
+    assert card.source == "torchvision"
+    assert card.mean == pytest.approx((0.485, 0.456, 0.406))
+    monkeypatch.setenv("MEDTRANSFER_WEIGHTS", str(file.parent))
+    assert_equal(obtain_weights(SMALL, spec, None)[0], state)
+
+
+def test_a_damaged_mirror_file_is_refused(
+    tmp_path: Path, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = mirror_file(tmp_path / "mirror", state, monkeypatch)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(UserError, match="expected SHA-256"):
+        obtain_weights(SMALL, Backbone(weights="IMAGENET1K_V1"), str(file.parent))
+
+
+def test_missing_weights_name_the_file_and_both_ways_to_bring_it(
+    tmp_path: Path, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = mirror_file(tmp_path / "mirror", state, monkeypatch)
+    with pytest.raises(UserError) as error:  # nothing listens on port 9
+        obtain_weights(SMALL, Backbone(weights="IMAGENET1K_V1"), None)
+    (line,) = error.value.problems
+    assert file.name in line
+    assert "MEDTRANSFER_WEIGHTS" in line
+    assert "path of a state dict" in line
+
+
+def test_the_real_weights_load_strictly_and_tell_real_images_apart(shared: Path) -> None:
+    for name in ("mobilenet_v3_small", "mobilenet_v2", "resnet18", "resnet50", "squeezenet1_1"):
+        path = shared / "weights" / f"{name}.safetensors"
+        state, card = obtain_weights(name, Backbone(weights=str(path)), None)
+        model = build_bare(name, 224)
+        model.load_state_dict(state, strict=True)
+        assert card.model == name

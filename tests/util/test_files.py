@@ -1,0 +1,160 @@
+"""Files are whole or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from medtransfer.util.files import (
+    atomic_file,
+    atomic_folder,
+    measured,
+    sha256_of_file,
+    sha256_of_folder,
+    shown,
+    write_json,
+    write_text,
+)
+
+
+def everything_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "model.pt"
+    with atomic_file(target) as temporary:
+        temporary.write_bytes(b"half")
+        assert not target.exists()
+        assert temporary.parent == target.parent
+        temporary.write_bytes(b"whole")
+    assert target.read_bytes() == b"whole"
+    assert everything_in(tmp_path) == {"new", "new/model.pt"}
+
+
+def test_after_an_error_a_file_is_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "model.pt"
+    target.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), atomic_file(target) as temporary:
+        temporary.write_bytes(b"half of the new")
+        raise KeyboardInterrupt
+    assert target.read_bytes() == b"old"
+    assert everything_in(tmp_path) == {"model.pt"}
+
+
+def test_after_an_error_a_new_file_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="disk"), atomic_file(tmp_path / "model.pt") as temporary:
+        temporary.write_bytes(b"half")
+        raise ValueError("disk")
+    assert everything_in(tmp_path) == set()
+
+
+def test_a_folder_replaces_the_old_one_entirely(tmp_path: Path) -> None:
+    target = tmp_path / "views"
+    target.mkdir()
+    (target / "stale.npy").write_bytes(b"old")
+    with atomic_folder(target) as temporary:
+        (temporary / "below").mkdir()
+        (temporary / "below" / "fresh.npy").write_bytes(b"new")
+        assert (target / "stale.npy").exists()
+    assert everything_in(tmp_path) == {"views", "views/below", "views/below/fresh.npy"}
+
+
+def test_after_an_error_a_folder_is_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "views"
+    target.mkdir()
+    (target / "old.npy").write_bytes(b"old")
+    with pytest.raises(ValueError, match="disk"), atomic_folder(target) as temporary:
+        (temporary / "new.npy").write_bytes(b"half")
+        raise ValueError("disk")
+    assert everything_in(tmp_path) == {"views", "views/old.npy"}
+
+
+def test_results_have_the_permissions_that_plain_writing_gives(tmp_path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        write_text(tmp_path / "file", "x")
+        with atomic_folder(tmp_path / "folder"):
+            pass
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o750
+
+
+def test_json_keeps_order_letters_and_exact_floats(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    write_json(path, {"b": 0.1 + 0.2, "a": "Schädel", "none": None})
+    assert path.read_text(encoding="utf-8") == (
+        '{\n  "b": 0.30000000000000004,\n  "a": "Schädel",\n  "none": null\n}\n'
+    )
+
+
+def test_a_value_that_json_has_no_word_for_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert everything_in(tmp_path) == {"out.json"}
+
+
+def test_text_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.md", "± –\n")
+    assert (tmp_path / "a.md").read_bytes() == "± –\n".encode()
+
+
+def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc" * 100_000)
+    assert sha256_of_file(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_the_hash_of_a_folder_depends_on_names_and_bytes_and_on_nothing_else(tmp_path: Path) -> None:
+    def folder(name: str, files: dict[str, bytes]) -> str:
+        for path, content in files.items():
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).write_bytes(content)
+        return sha256_of_folder(tmp_path / name)
+
+    files = {"b/x.png": b"1", "a.png": b"2", ".hidden": b"3"}
+    original = folder("original", files)
+    assert folder("same", dict(reversed(files.items()))) == original
+    assert folder("renamed", {"b/y.png": b"1", "a.png": b"2", ".hidden": b"3"}) != original
+    assert folder("other_bytes", files | {"a.png": b"4"}) != original
+    assert folder("one_more", files | {"c.png": b""}) != original
+    assert folder("swapped", {"b/x.png": b"2", "a.png": b"1", ".hidden": b"3"}) != original
+
+
+def test_a_path_is_shown_from_the_current_folder_where_it_lies_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert shown(tmp_path / "here" / "state" / "a.png") == "state/a.png"
+    assert shown(Path("b.png")) == "b.png"
+    assert shown(tmp_path / "elsewhere.png") == str(tmp_path / "elsewhere.png")
+
+
+def test_what_many_ask_for_at_once_is_measured_once_and_other_things_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    asked: list[int] = []
+
+    def measure() -> dict[str, int]:
+        asked.append(len(asked))
+        time.sleep(0.1)
+        return {"found": asked[-1]}
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: measured("speed", {"a": 1, "b": 2}, measure), range(4)))
+    assert found == 4 * [{"found": 0}]
+    assert measured("speed", {"b": 2, "a": 1}, measure) == {"found": 0}
+    assert measured("speed", {"b": 3, "a": 1}, measure) == {"found": 1}
+    assert measured("costs", {"b": 2, "a": 1}, measure) == {"found": 2}
