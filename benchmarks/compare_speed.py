@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from medtransfer.data.prepared import ABOUT, TABLE
 from medtransfer.data.prepared import IMAGES as PIXELS
 from medtransfer.study import BASELINES, load_study
-from medtransfer.tasks.predictions import predictions_frame, write_predictions
+from medtransfer.tasks.classes.predictions import predictions_frame, write_predictions
 from medtransfer.util.files import write_json, write_text
 from medtransfer.util.hardware import cpu_count, processor
 from medtransfer.util.places import Places

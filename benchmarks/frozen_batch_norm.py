@@ -34,7 +34,6 @@ from workload import (
 
 from medtransfer.augmentation.store import Views
 from medtransfer.data.prepared import Prepared
-from medtransfer.study import Training
 from medtransfer.training.runs import Inputs
 from medtransfer.util.compute import choose_compute
 from medtransfer.util.text import in_figures, markdown_table
@@ -60,7 +59,7 @@ def row(inputs: Inputs, fresh: Views, epochs: int, folder: Path) -> list[str]:
 def main(quick: bool) -> None:
     """Measure and publish."""
     epochs, precision = (2, "float32") if quick else (EPOCHS, "bfloat16")
-    computing = choose_compute(Training.model_validate({"seeds": [0], "precision": precision}))
+    computing = choose_compute("auto")
     with scratch() as folder:
         prepared = prepared_set(folder / "set")
         said = about(prepared)

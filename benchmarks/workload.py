@@ -25,11 +25,12 @@ from fetal_phantom import write_phantom
 from medtransfer.augmentation.store import Views, open_views, write_views
 from medtransfer.data.prepare import Outs, prepare
 from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.trained import predict_variant
 from medtransfer.models.assemble import Weights
 from medtransfer.models.backbones import build_bare
 from medtransfer.models.weights import obtain_weights, save_state, without_weights
-from medtransfer.study import Backbone, Data, Policy, Strategy, Training, Variant
-from medtransfer.tasks.evaluate import predict_variant
+from medtransfer.study import Backbone, Data, Policy, Strategy, Variant
+from medtransfer.tasks import TASKS
 from medtransfer.training.runs import Inputs
 from medtransfer.training.variant import train_variant
 from medtransfer.util.compute import Compute, choose_compute
@@ -125,7 +126,7 @@ def inputs_of(
     model = weights.card.model
     fields = Strategy.model_validate({"train": "head"} | strategy)
     variant = Variant("benchmark", model, Backbone(weights="none"), "benchmark", fields, "benchmark", policy)
-    return Inputs(variant, prepared, views, weights, compute(), seeds, 0)
+    return Inputs(variant, TASKS[prepared.task], prepared, views, weights, compute(), seeds, 0)
 
 
 def with_rate(inputs: Inputs, lr: float) -> Inputs:
@@ -136,7 +137,7 @@ def with_rate(inputs: Inputs, lr: float) -> Inputs:
 
 def compute() -> Compute:
     """Take the device as a stage does."""
-    return choose_compute(Training.model_validate({"seeds": [0]}))
+    return choose_compute("auto")
 
 
 def train(inputs: Inputs, folder: Path) -> None:

@@ -9,7 +9,7 @@ from medtransfer.augmentation.contact_sheet import write_contact_sheet
 from medtransfer.augmentation.store import open_views, write_views
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import load_study
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 
 
 def main(name: str) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from medtransfer.check import study_problems
 from medtransfer.study import SCHEMA_VERSION, load_study
+from medtransfer.util.command import run
 from medtransfer.util.digests import script_digest
-from medtransfer.util.errors import UserError, run
+from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_folder, write_json, write_text
 
 

@@ -6,7 +6,7 @@ from medtransfer.comparison.compare import compare
 from medtransfer.report.page import write_report
 from medtransfer.study import load_study
 from medtransfer.tracking.tracker import wait_for_follower
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 from medtransfer.util.places import Places
 
 TRACKING_SECONDS = 60.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medtransfer.data.sources.fetch import fetch
 from medtransfer.study import load_study
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 
 
 def main() -> None:

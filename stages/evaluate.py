@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 
 
 def main(name: str) -> None:
@@ -22,21 +22,21 @@ def main(name: str) -> None:
 def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     """Evaluate with torch, imported here: it takes seconds, in which the tracker starts beside it."""
     from medtransfer.data.prepared import Prepared
-    from medtransfer.tasks.evaluate import predict_variant
-    from medtransfer.tasks.predictions import write_rows
-    from medtransfer.tasks.scoring import SCORINGS
+    from medtransfer.deployment.trained import predict_variant
+    from medtransfer.tasks import TASKS
+    from medtransfer.tasks.classes.predictions import write_rows
     from medtransfer.training.model_files import HISTORY, read_card
     from medtransfer.util.compute import choose_compute
     from medtransfer.util.files import write_json
 
     model, prepared = Path("models") / name, Prepared(Path("data/prepared"))
-    scoring = SCORINGS[prepared.task]
-    compute = replace(choose_compute(study.params.training), precision=read_card(model)["precision"])
+    task = TASKS[prepared.task]
+    compute = replace(choose_compute(study.params.training.device), precision=read_card(model)["precision"])
     frames = predict_variant(study.variant(name), prepared, model, compute)
     table = write_rows(Path(f"predictions/{name}.parquet"), list(frames))
-    found = scoring.summary(table, prepared)
+    found = task.summary(table, prepared)
     figure = Path(f"plots/variants/{name}.png")
-    scoring.figure(name, model / HISTORY, table, found, prepared, figure)
+    task.figure(name, model / HISTORY, table, found, prepared, figure)
     write_json(Path(f"metrics/variants/{name}.json"), found)
     tracker.evaluation(model, found, figure)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 
 
 def main(name: str) -> None:
@@ -23,7 +23,7 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.augmentation.store import open_views
     from medtransfer.data.prepared import Prepared
     from medtransfer.models.assemble import read_weights
-    from medtransfer.tasks.training import TASKS
+    from medtransfer.tasks import TASKS
     from medtransfer.training.runs import Inputs, job_key, with_precision
     from medtransfer.training.variant import train_variant
     from medtransfer.util.compute import choose_compute
@@ -33,16 +33,17 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
     views = Path("data/views") / variant.augmentation_name
     inputs = Inputs(
         variant=variant,
+        task=TASKS[prepared.task],
         prepared=prepared,
         views=open_views(prepared, views, variant.policy, params.study.seed),
         weights=read_weights(Path("weights") / variant.backbone_name),
-        compute=choose_compute(params.training),
+        compute=choose_compute(params.training.device),
         seeds=params.training.seeds,
         study_seed=params.study.seed,
     )
     inputs = with_precision(inputs, params.training.precision)
     tracker.start(variant.resolved(), job_key(inputs), prepared.about["pixels_sha256"])
-    folder, score = Path("models") / name, TASKS[prepared.task].score
+    folder, score = Path("models") / name, inputs.task.score
     train_variant(
         inputs,
         folder,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medtransfer.models.weights import obtain_weights, save_state, without_weights
 from medtransfer.study import load_study
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 from medtransfer.util.files import atomic_folder, write_json
 
 
@@ -23,7 +23,7 @@ def main(name: str) -> None:
             from medtransfer.models.pretraining import pretrain
             from medtransfer.util.compute import choose_compute
 
-            compute, precision = choose_compute(params.training), params.training.precision
+            compute, precision = choose_compute(params.training.device), params.training.precision
             network, card = pretrain(model, spec.pretraining, params.study.seed, compute, precision)
             save_state(network.state_dict(), folder / "weights.safetensors")
         else:

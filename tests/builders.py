@@ -21,7 +21,8 @@ from medtransfer.models.assemble import Weights, assemble
 from medtransfer.models.backbones import build_bare
 from medtransfer.models.network import Network, Normalise, to_channels_first
 from medtransfer.models.weights import save_state, without_weights
-from medtransfer.study import Backbone, Data, Policy, Strategy, Training, UNet, Variant
+from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
+from medtransfer.tasks import TASKS
 from medtransfer.training.runs import Inputs
 from medtransfer.util.compute import Compute, choose_compute
 
@@ -30,7 +31,7 @@ COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu"))
 """Where tests of training and evaluation compute; `cuda` runs the same tests on a graphics card."""
 
 if COMPUTE.device.type == "cuda":
-    choose_compute(Training(device="cuda"))  # deterministic, and float32 throughout
+    choose_compute("cuda")  # deterministic, and float32 throughout
 
 
 @contextmanager
@@ -151,4 +152,4 @@ def tiny_inputs(prepared: Prepared, policy: dict[str, Any] | None = None, **stra
         policy=chosen,
     )
     weights = Weights(None, without_weights(model), None)
-    return Inputs(variant, prepared, tiny_views(prepared, chosen), weights, COMPUTE, [0, 1], 1)
+    return Inputs(variant, TASKS[prepared.task], prepared, tiny_views(prepared, chosen), weights, COMPUTE, [0, 1], 1)

@@ -12,9 +12,8 @@ import torch
 from builders import COMPUTE, pretrained, tiny_inputs
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.tasks.evaluate import predict_variant
+from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.training.loop import Epoch
-from medtransfer.training.model_files import load_run
 from medtransfer.training.runs import Inputs
 from medtransfer.training.variant import train_variant
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

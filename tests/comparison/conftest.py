@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from medtransfer.study import Study, check_study
-from medtransfer.tasks.class_metrics import evaluate_predictions
-from medtransfer.tasks.predictions import Predictions, predictions_frame, write_predictions
+from medtransfer.tasks.classes.metrics import evaluate_predictions
+from medtransfer.tasks.classes.predictions import Predictions, predictions_frame, write_predictions
 from medtransfer.util.files import write_json, write_text
 from medtransfer.util.places import Places
 

@@ -10,8 +10,8 @@ from medtransfer.comparison.calibration import calibration_tables
 from medtransfer.comparison.scores import outcomes_of
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.statistics.calibration import fit_temperature, scale
-from medtransfer.tasks.class_metrics import classification_metrics
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.metrics import classification_metrics
+from medtransfer.tasks.classes.predictions import Predictions
 
 from .conftest import CLASSES, drawn_predictions
 

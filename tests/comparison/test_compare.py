@@ -16,7 +16,7 @@ from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.writing import TABLES
 from medtransfer.study import Study
-from medtransfer.tasks.predictions import write_predictions
+from medtransfer.tasks.classes.predictions import write_predictions
 from medtransfer.tasks.reading import read_predictions
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_folder

@@ -10,7 +10,7 @@ import pytest
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Study
-from medtransfer.tasks.class_metrics import classification_metrics
+from medtransfer.tasks.classes.metrics import classification_metrics
 from medtransfer.util.places import Places
 
 

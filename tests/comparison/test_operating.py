@@ -10,7 +10,7 @@ from medtransfer.comparison.operating import decision_curves, operating_points, 
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.statistics.intervals import wilson_interval
 from medtransfer.statistics.thresholds import RULES, THRESHOLDS
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.predictions import Predictions
 
 from .conftest import CLASSES, drawn_predictions
 

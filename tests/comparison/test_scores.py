@@ -11,7 +11,7 @@ from medtransfer.comparison.metrics import METRICS
 from medtransfer.comparison.scores import Outcomes, Scores, classification_outcomes, score
 from medtransfer.comparison.test_set import TestSet, draw_test_set
 from medtransfer.statistics.intervals import wilson_interval
-from medtransfer.tasks.class_metrics import classification_metrics
+from medtransfer.tasks.classes.metrics import classification_metrics
 from medtransfer.tasks.names import BINARY_METRICS, MASK_METRICS
 
 from .conftest import CLASSES, drawn_predictions

@@ -19,15 +19,15 @@ from medtransfer.comparison.warnings import chance_warnings
 from medtransfer.data.prepared import PIXEL, Prepared
 from medtransfer.report.page import write_report
 from medtransfer.study import check_study
-from medtransfer.tasks.mask_predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.classes.predictions import write_rows
+from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
 from medtransfer.tasks.names import MASK_METRICS
-from medtransfer.tasks.predictions import write_rows
-from medtransfer.tasks.scoring import SCORINGS
 from medtransfer.util.files import write_json
 from medtransfer.util.places import Places
 
 Build = Callable[..., Prepared]
-SCORING = SCORINGS["segmentation"]
+SCORING = TASKS["segmentation"]
 SHIFTS = {"close": 1, "far": 4, "again": 1}
 """By how many pixels each variant misses."""
 

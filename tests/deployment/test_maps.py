@@ -17,7 +17,7 @@ from medtransfer.deployment.explain.sheet import overlay
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.predict import predict_files
 from medtransfer.deployment.predict_maps import LONGEST, Maps
-from medtransfer.training.model_files import load_run
+from medtransfer.deployment.trained import load_run
 from medtransfer.util.errors import UserError
 
 

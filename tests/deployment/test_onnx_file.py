@@ -19,7 +19,7 @@ from medtransfer.models.heads.build import fit_head
 from medtransfer.models.network import Network, Normalise, to_channels_first
 from medtransfer.models.unet import build_segmenter
 from medtransfer.study import Backbone, Loss, UNet
-from medtransfer.tasks.training import TASKS
+from medtransfer.tasks import TASKS
 
 FITTED = ("prototypes", "knn", "logistic")
 SIZES = {"alexnet": 96, "inception_v3": 96, "maxvit_t": 224, "vit_b_16": 224}

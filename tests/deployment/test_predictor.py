@@ -13,8 +13,8 @@ from builders import COMPUTE, tiny_inputs, tiny_pairs, tiny_prepared
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.predictor import Predictor
-from medtransfer.tasks.evaluate import predict_variant
-from medtransfer.tasks.mask_predictions import decode_mask
+from medtransfer.deployment.trained import predict_variant
+from medtransfer.tasks.masks.predictions import decode_mask
 from medtransfer.training.losses import probabilities
 from medtransfer.training.variant import train_variant
 from medtransfer.util.compute import Compute

@@ -12,7 +12,6 @@ from torch import nn
 from medtransfer.models.backbones import model_names
 from medtransfer.models.cuda_graphs import RecordedForward, RecordedPasses
 from medtransfer.models.network import Network
-from medtransfer.study import Training
 from medtransfer.util.compute import choose_compute
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
@@ -27,7 +26,7 @@ BATCH, STEPS = 4, 3
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    choose_compute(Training(device="cuda"))
+    choose_compute("cuda")
 
 
 def network_of(name: str) -> Network:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tiny import tiny_data
 
-from medtransfer.tasks.mask_predictions import decode_mask
+from medtransfer.tasks.masks.predictions import decode_mask
 
 from .conftest import Project, stages_run
 

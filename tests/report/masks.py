@@ -12,8 +12,8 @@ import pandas as pd
 from medtransfer.comparison.classes import mask_table
 from medtransfer.comparison.results import Comparison
 from medtransfer.data.prepared import PIXEL, Prepared
-from medtransfer.tasks.mask_predictions import MaskPredictions, mask_predictions_frame
-from medtransfer.tasks.predictions import write_rows
+from medtransfer.tasks.classes.predictions import write_rows
+from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
 

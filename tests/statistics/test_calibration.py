@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medtransfer.statistics.calibration import calibrated_errors, reliability
+from medtransfer.statistics.calibration import (
+    CALIBRATION_BINS,
+    calibrated_errors,
+    expected_calibration_error,
+    reliability,
+)
 from medtransfer.statistics.resampling import draw
-from medtransfer.tasks.class_metrics import CALIBRATION_BINS, expected_calibration_error
 
 
 def calibrated(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from medtransfer.study import check_study, load_study, near
-from medtransfer.util.errors import UserError
+from medtransfer.study import check_study, load_study
+from medtransfer.util.errors import UserError, near
 
 Make = Callable[..., dict[str, Any]]
 

@@ -12,8 +12,8 @@ from sklearn.dummy import DummyClassifier
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import BASELINES as NAMES
-from medtransfer.tasks.class_baselines import predict_majority, predict_nearest_neighbour
-from medtransfer.tasks.scoring import SCORINGS
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
 
 Build = Callable[..., Prepared]
 CLASSES = 3
@@ -77,7 +77,7 @@ def test_a_baseline_never_sees_the_labels_it_is_asked_for(build_prepared: Build,
     predicted = []
     for others in ([0, 1, 0, 1], [1, 0, 1, 0]):
         prepared = build_prepared(images=images, label_index=[0, 1] * 4 + others, split=splits)
-        predicted.append(pd.concat(SCORINGS["classification"].baselines[name](prepared)).drop(columns="label"))
+        predicted.append(pd.concat(TASKS["classification"].baselines[name](prepared)).drop(columns="label"))
     pd.testing.assert_frame_equal(*predicted)
 
 
@@ -101,4 +101,4 @@ def test_copies_across_the_split_are_found_out(build_prepared: Build) -> None:
 
 
 def test_the_baselines_bear_the_names_that_variants_may_not() -> None:
-    assert {tuple(scoring.baselines) for scoring in SCORINGS.values()} == {NAMES}
+    assert {tuple(scoring.baselines) for scoring in TASKS.values()} == {NAMES}

@@ -11,11 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from medtransfer.tasks.class_metrics import (
-    classification_metrics,
-    expected_calibration_error,
-    per_class_metrics,
-)
+from medtransfer.statistics.calibration import expected_calibration_error
+from medtransfer.tasks.classes.metrics import classification_metrics, per_class_metrics
 from medtransfer.tasks.names import BINARY_METRICS, CLASS_METRICS
 
 Run = tuple[np.ndarray, np.ndarray]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, roc_auc_score
 
-from medtransfer.tasks.class_figures import MOST_POINTS, macro_curves, roc_points
+from medtransfer.tasks.classes.figures import MOST_POINTS, macro_curves, roc_points
 
 GRID = np.linspace(0, 1, MOST_POINTS)
 

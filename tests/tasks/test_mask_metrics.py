@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
-from medtransfer.tasks.mask_predictions import image_metrics, mask_metrics
+from medtransfer.tasks.masks.predictions import image_metrics, mask_metrics
 from medtransfer.tasks.names import MASK_METRICS
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from medtransfer.data.prepared import PIXEL, Prepared
-from medtransfer.tasks.mask_figures import telling_cases, write_mask_figure
-from medtransfer.tasks.mask_predictions import (
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.classes.predictions import write_rows
+from medtransfer.tasks.masks.figures import telling_cases, write_mask_figure
+from medtransfer.tasks.masks.predictions import (
     MaskPredictions,
     decode_mask,
     encode_mask,
     mask_predictions_frame,
 )
-from medtransfer.tasks.mask_summary import evaluate_masks
-from medtransfer.tasks.predictions import write_rows
-from medtransfer.tasks.scoring import SCORINGS
+from medtransfer.tasks.masks.summary import evaluate_masks
 
 Build = Callable[..., Prepared]
 SIZE = 16
@@ -114,7 +114,7 @@ def test_a_summary_by_hand(pairs: Callable[..., Prepared]) -> None:
 
 def test_the_commonest_mask_is_the_mean_one_above_a_half(pairs: Callable[..., Prepared]) -> None:
     prepared = pairs()
-    (frame,) = [f for f in SCORINGS["segmentation"].baselines["majority"](prepared) if f["role"].iloc[0] == "test"]
+    (frame,) = [f for f in TASKS["segmentation"].baselines["majority"](prepared) if f["role"].iloc[0] == "test"]
     expected = prepared.targets(np.arange(6)).mean(axis=0) > 0.5
     for mask in frame["mask"]:
         np.testing.assert_array_equal(decode_mask(mask), expected)
@@ -122,7 +122,7 @@ def test_the_commonest_mask_is_the_mean_one_above_a_half(pairs: Callable[..., Pr
 
 def test_the_nearest_mask_is_that_of_a_copy(pairs: Callable[..., Prepared]) -> None:
     prepared = pairs()  # row r and row r - 5 have equal masks, and images that differ in noise alone
-    frames = pd.concat(SCORINGS["segmentation"].baselines["nearest_neighbour"](prepared))
+    frames = pd.concat(TASKS["segmentation"].baselines["nearest_neighbour"](prepared))
     test = frames[frames["role"] == "test"]
     assert list(test["path"]) == list(prepared.table["path"][8:])
     assert test["dice"].tolist() == [1.0, 1.0]
@@ -133,7 +133,7 @@ def test_a_baseline_sees_training_masks_alone(pairs: Callable[..., Prepared]) ->
     masks = squares(10)
     changed = masks.copy()
     changed[6:] = 1
-    for predict in SCORINGS["segmentation"].baselines.values():
+    for predict in TASKS["segmentation"].baselines.values():
         first, second = (pd.concat(predict(pairs(masks=which)))["mask"].tolist() for which in (masks, changed))
         assert first == second
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtransfer.tasks.predictions import Predictions, predictions_frame, write_predictions
+from medtransfer.tasks.classes.predictions import Predictions, predictions_frame, write_predictions
 from medtransfer.tasks.reading import read_predictions
 
 CLASSES = ["p_normal", "cyst, left", "größer"]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medtransfer.tasks.class_metrics import classification_metrics, evaluate_predictions
+from medtransfer.tasks.classes.metrics import classification_metrics, evaluate_predictions
+from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
 from medtransfer.tasks.names import CLASS_METRICS
-from medtransfer.tasks.predictions import Predictions, predictions_frame
 
 CLASSES = ["a", "b", "c"]
 

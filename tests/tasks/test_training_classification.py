@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from medtransfer.study import Loss
-from medtransfer.tasks.training import TASKS
+from medtransfer.tasks import TASKS
 
 TASK = TASKS["classification"]
 

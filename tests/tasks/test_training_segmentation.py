@@ -11,13 +11,14 @@ import torch
 from builders import tiny_inputs, tiny_pairs
 
 from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Normalise
 from medtransfer.models.weights import without_weights
 from medtransfer.study import Backbone, Loss, Policy, Strategy, Variant
-from medtransfer.tasks.training import TASKS
+from medtransfer.tasks import TASKS
 from medtransfer.training.loop import Epoch
-from medtransfer.training.model_files import load_run, read_card
+from medtransfer.training.model_files import read_card
 from medtransfer.training.runs import Inputs, job_key
 from medtransfer.training.variant import train_variant
 from medtransfer.util.files import sha256_of_folder

@@ -20,7 +20,7 @@ from builders import COMPUTE, tiny_inputs, tiny_pairs, tiny_prepared
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.predictor import Predictor
-from medtransfer.tasks.training import TASKS
+from medtransfer.tasks import TASKS
 from medtransfer.tracking.logged_model import log_model
 from medtransfer.training.variant import train_variant
 

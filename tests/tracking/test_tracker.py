@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from builders import tiny_inputs, tiny_prepared
 
-from medtransfer.tasks.class_figures import write_variant_figure
-from medtransfer.tasks.class_metrics import evaluate_predictions
-from medtransfer.tasks.evaluate import predict_variant
-from medtransfer.tasks.predictions import write_predictions
+from medtransfer.deployment.trained import predict_variant
+from medtransfer.tasks.classes.figures import write_variant_figure
+from medtransfer.tasks.classes.metrics import evaluate_predictions
+from medtransfer.tasks.classes.predictions import write_predictions
 from medtransfer.tracking.again import log_again
 from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting

@@ -11,9 +11,9 @@ import pytest
 from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
 
 from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.trained import predict_variant
 from medtransfer.models.pretraining import pretrain
 from medtransfer.study import Pretraining
-from medtransfer.tasks.evaluate import predict_variant
 from medtransfer.training import loop
 from medtransfer.training.loop import Epoch
 from medtransfer.training.variant import train_variant

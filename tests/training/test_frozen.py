@@ -16,11 +16,11 @@ from frozen import CUTMIX, FLIPS, FRESH, MIXUP, assert_same_results, inputs_of, 
 
 from medtransfer.augmentation.store import open_views
 from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.trained import load_run
 from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.features.embedder import Embedder
 from medtransfer.study import Policy
 from medtransfer.training import runs
-from medtransfer.training.model_files import load_run
 from medtransfer.util.files import sha256_of_folder
 
 

@@ -14,8 +14,9 @@ from builders import tiny_prepared
 from frozen import CUTMIX, FLIPS, assert_same_results, history_of, inputs_of, train
 
 from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.trained import load_run
 from medtransfer.training import head_losses, heads_at_once, runs
-from medtransfer.training.model_files import load_run, read_card, run_name
+from medtransfer.training.model_files import read_card, run_name
 
 
 @pytest.fixture(scope="module")

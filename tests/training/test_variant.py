@@ -14,9 +14,9 @@ from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
 from torch import nn
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.tasks.evaluate import predict_variant
+from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.training.loop import Epoch
-from medtransfer.training.model_files import load_run, read_card
+from medtransfer.training.model_files import read_card
 from medtransfer.training.runs import Inputs, few_shots, job_key, make_job
 from medtransfer.training.variant import train_variant
 from medtransfer.util.files import sha256_of_folder

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medtransfer.util.errors import UserError, run
+from medtransfer.util.command import run
+from medtransfer.util.errors import UserError
 
 
 def fail(problems: str | list[str]) -> None:

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from albumentations.augmentations.crops.transforms import CropSizeError
 
-from medtransfer.study import Policy, near
+from medtransfer.study import Policy
+from medtransfer.util.errors import near
 
 cv2.setNumThreads(1)  # views are drawn in threads of our own; OpenCV's would compete with them
 

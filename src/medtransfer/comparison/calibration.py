@@ -10,10 +10,16 @@ import pandas as pd
 from medtransfer.comparison.results import CALIBRATION, RELIABILITY, frame
 from medtransfer.comparison.scores import Outcomes, classification_outcomes
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.statistics.calibration import calibrated_errors, fit_temperature, reliability, scale
+from medtransfer.statistics.calibration import (
+    CALIBRATION_BINS,
+    calibrated_errors,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    scale,
+)
 from medtransfer.statistics.intervals import standard_error, transformed_interval
-from medtransfer.tasks.class_metrics import CALIBRATION_BINS, expected_calibration_error
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.predictions import Predictions
 from medtransfer.util.seeds import generator
 
 DRAWS = 1000

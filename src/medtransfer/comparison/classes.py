@@ -8,9 +8,9 @@ import pandas as pd
 from medtransfer.comparison.results import CONFUSION, CURVES, IMAGES, MASKS, PER_CLASS, frame
 from medtransfer.comparison.scores import CLASS_VALUES, Scores
 from medtransfer.comparison.test_set import TestSet
-from medtransfer.tasks.class_figures import MOST_POINTS, macro_curves
-from medtransfer.tasks.mask_predictions import MaskPredictions
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.figures import MOST_POINTS, macro_curves
+from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.masks.predictions import MaskPredictions
 
 
 def per_class_table(name: str, scores: Scores, test: TestSet) -> pd.DataFrame:

@@ -36,7 +36,7 @@ from medtransfer.comparison.warnings import chance_warnings, pretraining_warning
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import BASELINES, RULES, Study
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.predictions import Predictions
 from medtransfer.tasks.reading import AnyPredictions
 from medtransfer.util.hardware import cpu_count
 from medtransfer.util.places import HERE, Places

@@ -12,7 +12,7 @@ from medtransfer.comparison.results import CURVES, OPERATING, frame
 from medtransfer.comparison.test_set import TestSet
 from medtransfer.statistics.intervals import standard_error, transformed_interval, wilson_interval
 from medtransfer.statistics.thresholds import RULES, THRESHOLDS, net_benefit_by_image, worth
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.predictions import Predictions
 
 POSITIVE = 1
 

@@ -9,6 +9,7 @@ import numpy as np
 from medtransfer.comparison.metrics import METRICS
 from medtransfer.comparison.test_set import TestSet
 from medtransfer.statistics.areas import macro_areas
+from medtransfer.statistics.calibration import LEAST_PROBABILITY
 from medtransfer.statistics.class_counts import CLASS_METRICS, ClassCounts, count_classes
 from medtransfer.statistics.intervals import (
     joint_freedom,
@@ -19,10 +20,9 @@ from medtransfer.statistics.intervals import (
 )
 from medtransfer.statistics.paired_tests import auc_influence
 from medtransfer.statistics.resampling import Resamples
-from medtransfer.tasks.class_metrics import LEAST_PROBABILITY
-from medtransfer.tasks.mask_predictions import MaskPredictions
+from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.masks.predictions import MaskPredictions
 from medtransfer.tasks.names import MASK_METRICS
-from medtransfer.tasks.predictions import Predictions
 from medtransfer.tasks.reading import AnyPredictions
 
 

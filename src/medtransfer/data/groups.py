@@ -12,8 +12,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from medtransfer.study import Group, near
-from medtransfer.util.errors import UserError
+from medtransfer.study import Group
+from medtransfer.util.errors import UserError, near
 
 
 def group_keys(table: pd.DataFrame, group: Group | None) -> pd.Series:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medtransfer.study import near
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
 
 NEEDED = {"resize", "device"}
 """What cards of earlier versions do not have."""

@@ -15,7 +15,6 @@ from medtransfer.deployment.predict_maps import MapRows, Maps, open_explainers
 from medtransfer.deployment.predictor import Predictor
 from medtransfer.deployment.rows import ClassRows, MaskRows, Rows, pictures_beside
 from medtransfer.models.network import BATCH
-from medtransfer.study import Training
 from medtransfer.util.compute import Compute, choose_compute, is_available
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_file
@@ -64,4 +63,4 @@ def _open_rows(
 def compute_of(card: dict[str, Any]) -> Compute:
     """Compute with the precision of a model's evaluation, on its kind of device where this machine has one."""
     device = card["device"] if is_available(card["device"]) else "auto"
-    return replace(choose_compute(Training.model_validate({"device": device})), precision=card["precision"])
+    return replace(choose_compute(device), precision=card["precision"])

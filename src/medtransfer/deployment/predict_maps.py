@@ -15,10 +15,10 @@ from medtransfer.deployment.explain.sheet import overlay
 from medtransfer.deployment.images import ImageBatch
 from medtransfer.deployment.model import Model
 from medtransfer.deployment.rows import ClassRows, Pictures
-from medtransfer.study import METHODS, WITH_GRADIENTS, near
-from medtransfer.training.model_files import load_run
+from medtransfer.deployment.trained import load_run
+from medtransfer.study import METHODS, WITH_GRADIENTS
 from medtransfer.util.compute import Compute
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
 
 LONGEST = 768
 """Pixels of a map's longer side at most: a map has no more detail, and thousands of them have to fit on a disk."""

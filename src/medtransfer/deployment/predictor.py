@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from medtransfer.deployment.trained import load_run
 from medtransfer.features.embedder import embedder_of, fingerprint
 from medtransfer.models.network import Network, to_channels_first
 from medtransfer.study import Loss, Variant
-from medtransfer.tasks.training import TASKS, Task
-from medtransfer.training.model_files import load_run, read_card
+from medtransfer.tasks import TASKS, Task
+from medtransfer.training.model_files import read_card
 from medtransfer.training.prediction import batch_logits
 from medtransfer.util.compute import Compute
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from medtransfer.data.images.masks import unfit_mask
 from medtransfer.deployment.images import ImageBatch
-from medtransfer.tasks.predictions import PREFIX
+from medtransfer.tasks.classes.predictions import PREFIX
 from medtransfer.util.files import atomic_folder
 from medtransfer.util.plotting import COLOURS
 

@@ -10,7 +10,7 @@ from medtransfer.engine.estimate import Estimate, Estimator
 from medtransfer.engine.probe import Probe, probe
 from medtransfer.engine.stages import stages_expected
 from medtransfer.study import Study, Variant, load_study
-from medtransfer.tasks.training import TASKS
+from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import PLAN, state_folder, write_json
 from medtransfer.util.progress import progress

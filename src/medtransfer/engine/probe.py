@@ -69,11 +69,11 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     from medtransfer.models.network import Normalise
     from medtransfer.models.weights import without_weights
     from medtransfer.study import load_study
-    from medtransfer.tasks.training import TASKS
+    from medtransfer.tasks import TASKS
     from medtransfer.util.compute import choose_compute, in_precision
 
     study = load_study()
-    variant, compute = _untrained(study.variant(name)), choose_compute(study.params.training)
+    variant, compute = _untrained(study.variant(name)), choose_compute(study.params.training.device)
     task, size = TASKS[study.params.study.task], study.params.data.image_size
     weights, grey = Weights(None, without_weights(variant.model), None), (0.5, 0.5, 0.5)
     started = time.perf_counter()

@@ -9,8 +9,8 @@ from torch import nn
 
 from medtransfer.models.small_cnns import BASELINES, LEAST_SIZE
 from medtransfer.models.torchvision_models import models
-from medtransfer.study import Backbone, near
-from medtransfer.util.errors import UserError
+from medtransfer.study import Backbone
+from medtransfer.util.errors import UserError, near
 
 IMAGENET_CLASSES = 1000
 SPECIAL_WEIGHTS = ("none", "simulated")

@@ -9,8 +9,8 @@ from torch import nn
 
 from medtransfer.models.backbones import SPECIAL_WEIGHTS, is_path, pretraining_problems, weights_enum
 from medtransfer.models.torchvision_models import models
-from medtransfer.study import Backbone, UNet, near
-from medtransfer.util.errors import UserError
+from medtransfer.study import Backbone, UNet
+from medtransfer.util.errors import UserError, near
 
 
 class Contracting(nn.Module):

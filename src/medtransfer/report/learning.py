@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 from medtransfer.report.section import Material, Section
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import counted
-from medtransfer.tasks.class_figures import LEARNING, draw_learning_curves
+from medtransfer.tasks.classes.figures import LEARNING, draw_learning_curves
 from medtransfer.util.plotting import panels, shortened
 
 WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.52, 0.06, 0.42, 0.24)

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from medtransfer.comparison.sections import masks_legend
 from medtransfer.data.prepared import Prepared
 from medtransfer.report.section import Material, Section, best_of_each_backbone
-from medtransfer.tasks.mask_figures import KEY, draw_case, first_run, short_name, telling_cases
-from medtransfer.tasks.mask_predictions import MaskPredictions
+from medtransfer.tasks.masks.figures import KEY, draw_case, first_run, short_name, telling_cases
+from medtransfer.tasks.masks.predictions import MaskPredictions
 from medtransfer.util.plotting import panels, shortened
 
 MOST_VARIANTS, LONGEST_NAME = 4, 30

@@ -14,7 +14,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.report.section import Material, Section
 from medtransfer.report.thumbnails import Thumbnails, area_of, outline_of
 from medtransfer.report.wording import in_figures
-from medtransfer.tasks.mask_predictions import MASK, decode_mask
+from medtransfer.tasks.masks.predictions import MASK, decode_mask
 
 MOST_SHOWN, MOST_OF_A_PAIR, MOST_OVERLAYS = 20, 8, 2000
 

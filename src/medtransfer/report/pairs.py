@@ -13,7 +13,7 @@ from medtransfer.report.mask_images import mask_choice
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import is_missing, title_of
-from medtransfer.tasks.class_figures import LEAST_WRITTEN
+from medtransfer.tasks.classes.figures import LEAST_WRITTEN
 
 MOST_VARIANTS = 40
 """The best ones: with more, the page would no longer open at once."""

@@ -9,7 +9,26 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from medtransfer.statistics.resampling import Resamples
-from medtransfer.tasks.class_metrics import CALIBRATION_BINS, LEAST_PROBABILITY, confidence_bins
+
+CALIBRATION_BINS = 15
+LEAST_PROBABILITY = 1e-7
+
+
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Average |accuracy - confidence| over 15 equal bins of the largest probability, weighted by their counts.
+
+    Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = confidence_bins(confidence)
+    gaps = np.bincount(bins, weights=right - confidence.astype(np.float64), minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def confidence_bins(confidence: np.ndarray) -> np.ndarray:
+    """Number the bins of the largest probabilities, 15 equal ones, each with its upper end."""
+    return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
 from medtransfer.study.data import Data, Group, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
-from medtransfer.study.loading import BASELINES, RULES, Study, check_study, load_study, near
+from medtransfer.study.loading import BASELINES, RULES, Study, check_study, load_study
 from medtransfer.study.schema import (
     METHODS,
     SCHEMA_VERSION,
@@ -49,5 +49,4 @@ __all__ = [
     "Variant",
     "check_study",
     "load_study",
-    "near",
 ]

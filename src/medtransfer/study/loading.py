@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from medtransfer.study.schema import WITH_GRADIENTS, Params, VariantLine
 from medtransfer.study.section import OTHER, WORD
 from medtransfer.study.strategy import FITTED_HEADS, Strategy
 from medtransfer.study.variant import Variant
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
 
 
 @dataclass(frozen=True)
@@ -143,15 +141,6 @@ def parse_yaml(text: str, where: str) -> Any:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """Say which known name was probably meant, as the end of an error line."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
 
 
 def _resolve(name: str, line: VariantLine, params: Params) -> tuple[Variant | None, list[str]]:

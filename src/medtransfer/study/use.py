@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from medtransfer.study.loading import Study, check_study, near, parse_yaml, read_yaml
-from medtransfer.util.errors import UserError
+from medtransfer.study.loading import Study, check_study, parse_yaml, read_yaml
+from medtransfer.util.errors import UserError, near
 from medtransfer.util.files import write_text
 
 

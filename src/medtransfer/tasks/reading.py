@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.tasks.mask_predictions import MASK, MaskPredictions
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.masks.predictions import MASK, MaskPredictions
 
 AnyPredictions = Predictions | MaskPredictions
 

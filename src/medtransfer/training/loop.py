@@ -15,10 +15,10 @@ from medtransfer.features.embedder import Embedder
 from medtransfer.models.cuda_graphs import RecordedPasses
 from medtransfer.models.network import Network, load_tensors
 from medtransfer.study import Strategy
-from medtransfer.tasks.training import Task
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, load, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.model_files import run_name
+from medtransfer.training.objective import Objective
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import goes_on, is_finished, lowest, rate_factor
@@ -110,7 +110,7 @@ class Job:
     embedder: where given, the rows are activations that it computes, and only what lies behind them is run.
     """
 
-    task: Task
+    task: Objective
     network: Network
     strategy: Strategy
     train: ViewExamples

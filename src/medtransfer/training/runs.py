@@ -19,11 +19,11 @@ from medtransfer.models.gradient_checkpointing import forget_activations
 from medtransfer.models.heads.build import fit_head
 from medtransfer.models.network import Network
 from medtransfer.study import Variant
-from medtransfer.tasks.training import TASKS
 from medtransfer.training.batches import ImageExamples, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
+from medtransfer.training.objective import Objective
 from medtransfer.training.schedules import lowest
 from medtransfer.util.compute import Compute, in_precision
 from medtransfer.util.digests import module_digest
@@ -40,6 +40,7 @@ class Inputs:
     """What a variant trains on."""
 
     variant: Variant
+    task: Objective
     prepared: Prepared
     views: Views
     weights: Weights
@@ -125,7 +126,7 @@ def make_job(
 
     rate: of the strategy's learning rates the one to train at; None for its first.
     """
-    prepared, task = inputs.prepared, TASKS[inputs.prepared.task]
+    prepared, task = inputs.prepared, inputs.task
     strategy = inputs.variant.strategy.at_rate(rate or inputs.variant.strategy.rates[0])
     roles = prepared.roles(fold)
     rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
@@ -157,7 +158,7 @@ def with_precision(inputs: Inputs, wanted: str) -> Inputs:
 
 def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     """Build the network of a run, on its device."""
-    prepared, task = inputs.prepared, TASKS[inputs.prepared.task]
+    prepared, task = inputs.prepared, inputs.task
     rows, size = prepared.roles(fold).train, int(prepared.images.shape[1])
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, rows)
     outputs = len(task.outputs(prepared))

@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 
 from medtransfer.models.network import Network, count_multiply_adds
-from medtransfer.tasks.training import TASKS
 from medtransfer.training.checkpoint import delete_checkpoints
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.model_files import CARD, HISTORY, run_name, save_run
@@ -73,7 +72,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
     """
     checkpoints = state_folder() / "checkpoints" / job_key(inputs)
     runs = [(fold, seed) for fold in range(inputs.prepared.folds) for seed in inputs.seeds]
-    score = TASKS[inputs.prepared.task].score
+    score = inputs.task.score
     history: list[dict[str, Any]] = []
     rates: dict[tuple[int, int], float] = {}
     cost: dict[str, Any] = {"runs": {}, "frozen_seconds": 0.0}
@@ -115,7 +114,7 @@ def _card(
         "inputs": job_key(inputs),
         **inputs.variant.resolved(),
         "task": prepared.task,
-        "classes": TASKS[prepared.task].outputs(prepared),
+        "classes": inputs.task.outputs(prepared),
         "image_size": int(prepared.images.shape[1]),
         "channels": int(prepared.images.shape[-1]),
         "resize": prepared.about["resize"],

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from medtransfer.study import Training
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import measured
 from medtransfer.util.hardware import cpu_count, processor
@@ -47,14 +46,14 @@ class Compute:
         return f"{self.device.type}: {processor()}"
 
 
-def choose_compute(training: Training) -> Compute:
+def choose_compute(wanted: str) -> Compute:
     """Take CUDA, then MPS, then the CPU where the device is `auto`, float32, and make torch deterministic.
 
     Which precision `training.precision` comes to depends on the network: see `in_precision`.
 
     Raises `UserError` where the device asked for is not there.
     """
-    name: str = training.device
+    name = wanted
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if is_available(kind))
     if not is_available(name):

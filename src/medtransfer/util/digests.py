@@ -16,7 +16,8 @@ OWN_PACKAGES = ("medtransfer", "fetal_phantom")
 def script_digest(script: Path) -> str:
     """Return the SHA-256 of a script and of every module of our packages that it reaches by import.
 
-    Imports within functions count, imports under `TYPE_CHECKING` do not. Comments, docstrings and layout leave the
+    Imports within functions count, as do the modules of a `Registry(..., package=...)`; imports under `TYPE_CHECKING`
+    do not. Comments, docstrings and layout leave the
     digest as it is. Of a package that is reached, files other than Python (templates, style sheets) count by their
     bytes.
     """
@@ -95,8 +96,19 @@ def _imports(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and node.module:
         for alias in node.names:
             yield from _with_packages(f"{node.module}.{alias.name}")
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Registry":
+        for keyword in node.keywords:
+            if keyword.arg == "package" and isinstance(keyword.value, ast.Constant):
+                yield from _modules_of(str(keyword.value.value))
     for child in ast.iter_child_nodes(node):
         yield from _imports(child)
+
+
+def _modules_of(package: str) -> Iterator[str]:
+    """Yield the modules of a package, which a `Registry` imports without naming them."""
+    file = _file_of(package)
+    for path in sorted(file.parent.glob("*.py")) if file is not None else ():
+        yield from _with_packages(f"{package}.{path.stem}")
 
 
 def _with_packages(name: str) -> Iterator[str]:
@@ -127,10 +139,12 @@ def _shape(node: ast.AST) -> Iterator[str]:
     Empty fields are left out because which there are depends on the version of Python.
     """
     yield type(node).__name__
-    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+        ast.get_docstring(node, clean=False) is not None
+    )
     for name, value in ast.iter_fields(node):
         items = value if isinstance(value, list) else [value]
-        if documented and name == "body" and ast.get_docstring(node, clean=False) is not None:
+        if documented and name == "body":
             items = items[1:]
         for item in items:
             if isinstance(item, ast.AST):

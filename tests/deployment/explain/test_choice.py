@@ -8,7 +8,7 @@ import pytest
 
 from medtransfer.deployment.explain.explain import Case, cases_of, choose_cases, choose_masked
 from medtransfer.study import Explain
-from medtransfer.tasks.predictions import Predictions, predictions_frame
+from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
 from medtransfer.util.errors import UserError
 
 CASES = [

@@ -16,9 +16,9 @@ from explained import explained_study
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.explain.explain import explain_variant, untrained
 from medtransfer.deployment.explain.maps import open_explainer
-from medtransfer.tasks.evaluate import predict_variant
-from medtransfer.tasks.predictions import Predictions
-from medtransfer.training.model_files import load_run, read_card
+from medtransfer.deployment.trained import load_run, predict_variant
+from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.training.model_files import read_card
 from medtransfer.training.variant import train_variant
 
 FIGURES = {f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")}

@@ -9,8 +9,8 @@ import pandas as pd
 
 from medtransfer.data.images.decode import Resize
 from medtransfer.data.layouts.tables import match_images, read_table
-from medtransfer.study import Spacing, near
-from medtransfer.util.errors import UserError
+from medtransfer.study import Spacing
+from medtransfer.util.errors import UserError, near
 
 PIXELS, MILLIMETRES = "px", "mm"
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from medtransfer.data.layouts.files import SPLIT_NAMES
 from medtransfer.data.layouts.tables import match_images, read_table
-from medtransfer.study import Layout, near
+from medtransfer.study import Layout
+from medtransfer.util.errors import near
 
 
 def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from medtransfer.study import near
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
 from medtransfer.util.progress import progress
 
 MOST_FILES = 2_000_000

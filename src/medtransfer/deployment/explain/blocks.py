@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from medtransfer.models.network import Network
-from medtransfer.study import near
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
 
 VISION_TRANSFORMER, SWIN = "VisionTransformer", "SwinTransformer"
 LAST_OF_TRANSFORMER = "ln_1"

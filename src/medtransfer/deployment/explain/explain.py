@@ -20,15 +20,16 @@ from medtransfer.deployment.explain.pointing import (
     rank_correlations,
 )
 from medtransfer.deployment.explain.sheet import Picture, caption, write_sheet
+from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights, assemble
 from medtransfer.models.network import Network
 from medtransfer.models.weights import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
-from medtransfer.study import METHODS, Explain, Study, Variant, near
-from medtransfer.tasks.predictions import Predictions
-from medtransfer.training.model_files import load_run, read_card
+from medtransfer.study import METHODS, Explain, Study, Variant
+from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.training.model_files import read_card
 from medtransfer.util.compute import Compute
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
 from medtransfer.util.seeds import generator
 
 RIGHT, WRONG = "right", "wrong"

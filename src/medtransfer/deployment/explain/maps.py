@@ -14,7 +14,7 @@ from captum.attr import LayerActivation, LayerAttribution, LayerFeatureAblation,
 from medtransfer.deployment.explain.blocks import Block, open_block
 from medtransfer.models.network import Network, to_channels_first
 from medtransfer.study import Variant
-from medtransfer.tasks.training import TASKS
+from medtransfer.tasks import TASKS
 from medtransfer.util.compute import Compute
 
 BATCH, COVERED = 8, 8

@@ -23,7 +23,7 @@ CREDENTIALS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONF
 FETCH = """
 import json, sys
 from pathlib import Path
-from medtransfer.util.errors import run
+from medtransfer.util.command import run
 from medtransfer.data.sources.kaggle import client, fetch_kaggle
 from medtransfer.study import KaggleSource
 client.TIMEOUT = float(sys.argv[2])

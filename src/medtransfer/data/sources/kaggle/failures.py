@@ -13,8 +13,7 @@ from urllib3 import exceptions as urllib3_exceptions
 
 from medtransfer.data.sources.kaggle import client as kaggle_client
 from medtransfer.data.sources.kaggle.client import SITE, Client, Reference
-from medtransfer.study import near
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
 
 UNIMPORTANT = (requests.RequestException, ValueError, KeyError, TypeError, AttributeError)
 """What asking can end in, the client's reading of an unexpected answer included."""

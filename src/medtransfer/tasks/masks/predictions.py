@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.data.prepared import PIXEL, Prepared
+from medtransfer.tasks.classes.predictions import images_of, replicated
 from medtransfer.tasks.names import MASK_METRICS
-from medtransfer.tasks.predictions import images_of, replicated
 
 PERCENTILE = 95.0
 

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.neighbors import KNeighborsClassifier
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.tasks.predictions import predictions_frame
+from medtransfer.tasks.classes.predictions import predictions_frame
 
 THUMBNAIL, NEIGHBOURS = 32, 5
 

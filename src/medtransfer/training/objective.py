@@ -16,7 +16,7 @@ from medtransfer.study import Loss, Variant
 from medtransfer.util.seeds import Key
 
 
-class Task(Protocol):
+class Objective(Protocol):
     """What the trainer asks of a task.
 
     score: the name of what histories tell beside the loss. flat_features: whether a frozen body gives one short row of

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.tasks.class_figures import draw_learning_curves
-from medtransfer.tasks.mask_predictions import MASK, MaskPredictions, decode_mask
+from medtransfer.tasks.classes.figures import draw_learning_curves
+from medtransfer.tasks.masks.predictions import MASK, MaskPredictions, decode_mask
 from medtransfer.util.plotting import COLOURS, draw_areas, draw_outlines, new_figure, save_png
 
 OF_EACH = 2

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.tasks.mask_predictions import SEPARATOR, MaskPredictions
+from medtransfer.tasks.masks.predictions import SEPARATOR, MaskPredictions
 from medtransfer.tasks.names import MASK_METRICS
 
 

@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from sklearn.metrics import roc_curve
 
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.classes.predictions import Predictions
 from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png, shortened
 
 MOST_POINTS = 101

@@ -9,11 +9,9 @@ import pandas as pd
 from sklearn import metrics
 from sklearn.metrics import confusion_matrix
 
+from medtransfer.statistics.calibration import LEAST_PROBABILITY, expected_calibration_error
+from medtransfer.tasks.classes.predictions import Predictions
 from medtransfer.tasks.names import BINARY_METRICS, CLASS_METRICS
-from medtransfer.tasks.predictions import Predictions
-
-CALIBRATION_BINS = 15
-LEAST_PROBABILITY = 1e-7
 
 
 def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
@@ -66,23 +64,6 @@ def per_class_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: li
         name: {key: float(column[number]) for key, column in zip(names, values, strict=True)}
         for number, name in enumerate(classes)
     }
-
-
-def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Average |accuracy - confidence| over 15 equal bins of the largest probability, weighted by their counts.
-
-    Guo et al. 2017, "On Calibration of Modern Neural Networks".
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = confidence_bins(confidence)
-    gaps = np.bincount(bins, weights=right - confidence.astype(np.float64), minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
-def confidence_bins(confidence: np.ndarray) -> np.ndarray:
-    """Number the bins of the largest probabilities, 15 equal ones, each with its upper end."""
-    return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
 
 
 def _areas(labels: np.ndarray, probabilities: np.ndarray, present: np.ndarray) -> tuple[float, float]:

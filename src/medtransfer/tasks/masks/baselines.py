@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.tasks.class_baselines import thumbnail
-from medtransfer.tasks.mask_predictions import mask_predictions_frame
+from medtransfer.tasks.classes.baselines import thumbnail
+from medtransfer.tasks.masks.predictions import mask_predictions_frame
 
 CHUNK = 256
 

@@ -1,0 +1,70 @@
+"""Trained variants from disk: their networks, and the predictions of every run.
+
+Only `predict_variant` reads test rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import load_file
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.features.embedder import embedder_of
+from medtransfer.models.assemble import Weights
+from medtransfer.models.network import Network, Normalise, load_tensors
+from medtransfer.models.weights import WeightsCard
+from medtransfer.study import Variant
+from medtransfer.tasks import TASKS
+from medtransfer.training.batches import ImageExamples
+from medtransfer.training.model_files import BASE, CARD, as_body, read_card, run_name
+from medtransfer.training.prediction import predict_batches
+from medtransfer.util.compute import Compute
+
+
+def load_run(folder: Path, fold: int, seed: int) -> Network:
+    """Rebuild the network of a run from a variant's folder alone, in eval mode, every tensor as it was."""
+    card = read_card(folder)
+    weights = _read_base(folder, (folder / CARD).stat().st_mtime_ns)
+    run = load_file(folder / f"{run_name(fold, seed)}.safetensors")
+    variant = Variant.from_card(card)
+    strategy = variant.strategy
+    if weights.state is None:  # the run's file holds every tensor
+        variant = replace(variant, strategy=strategy.model_copy(update={"init": "random"}))
+    identity = Normalise((0.0,) * 3, (1.0,) * 3)
+    task = TASKS[card["task"]]
+    network = task.assemble(variant, weights, len(card["classes"]), card["image_size"], identity, (seed, fold))
+    if weights.card.transform_input and strategy.init == "pretrained":
+        network.body.transform_input = True  # type: ignore[assignment]
+    own = network.state_dict()
+    load_tensors(network, {name: tensor for name, tensor in as_body(weights.state or {}).items() if name in own} | run)
+    return network.eval()
+
+
+@lru_cache(maxsize=1)
+def _read_base(folder: Path, _changed: int) -> Weights:
+    """Read the weights that all runs of a folder share; `_changed` is the time of its last change."""
+    card = WeightsCard.model_validate(read_card(folder)["weights"])
+    return Weights(load_file(folder / BASE) if (folder / BASE).exists() else None, card, folder / BASE)
+
+
+def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
+    """Give the predictions of each run and role of a trained variant, as rows that the task's scoring makes."""
+    task = TASKS[prepared.task]
+    for run in read_card(model)["runs"]:
+        fold, seed = run["fold"], run["seed"]
+        network = load_run(model, fold, seed).to(compute.device)
+        embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
+        if embedder is not None:
+            embedder.plan(len(prepared.table))
+        roles = prepared.roles(fold)
+        for role, rows in (("validation", roles.validation), ("test", roles.test)):
+            examples = ImageExamples(prepared, rows, embedder)
+            batches = predict_batches(embedder.rest if embedder else network, examples, compute)
+            answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]
+            yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, role)

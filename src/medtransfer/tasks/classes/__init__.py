@@ -1,0 +1,1 @@
+"""Labels of images: predictions, metrics, baselines and figures of tasks with classes."""

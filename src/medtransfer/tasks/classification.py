@@ -1,0 +1,105 @@
+"""One class per image: any backbone with a head of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.study import Loss, Variant
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
+from medtransfer.tasks.classes.figures import write_variant_figure
+from medtransfer.tasks.classes.metrics import evaluate_predictions
+from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
+from medtransfer.tasks.task import Baselines, Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from medtransfer.models.assemble import Weights
+    from medtransfer.models.network import Network, Normalise
+    from medtransfer.util.seeds import Key
+
+
+class Classification(Task):
+    """See `Task`; answers are probabilities [n, classes].
+
+    The score of an image is whether its class was found: the class with the largest share, for a mixed view.
+    """
+
+    score = "accuracy"
+    flat_features = True
+
+    @property
+    def baselines(self) -> Baselines:
+        """Return the most frequent class and the nearest neighbours."""
+        return {"majority": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
+
+    def outputs(self, prepared: Prepared) -> list[str]:
+        """Return the names of the classes."""
+        return prepared.classes
+
+    def assemble(
+        self,
+        variant: Variant,
+        weights: Weights,
+        outputs: int,
+        image_size: int,
+        normalise: Normalise,
+        key: tuple[Key, ...],
+    ) -> Network:
+        """Build a backbone with a new head."""
+        from medtransfer.models.assemble import assemble
+
+        return assemble(variant, weights, outputs, image_size, normalise, key)
+
+    def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
+        """Build the loss against label shares; classes are weighted by their counts among `rows`."""
+        from medtransfer.training.losses import SoftLabelLoss
+
+        labels = prepared.table["label_index"].to_numpy()[rows]
+        return SoftLabelLoss(loss, np.bincount(labels, minlength=len(prepared.classes)))
+
+    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return for each image, as 0 or 1, whether its most probable class is its label."""
+        return (logits.argmax(dim=1) == targets.argmax(dim=1)).float()
+
+    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
+        """Return class probabilities, float32 [n, classes]."""
+        return np.asarray(self.probabilities(logits, loss).numpy())
+
+    def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Return class probabilities [n, classes]; see `losses.probabilities`."""
+        from medtransfer.training.losses import probabilities
+
+        return probabilities(logits, loss)
+
+    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
+        """Return the mean of the class probabilities, summed in float64, as float32 [n, classes]."""
+        each = np.stack([self.answers(found, loss) for found in logits])
+        return each.astype(np.float64).mean(axis=0).astype(np.float32)
+
+    def frame(
+        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
+    ) -> pd.DataFrame:
+        """Return rows of `Predictions`."""
+        return predictions_frame(prepared.table.iloc[rows], answers, prepared.classes, fold, seed, role)
+
+    def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
+        """Compute metrics by run, their means, those of each class, and the confusion matrix."""
+        return evaluate_predictions(Predictions(table))
+
+    def figure(
+        self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
+    ) -> None:
+        """Draw learning curves, the confusion matrix and ROC curves."""
+        write_variant_figure(name, history, Predictions(table), found, path)
+
+
+TASKS.register("classification", Classification())

@@ -1,0 +1,134 @@
+"""One class per pixel: U-Nets, plain or on a pretrained encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.study import Loss, Variant
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.masks.baselines import predict_majority_mask, predict_nearest_mask
+from medtransfer.tasks.masks.figures import write_mask_figure
+from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks.masks.summary import evaluate_masks
+from medtransfer.tasks.task import Baselines, Task
+from medtransfer.util.seeds import Key, seed_from
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from medtransfer.models.assemble import Weights
+    from medtransfer.models.network import Network, Normalise
+
+BACKGROUND = "background"
+
+
+class Segmentation(Task):
+    """See `Task`; answers are masks of class numbers, uint8 [n, h, w].
+
+    The score of an image is its Dice, averaged over the classes of the masks.
+    """
+
+    score = "dice"
+    flat_features = False
+
+    @property
+    def baselines(self) -> Baselines:
+        """Return the most frequent class of each pixel and the nearest neighbour's mask."""
+        return {"majority": predict_majority_mask, "nearest_neighbour": predict_nearest_mask}
+
+    def outputs(self, prepared: Prepared) -> list[str]:
+        """Return the names of the background and of the masks' classes."""
+        return [BACKGROUND, *prepared.mask_classes]
+
+    def assemble(
+        self,
+        variant: Variant,
+        weights: Weights,
+        outputs: int,
+        image_size: int,
+        normalise: Normalise,
+        key: tuple[Key, ...],
+    ) -> Network:
+        """Build a U-Net: the encoder is the network's body, the decoder its head."""
+        import torch
+
+        from medtransfer.models.freezing import freeze
+        from medtransfer.models.network import Network, to_channels_last
+        from medtransfer.models.unet import build_segmenter, load_encoder
+
+        strategy = variant.strategy
+        torch.manual_seed(seed_from("init", *key))
+        encoder, decoder = build_segmenter(variant.model, variant.backbone, outputs, strategy.dropout or 0.0)
+        if strategy.init == "pretrained":
+            if weights.state is None:
+                raise ValueError(f"{variant.name}: init: pretrained without weights")
+            load_encoder(encoder, weights.state, str(weights.file))
+        network = Network(normalise, encoder, decoder)
+        to_channels_last(network)
+        freeze(network, strategy)
+        return network.eval()
+
+    def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
+        """Build the loss against masks; classes are weighted by their pixels in the masks of `rows`."""
+        from medtransfer.training.losses import MaskLoss
+
+        count = len(prepared.mask_classes) + 1
+        pixels = np.zeros(count, np.int64)
+        if loss.class_weights is not None:
+            pixels = sum((np.bincount(prepared.targets(row).ravel(), minlength=count) for row in rows), start=pixels)
+        return MaskLoss(loss, pixels)
+
+    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return each image's Dice, averaged over classes; 1 for a class that is neither there nor found."""
+        import torch
+
+        predicted, found = logits.argmax(dim=1), []
+        for number in range(1, logits.shape[1]):
+            guess, truth = predicted == number, targets == number
+            sizes = guess.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
+            shared = (guess & truth).sum(dim=(1, 2))
+            found.append(torch.where(sizes > 0, 2 * shared / sizes.clamp(min=1), 1.0))
+        return torch.stack(found).mean(dim=0)
+
+    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
+        """Return each pixel's most probable class, uint8 [n, h, w]."""
+        return np.asarray(logits.argmax(dim=1).byte().numpy())
+
+    def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Return each pixel's class probabilities [n, outputs, h, w], by softmax."""
+        return logits.float().softmax(dim=1)
+
+    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
+        """Return each pixel's most probable class by the mean of the probabilities, uint8 [n, h, w]."""
+        import torch
+
+        if len(logits) == 1:  # a softmax rounds, and ties would be broken differently
+            return self.answers(logits[0], loss)
+        mean = torch.stack([self.probabilities(found, loss) for found in logits]).double().mean(dim=0)
+        return self.answers(mean, loss)
+
+    def frame(
+        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
+    ) -> pd.DataFrame:
+        """Return rows of `MaskPredictions`."""
+        return mask_predictions_frame(prepared, rows, answers, fold, seed, role)
+
+    def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
+        """Compute metrics by run, their means, and those of each class."""
+        return evaluate_masks(MaskPredictions(table), prepared.mask_classes, prepared.unit)
+
+    def figure(
+        self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
+    ) -> None:
+        """Draw learning curves, the images' Dice, and the best, median and worst masks over their images."""
+        write_mask_figure(name, history, MaskPredictions(table), prepared, path)
+
+
+TASKS.register("segmentation", Segmentation())
