@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,11 +15,10 @@ from torch import nn
 from medtransfer.data.images.packed import Images, pixel_statistics
 from medtransfer.models.backbones import build_bare
 from medtransfer.models.freezing import freeze
-from medtransfer.models.heads.build import build_head
+from medtransfer.models.heads import HEADS, build_head
 from medtransfer.models.network import Network, Normalise, to_channels_last
 from medtransfer.models.surgery import (
     feature_width,
-    own_head,
     remove_auxiliary_heads,
     replace_auxiliary_heads,
     separate,
@@ -76,7 +74,7 @@ def assemble(
     Networks whose pretrained body never trains share it.
     """
     strategy = variant.strategy
-    keep_spatial = strategy.head == "own"
+    keep_spatial = HEADS[strategy.head].keeps_spatial
     if strategy.init == "pretrained" and not strategy.trains_backbone:
         body = _shared_body(variant.model, image_size, keep_spatial, weights)
     else:
@@ -87,11 +85,7 @@ def assemble(
     else:
         remove_auxiliary_heads(body.module)
     torch.default_generator.manual_seed(seed_from("head", *key))
-    if strategy.head == "own":
-        head: nn.Module = own_head(copy.deepcopy(body.own), classes, body.width)
-        _set_dropout(head, strategy.dropout)
-    else:
-        head = build_head(strategy, body.width, classes)
+    head = build_head(strategy, body.width, classes, body.own)
     network = Network(normalise, body.module, head)
     network.weights_sha256 = weights.sha256 if strategy.init == "pretrained" else None
     to_channels_last(head)
@@ -125,10 +119,3 @@ def normalisation(variant: Variant, weights: Weights, images: Images, train_rows
         return Normalise(weights.card.mean, weights.card.std)
     mean, std = pixel_statistics(images, train_rows)
     return Normalise(mean, std)
-
-
-def _set_dropout(head: nn.Module, dropout: float | None) -> None:
-    if dropout is not None:
-        for module in head.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = dropout

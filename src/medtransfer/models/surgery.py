@@ -7,6 +7,8 @@ from typing import cast
 import torch
 from torch import nn
 
+from medtransfer.models.heads.own import with_outputs
+
 HEAD_BEGINS = (nn.Dropout, nn.Linear, nn.Conv2d)
 
 
@@ -45,21 +47,6 @@ def feature_width(body: nn.Module, image_size: int) -> int:
     return int(features.shape[1])
 
 
-def own_head(layers: list[nn.Module], classes: int, width: int) -> nn.Sequential:
-    """Make a head of a model's own classifier layers, the last of them replaced for `classes` outputs.
-
-    A convolutional classifier (SqueezeNet) gets its flattened input unfolded again; it is taken to be square.
-    """
-    layers = list(layers)
-    last = max(index for index, layer in enumerate(layers) if isinstance(layer, nn.Linear | nn.Conv2d))
-    layers[last] = _with_outputs(cast("nn.Linear | nn.Conv2d", layers[last]), classes)
-    convolution = next((layer for layer in layers if isinstance(layer, nn.Conv2d)), None)
-    if convolution is not None:
-        side = round((width // convolution.in_channels) ** 0.5)
-        layers = [nn.Unflatten(1, (convolution.in_channels, side, side)), *layers, nn.Flatten()]
-    return nn.Sequential(*layers)
-
-
 def replace_auxiliary_heads(model: nn.Module, classes: int) -> None:
     """Give GoogLeNet's and Inception's auxiliary heads `classes` outputs, in place."""
     for name in ("aux1", "aux2", "AuxLogits"):
@@ -67,7 +54,7 @@ def replace_auxiliary_heads(model: nn.Module, classes: int) -> None:
         if auxiliary is None:
             continue
         last = "fc2" if hasattr(auxiliary, "fc2") else "fc"
-        setattr(auxiliary, last, _with_outputs(getattr(auxiliary, last), classes))
+        setattr(auxiliary, last, with_outputs(getattr(auxiliary, last), classes))
 
 
 def remove_auxiliary_heads(model: nn.Module) -> None:
@@ -77,11 +64,3 @@ def remove_auxiliary_heads(model: nn.Module) -> None:
             setattr(model, name, None)
     if hasattr(model, "aux_logits"):
         model.aux_logits = False  # type: ignore[assignment]
-
-
-def _with_outputs(layer: nn.Linear | nn.Conv2d, outputs: int) -> nn.Module:
-    if isinstance(layer, nn.Linear):
-        return nn.Linear(layer.in_features, outputs, bias=layer.bias is not None)
-    if layer.kernel_size != (1, 1):
-        raise TypeError(f"expected a 1x1 convolution as the classifier, but got {layer}")
-    return nn.Conv2d(layer.in_channels, outputs, 1, bias=layer.bias is not None)
