@@ -15,7 +15,6 @@ from torch import nn
 from medtransfer.deployment.export import TOLERANCE, largest_difference, write_onnx
 from medtransfer.deployment.model import Model
 from medtransfer.deployment.predictor import Ensemble
-from medtransfer.models.heads.build import fit_head
 from medtransfer.models.network import Network, Normalise, to_channels_first
 from medtransfer.models.unet import build_segmenter
 from medtransfer.study import Backbone, Loss, UNet
@@ -57,7 +56,7 @@ def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
         network.train()(inputs)
         features = network.eval().features(inputs)
         if head in FITTED:
-            fit_head(network.head, features, torch.arange(len(features)) % CLASSES)
+            network.head.fit(features, torch.arange(len(features)) % CLASSES)
         elif isinstance(last := list(network.head.modules())[-1], nn.Linear):
             logits = network(inputs)
             scale = 3 * logits.std(dim=0)  # thrice: what is small is scaled up with its rounding errors

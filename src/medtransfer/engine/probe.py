@@ -121,9 +121,10 @@ def _pixels(count: int, channels: int, size: int) -> Tensor:
 
 def _step(network: Network, strategy: Strategy, run: Callable[[Tensor], Tensor], inputs: Tensor) -> float:
     """Give the seconds an image of a training step; 0 where a head is fitted at once, or nothing trains."""
+    from medtransfer.models.heads import HEADS
     from medtransfer.training.optimizers import build_optimizer
 
-    if strategy.fits_head or strategy.train == "none":
+    if HEADS[strategy.head].fitted or strategy.train == "none":
         return 0.0
     optimizer = build_optimizer(network, strategy)
     network.train()
