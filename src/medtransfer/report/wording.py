@@ -1,4 +1,4 @@
-"""Numbers and names as the page writes them."""
+"""Numbers and names in the wording of the page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup, escape
 
 from medtransfer.comparison.metrics import TITLES, in_sentence
@@ -17,40 +18,45 @@ MINUS, SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 
 def is_missing(value: Any) -> bool:
-    """Say whether a cell of a table has no value."""
+    """Return whether a cell of a table has no value."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def in_figures(value: Any, digits: int = 3) -> str:
-    """Write a share as `.873`, a length as `12.3`, with a true minus sign, or `–` where there is none."""
+    """Write a share as `.873`, a length as `12.3`, with a true minus sign, or `–` if undefined."""
     if not is_missing(value) and abs(value) >= LONG:
         digits = 1
     return with_hyphen(value, digits).replace("-", MINUS)
 
 
 def breakable(name: str) -> Markup:
-    """Give a name as HTML that may break after its underscores."""
+    """Return a name as HTML that may break after underscores."""
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def title_of(metric: str, unit: str) -> str:
-    """Name a metric as the head of a column does; `unit` is that of lengths."""
+    """Return a metric's title, with `unit` if it is a length."""
     title = TITLES.get(metric, metric.replace("_", " "))
     return f"{title} ({unit})" if metric in LENGTHS else title
 
 
 def phrase_of(metric: str, unit: str) -> str:
-    """Name a metric within a sentence: abbreviations and proper names keep their capitals."""
+    """Return a metric's title for use within a sentence."""
     return in_sentence(title_of(metric, unit))
 
 
 def in_interval(low: Any, high: Any, digits: int = 3) -> str:
-    """Write an interval as `[.501, .723]`, or nothing where there is none."""
+    """Write an interval as `[.501, .723]`; an undefined one is empty."""
     return "" if is_missing(low) or is_missing(high) else f"[{in_figures(low, digits)}, {in_figures(high, digits)}]"
 
 
+def valued(row: pd.Series, name: str) -> tuple[str, str, str]:
+    """Return a value of a row for a sortable column: the sort key, the value and its interval in words."""
+    return f"{row[name]:.6g}", in_figures(row[name]), in_interval(row[f"{name}_low"], row[f"{name}_high"])
+
+
 def p_value(value: Any) -> str:
-    """Write a p value with its sign: `= .012`, `< .001`, `> .999`, on one line."""
+    """Write a p value with its relation: `= .012`, `< .001`, `> .999`."""
     if is_missing(value):
         return "–"
     if value < LEAST_P:
@@ -59,7 +65,7 @@ def p_value(value: Any) -> str:
 
 
 def p_alone(value: Any) -> str:
-    """Write a p value for a column of them: `.012`, `< .001`."""
+    """Write a p value for a column of p values: `.012`, `< .001`."""
     return p_value(value).removeprefix(f"={SPACE}")
 
 
@@ -74,7 +80,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def three_digits(value: Any) -> str:
-    """Write a measure with three digits that count: `0.0123`, `1.23`, `123`, `12,300`."""
+    """Write a number with three significant digits: `0.0123`, `1.23`, `123`, `12,300`."""
     if is_missing(value):
         return "–"
     if value == 0:
