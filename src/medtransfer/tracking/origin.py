@@ -5,14 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from pathlib import Path
 
 VARIABLES = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
-
-
-def repository_root() -> Path:
-    """Give the repository that DVC was called in, also from an experiment's temporary workspace."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
 def origin() -> dict[str, str]:

@@ -21,7 +21,8 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from medtransfer.tracking.origin import origin, process_name, repository_root
+from medtransfer.tracking.origin import origin, process_name
+from medtransfer.util.places import state_folder
 
 FOLLOWER_LOCK, WARNINGS = "follower.lock", "warnings.txt"
 
@@ -103,7 +104,7 @@ def spool_folder() -> Path:
     """Give the folder of the events; stages that log to another server have another, for a follower has one."""
     settings = sorted((name, value) for name, value in os.environ.items() if name.startswith("MLFLOW_TRACKING_"))
     digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
-    return repository_root() / ".medtransfer" / "tracking" / digest
+    return state_folder().resolve() / "tracking" / digest
 
 
 def ensure_follower(spool: Path) -> None:

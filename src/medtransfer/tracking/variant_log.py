@@ -12,7 +12,8 @@ from typing import Any
 from filelock import FileLock
 
 from medtransfer.tracking.logged_model import log_model
-from medtransfer.tracking.origin import is_gone, repository_root
+from medtransfer.tracking.origin import is_gone
+from medtransfer.util.places import repository
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC alone; the run's tags say which variant and inputs they belong to."""
@@ -37,7 +38,7 @@ class VariantLog:
         for name, value in BOUNDS.items():
             os.environ.setdefault(name, value)
         self._study, self._variant, self._process, self._origin = study, variant, process, origin
-        self._root = repository_root()
+        self._root = repository().resolve()
         self._client: Any = None
         self._experiment = ""
         self._parent = ""
