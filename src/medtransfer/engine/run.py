@@ -19,8 +19,8 @@ from medtransfer.engine.stages import stages_to_run
 from medtransfer.engine.table import LiveTable
 from medtransfer.engine.worker import Worker, stop_all
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import state_folder
 from medtransfer.util.hardware import cpu_count
+from medtransfer.util.places import state_folder
 
 TICK = 0.25
 """Seconds after which the table is drawn anew where no stage ends."""

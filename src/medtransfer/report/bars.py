@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from medtransfer.report.wording import in_figures, in_interval, is_missing
+from medtransfer.report.wording import in_interval
+from medtransfer.util.text import is_missing, typeset
 
 LEAST_RANGE = 0.01
 
@@ -31,7 +32,7 @@ class Scale:
     @property
     def ends(self) -> dict[str, str]:
         """Both ends, as the head of the column shows them."""
-        return {"low": in_figures(self.low, 2), "high": in_figures(self.high, 2)}
+        return {"low": typeset(self.low, 2), "high": typeset(self.high, 2)}
 
     def place(self, value: float) -> float:
         """Return the position of a value, in percent of the bar's width."""
@@ -44,7 +45,7 @@ class Scale:
         """
         cell = {
             "value": f"{value:.6g}",
-            "text": in_figures(value),
+            "text": typeset(value),
             "interval": in_interval(low, high),
             mark: self.place(value),
         }

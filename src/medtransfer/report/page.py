@@ -13,10 +13,11 @@ from medtransfer.comparison.results import Comparison, Verdict
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS
 from medtransfer.report.svg import THEME
-from medtransfer.report.wording import SPACE, breakable, counted, in_figures, in_interval, listed, p_value, phrase_of
+from medtransfer.report.wording import SPACE, breakable, in_interval, p_value, phrase_of
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
 from medtransfer.util.plotting import MARKERS
+from medtransfer.util.text import counted, listed, typeset
 
 ASSETS = files("medtransfer.report") / "assets"
 GLYPHS = dict(zip(MARKERS, "●■◆▲▼✚★✖", strict=True))
@@ -27,7 +28,7 @@ MOST_NAMED = 4
 
 def write_report(found: Comparison, places: Places) -> None:
     """Write `report/index.html`, and its figures as PNG to `plots/`."""
-    write_text(places.root / "report" / "index.html", render(Material(found, places)))
+    write_text(places.report / "index.html", render(Material(found, places)))
 
 
 def render(material: Material) -> str:
@@ -69,7 +70,7 @@ def verdict_text(verdict: Verdict, unit: str = "") -> Markup:
         verdict.best,
         "is best" if verdict.tied or verdict.worse else "is the only variant",
         phrase_of(verdict.metric, unit),
-        in_figures(verdict.value),
+        typeset(verdict.value),
         in_interval(verdict.low, verdict.high),
     )
     tied = f"; {_tied(verdict.tied)} tied with it. " if verdict.tied else ". "

@@ -11,7 +11,7 @@ from medtransfer.data.audit.shortcuts import ALL, MEASURES
 from medtransfer.report.bars import Scale
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import counted, in_figures
+from medtransfer.util.text import counted, typeset
 
 SPLITS = {"train": "training", "val": "validation", "test": "test", "rotating": "all folds"}
 SHARES = Scale(0.0, 1.0)
@@ -86,7 +86,7 @@ def _shortcut(target: str, found: dict[str, Any]) -> dict[str, Any]:
         score and SHARES.cell(score["balanced_accuracy"], score["low"], score["high"], zero=found["chance"])
         for score in scores
     ]
-    return {"target": target, "chance": in_figures(found["chance"]), "cells": cells}
+    return {"target": target, "chance": typeset(found["chance"]), "cells": cells}
 
 
 def _masks(masks: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import in_figures, p_alone, three_digits
-from medtransfer.util.plotting import COLOURS, MUTED, panels, shortened
+from medtransfer.report.wording import p_alone, three_digits
+from medtransfer.util.plotting import COLOURS, MUTED, panels
+from medtransfer.util.text import shortened, typeset
 
 SIZE, MARGINS, LONGEST_NAME = (2.35, 2.45), (0.47, 0.08, 0.42, 0.24), 28
 FORMS = ((False, "as predicted", "o", COLOURS[0]), (True, "with temperature", "s", COLOURS[1]))
@@ -47,7 +48,7 @@ def reliability_figure(reliability: pd.DataFrame, title: str, legend: bool) -> F
         ends = bins[["accuracy_low", "accuracy_high"]].to_numpy(float).T
         if not scaled and np.isfinite(ends).any():
             axis.vlines(bins["confidence"], *ends, color=colour, linewidth=1, alpha=0.5)
-        style = {"marker": marker, "markersize": 3.5, "color": colour, "linewidth": 1, "label": label}
+        style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "color": colour, "linewidth": 1, "label": label}
         axis.plot(bins["confidence"], bins["accuracy"], **style)
     axis.set(xlabel="largest probability (bin mean)", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
     axis.tick_params(labelsize=7.5)
@@ -58,16 +59,16 @@ def reliability_figure(reliability: pd.DataFrame, title: str, legend: bool) -> F
 
 
 def _row(name: str, row: pd.Series) -> dict[str, Any]:
-    null = f"{in_figures(row['ece_null'])} – {in_figures(row['ece_null_high'])}"
+    null = f"{typeset(row['ece_null'])} – {typeset(row['ece_null_high'])}"
     texts = {
-        "ece": in_figures(row["ece"]),
+        "ece": typeset(row["ece"]),
         "ece_null": null,
         "p_calibrated": p_alone(row["p_calibrated"]),
-        "brier": in_figures(row["brier"]),
-        "log_loss": in_figures(row["log_loss"]),
+        "brier": typeset(row["brier"]),
+        "log_loss": typeset(row["log_loss"]),
         "temperature": three_digits(row["temperature"]),
-        "ece_scaled": in_figures(row["ece_scaled"]),
-        "log_loss_scaled": in_figures(row["log_loss_scaled"]),
+        "ece_scaled": typeset(row["ece_scaled"]),
+        "log_loss_scaled": typeset(row["log_loss_scaled"]),
     }
     return {"name": name, "cells": [(f"{row[column]:.6g}", text) for column, text in texts.items()]}
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import counted, listed, title_of
+from medtransfer.report.wording import title_of
 from medtransfer.study import Split
+from medtransfer.util.text import counted, listed
 
 
 def content(material: Material) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import in_figures, in_interval, is_missing
+from medtransfer.report.wording import in_interval
+from medtransfer.util.text import is_missing, typeset
 
 MEASURES = {"recall": "Recall (sensitivity)", "precision": "Precision", "f1": "F1"}
 
@@ -32,7 +33,7 @@ def _cell(row: pd.Series | None, measure: str) -> dict[str, Any]:
     if row is None or is_missing(row[measure]):
         return {"value": "", "text": "–", "interval": ""}
     interval = in_interval(row.get(f"{measure}_low"), row.get(f"{measure}_high"), digits=2)
-    return {"value": f"{row[measure]:.4g}", "text": in_figures(row[measure], 2), "interval": interval}
+    return {"value": f"{row[measure]:.4g}", "text": typeset(row[measure], 2), "interval": interval}
 
 
 SECTIONS.register(

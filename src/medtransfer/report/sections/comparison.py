@@ -12,8 +12,9 @@ from medtransfer.report.bars import Scale
 from medtransfer.report.interval_figure import interval_figure
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import in_figures, in_interval, is_missing, p_alone, phrase_of, three_digits, title_of
+from medtransfer.report.wording import in_interval, p_alone, phrase_of, three_digits, title_of
 from medtransfer.tasks.names import LOWER_IS_BETTER
+from medtransfer.util.text import is_missing, typeset
 
 COSTS = (
     ("parameters", "Parameters", "millions", 1e-6),
@@ -77,7 +78,7 @@ def _row(row: pd.Series, scales: dict[str, Scale], gap: Scale, material: Materia
         "factors": {factor: row[factor] for factor in FACTORS if not is_missing(row[factor])},
         "look": None if is_missing(row["backbone"]) else material.looks[row["backbone"]],
         "cells": [_cell(row, metric, scale, published) for metric, scale in scales.items()],
-        "spread": [_number(row.get(f"{found.metric}_{end}"), 1.0, in_figures) for end in ("sd", "se")],
+        "spread": [_number(row.get(f"{found.metric}_{end}"), 1.0, typeset) for end in ("sd", "se")],
         "difference": _difference(row, gap),
         "costs": [_number(row.get(column), factor) for column, _, _, factor in COSTS],
     }
@@ -114,8 +115,8 @@ def _differing(published: pd.DataFrame, unit: str) -> list[dict[str, str]]:
         {
             "variant": row["variant"],
             "metric": title_of(row["metric"], unit),
-            "published": in_figures(row["published"]),
-            "ours": f"{in_figures(row['ours'])} {in_interval(row['low'], row['high'])}",
+            "published": typeset(row["published"]),
+            "ours": f"{typeset(row['ours'])} {in_interval(row['low'], row['high'])}",
             "side": "above" if row["ours"] > row["published"] else "below",
         }
         for _, row in published[published["differs"].astype(bool)].iterrows()

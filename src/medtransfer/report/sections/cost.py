@@ -17,11 +17,11 @@ from medtransfer.comparison.cost import machines
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import tip
-from medtransfer.report.wording import counted, three_digits, title_of
+from medtransfer.report.wording import three_digits, title_of
 from medtransfer.tasks.names import LOWER_IS_BETTER
-from medtransfer.util.files import PLAN, state_folder
-from medtransfer.util.plotting import INK, MUTED, PAPER, Look, panels, shortened
-from medtransfer.util.text import duration
+from medtransfer.util.places import PLAN, state_folder
+from medtransfer.util.plotting import INK, MUTED, PAPER, Look, panels
+from medtransfer.util.text import counted, duration, shortened
 
 FONT_SIZE, GAP, LONGEST = 7.5, 6.0, 24
 LINE = 1.3 * FONT_SIZE
@@ -116,7 +116,7 @@ def cost_figure(
     costs = np.maximum(variants[cost.column].to_numpy(float) * cost.factor, LEAST_SHOWN)
     values = variants[metric].to_numpy(float)
     order = np.argsort(costs[front], kind="stable")
-    dashed = {"color": MUTED, "linewidth": 1, "linestyle": (0, (4, 2)), "zorder": 1}
+    dashed: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (4, 2)), "zorder": 1}
     axis.step(costs[front][order], values[front][order], where="post", **dashed)
     for (_, row), place, on_front in zip(variants.iterrows(), costs, front, strict=True):
         colour, ends = looks[row["backbone"]].colour, [row[f"{metric}_low"], row[f"{metric}_high"]]

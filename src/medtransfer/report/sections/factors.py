@@ -10,7 +10,8 @@ import pandas as pd
 from medtransfer.report.bars import Scale
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import in_figures, p_alone, phrase_of
+from medtransfer.report.wording import p_alone, phrase_of
+from medtransfer.util.text import typeset
 
 
 def content(material: Material) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _row(row: pd.Series, scale: Scale) -> dict[str, Any]:
         "b": row["b"],
         "contexts": int(row["contexts"]),
         "p": p_alone(row["p_corrected"]),
-        "range": f"{in_figures(row['smallest'])} to {in_figures(row['largest'])}",
+        "range": f"{typeset(row['smallest'])} to {typeset(row['largest'])}",
     }
 
 

@@ -9,7 +9,7 @@ from medtransfer.report.answers import MaskAnswers, masks_of_first_run
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.thumbnails import Thumbnails, outline_of
-from medtransfer.report.wording import in_figures
+from medtransfer.util.text import typeset
 
 MOST_SHOWN = 20
 
@@ -25,7 +25,7 @@ def content(material: Material) -> dict[str, Any]:
             "thumbnail": thumbnails.of(path),
             "truth": thumbnails.true_area(path),
             "outline": outline_of(predicted[path]) if path in predicted else "",
-            "best": in_figures(masks.dice.loc[path].max()),
+            "best": typeset(masks.dice.loc[path].max()),
             "name": masks.dice.loc[path].idxmax(),
         }
         for path in paths

@@ -13,9 +13,9 @@ from matplotlib.ticker import NullLocator
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import inline_svg
-from medtransfer.report.wording import counted
 from medtransfer.tasks.classes.figures import LEARNING, draw_learning_curves
-from medtransfer.util.plotting import panels, shortened
+from medtransfer.util.plotting import panels
+from medtransfer.util.text import counted, shortened
 
 WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.52, 0.06, 0.42, 0.24)
 COLUMNS, MOST_PANELS = 4, 40

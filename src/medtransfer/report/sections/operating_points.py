@@ -8,7 +8,8 @@ import pandas as pd
 
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import in_figures, valued
+from medtransfer.report.wording import valued
+from medtransfer.util.text import typeset
 
 SHARES = ("sensitivity", "specificity", "precision")
 
@@ -26,7 +27,7 @@ def _row(row: pd.Series) -> dict[str, Any]:
     return {
         "variant": row["variant"],
         "rule": row["rule"],
-        "threshold": in_figures(row["threshold"]),
+        "threshold": typeset(row["threshold"]),
         "shares": [valued(row, name) for name in SHARES],
     }
 

@@ -66,7 +66,7 @@ def code_commit(*paths: str) -> str:
 
 
 def _data(material: Material) -> dict[str, str]:
-    about, path, facts = material.found.about, material.places.root / "data" / "manifest.json", {}
+    about, path, facts = material.found.about, material.places.manifest, {}
     if path.exists():
         manifest = json.loads(path.read_text(encoding="utf-8"))
         named = [manifest["source"], manifest["reference"]]
