@@ -16,7 +16,8 @@ from medtransfer.features.cache import PAGE, fits
 from medtransfer.study import Policy, Study, Variant, load_study
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import PLAN, state_folder, write_json
+from medtransfer.util.files import write_json
+from medtransfer.util.places import PLAN, state_folder
 from medtransfer.util.progress import progress
 from medtransfer.util.text import duration, markdown_table
 

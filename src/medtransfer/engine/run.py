@@ -22,8 +22,8 @@ from rich.text import Text
 from medtransfer.engine.schedule import Schedule, State, stages_to_run
 from medtransfer.engine.worker import Worker, stop_all
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import state_folder
 from medtransfer.util.hardware import cpu_count
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import duration
 
 TICK = 0.25

@@ -18,9 +18,9 @@ from medtransfer.report.section import Material, Section
 from medtransfer.report.svg import tip
 from medtransfer.report.wording import counted, three_digits, title_of
 from medtransfer.tasks.names import LOWER_IS_BETTER
-from medtransfer.util.files import PLAN, state_folder
-from medtransfer.util.plotting import INK, MUTED, PAPER, Look, panels, shortened
-from medtransfer.util.text import duration
+from medtransfer.util.places import PLAN, state_folder
+from medtransfer.util.plotting import INK, MUTED, PAPER, Look, panels
+from medtransfer.util.text import duration, shortened
 
 FONT_SIZE, GAP, LONGEST = 7.5, 6.0, 24
 LINE = 1.3 * FONT_SIZE

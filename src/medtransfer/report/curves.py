@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.svg import tip
-from medtransfer.util.plotting import MUTED, Look, panels, shortened
+from medtransfer.util.plotting import MUTED, Look, panels
+from medtransfer.util.text import shortened
 
 SIZE, MARGINS, LONGEST_NAME = (3.75, 3.6), (0.55, 0.12, 0.5, 0.3), 28
 

@@ -13,7 +13,8 @@ from medtransfer.report.section import Material, Section
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.wording import counted
 from medtransfer.tasks.classes.figures import LEARNING, draw_learning_curves
-from medtransfer.util.plotting import panels, shortened
+from medtransfer.util.plotting import panels
+from medtransfer.util.text import shortened
 
 WIDTH, HEIGHT, MARGINS = 2.3, 1.75, (0.52, 0.06, 0.42, 0.24)
 COLUMNS, MOST_PANELS = 4, 40

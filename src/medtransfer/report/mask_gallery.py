@@ -10,7 +10,8 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.tasks.masks.figures import KEY, draw_case, first_run, short_name, telling_cases
 from medtransfer.tasks.masks.predictions import MaskPredictions
-from medtransfer.util.plotting import panels, shortened
+from medtransfer.util.plotting import panels
+from medtransfer.util.text import shortened
 
 MOST_VARIANTS, LONGEST_NAME = 4, 30
 SIZE, MARGINS = (1.55, 1.72), (0.03, 0.03, 0.03, 0.2)
