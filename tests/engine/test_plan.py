@@ -1,4 +1,4 @@
-"""Estimates count every image that is run, and what is kept already only once."""
+"""Estimates count each image that a stage runs, and cached features only once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from builders import tiny_prepared
 from tiny import tiny_data
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.engine.estimate import Estimator
+from medtransfer.engine.plan import Estimator
 from medtransfer.engine.probe import Probe
 from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.study import Study, load_study
@@ -43,8 +43,8 @@ variants:
 comparison: {metric: accuracy, resamples: 200}
 """
 )
-FROZEN = Probe(start=0.0, prefix=1.0, row_bytes=2000, step=0.0, forward=0.0, memory=300.0)
-WHOLE = Probe(start=0.0, prefix=0.0, row_bytes=None, step=1.0, forward=0.0, memory=300.0)
+FROZEN = Probe(start=0.0, prefix=1.0, features="whole body", row_bytes=2000, step=0.0, forward=0.0, memory=300.0)
+WHOLE = Probe(start=0.0, prefix=0.0, features=None, row_bytes=0, step=1.0, forward=0.0, memory=300.0)
 SEEDS = 2
 
 
@@ -65,7 +65,7 @@ def estimator(study: Study, prepared: Prepared) -> Estimator:
     return Estimator(study, prepared)
 
 
-def test_frozen_layers_run_once_for_each_view_of_all_variants(
+def test_frozen_layers_run_once_per_view_for_all_variants(
     estimator: Estimator, study: Study, prepared: Prepared
 ) -> None:
     images, train = len(prepared.table), len(prepared.roles(0).train)
@@ -74,9 +74,7 @@ def test_frozen_layers_run_once_for_each_view_of_all_variants(
     assert seconds == [images, 4 * train, 0, 0, 0]
 
 
-def test_views_that_are_new_each_epoch_are_as_many_as_epochs(
-    estimator: Estimator, study: Study, prepared: Prepared
-) -> None:
+def test_fresh_views_are_as_many_as_epochs(estimator: Estimator, study: Study, prepared: Prepared) -> None:
     images, train = len(prepared.table), len(prepared.roles(0).train)
     found = estimator.train(study.variant("fresh"), FROZEN)
     assert found.seconds == images + 10 * train
@@ -85,13 +83,13 @@ def test_views_that_are_new_each_epoch_are_as_many_as_epochs(
     assert estimator.augment("none") is None
 
 
-def test_other_frozen_layers_are_others(estimator: Estimator, study: Study, prepared: Prepared) -> None:
+def test_other_frozen_layers_share_no_features(estimator: Estimator, study: Study, prepared: Prepared) -> None:
     images, train = len(prepared.table), len(prepared.roles(0).train)
     estimator.train(study.variant("flipped"), FROZEN)
-    assert estimator.train(study.variant("last"), FROZEN).seconds == images + 3 * train
+    assert estimator.train(study.variant("last"), replace(FROZEN, features="part")).seconds == images + 3 * train
 
 
-def test_what_trains_runs_in_every_epoch_of_every_run(estimator: Estimator, study: Study, prepared: Prepared) -> None:
+def test_trained_layers_run_in_every_epoch_of_every_run(estimator: Estimator, study: Study, prepared: Prepared) -> None:
     roles = prepared.roles(0)
     found = estimator.train(study.variant("whole"), WHOLE)
     assert found.seconds == SEEDS * 3 * len(roles.train)
@@ -103,7 +101,7 @@ def test_what_trains_runs_in_every_epoch_of_every_run(estimator: Estimator, stud
     assert found.memory == 300
 
 
-def test_what_is_too_large_to_keep_runs_in_every_epoch(
+def test_features_too_large_to_cache_are_computed_in_every_epoch(
     estimator: Estimator, study: Study, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, "0")
@@ -113,7 +111,7 @@ def test_what_is_too_large_to_keep_runs_in_every_epoch(
     assert found.disk == 0
 
 
-def test_views_take_the_bytes_of_their_pixels(estimator: Estimator, prepared: Prepared) -> None:
+def test_the_size_of_views_is_that_of_their_pixels(estimator: Estimator, prepared: Prepared) -> None:
     found = estimator.augment("flips")
     assert found is not None
     assert found.disk == pytest.approx(4 * len(prepared.roles(0).train) * 32 * 32 / 1e6)
