@@ -36,7 +36,7 @@ from workload import (
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.training.runs import Inputs
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import markdown_table
 
 EPOCHS, SEEDS, VIEWS, REPEATS = 20, [0, 1, 2], 8, 3
