@@ -192,7 +192,7 @@ def log_variant(study: str, name: str, root: Path = Path()) -> None:
     log.history(str(folder))
     log.close("FINISHED")
     for path, add, figure in (
-        (places.metrics(name), log.evaluation, root / "plots" / "variants" / f"{name}.png"),
+        (places.metrics(name), log.evaluation, places.figure(name)),
         (places.explained(name), log.explanation, places.contact_sheet(name)),
     ):
         if path.is_file():
