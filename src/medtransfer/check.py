@@ -9,8 +9,8 @@ from medtransfer.augmentation.policy import policy_problems
 from medtransfer.models.backbones import backbone_problems, build_hollow, is_path, model_names
 from medtransfer.models.gradient_checkpointing import blocks_of
 from medtransfer.models.unet import segmenter_problems
+from medtransfer.statistics.metrics import metrics_of
 from medtransfer.study import Group, Study
-from medtransfer.tasks.names import metrics_of
 from medtransfer.util.errors import near
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from medtransfer.comparison.results import EFFECTS, frame
+from medtransfer.comparison.results import EFFECTS
 from medtransfer.report.factors import factors_section, upwards
 from medtransfer.report.section import Material
 
 from .comparison import make_comparison
+from .tables import frame
 
 NEGATIVE = {
     "metric": "accuracy",

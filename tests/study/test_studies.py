@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from medtransfer.tasks.names import METRICS
 
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.check import study_problems
 from medtransfer.study.loading import read_yaml
 from medtransfer.study.use import list_studies, read_study
-from medtransfer.tasks.names import METRICS
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))

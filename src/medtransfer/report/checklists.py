@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medtransfer.report.section import Material, Section
-from medtransfer.report.wording import counted, listed, title_of
+from medtransfer.report.wording import counted, listed
+from medtransfer.statistics.metrics import title_of
 from medtransfer.study import Split
 
 

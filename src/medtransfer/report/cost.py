@@ -16,8 +16,8 @@ from scipy.optimize import isotonic_regression
 from medtransfer.comparison.cost import machines
 from medtransfer.report.section import Material, Section
 from medtransfer.report.svg import tip
-from medtransfer.report.wording import counted, three_digits, title_of
-from medtransfer.tasks.names import LOWER_IS_BETTER
+from medtransfer.report.wording import counted, three_digits
+from medtransfer.statistics.metrics import METRICS, title_of
 from medtransfer.util.files import PLAN, state_folder
 from medtransfer.util.plotting import INK, MUTED, PAPER, Look, panels, shortened
 from medtransfer.util.text import duration
@@ -97,7 +97,7 @@ def cost_section(material: Material) -> Section | None:
     for quantity in (SIZE, *TIMES):
         if variants[quantity.column].isna().all():
             continue
-        worth = variants[found.metric].to_numpy(float) * (-1 if found.metric in LOWER_IS_BETTER else 1)
+        worth = variants[found.metric].to_numpy(float) * (-1 if METRICS[found.metric].lower_is_better else 1)
         front = pareto_front(variants[quantity.column].to_numpy(float), worth)
         chosen = variants[front].sort_values(quantity.column)
         description = (

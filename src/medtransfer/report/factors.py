@@ -9,7 +9,8 @@ import pandas as pd
 
 from medtransfer.report.section import Material, Section
 from medtransfer.report.table import Scale
-from medtransfer.report.wording import in_figures, in_interval, p_alone, phrase_of
+from medtransfer.report.wording import in_figures, in_interval, p_alone
+from medtransfer.statistics.metrics import phrase_of
 
 
 def factors_section(material: Material) -> Section | None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from medtransfer.comparison.rows import is_tied
 from medtransfer.report.section import Material, best_of_each_backbone
-from medtransfer.report.wording import title_of
+from medtransfer.statistics.metrics import title_of
 from medtransfer.util.plotting import INK, MUTED, new_figure, save_png
 
 WARNING_WIDTH = 130

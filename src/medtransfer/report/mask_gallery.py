@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medtransfer.comparison.sections import masks_legend
+from medtransfer.comparison.tables.segmentation import masks_legend
 from medtransfer.data.prepared import Prepared
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.tasks.masks.figures import KEY, draw_case, first_run, short_name, telling_cases
@@ -26,7 +26,7 @@ def masks_section(material: Material) -> Section | None:
     cases = telling_cases(rows[names[0]])
     content = {
         "key": KEY,
-        "rule": masks_legend(material.found),
+        "rule": masks_legend(material.unit),
         "best": names[0],
         "cases": [f"{title}: {short_name(case['path'])}" for title, case in cases],
         "rows": [

@@ -12,7 +12,8 @@ from medtransfer.report.images import image_choice
 from medtransfer.report.mask_images import mask_choice
 from medtransfer.report.section import Material, Section, best_of_each_backbone
 from medtransfer.report.svg import inline_svg
-from medtransfer.report.wording import is_missing, title_of
+from medtransfer.report.wording import is_missing
+from medtransfer.statistics.metrics import title_of
 from medtransfer.tasks.classes.figures import LEAST_WRITTEN
 
 MOST_VARIANTS = 40

@@ -12,8 +12,8 @@ import pandas as pd
 
 from medtransfer.comparison.rows import FACTORS, is_tied
 from medtransfer.report.section import Material, Section
-from medtransfer.report.wording import in_figures, in_interval, is_missing, p_alone, phrase_of, three_digits, title_of
-from medtransfer.tasks.names import LOWER_IS_BETTER
+from medtransfer.report.wording import in_figures, in_interval, is_missing, p_alone, three_digits
+from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
 
 MEASURES = (
     ("parameters", "Parameters", "millions", 1e-6),
@@ -79,7 +79,7 @@ def comparison_section(material: Material) -> Section:
 
 def _first(metric: str) -> str:
     """Give the direction that a column is sorted in first: the best above."""
-    return "ascending" if metric in LOWER_IS_BETTER else "descending"
+    return "ascending" if METRICS[metric].lower_is_better else "descending"
 
 
 def _scale(table: pd.DataFrame, metric: str) -> Scale:

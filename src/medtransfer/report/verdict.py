@@ -5,7 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup, escape
 
 from medtransfer.comparison.results import Verdict
-from medtransfer.report.wording import SPACE, counted, in_figures, in_interval, listed, p_value, phrase_of
+from medtransfer.report.wording import SPACE, counted, in_figures, in_interval, listed, p_value
+from medtransfer.statistics.metrics import phrase_of
 
 MOST_NAMED = 4
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from medtransfer.comparison.metrics import TITLES, in_sentence
-from medtransfer.tasks.names import LENGTHS
 from medtransfer.util.text import in_figures as with_hyphen
 
 LEAST_P, LONG = 0.001, 10.0
@@ -31,17 +29,6 @@ def in_figures(value: Any, digits: int = 3) -> str:
 def breakable(name: str) -> Markup:
     """Give a name as HTML that may break after its underscores."""
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
-
-
-def title_of(metric: str, unit: str) -> str:
-    """Name a metric as the head of a column does; `unit` is that of lengths."""
-    title = TITLES.get(metric, metric.replace("_", " "))
-    return f"{title} ({unit})" if metric in LENGTHS else title
-
-
-def phrase_of(metric: str, unit: str) -> str:
-    """Name a metric within a sentence: abbreviations and proper names keep their capitals."""
-    return in_sentence(title_of(metric, unit))
 
 
 def in_interval(low: Any, high: Any, digits: int = 3) -> str:
