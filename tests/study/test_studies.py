@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from medtransfer.tasks.names import METRICS
 
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.check import study_problems
+from medtransfer.statistics.metrics import METRICS
 from medtransfer.study.loading import read_yaml
 from medtransfer.study.use import list_studies, read_study
 
