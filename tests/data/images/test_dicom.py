@@ -113,9 +113,9 @@ def test_colour_stays_colour_and_the_mark_tells_without_a_suffix(tmp_path: Path)
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"NumberOfFrames": 2, "PixelData": VALUES.tobytes() * 2}, "holds 2 frames, but one image is expected"),
+        ({"NumberOfFrames": 2, "PixelData": VALUES.tobytes() * 2}, "has 2 frames, but one image is expected"),
         ({"Rows": 65535, "Columns": 65535}, "65535 x 65535 pixels; expected 1 to 50,000,000"),
-        ({"WindowCenter": 0, "WindowWidth": 0}, "window centre 0, width 0 (LINEAR) is none that DICOM allows"),
+        ({"WindowCenter": 0, "WindowWidth": 0}, "window centre 0, width 0 (LINEAR) is not allowed by DICOM"),
         ({"WindowCenter": 0, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}, "window function 'CUBIC'; expected LINEAR"),
         ({"PixelData": b"\0\0"}, ""),
         ({"syntax": "1.2.840.10008.1.2.1.99"}, "a deflated DICOM file; save it uncompressed"),

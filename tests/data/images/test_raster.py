@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medtransfer.data.images.decode import UnreadableImageError, decode
-from medtransfer.data.images.raster import BLOCK, MAX_PIXELS, bounded, eight_bits, read_raster
+from medtransfer.data.images.raster import BLOCK, MAX_PIXELS, eight_bits, read_raster, require_bounded
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_scaling_in_blocks_is_scaling_at_once() -> None:
 
 def test_an_image_without_any_finite_value_is_unreadable(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(UnreadableImageError, match=r"^a\.tif: holds no finite value$"):
+    with pytest.raises(UnreadableImageError, match=r"^a\.tif: has no finite value$"):
         decode(tmp_path / "a.tif", 16, "stretch")
 
 
@@ -80,7 +80,7 @@ def test_a_file_is_read_by_its_content_and_not_by_its_suffix(tmp_path: Path) -> 
 def test_several_pages_are_refused_and_counted(tmp_path: Path, suffix: str) -> None:
     pages = [Image.fromarray(np.full((16, 16), value, np.uint8)) for value in (10, 90, 200)]
     pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:])
-    with pytest.raises(UnreadableImageError, match="holds 3 pages or frames, but one image is expected; save each"):
+    with pytest.raises(UnreadableImageError, match="has 3 pages or frames, but one image is expected; save each"):
         decode(tmp_path / f"a.{suffix}", 16, "stretch")
 
 
@@ -92,13 +92,13 @@ def test_the_previews_of_a_camera_file_are_no_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(MAX_PIXELS, 1), (1, 1), (5000, 10_000)])
 def test_as_many_pixels_as_are_allowed(width: int, height: int) -> None:
-    bounded(width, height)
+    require_bounded(width, height)
 
 
 @pytest.mark.parametrize(("width", "height"), [(MAX_PIXELS + 1, 1), (0, 5), (65535, 65535)])
 def test_more_pixels_or_none_are_refused(width: int, height: int) -> None:
     with pytest.raises(ValueError, match=f"{width} x {height} pixels; expected 1 to 50,000,000 in all"):
-        bounded(width, height)
+        require_bounded(width, height)
 
 
 def test_postscript_is_not_handed_to_an_interpreter(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.data.layouts.describe import as_yaml, describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
 from medtransfer.study import Layout
 
 from .detection import CLASSES, SPLITS, below, detected, refusal, understood
@@ -71,8 +70,8 @@ def test_classes_above_splits_are_read(write_set) -> None:
 def test_classes_above_splits_list_what_is_in_no_split(write_set, problems_of) -> None:
     root = write_set("cyst/train/a.png cyst/b.png normal/c.png")
     assert problems_of(root, kind="class_split_folders") == [
-        "cyst/b.png: stands in no split folder",
-        "normal: expected folders named train, val, test; found no folder at all",
+        "cyst/b.png: not in a split folder",
+        "normal: expected folders named train, val, test; found no folder",
     ]
 
 
@@ -142,7 +141,7 @@ def test_a_root_settles_which_copy_is_read(write_set) -> None:
 def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None:
     line = refusal(write_set(" ".join(f"patient{number:02}/a.png" for number in range(21))))
     assert line.startswith(
-        "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): where they are classes "
+        "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): if they are classes "
         "and not patients, set data.layout: class_folders;"
     )
 
@@ -151,8 +150,8 @@ def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None
     ("images", "line"),
     [
         ("", "RAW: expected images, but got 1 files of other kinds"),
-        ("a.png b.png", "RAW: no layout is recognised in 2 images, the first being a.png; expected folders of classes"),
-        ("train/a.png test/b.png", "RAW: no layout is recognised in 2 images, the first being test/b.png; expected "),
+        ("a.png b.png", "RAW: no layout is detected for 2 images, the first being a.png; expected folders of classes"),
+        ("train/a.png test/b.png", "RAW: no layout is detected for 2 images, the first being test/b.png; expected "),
     ],
 )
 def test_what_is_not_recognised_is_told_in_one_line(write_set, images: str, line: str) -> None:
@@ -160,7 +159,7 @@ def test_what_is_not_recognised_is_told_in_one_line(write_set, images: str, line
 
 
 def test_a_root_that_is_not_there_is_named(write_set) -> None:
-    line = "data.layout.root: dataset is no folder of the set"
+    line = "data.layout.root: dataset is not a folder of the set"
     assert refusal(write_set(CLASSES), Layout(kind="auto", root="dataset")) == line
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from medtransfer.data.layouts.describe import as_yaml, describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO, CLASSES, SPLITS, detected, understood

@@ -26,8 +26,8 @@ def test_hidden_files_archives_of_the_mac_and_other_files_are_passed_over(write_
 def test_an_image_outside_all_classes_and_a_class_without_images_are_listed(write_set, problems_of) -> None:
     root = write_set("b.png cyst/a.png normal/c.png mass/notes.txt a.png")
     assert problems_of(root, **CLASSES) == [
-        "a.png: stands in no class folder",
-        "b.png: stands in no class folder",
+        "a.png: not in a class folder",
+        "b.png: not in a class folder",
         "mass: a class folder without images",
     ]
 
@@ -43,7 +43,7 @@ def test_an_empty_set_is_told_so(write_set, problems_of, kind: str) -> None:
     (problem,) = problems_of(write_set("", {"readme.txt": "nothing"}), kind=kind)
     assert problem in (
         "RAW: no images were found by layout class_folders",
-        "RAW: expected folders named train, val, test; found no folder at all",
+        "RAW: expected folders named train, val, test; found no folder",
     )
 
 
@@ -60,7 +60,7 @@ def test_problems_of_all_splits_are_listed_by_their_paths(write_set, problems_of
     root = write_set("train/cyst/a.png train/b.png test/normal/c.png", {"test/mass/notes.txt": ""})
     assert problems_of(root, **SPLITS) == [
         "test/mass: a class folder without images",
-        "train/b.png: stands in no class folder",
+        "train/b.png: not in a class folder",
     ]
 
 
@@ -85,4 +85,4 @@ def test_a_set_without_split_folders_is_told_what_is_there(write_set, problems_o
 
 def test_problems_below_a_root_say_so(write_set, problems_of) -> None:
     root = write_set("set/cyst/a.png set/normal/c.png set/x.png")
-    assert problems_of(root, kind="class_folders", root="set") == ["in set: x.png: stands in no class folder"]
+    assert problems_of(root, kind="class_folders", root="set") == ["in set: x.png: not in a class folder"]

@@ -72,13 +72,13 @@ def test_rows_and_files_are_matched_both_ways_and_all_that_is_left_is_listed(wri
                 "b.jpg has 2 classes marked, but one is expected",
             ],
         ),
-        ("a.png,1,0\nb.jpg,0,1\na.png,1,0\n", ["a.png stands in more than one row"]),
+        ("a.png,1,0\nb.jpg,0,1\na.png,1,0\n", ["a.png is in more than one row"]),
         (
             "a.png,1,1\na.png,1,0\nb.jpg,0,1\n",
-            ["a.png has 2 classes marked, but one is expected", "a.png stands in more than one row"],
+            ["a.png has 2 classes marked, but one is expected", "a.png is in more than one row"],
         ),
         ("a.png,2,0\nb.jpg,0,1\n", ["column 'cyst' holds 2, but a one-hot column holds 0 and 1"]),
-        ("a.png,yes,0\nb.jpg,,1\n", ["column 'cyst' holds nan, yes, but a one-hot column holds 0 and 1"]),
+        ("a.png,yes,0\nb.jpg,,1\n", ["column 'cyst' holds (empty), yes, but a one-hot column holds 0 and 1"]),
     ],
     ids=["two marked", "several wrong", "twice", "twice and wrong", "no bit", "words and gaps"],
 )

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from medtransfer.data.layouts.describe import as_yaml
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.mask_files import find_masks
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.mask_pairs import find_masks
+from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.study import Layout, MaskFiles
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO, refusal
 
-UNNAMED = ": data.masks: auto packs them beside their images; to do without them, name a data.layout "
+UNNAMED = ": data.masks: auto packs them with their images; to do without them, name a data.layout "
 BESIDE = [
     (
         "images/a.png images/b.png masks/a.png masks/b.png",
@@ -104,9 +103,9 @@ def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str
     [
         ("x/a.png masks/b.png", {"folder": "masks"}, "masks/b.png: a mask without an image; data.masks.missing: drop"),
         ("x/a.png y/a.png m/a.png", {"folder": "m"}, "m/a.png: a mask of x/a.png or y/a.png; name data.layout.root"),
-        ("x/a.png x/b.png", {"folder": "m"}, "data.masks.folder: no masks were found beside the 2 images of RAW"),
-        ("x/a.png x/b.png", {"suffix": "_m"}, "data.masks.suffix: no masks were found beside the 2 images of RAW"),
-        ("x/a.png x/b.png", {}, "data.masks.auto: no masks were found beside the 2 images of RAW"),
+        ("x/a.png x/b.png", {"folder": "m"}, "data.masks.folder: no masks were found among the 2 images of RAW"),
+        ("x/a.png x/b.png", {"suffix": "_m"}, "data.masks.suffix: no masks were found among the 2 images of RAW"),
+        ("x/a.png x/b.png", {}, "data.masks.auto: no masks were found among the 2 images of RAW"),
     ],
 )
 def test_masks_that_are_not_there_or_may_be_of_several_images(

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medtransfer.data.images.decode import Resize, UnreadableImageError, decode
-from medtransfer.data.images.masks import class_numbers, decode_masks, fit_mask, unfit_mask
+from medtransfer.data.images.decode import Resize, UnreadableImageError, decode, fit
+from medtransfer.data.images.decode_masks import class_numbers, decode_masks, unfit_mask
 from medtransfer.data.images.pack import CHUNK, missing_masks, pack_masks
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError
 
+NEAREST = Image.Resampling.NEAREST
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 TWO = {"lung": 3, "heart": 7}
 COLOURED = {"lung": "#ff0000", "heart": "#0000FF"}
@@ -185,7 +186,7 @@ def test_a_class_that_no_mask_has_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         packed(tmp_path, {"a.png": ["m/a.png"]}, ["a.png"], classes=TWO)
     assert raised.value.problems == [
-        "data.masks.classes.heart: no mask has it; expected one of the values that the masks hold"
+        "data.masks.classes.heart: no mask has this class; expected one of the values in the masks"
     ]
 
 
@@ -205,7 +206,7 @@ def test_a_mask_comes_back_to_its_place_in_the_image(resize: Resize, width: int,
     rows, columns = np.ogrid[:height, :width]
     disc = (columns - 0.45 * width) ** 2 + (rows - 0.55 * height) ** 2 < (0.3 * min(width, height)) ** 2
     mask = Image.fromarray(disc.astype(np.uint8) * np.uint8(3))
-    back = np.asarray(unfit_mask(fit_mask(mask, 64, resize), width, height, resize))
+    back = np.asarray(unfit_mask(fit(mask, 64, resize, NEAREST), width, height, resize))
     assert back.shape == (height, width)
     assert set(np.unique(back)) == {0, 3}
     assert (disc & (back == 3)).sum() / (disc | (back == 3)).sum() > 0.9
@@ -213,7 +214,7 @@ def test_a_mask_comes_back_to_its_place_in_the_image(resize: Resize, width: int,
 
 def test_what_was_cut_off_is_background() -> None:
     mask = Image.fromarray(np.full((40, 100), 1, np.uint8))
-    back = np.asarray(unfit_mask(fit_mask(mask, 20, "crop"), 100, 40, "crop"))
+    back = np.asarray(unfit_mask(fit(mask, 20, "crop", NEAREST), 100, 40, "crop"))
     assert back[:, 30:70].all()
     assert not back[:, :30].any()
     assert not back[:, 70:].any()
