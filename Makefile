@@ -1,8 +1,8 @@
-# `make repro` runs the study in params.yaml, `make test` the tests; both set .venv up first.
+# `make repro` runs the study in params.yaml, `make test` the tests; both create .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
-# A test process for each processor, up to four, with one thread each: threads that wait for one another cost more.
+# One test process per CPU core, up to four, with one thread each: oversubscribed threads are slower.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: repro test test-all lint
@@ -19,6 +19,7 @@ test-all: $(BIN)/.ready
 lint: $(BIN)/.ready
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(RUN) codespell
 	$(RUN) mypy
 
 $(BIN)/.ready: requirements.lock pyproject.toml

@@ -1,11 +1,11 @@
-"""What `prepare` costs an image, part by part, from 1,000 images to 30,000, and the memory that each part takes.
+"""Measure the time and memory of each part of `prepare`, from 1,000 to 30,000 images.
 
-    python benchmarks/audit_scale.py                 # a quarter of an hour; writes benchmarks/results/audit_scale.md
+    python benchmarks/audit_scale.py                 # 15 minutes; writes benchmarks/results/audit_scale.md
     python benchmarks/audit_scale.py 500 1000 2000   # other numbers of images
 
-The images are simulated, 128 pixels, every tenth a rotated copy of the one before; they are packed at 224 pixels.
-Processor time is counted, not seconds on the clock: it is the same on a busy machine. Each size runs in a process of
-its own; the memory is the most that was resident during a part (Linux alone tells that).
+The images are simulated, 128 pixels, every tenth a rotated copy of its predecessor; they are packed at 224 pixels.
+Times are CPU times, which do not depend on the load of the machine. Each size runs in its own process; memory is the
+peak resident size during a part (Linux only).
 """
 
 from __future__ import annotations
@@ -50,21 +50,21 @@ DATA = {
 PARTS: dict[str, tuple[ModuleType, str]] = {
     "decode and pack": (preparing, "pack"),
     "describe keypoints": (near_duplicates, "_describe"),
-    "sum up each image": (near_duplicates, "_summaries"),
+    "summarise each image": (near_duplicates, "_summaries"),
     "nearest neighbours": (near_duplicates, "_nearest"),
     "verify candidates": (preparing, "near_duplicate_pairs"),
     "split": (preparing, "assign_splits"),
-    "picture of pairs": (preparing, "write_pair_sheet"),
+    "image of pairs": (preparing, "write_pair_sheet"),
     "shortcuts": (preparing, "find_shortcut"),
-    "sum up the audit": (preparing, "audit_of"),
+    "summarise the audit": (preparing, "audit_of"),
 }
-"""In the order of their calls; the search for near duplicates has the three above it inside, which are subtracted."""
+"""Parts in call order. `verify candidates` includes the three parts above it, which are subtracted (see INSIDE)."""
 
-INSIDE = {"verify candidates": ("describe keypoints", "sum up each image", "nearest neighbours")}
+INSIDE = {"verify candidates": ("describe keypoints", "summarise each image", "nearest neighbours")}
 
 
 def write_images(folder: Path, count: int) -> None:
-    """Write the images of two classes, every tenth a rotated copy of the one before."""
+    """Write images of two classes, every tenth a rotated copy of its predecessor."""
     for label in ("a", "b"):
         (folder / label).mkdir(parents=True)
     turn = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), 12, 1.0)
@@ -76,7 +76,7 @@ def write_images(folder: Path, count: int) -> None:
 
 
 def first_images(source: Path, folder: Path, count: int) -> Path:
-    """Link the first images into a folder of their own."""
+    """Link the first `count` images into `folder`."""
     for label in ("a", "b"):
         (folder / label).mkdir(parents=True)
     for number in range(count):
@@ -86,7 +86,7 @@ def first_images(source: Path, folder: Path, count: int) -> Path:
 
 
 def peak_memory(reset: bool = False) -> float:
-    """Give the most resident memory in MB since it was last reset; reset it."""
+    """Return the peak resident memory in MB since the last reset, and optionally reset it."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     if reset:
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
@@ -94,7 +94,7 @@ def peak_memory(reset: bool = False) -> float:
 
 
 def measured(function: Callable[..., Any], name: str, costs: dict[str, dict[str, float]]) -> Callable[..., Any]:
-    """Let a function count its processor seconds and its memory under a name."""
+    """Wrap a function so that it adds its CPU seconds and peak memory to `costs[name]`."""
 
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
@@ -109,14 +109,14 @@ def measured(function: Callable[..., Any], name: str, costs: dict[str, dict[str,
 
 
 def measure(raw: Path, folder: Path) -> dict[str, dict[str, float]]:
-    """Prepare the images in `raw` once; give the seconds and the memory of each part and of the whole."""
+    """Prepare the images in `raw` once; return the seconds and memory of each part and in total."""
     costs: dict[str, dict[str, float]] = defaultdict(lambda: {"seconds": 0.0, "memory": 0.0})
     for name, (module, function) in PARTS.items():
         setattr(module, function, measured(getattr(module, function), name, costs))
     outs = preparing.Outs(*(folder / name for name in ("prepared", "data.json", "data.md", "pairs.png", "leaks.png")))
     started, before = time.process_time(), peak_memory()
     audit = preparing.prepare(raw, Data.model_validate(DATA), 0, outs)
-    costs["all"] = {
+    costs["total"] = {
         "seconds": time.process_time() - started,
         "memory": max(before, *(cost["memory"] for cost in costs.values())),
     }
@@ -127,7 +127,7 @@ def measure(raw: Path, folder: Path) -> dict[str, dict[str, float]]:
 
 
 def measured_apart(source: Path, folder: Path, count: int) -> dict[str, dict[str, float]]:
-    """Measure the first `count` images in a process of its own."""
+    """Measure the first `count` images in a separate process."""
     raw = first_images(source, folder / "raw", count)
     command = [sys.executable, __file__, "--measure", str(raw), str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -135,8 +135,8 @@ def measured_apart(source: Path, folder: Path, count: int) -> dict[str, dict[str
 
 
 def page(costs: dict[int, dict[str, dict[str, float]]]) -> str:
-    """Lay out the milliseconds an image and the memory of each part, a column a number of images."""
-    names = [*PARTS, "all"]
+    """Format time per image and memory of each part, one column per number of images."""
+    names = [*PARTS, "total"]
     columns = [f"{count:,}" for count in costs]
 
     def table(title: str, unit: str, figure: Callable[[int, dict[str, float]], float]) -> str:
@@ -147,17 +147,17 @@ def page(costs: dict[int, dict[str, dict[str, float]]]) -> str:
         return markdown_table([title, *columns], rows)
 
     *_, first, last = sorted(costs)
-    seconds = {count: found["all"]["seconds"] for count, found in costs.items()}
+    seconds = {count: found["total"]["seconds"] for count, found in costs.items()}
     power = math.log(seconds[last] / seconds[first]) / math.log(last / first)
     found = ", ".join(f"{int(costs[count]['found']['pairs']):,} of {count // 10:,}" for count in costs)
     return "\n\n".join(
         [
-            "# What `prepare` costs, by the number of images",
-            table("Processor ms an image", "ms", lambda count, cost: 1000 * cost["seconds"] / count),
-            table("Most memory, MB", "MB", lambda count, cost: cost["memory"]),
-            f"From {first:,} to {last:,} images the whole grows as their number to the power of {power:.2f}. Rotated "
-            f"copies found: {found}.",
-            f"{processor()}, {cpu_count()} processors. `python benchmarks/audit_scale.py`",
+            "# Cost of `prepare` by number of images",
+            table("CPU ms per image", "ms", lambda count, cost: 1000 * cost["seconds"] / count),
+            table("Peak memory, MB", "MB", lambda count, cost: cost["memory"]),
+            f"From {first:,} to {last:,} images, the total time grows with their number to the power of {power:.2f}. "
+            f"Rotated copies found: {found}.",
+            f"{processor()}, {cpu_count()} CPU cores. `python benchmarks/audit_scale.py`",
         ]
     )
 

@@ -1,8 +1,8 @@
-"""What `compare` takes for 40 variants, 5 runs each, 5,000 test images, 14 classes and 2,000 resamples of everything.
+"""Time `compare` on 40 variants with 5 runs each, 5,000 test images, 14 classes and 2,000 resamples.
 
-    python benchmarks/compare_speed.py        # minutes; writes benchmarks/results/compare_speed.md
+    python benchmarks/compare_speed.py        # a few minutes; writes benchmarks/results/compare_speed.md
 
-The predictions are simulated; they and all else that is read are written first and not timed.
+The predictions are simulated; writing the inputs is not timed.
 """
 
 from __future__ import annotations
@@ -63,26 +63,26 @@ print(json.dumps({"marks": marks, "peak_kb": peak}))
 
 
 def main() -> None:
-    """Measure, and write the table."""
+    """Measure and write the table."""
     with tempfile.TemporaryDirectory() as folder:
         write_study(Path(folder))
         found = measure(Path(folder))
     marks = np.diff(found["marks"], axis=0)
-    parts = ("compute all tables", "write them", "write the page", "together")
+    parts = ("compute all tables", "write the tables", "write the report page", "total")
     rows = [
         [part, f"{wall:.1f}", f"{cpu:.1f}"]
         for part, (wall, cpu) in zip(parts, [*marks, marks.sum(axis=0)], strict=True)
     ]
     for row in rows:
         print("  ".join(row))
-    text = INTRODUCTION + "\n\n" + markdown_table(["Part", "seconds", "processor seconds"], rows)
-    machine = f"Measured on {cpu_count()} cores of {processor()}; most memory {found['peak_kb'] / 1e6:.2f} GB."
+    text = INTRODUCTION + "\n\n" + markdown_table(["Part", "seconds", "CPU seconds"], rows)
+    machine = f"{processor()}, {cpu_count()} CPU cores; peak memory {found['peak_kb'] / 1e6:.2f} GB."
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(f"{text}\n\n{machine}\n", encoding="utf-8")
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """Compare in a process of its own."""
+    """Run the comparison in a separate process."""
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [sys.executable, "-c", TIMED], cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -94,7 +94,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 def write_study(folder: Path) -> None:
-    """Write a finished study, as the stages before `compare` leave it."""
+    """Write the inputs of `compare`, as the stages before it do."""
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(params(), file)
     places, rng = Places(folder), np.random.default_rng(0)
@@ -110,7 +110,7 @@ def write_study(folder: Path) -> None:
 
 
 def params() -> dict[str, Any]:
-    """Give the params: five backbones times eight augmentations."""
+    """Return the parameters of five backbones times eight augmentations."""
     found: dict[str, Any] = YAML(typ="safe").load((ROOT / "studies/phantom.yaml").read_text(encoding="utf-8"))
     found["augmentation"] = {f"policy{number}": {"transforms": []} for number in range(8)}
     found["backbones"] = {f"net{number}": {"model": "resnet18", "weights": "DEFAULT"} for number in range(5)}
@@ -126,13 +126,13 @@ def params() -> dict[str, Any]:
 
 
 def draw_images(role: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw labels of single images."""
+    """Draw the labels of ungrouped images."""
     paths = [f"{role}/image{number:05}.png" for number in range(count)]
     return pd.DataFrame({"path": paths, "group": paths, "label_index": rng.integers(0, CLASSES, count)})
 
 
 def draw_frame(images: pd.DataFrame, role: str, run: int, variant: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw the predictions of a run; later variants are better."""
+    """Draw the predictions of one run; later variants are better."""
     skill = 1.0 + 0.05 * variant
     logits = rng.normal(size=(len(images), CLASSES)) + skill * np.eye(CLASSES)[images["label_index"]]
     scores = np.exp(2 * logits)
@@ -141,7 +141,7 @@ def draw_frame(images: pd.DataFrame, role: str, run: int, variant: int, rng: np.
 
 
 def write_prepared(places: Places, images: dict[str, pd.DataFrame]) -> None:
-    """Write the table of images and their pixels, small ones, and what `prepare` and `download` say of them."""
+    """Write the table of images, small blank pixels, and the reports of `prepare` and `download`."""
     table = pd.concat([part.assign(split=role, fold=-1) for role, part in images.items()], ignore_index=True)
     places.prepared.mkdir(parents=True)
     table.to_parquet(places.prepared / TABLE)
@@ -155,7 +155,7 @@ def write_prepared(places: Places, images: dict[str, pd.DataFrame]) -> None:
 
 
 def audit(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
-    """Say what `prepare` would of a set in which there is nothing to find."""
+    """Return the audit that `prepare` would write for a set without findings."""
     ranges = {key: [64.0, 64.0, 64.0] for key in ("width", "height", "brightness")}
     looks = {"images": len(table), "modes": {"L": len(table)}, "file_types": {"png": len(table)}} | ranges
     counts = {name: int((table["label_index"] == number).sum()) for number, name in enumerate(classes)}
@@ -173,7 +173,7 @@ def audit(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
 
 
 def write_training(places: Places, name: str, number: int) -> None:
-    """Write the card, the history and the cost of a variant."""
+    """Write the card, history and cost of a variant."""
     sizes = {"parameters": 10**6 * (number + 1), "trainable_parameters": 10**4, "multiply_adds": 10**9}
     write_json(places.model(name) / "card.json", {"runs": [{"fold": 0, "seed": run} for run in range(RUNS)]} | sizes)
     epochs = pd.MultiIndex.from_product([[0], range(RUNS), range(EPOCHS)], names=["fold", "seed", "epoch"])
@@ -191,11 +191,11 @@ def write_training(places: Places, name: str, number: int) -> None:
 
 
 INTRODUCTION = f"""\
-# What `compare` takes
+# Duration of `compare`
 
-{VARIANTS} variants, {RUNS} runs each, {IMAGES:,} test images and {VALIDATION:,} validation images of {CLASSES} classes,
+{VARIANTS} variants with {RUNS} runs each, {IMAGES:,} test and {VALIDATION:,} validation images of {CLASSES} classes,
 no groups, 2,000 resamples: intervals of 14 metrics and of every class, all {VARIANTS * (VARIANTS - 1) // 2} pairs by
-five metrics, effects, calibration, curves; then the page."""
+five metrics, effects, calibration and curves; then the report page."""
 
 
 if __name__ == "__main__":

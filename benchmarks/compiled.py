@@ -1,11 +1,11 @@
-"""Whether compiling a network pays for itself: a training step as it is and compiled, and how long compiling takes.
+"""Measure whether `torch.compile` pays for itself: training steps with and without it, and the time to compile.
 
     python benchmarks/compiled.py          # on an idle machine; writes benchmarks/results/compiled.md
-    python benchmarks/compiled.py quick    # one small backbone, to see that it runs
+    python benchmarks/compiled.py quick    # one small backbone, as a smoke test
 
-A step is forward, backward and the optimizer's, on 32 images of 224 pixels that are in memory, as precise as
-`training.precision: auto` has it. Compiling is what the first steps take beyond usual ones; that, divided by what a
-step gains, is how many steps, and epochs of a thousand images, a run needs before compiling has paid. The mode
+A step is forward, backward and optimizer step on 32 images of 224 pixels in memory, in the precision that
+`training.precision: auto` chooses. Compile time is the extra time of the first steps; divided by the time saved per
+step, it gives the number of steps, and of epochs of 1,000 images, after which compiling has paid off. The mode
 `reduce-overhead` replays CUDA graphs.
 """
 
@@ -33,7 +33,7 @@ BATCH, SIZE, CLASSES, WARM, REPEATS = 32, 224, 14, 3, 20
 
 
 def network_of(model: str, folder: Path) -> tuple[Network, Strategy]:
-    """Build a network that trains whole."""
+    """Build a network in which all layers train."""
     strategy = Strategy.model_validate({"train": "all"})
     variant = Variant("compiled", model, Backbone(weights="none"), "s", strategy, "a", Policy(transforms=[]))
     weights, grey = weights_of(model, folder), Normalise((0.5,) * 3, (0.2,) * 3)
@@ -43,7 +43,7 @@ def network_of(model: str, folder: Path) -> tuple[Network, Strategy]:
 def step_seconds(
     network: nn.Module, run: Callable[..., torch.Tensor], strategy: Strategy, place: Compute
 ) -> list[float]:
-    """Time steps, each to its end."""
+    """Return the seconds of each step, synchronised with the device."""
     pixels = torch.randint(256, (BATCH, 1, SIZE, SIZE), dtype=torch.uint8).to(place.device)
     labels = torch.randint(CLASSES, (BATCH,)).to(place.device)
     optimizer = build_optimizer(network, strategy)
@@ -64,7 +64,7 @@ def step_seconds(
 
 
 def measure(model: str, folder: Path) -> list[list[str]]:
-    """Give the rows of a model: as it is, and compiled in each mode."""
+    """Return the table rows of a model: eager, and compiled in each mode."""
     network, strategy = network_of(model, folder)
     place = in_precision(compute(), "auto", network, 1, SIZE)
     plain = statistics.median(step_seconds(network, network, strategy, place)[WARM:])
@@ -89,8 +89,8 @@ def main(quick: bool) -> None:
     """Measure each model and publish."""
     with scratch() as folder:
         rows = [row for model in MODELS[: 1 if quick else None] for row in measure(model, folder)]
-    header = ["A step of 32 images", "ms", "images/s", "times faster", "compiling, s", "paid after steps", "or epochs"]
-    publish("compiled", markdown_table(header, rows), "An epoch is of 1,000 images.", keep=not quick)
+    header = ["Step of 32 images", "ms", "images/s", "speed-up", "compile time, s", "pays off after steps", "epochs"]
+    publish("compiled", markdown_table(header, rows), "An epoch has 1,000 images.", keep=not quick)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How often 95 % intervals hold the truth, where it is known.
+"""Measure how often 95 % intervals contain the true value, on simulated test sets.
 
     python benchmarks/coverage.py        # ten minutes; writes benchmarks/results/coverage.md
 
-Simulated test sets (`simulation.py`) are scored as `compare` scores them; beside its intervals stand the percentile
-interval and BCa (Efron 1987) from the same resamples.
+Test sets from `simulation.py` are scored as `compare` scores them. The intervals of `compare` are compared with the
+percentile and BCa (Efron 1987) bootstrap intervals from the same resamples.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ HARD = [
 
 
 def main() -> None:
-    """Measure, and write the tables."""
+    """Measure and write the tables."""
     started = time.perf_counter()
     parts = []
-    for title, cases in (("", MAIN), ("## Where it is hard", HARD)):
+    for title, cases in (("", MAIN), ("## Difficult cases", HARD)):
         with processes() as pool:
             rows = [row for population, accuracy in cases for row in measure(pool, population, accuracy)]
         header = ["Classes", "Test images", "Metric", "Truth", "percentile", "BCa", "compare", "too high", "too low"]
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def measure(pool: Executor, population: Population, accuracy: float) -> list[list[str]]:
-    """Give a row a metric: the shares of test sets whose interval holds the truth."""
+    """Return one row per metric: the percentages of test sets whose interval contains the true value."""
     skill = skill_of(population.classes, accuracy)
     known = truth(population.classes, skill) | {"dice": true_dice()}
     trials = 2000 if population.images < 200 else 1000
@@ -81,7 +81,7 @@ def measure(pool: Executor, population: Population, accuracy: float) -> list[lis
 
 
 def count_misses(population: Population, skill: float, known: dict[str, float], chunk: int) -> np.ndarray:
-    """Count the intervals [method, metric, side] that lie above or below the truth."""
+    """Count the intervals [method, metric, side] that are above or below the true value."""
     rng = np.random.default_rng([chunk, population.images, population.classes, population.label_of_group])
     missed = np.zeros((len(METHODS), len(METRICS), 2))
     resamples = population.resamples(RESAMPLES, rng)
@@ -97,7 +97,7 @@ def count_misses(population: Population, skill: float, known: dict[str, float], 
 
 
 def intervals(outcomes: Outcomes, test: TestSet) -> list[list[tuple[float, float]]]:
-    """Give the interval of each method, for each metric."""
+    """Return the interval of each method, for each metric."""
     scores = score(outcomes, test, 0.95)
     without = score(outcomes, replace(test, resamples=leave_out(test)), 0.95)
     found = []
@@ -110,14 +110,14 @@ def intervals(outcomes: Outcomes, test: TestSet) -> list[list[tuple[float, float
 
 
 def leave_out(test: TestSet) -> Resamples:
-    """Leave out each group in turn, or each of a hundred sets of groups."""
+    """Return jackknife resamples that leave out one group, or one of up to MOST_BLOCKS blocks of groups, at a time."""
     blocks = min(test.groups, MOST_BLOCKS)
     kept = np.arange(test.groups) % blocks != np.arange(blocks)[:, None]
     return Resamples(test.sample.group, kept.astype(np.float32))
 
 
 def bca(value: float, drawn: np.ndarray, without: np.ndarray) -> tuple[float, float]:
-    """Give the bias-corrected and accelerated interval."""
+    """Return the bias-corrected and accelerated (BCa) interval."""
     below = (drawn < value).mean() + (drawn == value).mean() / 2
     bias = norm.ppf(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
     gaps = np.nanmean(without) - without[np.isfinite(without)]
@@ -129,20 +129,20 @@ def bca(value: float, drawn: np.ndarray, without: np.ndarray) -> tuple[float, fl
 
 
 INTRODUCTION = """\
-# How often 95 % intervals hold the truth
+# Coverage of 95 % intervals
 
-In per cent of simulated test sets: 2,000 of 139 or 140 images, 1,000 of more, so that 95 is known to half a per cent,
-or to .7 (one standard error). `percentile` and `BCa` are the plain bootstrap intervals, from the same 1,000 resamples
-of groups; `compare` is the interval in the project's tables; `too high` and `too low` say on which side it misses.
-Images of a group share half of their noise. Dice stands for any metric that is measured image by image. Test sets in
-which a class is missing are drawn again."""
+Percentage of simulated test sets whose interval contains the true value: 2,000 sets of 139 or 140 images, 1,000 of
+larger ones, so that the standard error of 95 % is 0.5 or 0.7. `percentile` and `BCa` are the plain bootstrap
+intervals, from the same 1,000 resamples of groups; `compare` is the interval in the project's tables; `too high` and
+`too low` say on which side it misses. Images of a group share half of their noise. Dice represents any metric that is
+measured per image. Test sets without all classes are redrawn."""
 
 LIMITS = """\
-`compare` takes the bootstrap for the standard error only, and quantiles of Student's t on the logit scale for the
-interval: percentiles of few groups are too narrow, and BCa mends their skewness, not their width. Degrees of freedom
-are groups - 1 for means over images; for balanced accuracy and areas they count the groups of each class, and for
-areas the influence of single groups too. Stratifying the resamples by class was tried and left: it holds the class
-shares fixed, which another test set would not, and covers less."""
+`compare` uses the bootstrap only for the standard error, and quantiles of Student's t on the logit scale for the
+interval: percentiles are too narrow with few groups, and BCa corrects their skewness but not their width. There are
+groups - 1 degrees of freedom for means over images; for balanced accuracy and ROC areas they depend on the groups of
+each class, and for ROC areas also on the influence of single groups. Stratifying the resamples by class was tried and
+rejected: it fixes the class frequencies, which vary between test sets, and lowers the coverage."""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How often variants that are alike are called different: in twos, and in studies of ten.
+"""Measure how often equal variants are reported as different, in pairs and in studies of ten.
 
-    python benchmarks/equal_variants.py        # a quarter of an hour; writes benchmarks/results/equal_variants.md
+    python benchmarks/equal_variants.py        # 15 minutes; writes benchmarks/results/equal_variants.md
 
 Studies are simulated (`simulation.py`) and tested as `compare` tests them.
 """
@@ -36,7 +36,7 @@ CASES = [
 
 
 def main() -> None:
-    """Measure, and write the table."""
+    """Measure and write the table."""
     started = time.perf_counter()
     with processes() as pool:
         rows = [row for population in CASES for row in measure(pool, population)]
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(pool: Executor, population: Population) -> list[list[str]]:
-    """Give a row a metric: per cent of pairs and studies in which a difference is found that is not there."""
+    """Return one row per metric: the percentages of pairs and studies with a false positive."""
     skill = skill_of(population.classes, ACCURACY[population.classes])
     found = sum(pool.map(partial(count_found, population, skill), range(STUDIES // CHUNK)))
     rows = []
@@ -60,7 +60,7 @@ def measure(pool: Executor, population: Population) -> list[list[str]]:
 
 
 def count_found(population: Population, skill: float, chunk: int) -> np.ndarray:
-    """Count [metric, (pairs with p below .05, as a share; studies of two; studies of ten) with a difference found]."""
+    """Count false positives: [metric, (share of pairs with p < .05, studies of two, studies of ten)]."""
     rng = np.random.default_rng([chunk, population.images, population.classes, population.label_of_group])
     resamples = population.resamples(RESAMPLES, rng)
     found = np.zeros((len(METRICS), 3))
@@ -79,12 +79,12 @@ def count_found(population: Population, skill: float, chunk: int) -> np.ndarray:
 
 
 INTRODUCTION = f"""\
-# How often variants that are alike are called different
+# How often equal variants are reported as different
 
-In per cent. {STUDIES:,} simulated studies of ten variants each, all of one skill, whose scores share half of their
-noise; images of a group share half of theirs. `pairs, p < .05`: of the 45 pairs of a study, without any correction.
-`studies of two`: the first two variants alone. `studies of ten`: at least one of the 45 pairs is called different,
-corrected by Holm's rule, as `compare` does. A share of 5 % is known to .7 (one standard error)."""
+Percentages of {STUDIES:,} simulated studies of ten variants of equal skill, whose scores share half of their noise;
+images of a group share half of theirs. `pairs, p < .05`: the 45 pairs of a study, without correction. `studies of
+two`: only the first two variants. `studies of ten`: at least one of the 45 pairs is reported as different after Holm's
+correction, as in `compare`. The standard error of 5 % is 0.7."""
 
 
 if __name__ == "__main__":

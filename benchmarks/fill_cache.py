@@ -1,12 +1,12 @@
-"""What stands around a network costs: filling the cache against its bare forward, training against its bare step.
+"""Measure the overhead around a network: filling the feature cache and training, compared with the bare network.
 
     python benchmarks/fill_cache.py          # on an idle machine; writes benchmarks/results/fill_cache.md
-    python benchmarks/fill_cache.py quick    # few images, to see that it runs
+    python benchmarks/fill_cache.py quick    # few images, as a smoke test
 
-Bare is torch alone on normalised tensors that are in memory, in batches of 32, laid out and as precise as the project
-has them. Against it stand whole calls of the project: from packed pixels on disk to activations on disk, and an epoch
-from packed views to a moved network. Both ways take turns; throughput is that of the medians. Each is measured in
-float32, and in bfloat16 where `training.precision: auto` takes that.
+`bare` is plain torch on normalised tensors in memory, in batches of 32, with the project's memory format and precision.
+`project` is the whole call: from packed pixels on disk to activations on disk, and an epoch from packed views to
+updated weights. Both alternate; throughput is computed from medians. Each is measured in float32, and in bfloat16 if
+`training.precision: auto` chooses it.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from medtransfer.models.network import to_channels_first
 from medtransfer.training.loop import Job, Step, train_epoch
 from medtransfer.training.optimizers import build_optimizer
 from medtransfer.training.runs import Inputs, make_job, with_precision
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import markdown_table
 
 MODELS = {"mobilenet_v3_small": (640, 256), "resnet18": (320, 128)}
-"""Images for the forward, and for training."""
+"""Numbers of images for the forward pass and for training."""
 
 FASTER = {"cpu": (1, 1), "mps": (2, 2), "cuda": (16, 4)}
-"""How many times as many each kind of device gets; beyond those of the set, images come again."""
+"""Factors on those numbers for each type of device; images repeat if the set has too few."""
 
 BATCH, REPEATS = 32, 7
 
 
 def batches_of(job: Job, prepared: Prepared, rows: np.ndarray) -> list[torch.Tensor]:
-    """Put normalised batches in memory, on the device."""
+    """Return normalised batches in the memory of the device."""
     starts = range(0, len(rows), BATCH)
     pixels = [to_channels_first(prepared.images[rows[start : start + BATCH]]) for start in starts]
     return [job.network.normalise(batch.to(job.compute.device)) for batch in pixels]
@@ -66,7 +66,7 @@ def bare_forward(job: Job, batches: list[torch.Tensor]) -> None:
 
 
 def fill(job: Job, prepared: Prepared, rows: np.ndarray) -> None:
-    """Fill a cache that is empty."""
+    """Empty the cache and fill it."""
     assert job.embedder is not None
     shutil.rmtree(state_folder() / "features", ignore_errors=True)
     job.embedder.open(prepared.pixels, rows)
@@ -87,13 +87,13 @@ def bare_steps(
 
 
 def finish() -> None:
-    """Wait for a graphics card."""
+    """Wait until a GPU has finished."""
     if compute().device.type == "cuda":
         torch.cuda.synchronize()
 
 
 def filling(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
-    """Give the images a second of the bare forward and of filling the cache."""
+    """Return the images per second of the bare forward pass and of filling the cache."""
     job, prepared = make_job(inputs, 0, 0), inputs.prepared
     rows = np.arange(len(prepared.table))[: images * FASTER[job.compute.device.type][0]]
     batches = batches_of(job, prepared, rows)
@@ -102,7 +102,7 @@ def filling(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
 
 
 def training(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
-    """Give the images a second of bare steps and of an epoch."""
+    """Return the images per second of bare steps and of an epoch."""
     job, prepared = make_job(inputs, 0, 0), inputs.prepared
     job.loss.to(compute().device)
     job.train = job.train.of(prepared.roles(0).train[: images * FASTER[job.compute.device.type][1]])
@@ -115,7 +115,7 @@ def training(inputs: Inputs, images: int, repeats: int) -> tuple[float, float]:
 
 
 def rows_of(whole: Prepared, quick: bool) -> np.ndarray:
-    """Choose the images: those of the set, and where a device needs more, the same again."""
+    """Choose the rows of the set, repeated if the device needs more."""
     if quick:
         return first_rows(whole, 64, 32, 0)
     most = max(images for images, _ in MODELS.values()) * FASTER[compute().device.type][0]
@@ -138,7 +138,7 @@ def main(quick: bool) -> None:
                     bare, mine = measure(inputs, count, 2 if quick else REPEATS)
                     name = f"{measure.__name__}, {model}, {inputs.compute.precision}"
                     rows.append([name, f"{bare:,.0f}", f"{mine:,.0f}", f"{mine / bare:.1%}"])
-        table = markdown_table(["Images a second", "bare", "whole", "share"], rows)
+        table = markdown_table(["Images per second", "bare", "project", "ratio"], rows)
         publish("fill_cache", table, about(whole), keep=not quick)
 
 

@@ -1,11 +1,11 @@
-"""What it changes when a frozen backbone's batch norms stay in training mode, as after `model.train()`.
+"""Measure the effect of leaving a frozen backbone's batch norms in training mode, as after `model.train()`.
 
     python benchmarks/frozen_batch_norm.py          # writes benchmarks/results/frozen_batch_norm.md
-    python benchmarks/frozen_batch_norm.py quick    # few images and epochs, to see that it runs
+    python benchmarks/frozen_batch_norm.py quick    # few images and epochs, as a smoke test
 
-Both ways train a network's own classifier on the published split of `fetal_head`, as the report says: Adam, 1e-4, 50
-epochs, flips and rotations. The project's frozen layers compute what they computed on ImageNet; in the plain loop with
-moving statistics they normalise each batch by itself, and end with the statistics of these images.
+Both ways train a network's own classifier on the published split of `fetal_head`, as in the report: Adam, 1e-4, 50
+epochs, flips and rotations. In the project, frozen layers keep the statistics of ImageNet; in the plain loop with
+moving statistics, they normalise each batch by its own, and evaluate with running ones of these images.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ STRATEGY = {"head": "own", "lr": 1e-4}
 
 
 def accuracy(prepared: Prepared, probabilities: np.ndarray) -> str:
-    """Give the share of test images that are told right."""
+    """Return the test accuracy."""
     right = prepared.table["label_index"].to_numpy()[prepared.roles(0).test]
     return in_figures(float((probabilities.argmax(axis=1) == right).mean()))
 
 
 def row(inputs: Inputs, fresh: Views, epochs: int, folder: Path) -> list[str]:
-    """Train both ways."""
+    """Train both ways and return the table row."""
     train(inputs, folder)
     fixed = test_probabilities(inputs, folder)[0]
     moving = train_plainly(inputs, fresh, 0, epochs, torch.channels_last, moving_statistics=True).probabilities
@@ -72,8 +72,8 @@ def main(quick: bool) -> None:
             weights = weights_of(model, folder / "weights")
             inputs = inputs_of(prepared, views, policy, weights, [0], epochs=epochs, **STRATEGY)
             rows.append(row(replace(inputs, compute=computing), fresh, epochs, folder / model))
-        header = ["Test accuracy", "statistics of ImageNet", "moving with the images"]
-        task = f"The classifier alone trained, {epochs} epochs, Adam 1e-4, one seed, {precision}."
+        header = ["Test accuracy", "ImageNet statistics", "moving statistics"]
+        task = f"Only the classifier is trained: {epochs} epochs, Adam, learning rate 1e-4, one seed, {precision}."
         publish("frozen_batch_norm", task, markdown_table(header, rows), said, keep=not quick)
 
 

@@ -1,12 +1,12 @@
-"""A frozen backbone, 50 epochs, 3 seeds, 4 learning rates: kept features against the loop that computes them anew.
+"""Time a frozen backbone, 50 epochs, 3 seeds, 4 learning rates: cached features against recomputing them every epoch.
 
     python benchmarks/frozen_cache.py          # on an idle machine; writes benchmarks/results/frozen_cache.md
-    python benchmarks/frozen_cache.py quick    # few images and epochs, to see that it runs
+    python benchmarks/frozen_cache.py quick    # few images and epochs, as a smoke test
 
-With kept features the time is that of everything: drawing the views, the backbone on each, all heads, the models on
-disk, four variants one after another as the pipeline runs them, with nothing kept at first. The plain loop would take
-an hour: the median of a few of its epochs is multiplied by the 600 that it needs. It is timed with tensors laid out as
-torch does unless told, and with channels last, which the project always takes.
+With cached features, everything is timed: drawing the views, running the backbone on each, training all heads, writing
+the models; four variants in sequence, as in the pipeline, starting from an empty cache. The plain loop would take an
+hour: the median of a few epochs is multiplied by the 600 that it needs. It is timed in torch's default memory format
+and in channels-last, which the project always uses.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from workload import (
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.models.assemble import Weights
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import markdown_table
 
 MODEL, EPOCHS, SEEDS, RATES = "mobilenet_v3_small", 50, [0, 1, 2], (1e-4, 3e-4, 1e-3, 3e-3)
 VIEWS = {8: 3, 50: 1}
-"""How often each number of views is measured; 50 of them are fifty fillings in themselves."""
+"""Repetitions for each number of views; 50 views fill the cache fifty times anyway."""
 
 PLAIN_EPOCHS = 3
 
 
 def all_of_it(prepared: Prepared, weights: Weights, views: int, epochs: int, folder: Path) -> None:
-    """Draw the views and train every rate and seed."""
+    """Draw the views and train all rates and seeds."""
     policy = policy_of(views)
     inputs = inputs_of(prepared, drawn(prepared, policy, folder / "views"), policy, weights, SEEDS, epochs=epochs)
     for rate in RATES:
@@ -56,7 +56,7 @@ def all_of_it(prepared: Prepared, weights: Weights, views: int, epochs: int, fol
 
 
 def measure(folder: Path, prepared: Prepared, epochs: int, plain_epochs: int, counts: dict[int, int]) -> list[str]:
-    """Take turns between the plain loop and the kept features; give the parts of the page."""
+    """Alternate between the plain loop and cached features; return the parts of the page."""
     weights, fresh = weights_of(MODEL, folder / "weights"), policy_of("fresh")
     views = drawn(prepared, fresh, folder / "fresh")
     short = with_rate(inputs_of(prepared, views, fresh, weights, SEEDS, epochs=plain_epochs), RATES[0])
@@ -77,27 +77,27 @@ def measure(folder: Path, prepared: Prepared, epochs: int, plain_epochs: int, co
 
 
 def table(plain_seconds: dict[str, list[float]], kept: dict[int, float], epochs: int) -> str:
-    """Lay out the seconds and the ratios."""
+    """Format the seconds and ratios."""
     runs = epochs * len(SEEDS) * len(RATES)
     plain = {name: statistics.median(found) * runs for name, found in plain_seconds.items()}
-    rows = [[f"a loop, a new view every epoch: {name}", time, *ratios(time, plain)] for name, time in plain.items()]
-    rows += [[f"kept features, {count} views", time, *ratios(time, plain)] for count, time in kept.items()]
-    header = [f"{MODEL}, {epochs} epochs, 3 seeds, 4 rates", "seconds", *(f"faster than {name}" for name in plain)]
+    rows = [[f"{name}, a new view every epoch", time, *ratios(time, plain)] for name, time in plain.items()]
+    rows += [[f"cached features, {count} views", time, *ratios(time, plain)] for count, time in kept.items()]
+    header = [f"{MODEL}, {epochs} epochs, 3 seeds, 4 rates", "seconds", *(f"speed-up over {name}" for name in plain)]
     return markdown_table(header, [[row[0], f"{row[1]:,.0f}", *row[2:]] for row in rows])
 
 
 def ratios(time: float, plain: dict[str, float]) -> list[str]:
-    """Say how many times as long each plain loop takes."""
+    """Return the speed-up over each plain loop."""
     return [f"{whole / time:.1f}" for whole in plain.values()]
 
 
 def checked(difference: float, epochs: int, plain_seconds: dict[str, list[float]]) -> str:
-    """Say what the figures rest on."""
+    """Describe how the figures were obtained."""
     medians = " and ".join(f"{statistics.median(found):.2f} s ({name})" for name, found in plain_seconds.items())
     count = len(next(iter(plain_seconds.values())))
     return (
-        f"A loop's epoch takes {medians}, medians of {count}, times all epochs. After {epochs} epochs on the same "
-        f"views the test probabilities of kept features and the plain loop differ by {difference:.1e} at most."
+        f"The loops are extrapolated from the median of {count} epochs: {medians}. After {epochs} epochs on the same "
+        f"views, the test probabilities of both ways differ by at most {difference:.1e}."
     )
 
 

@@ -1,9 +1,9 @@
-"""What a network that trains whole takes of memory and time, with and without `gradient_checkpointing`.
+"""Measure the memory and time of training a whole network, with and without `gradient_checkpointing`.
 
     python benchmarks/gradient_checkpointing.py    # five minutes; writes benchmarks/results/gradient_checkpointing.md
 
-The stage `train` itself, in a process of its own, on `fetal_head` at 224 pixels, 10 images a class in batches of 32,
-for two epochs; on simulated images where `../shared` is missing. Weights are random: they change neither figure.
+The stage `train` runs in a separate process on `fetal_head` at 224 pixels, with 10 images per class in batches of 32,
+for two epochs; on simulated images if `../shared` is missing. Weights are random: they affect neither figure.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ NETWORKS = ("mobilenet_v2", "efficientnet_b0", "resnet50")
 PRECISIONS = ("float32", "bfloat16")
 BEFORE = ("check", "download", "prepare", "augment none", *(f"weights {name}" for name in NETWORKS))
 LESS = "with checkpointing"
-HEADER = ["Trained whole, batches of 32", "MB", LESS, "share", "s", LESS, "times", "weights"]
+HEADER = ["All layers trained, batches of 32", "MB", LESS, "ratio", "s", LESS, "ratio", "weights"]
 
 
 def study(folder: Path) -> dict[str, Any]:
-    """Give a study of all networks, each trained with and without."""
+    """Return a study of all networks, each trained with and without checkpointing."""
     params: dict[str, Any] = YAML(typ="safe").load((ROOT / "studies/fetal_head.yaml").read_text(encoding="utf-8"))
     params["data"] |= {"source": "folder", "folder": str(SHARED / "data/fetal_head"), "image_size": 224}
     if not SHARED.is_dir():
@@ -52,7 +52,7 @@ def study(folder: Path) -> dict[str, Any]:
 
 
 def row(folder: Path, network: str, precision: str) -> list[str]:
-    """Train a network in both ways."""
+    """Train a network both ways and return the table row."""
     found, weights = [], set()
     for strategy in ("usual", "less"):
         name = f"{network}_{strategy}"
@@ -61,7 +61,7 @@ def row(folder: Path, network: str, precision: str) -> list[str]:
         found.append((memory, said["train_seconds"]))
         weights |= {sha256_of_file(path) for path in (folder / f"models/{name}").glob("*.safetensors")}
     (usual, time), (less, longer) = found
-    same = "the same" if len(weights) == 1 else "others"
+    same = "identical" if len(weights) == 1 else "different"
     return [
         f"{network}, {precision}", f"{usual:,.0f}", f"{less:,.0f}", f"{less / usual:.2f}", f"{time:.1f}",
         f"{longer:.1f}", f"{longer / time:.2f}", same,
@@ -69,7 +69,7 @@ def row(folder: Path, network: str, precision: str) -> list[str]:
 
 
 def main() -> None:
-    """Measure, and write the table."""
+    """Measure and write the table."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "project"
@@ -85,7 +85,7 @@ def main() -> None:
             for network in NETWORKS:
                 rows.append(row(folder, network, precision))
                 print(*rows[-1], sep="  ", flush=True)
-    machine = f"{processor()}, {cpu_count()} processors. `python benchmarks/gradient_checkpointing.py`"
+    machine = f"{processor()}, {cpu_count()} CPU cores. `python benchmarks/gradient_checkpointing.py`"
     text = f"{markdown_table(HEADER, rows)}\n\n{machine}\n"
     (ROOT / "benchmarks/results/gradient_checkpointing.md").write_text(text, encoding="utf-8")
     print(text)

@@ -1,10 +1,10 @@
-"""Linear heads of 3 seeds, 5 folds and 4 learning rates on kept features: all at once against one.
+"""Time linear heads of 3 seeds, 5 folds and 4 learning rates on cached features: all together against one.
 
     python benchmarks/heads_at_once.py          # writes benchmarks/results/heads_at_once.md
-    python benchmarks/heads_at_once.py quick    # few images and epochs, to see that it runs
+    python benchmarks/heads_at_once.py quick    # few images and epochs, as a smoke test
 
-The features are there before the clock starts. One head is measured as it is trained alone, in torch's own loop, and
-as a batch of one: folds differ in their number of images, so that it is the mean of one head of each.
+The features are cached beforehand. A single head is measured in a plain torch loop and as a batch of one; since folds
+differ in size, its time is the mean of one head per fold.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def jobs_of(inputs: Inputs, rates: Sequence[float], folds: int, seeds: Sequence[
 
 
 def together(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
-    """Train jobs as batched problems; give them."""
+    """Train jobs as batched problems and return them."""
     jobs = make()
     for number, group in enumerate(groups(jobs)):
         fit_heads(group, Checkpoint(folder, str(number)), lambda *_: None)
@@ -63,7 +63,7 @@ def one_by_one(make: Callable[[], list[Job]], folder: Path) -> None:
 
 
 def alone(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
-    """Train jobs one after another; give them."""
+    """Train jobs one after another and return them."""
     jobs = make()
     for number, job in enumerate(jobs):
         fit(job, Checkpoint(folder, str(number)), lambda _: None)
@@ -72,7 +72,7 @@ def alone(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
 
 
 def largest_difference(one: list[Job], other: list[Job]) -> float:
-    """Compare the weights of all heads."""
+    """Return the largest difference between the weights of two lists of heads."""
     pairs = zip(one, other, strict=True)
     return max(
         float((mine - yours).abs().max())
@@ -84,7 +84,7 @@ def largest_difference(one: list[Job], other: list[Job]) -> float:
 
 
 def measure(prepared: Prepared, folder: Path, epochs: int, repeats: int) -> list[str]:
-    """Give the parts of the page."""
+    """Return the parts of the page."""
     policy = policy_of(VIEWS)
     views = drawn(prepared, policy, folder / "views")
     inputs = inputs_of(prepared, views, policy, weights_of(MODEL, folder / "weights"), SEEDS, epochs=epochs)
@@ -98,17 +98,17 @@ def measure(prepared: Prepared, folder: Path, epochs: int, repeats: int) -> list
     times = medians(
         repeats,
         **{
-            "one head, torch's own loop": partial(alone, of_each_fold, checkpoints),
-            "one head, a batch of one": partial(one_by_one, of_each_fold, checkpoints),
-            f"{len(found)} heads at once": partial(together, all_of_them, checkpoints),
+            "one head, plain torch loop": partial(alone, of_each_fold, checkpoints),
+            "one head, batch of one": partial(one_by_one, of_each_fold, checkpoints),
+            f"{len(found)} heads together": partial(together, all_of_them, checkpoints),
         },
     )
     times = {name: time / FOLDS if name.startswith("one") else time for name, time in times.items()}
     usual = next(iter(times.values()))
     rows = [[name, f"{time:.2f}", f"{time / usual:.2f}"] for name, time in times.items()]
-    said = f"Weights of the first {len(SEEDS)} heads differ from those trained alone by {difference:.0e} at most."
+    said = f"The weights of the first {len(SEEDS)} heads differ from those trained alone by at most {difference:.0e}."
     images = sum(len(job.train) for job in found) / len(found)
-    header = [f"{epochs} epochs of {images:.0f} images", "seconds", "times the first"]
+    header = [f"{epochs} epochs of {images:.0f} images", "seconds", "relative"]
     return [markdown_table(header, rows), said]
 
 

@@ -1,12 +1,12 @@
-"""The last three layers of three backbones, 20 epochs, 3 seeds, 8 views: kept activations against the whole network.
+"""Time training the last three layers of three backbones: cached activations against running the whole network.
 
     python benchmarks/last_layers.py          # on an idle machine; writes benchmarks/results/last_layers.md
-    python benchmarks/last_layers.py quick    # few images and epochs, to see that it runs
+    python benchmarks/last_layers.py quick    # few images and epochs, as a smoke test
 
-What is kept stands in front of the first trained layer. The time is that of everything, from nothing kept to the
-models on disk. The plain loop would take hours: the median of a few epochs of one run is multiplied. It is timed with
-tensors laid out as torch does unless told, and with channels last, which the project always takes. The deeper networks
-get fewer images, which shortens all ways alike.
+20 epochs, 3 seeds, 8 views. The input of the first trained layer is cached. Everything is timed, from an empty cache to
+the written models. The plain loop would take hours: the median of a few epochs of one run is multiplied. It is timed in
+torch's default memory format and in channels-last, which the project always uses. Deeper networks get fewer images,
+which shortens all ways alike.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from workload import (
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.training.runs import Inputs
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import markdown_table
 
 EPOCHS, SEEDS, VIEWS, REPEATS = 20, [0, 1, 2], 8, 3
 STRATEGY = {"train": {"last": 3}, "lr": 1e-4}
 IMAGES = {"mobilenet_v3_small": (320, 96, 96), "resnet18": (160, 48, 48), "resnet50": (96, 32, 32)}
-"""Training, validation and test images."""
+"""Numbers of training, validation and test images."""
 
 
-HEADER = ["Last 3 layers of", "images", *(f"{name}, s" for name in LAYOUTS), "kept, s"]
-HEADER += [*(f"faster than {name}" for name in LAYOUTS), "difference"]
+HEADER = ["Last 3 layers of", "images", *(f"{name}, s" for name in LAYOUTS), "cached, s"]
+HEADER += [*(f"speed-up over {name}" for name in LAYOUTS), "difference"]
 
 
 def measure(prepared: Prepared, model: str, folder: Path, epochs: int, repeats: int) -> list[str]:
-    """Take turns between both ways; give the row of the table."""
+    """Alternate between both ways; return the table row."""
     policy, fresh = policy_of(VIEWS), drawn(prepared, policy_of("fresh"), folder / "fresh")
     short = inputs_of(
         prepared,
@@ -76,7 +76,7 @@ def measure(prepared: Prepared, model: str, folder: Path, epochs: int, repeats: 
 
 
 def all_of_it(short: Inputs, epochs: int, folder: Path) -> None:
-    """Draw the views and train every seed, with nothing kept at first."""
+    """Draw the views and train all seeds, starting from an empty cache."""
     shutil.rmtree(state_folder(), ignore_errors=True)
     policy = short.variant.policy
     views = drawn(short.prepared, policy, folder / "views")
@@ -93,8 +93,9 @@ def main(quick: bool) -> None:
             some = first_rows(whole, *(count // 4 if quick else count for count in counts))
             rows.append(measure(part_of(whole, folder / model, some), model, folder / f"of_{model}", epochs, repeats))
         text = (
-            f"{epochs} epochs, {len(SEEDS)} seeds, {VIEWS} views. Plain: the median of {repeats} epochs, times all of "
-            "them. Difference: the largest of any test probability after an epoch on the same views."
+            f"{epochs} epochs, {len(SEEDS)} seeds, {VIEWS} views. Plain loop: the median of {repeats} epochs, "
+            "multiplied by their number. Difference: the largest in any test probability after one epoch on the same "
+            "views."
         )
         publish("last_layers", markdown_table(HEADER, rows), text, about(whole), keep=not quick)
 

@@ -1,10 +1,10 @@
-"""What `dvc repro` costs on a study of 40 variants: with nothing to do, and with a 41st variant to run.
+"""Time `dvc repro` on a study of 40 variants, with nothing to do and with a 41st variant to run.
 
     python benchmarks/noop_repro.py          # on an idle machine; writes benchmarks/results/noop_repro.md
-    python benchmarks/noop_repro.py 6        # with fewer variants, to see that it runs
+    python benchmarks/noop_repro.py 6        # fewer variants, as a smoke test
 
-One variant is trained; the others are copies of its files under their names, which DVC is told to take as they are.
-The stages of the 41st are run once more by themselves: what is left of `dvc repro` is what DVC adds.
+One variant is trained; the others are copies of its files, committed to DVC. The stages of the 41st are also run on
+their own: the rest of the time of `dvc repro` is DVC's overhead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILES = ("metrics/cost/{}.json", "metrics/variants/{}.json", "predictions/{}.par
 
 
 def study(variants: int) -> dict[str, object]:
-    """Give the default study with so many frozen variants, which differ in their weight decay alone."""
+    """Return the default study with frozen variants that differ only in their weight decay."""
     params = YAML(typ="safe").load((ROOT / "studies/phantom.yaml").read_text(encoding="utf-8"))
     pretraining = {"images": 256, "size": 56, "epochs": 1}
     params["backbones"] = {"cnn_small": {"weights": "simulated", "pretraining": pretraining}}
@@ -42,7 +42,7 @@ def study(variants: int) -> dict[str, object]:
 
 
 def copy_first(folder: Path, variants: int) -> None:
-    """Copy what the first variant made to all others, and let DVC take it as theirs."""
+    """Copy the outputs of the first variant to all others and commit them to DVC."""
     for number in range(1, variants):
         shutil.copytree(folder / "models/v0", folder / f"models/v{number}")
         for path in FILES:
@@ -54,14 +54,14 @@ def copy_first(folder: Path, variants: int) -> None:
 
 
 def stages_run(folder: Path) -> list[str]:
-    """Run `dvc repro`; give the names of the stages that it ran."""
+    """Run `dvc repro` and return the names of the stages that it ran."""
     command = ["dvc", "repro"]
     done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True, text=True)
     return re.findall(r"Running stage '(.+?)'", done.stdout)
 
 
 def measure(folder: Path, variants: int) -> list[list[str]]:
-    """Give the rows of the table."""
+    """Return the table rows."""
     project(folder, study(variants), "baselines", "evaluate@v0")
     copy_first(folder, variants)
     assert stages_run(folder) == ["compare"]
@@ -73,15 +73,15 @@ def measure(folder: Path, variants: int) -> list[list[str]]:
     stages = (["check"], ["train", f"v{variants}"], ["evaluate", f"v{variants}"], ["compare"])
     python = ("env", "PYTHONPATH=src", "python")
     alone = {stage: run(folder, *python, f"stages/{stage}.py", *names) for stage, *names in stages}
-    rows = [["`dvc repro`, nothing to do", f"{nothing:.1f}"], ["`dvc repro`, one variant more", f"{added:.1f}"]]
-    return [*rows, *([f"its stage `{name}` by itself", f"{time:.1f}"] for name, time in alone.items())]
+    rows = [["`dvc repro`, nothing to do", f"{nothing:.1f}"], ["`dvc repro`, one more variant", f"{added:.1f}"]]
+    return [*rows, *([f"its stage `{name}` alone", f"{time:.1f}"] for name, time in alone.items())]
 
 
 def main(variants: int) -> None:
     """Measure and publish."""
     with tempfile.TemporaryDirectory() as scratch:
         table = markdown_table([f"{variants} variants", "seconds"], measure(Path(scratch) / "project", variants))
-    text = "\n\n".join([table, f"{processor()}, {cpu_count()} processors. `python benchmarks/noop_repro.py`"])
+    text = "\n\n".join([table, f"{processor()}, {cpu_count()} CPU cores. `python benchmarks/noop_repro.py`"])
     print(text)
     if variants == VARIANTS:
         (ROOT / "benchmarks/results").mkdir(exist_ok=True)

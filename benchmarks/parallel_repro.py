@@ -1,8 +1,8 @@
-"""`medtransfer repro -j 2` against `dvc repro`, one thread a stage in both, on eight equal variants.
+"""Time `medtransfer repro -j 2` against `dvc repro` on eight equal variants, with one thread per stage in both.
 
     python benchmarks/parallel_repro.py        # ten minutes; writes benchmarks/results/parallel_repro.md
 
-The eight differ in their weight decay alone. What stands upstream of them is made first and not timed.
+The variants differ only in their weight decay. Upstream stages run beforehand and are not timed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENVIRONMENT = os.environ | {"MEDTRANSFER_TRACKING": "off", "MEDTRANSFER_THREADS"
 
 
 def study() -> dict[str, object]:
-    """Give the default study with eight equal variants in place of its own."""
+    """Return the default study with eight equal variants instead of its own."""
     params = YAML(typ="safe").load((ROOT / "studies/phantom.yaml").read_text(encoding="utf-8"))
     params["backbones"] = {"resnet18": {"weights": "none"}}
     params["strategies"] = {"scratch": {"init": "random", "train": "all", "epochs": 4}}
@@ -40,7 +40,7 @@ def study() -> dict[str, object]:
 
 
 def project(folder: Path, study: dict[str, object], *targets: str) -> Path:
-    """Make a copy of the project with a study of which some stages are done."""
+    """Copy the project with a study and run some of its stages."""
     copy_project(folder, study)
     run(folder, "dvc", "config", "--local", "core.no_scm", "true")
     run(folder, "dvc", "repro", *targets)
@@ -48,7 +48,7 @@ def project(folder: Path, study: dict[str, object], *targets: str) -> Path:
 
 
 def copy_project(folder: Path, study: dict[str, object]) -> None:
-    """Copy what a run needs, with a study in force."""
+    """Copy the files that a run needs and write `params.yaml`."""
     for part in PARTS:
         source, target = ROOT / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,14 +61,14 @@ def copy_project(folder: Path, study: dict[str, object]) -> None:
 
 
 def run(folder: Path, *command: str) -> float:
-    """Run a command that must succeed; give its seconds."""
+    """Run a command and return its seconds; raise if it fails."""
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
 def main() -> None:
-    """Time both in turn, on copies of the same project, and write the table."""
+    """Time both alternately, on copies of the same project, and write the table."""
     ways = {"serial": ("dvc", "repro"), "parallel": ("medtransfer", "repro", "-j", "2")}
     times: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as scratch:
@@ -82,9 +82,9 @@ def main() -> None:
         ["`dvc repro`, one thread", f"{serial:.0f}", "1.0"],
         ["`medtransfer repro -j 2`, one thread each", f"{parallel:.0f}", f"{serial / parallel:.2f}"],
     ]
-    header = [f"Eight equal variants, train to compare, medians of {REPEATS}", "seconds", "times faster"]
+    header = [f"Eight equal variants, from train to compare, medians of {REPEATS}", "seconds", "speed-up"]
     table = markdown_table(header, rows)
-    text = "\n".join([table, "", f"{processor()}, {cpu_count()} processors. `python benchmarks/parallel_repro.py`"])
+    text = "\n".join([table, "", f"{processor()}, {cpu_count()} CPU cores. `python benchmarks/parallel_repro.py`"])
     (ROOT / "benchmarks/results").mkdir(exist_ok=True)
     (ROOT / "benchmarks/results/parallel_repro.md").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -1,8 +1,8 @@
-"""The loop that a user would write: each epoch draws new views, runs the whole network on them and moves what trains.
+"""The training loop that a user would write: each epoch draws new views and runs the whole network on them.
 
-It shares with the project the network, the views, drawn by as many processes, and the order of the images, so that both
-train on the same pixels; batches, optimizer, loss and predictions are plain torch. Tensors lie in memory as torch lays
-them out unless told, or, for a user who knows that this is faster, with channels last.
+It shares with the project the network, the views (drawn by as many processes) and the order of the images, so that both
+train on the same pixels; batches, optimizer, loss and predictions are plain torch. Tensors have torch's default memory
+format or, for users who know that it is faster, channels-last.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from medtransfer.util.seeds import seed_from
 
 BATCH = 32
 
-LAYOUTS = {"plain": torch.contiguous_format, "plain, channels last": torch.channels_last}
+LAYOUTS = {"plain loop": torch.contiguous_format, "plain loop, channels-last": torch.channels_last}
 
 
 @dataclass(frozen=True)
 class Plain:
-    """What the plain loop gave: the seconds of each epoch, and the test rows' probabilities [n, classes]."""
+    """Results of the plain loop: the seconds of each epoch and the test probabilities [n, classes]."""
 
     seconds: list[float]
     probabilities: np.ndarray
 
 
 class Laid(nn.Module):
-    """A copy of a network that computes in one layout throughout."""
+    """A copy of a network that computes in one memory format throughout."""
 
     def __init__(self, network: Network, layout: torch.memory_format) -> None:
         super().__init__()
@@ -56,11 +56,11 @@ def train_plainly(
     layout: torch.memory_format = torch.contiguous_format,
     moving_statistics: bool = False,
 ) -> Plain:
-    """Train one run for some epochs; each is timed from drawing its views to the validation behind it.
+    """Train one run; each epoch is timed from drawing its views to the end of its validation.
 
-    fresh: views of the run's policy that are drawn when they are asked for.
-    moving_statistics: the frozen layers' batch norms normalise each batch by itself and follow the images, as they do
-    where a whole network is put in training mode and its parameters alone are frozen.
+    fresh: views of the run's policy, drawn on demand.
+    moving_statistics: put the batch norms of frozen layers in training mode, as happens if a whole network is put in
+    training mode and only its parameters are frozen.
     """
     job, prepared = make_job(inputs, 0, seed), inputs.prepared
     network, roles, rate = Laid(job.network, layout), prepared.roles(0), inputs.variant.strategy.lr
@@ -88,13 +88,13 @@ def train_plainly(
 
 
 def epoch_seconds(inputs: Inputs, fresh: Views, seed: int) -> dict[str, list[float]]:
-    """Time an epoch in each layout."""
+    """Time one epoch in each memory format."""
     return {name: train_plainly(inputs, fresh, seed, 1, layout).seconds for name, layout in LAYOUTS.items()}
 
 
 @torch.inference_mode()
 def predict(network: nn.Module, images: np.ndarray, rows: np.ndarray, compute: Compute) -> np.ndarray:
-    """Give the probabilities of some images."""
+    """Return the probabilities of images [n, classes]."""
     network.eval()
     device = next(network.parameters()).device
     starts = range(0, len(rows), BATCH)

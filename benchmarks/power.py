@@ -1,6 +1,6 @@
-"""How often a true difference of .05 in accuracy is found on 624 test images, paired and not.
+"""Measure how often a true difference of .05 in accuracy on 624 test images is found by paired and unpaired tests.
 
-    python benchmarks/power.py        # minutes; writes benchmarks/results/power.md
+    python benchmarks/power.py        # a few minutes; writes benchmarks/results/power.md
 
 Studies are simulated (`simulation.py`) and tested as `compare` tests them.
 """
@@ -32,7 +32,7 @@ TESTS = ("compare", "McNemar, exact", "two proportions, z", "two proportions, sc
 
 
 def main() -> None:
-    """Measure, and write the table."""
+    """Measure and write the table."""
     started = time.perf_counter()
     with processes() as pool:
         rows = [measure(pool, population, shared) for population, shared in CASES]
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def measure(pool: Executor, population: Population, shared: float) -> list[str]:
-    """Give a row: per cent of studies in which each test finds the difference."""
+    """Return a table row: the percentage of studies in which each test finds the difference."""
     skills = skill_of(2, BETTER), skill_of(2, WORSE)
     found = sum(pool.map(partial(count_found, population, skills, shared), range(STUDIES // CHUNK)))
     shares = [f"{share:.1f}" for share in 100 * found / STUDIES]
@@ -56,7 +56,7 @@ def measure(pool: Executor, population: Population, shared: float) -> list[str]:
 
 
 def count_found(population: Population, skills: tuple[float, float], shared: float, chunk: int) -> np.ndarray:
-    """Count the studies in which each test has p below .05."""
+    """Count the studies in which each test has p < .05."""
     rng = np.random.default_rng([chunk, population.size, round(10 * shared)])
     resamples = population.resamples(RESAMPLES, rng)
     found = np.zeros(len(TESTS))
@@ -75,15 +75,15 @@ def count_found(population: Population, skills: tuple[float, float], shared: flo
 
 
 INTRODUCTION = f"""\
-# How often a difference of .05 is found
+# Power to detect a difference of .05
 
-In per cent of {STUDIES:,} simulated studies of two variants with true accuracies of {BETTER:.2f} and {WORSE:.2f} on 624
-test images (620 in groups of ten), at p < .05. `shared noise`: how alike the two variants' errors are."""
+Percentages of {STUDIES:,} simulated studies of two variants with true accuracies of {BETTER:.2f} and {WORSE:.2f} on 624
+test images (620 in groups of ten), at p < .05. `shared noise`: how similar the errors of the two variants are."""
 
 NOTE = """\
-`compare` is the paired test in the project's tables; the tests of two proportions take the two variants' images for
-different ones. In groups these are no tests: they call variants that are alike different far too often, as does any
-that counts images. A share of 50 % is known to 1.1 (one standard error)."""
+`compare` is the paired test in the project's tables; the tests of two proportions treat the two variants' images as
+different ones. They are invalid for grouped images, like any test that counts images: their rate of false positives is
+far too high. The standard error of 50 % is 1.1."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Test sets whose truth is known: images in groups, and variants that score them; what the benchmarks draw from."""
+"""Simulated test sets with known metrics: grouped images and the scores of variants."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from medtransfer.util.hardware import cpu_count
 
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc")
 SHARES = {2: (0.37, 0.63), 5: (0.35, 0.25, 0.2, 0.12, 0.08), 14: tuple(np.arange(4, 18) / 147)}
-"""How frequent the classes are: as in a set of chest X-rays, and falling from the first to the last."""
+"""Class frequencies: those of a set of chest X-rays, and decreasing ones."""
 
 DICE_LOGIT = 1.5
 
 WITHIN_GROUP = 0.5
-"""The share of the noise that images of a group have in common."""
+"""Share of the noise that images of a group have in common."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """Where test sets come from.
+    """A population of test sets: `groups` groups of `size` images each.
 
-    groups of `size` images each; a class's score is `skill` above the others, plus noise of variance 1, of which images
-    of a group share half and variants share `shared`. label_of_group: all images of a group have one label.
+    The score of the right class is `skill` above the others, plus noise of variance 1, of which images of a group share
+    half and variants share `shared`. label_of_group: all images of a group have the same label.
     """
 
     classes: int
@@ -49,7 +49,7 @@ class Population:
     def draw(
         self, skills: Sequence[float], rng: np.random.Generator, shared: float = 0.5
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Draw labels [images], all classes among them, and the probabilities [images, classes] of each variant."""
+        """Draw labels [images] that cover all classes, and the probabilities [images, classes] of each variant."""
         shares = np.array(SHARES[self.classes])
         while True:
             units = self.groups if self.label_of_group else self.images
@@ -67,7 +67,7 @@ class Population:
         return labels, variants
 
     def draw_dice(self, rng: np.random.Generator) -> np.ndarray:
-        """Draw a value between 0 and 1 for each image of one run, as of masks: [1, images]."""
+        """Draw a Dice-like value in (0, 1) for each image of one run: [1, images]."""
         return expit(DICE_LOGIT + self._noise(rng)[:, 0])[None]
 
     def _noise(self, rng: np.random.Generator) -> np.ndarray:
@@ -76,11 +76,11 @@ class Population:
         return np.sqrt(share) * of_group + np.sqrt(1 - share) * rng.normal(size=(self.images, self.classes))
 
     def resamples(self, number: int, rng: np.random.Generator) -> Resamples:
-        """Draw resamples of the groups; they do not depend on the images and serve many test sets."""
+        """Draw resamples of the groups; they are independent of the images and can be shared by test sets."""
         return draw(self._groups(), number, rng)
 
     def test_set(self, labels: np.ndarray, resamples: Resamples) -> TestSet:
-        """Give a test set with these labels."""
+        """Return a test set with these labels."""
         images = pd.DataFrame({"path": np.arange(self.images), "group": self._groups(), "label": labels})
         names = tuple(f"class{number}" for number in range(self.classes))
         return TestSet(images, names, the_sample(self._groups()), resamples)
@@ -89,20 +89,20 @@ class Population:
         return np.repeat(np.arange(self.groups), self.size)
 
     def describe(self) -> str:
-        """Say in words what a test set is like."""
+        """Describe the test set in words."""
         if self.size == 1:
             return f"{self.images} single images"
-        labels = "one label a group" if self.label_of_group else "labels vary in a group"
+        labels = "one label per group" if self.label_of_group else "labels vary within groups"
         return f"{self.images} in {self.groups} groups, {labels}"
 
 
 def processes() -> ProcessPoolExecutor:
-    """Open a process for each processor, none of them a copy of this one with its threads."""
+    """Open a pool with one spawned process per CPU core."""
     return ProcessPoolExecutor(cpu_count(), get_context("spawn"))
 
 
 def scored(labels: np.ndarray, variants: list[np.ndarray], test: TestSet) -> dict[str, Scores]:
-    """Score variants of one run each, as `compare` does."""
+    """Score variants with one run each, as `compare` does."""
     return {
         f"variant{number}": score(Outcomes({}, labels, probabilities[None]), test, 0.95)
         for number, probabilities in enumerate(variants)
@@ -110,13 +110,13 @@ def scored(labels: np.ndarray, variants: list[np.ndarray], test: TestSet) -> dic
 
 
 def true_dice() -> float:
-    """Give the mean of the values that `draw_dice` draws."""
+    """Return the expected value of `draw_dice`."""
     points, weights = np.polynomial.hermite_e.hermegauss(64)
     return float((weights * expit(DICE_LOGIT + points)).sum() / weights.sum())
 
 
 def truth(classes: int, skill: float, images: int = 1_000_000) -> dict[str, float]:
-    """Give the metrics of the whole population, as far as a million images tell: to a few in ten thousand."""
+    """Return the metrics of the population, estimated from a million images: accurate to a few in ten thousand."""
     rng = np.random.default_rng(0)
     population = Population(classes, images)
     labels, (probabilities,) = population.draw([skill], rng)
@@ -126,7 +126,7 @@ def truth(classes: int, skill: float, images: int = 1_000_000) -> dict[str, floa
 
 
 def skill_of(classes: int, accuracy: float) -> float:
-    """Find the skill that gives an accuracy: the mean chance that the right class's score is the greatest."""
+    """Find the skill with an accuracy: the probability that the right class has the highest score."""
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(400_000, classes))
     margin = noise[:, 1:].max(axis=1) - noise[:, 0]

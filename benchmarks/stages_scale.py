@@ -1,12 +1,12 @@
-"""What every stage costs an image, from 1,000 images to 30,000, and the memory that it takes; and on chest X-rays.
+"""Measure the time and memory of every stage, from 1,000 to 30,000 simulated images and on chest X-rays.
 
     python benchmarks/stages_scale.py           # half an hour; writes benchmarks/results/stages_scale.md
     python benchmarks/stages_scale.py 200 400   # other numbers of images, without the X-rays
 
-The real scripts run one after another, each in a process of its own, on images of 224 pixels: simulated ones, of which
-every tenth is a rotated copy of the one before, and the set `chest_xray` of `../shared`. A MobileNetV3-small is frozen,
-trains its last three layers, and trains whole, for two epochs of two views each. Seconds are those on the clock, start
-included; memory is the most that was resident.
+The stage scripts run in sequence, each in a separate process, on images of 224 pixels: simulated ones, of which every
+tenth is a rotated copy of its predecessor, and the set `chest_xray` of `../shared`. A MobileNetV3-small is frozen,
+trains its last three layers, and trains all layers, for two epochs of two views each. Seconds are wall-clock time
+including start-up; memory is the peak resident size.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ atexit.register(lambda: Path("peak").write_text(str(peak_memory_mb())))
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Runs a script and leaves the most memory that it had: what the system counts begins with that of this process."""
+"""Runs a script and writes its peak memory; it needs a new process, because a child's peak starts at its parent's."""
 
 Cost = tuple[float, float]
 """Seconds, and MB."""
 
 
 def study(raw: Path, **data: Any) -> dict[str, Any]:
-    """Give the default study on other images, with one backbone trained in three ways."""
+    """Return the default study on other images, with one backbone trained in three ways."""
     params: dict[str, Any] = YAML(typ="safe").load((ROOT / "studies/phantom.yaml").read_text(encoding="utf-8"))
     params["data"] |= {"source": "folder", "folder": str(raw), "masks": None, "group": None, "image_size": 224}
     params["data"] |= {"leakage": "report", **data}
@@ -71,7 +71,7 @@ def study(raw: Path, **data: Any) -> dict[str, Any]:
 
 
 def costs(folder: Path, params: dict[str, Any]) -> dict[str, Cost]:
-    """Run every stage's script in a copy of the project."""
+    """Run the script of every stage in a copy of the project."""
     copy_project(folder, params)
     found = {}
     for stage in STAGES:
@@ -81,7 +81,7 @@ def costs(folder: Path, params: dict[str, Any]) -> dict[str, Cost]:
 
 
 def cost(folder: Path, stage: str) -> Cost:
-    """Run a stage's script in a process of its own."""
+    """Run the script of a stage in a separate process."""
     script, *names = stage.split()
     command = [sys.executable, "-c", RUN, f"stages/{script}.py", *names]
     started = time.perf_counter()
@@ -92,7 +92,7 @@ def cost(folder: Path, stage: str) -> Cost:
 
 
 def page(simulated: dict[int, dict[str, Cost]], real: dict[str, Cost] | None) -> str:
-    """Lay out milliseconds an image and memory, a column a number of images, the X-rays last."""
+    """Format time per image and memory, one column per number of images, with the X-rays last."""
     columns = {f"{count:,}": (count, found) for count, found in simulated.items()}
     if real:
         columns["chest_xray, 5,856"] = (5_856, real)
@@ -103,17 +103,17 @@ def page(simulated: dict[int, dict[str, Cost]], real: dict[str, Cost] | None) ->
     memory = [[stage, *(f"{found[stage][1]:,.0f}" for _, found in columns.values())] for stage in STAGES]
     most = [f"{max(peak for _, peak in found.values()):,.0f}" for _, found in columns.values()]
     parts = [
-        "# What every stage costs, by the number of images",
-        markdown_table(["ms an image", *columns], [*times, ["all", *whole]]),
-        markdown_table(["Most memory, MB", *columns], [*memory, ["all", *most]]),
-        "The memory is that of a stage's own process. `augment` draws in others, one a processor, of some 90 MB each.",
-        f"{processor()}, {cpu_count()} processors. `python benchmarks/stages_scale.py`",
+        "# Cost of every stage by number of images",
+        markdown_table(["ms per image", *columns], [*times, ["total", *whole]]),
+        markdown_table(["Peak memory, MB", *columns], [*memory, ["maximum", *most]]),
+        "Memory is that of a stage's main process. `augment` also has one worker per CPU core, of about 90 MB each.",
+        f"{processor()}, {cpu_count()} CPU cores. `python benchmarks/stages_scale.py`",
     ]
     return "\n\n".join(parts)
 
 
 def main(counts: list[int]) -> None:
-    """Measure each number of images, and the X-rays, and write the page."""
+    """Measure each number of images and the X-rays, and write the page."""
     full = tuple(counts) == COUNTS
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "images"

@@ -1,11 +1,11 @@
-"""How long a validation accuracy takes: this project, a loop of torchvision's parts, and timm's train.py.
+"""Time to a validation accuracy: this project, a loop of torchvision's parts, and timm's train.py.
 
     python benchmarks/time_to_accuracy.py TRAIN.PY    # writes benchmarks/results/time_to_accuracy.md
 
-TRAIN.PY is the training script of github.com/huggingface/pytorch-image-models, which the package timm does not hold.
-All three start from the same weights of a ResNet-18, on the same images, with Adam, batches of 32 and flips, and each
-runs in a process of its own: the clock starts with it, and stops after the validation of the epoch that reaches the
-accuracy. timm trains whole networks only, so that a frozen one is compared with torchvision's parts alone.
+TRAIN.PY is the training script of github.com/huggingface/pytorch-image-models, which the package timm does not include.
+All three start from the same ResNet-18 weights, on the same images, with Adam, batches of 32 and flips. Each runs in a
+separate process and is timed from its start to the end of the validation that reaches the accuracy. timm only trains
+whole networks, so a frozen one is compared with torchvision's parts alone.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ import medtransfer.models.torchvision_models
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Runs a script where torchvision's compiled operators may be missing: see `backbones/torchvision_models`."""
+"""Runs a script even if torchvision's compiled operators are missing: see `models/torchvision_models`."""
 SETS = {"train": "train", "val": "validation"}
 
 
 @dataclass(frozen=True)
 class Epochs:
-    """What one way gave: after each epoch the seconds since its start, and the validation accuracy."""
+    """Results of one way: the seconds from its start to the end of each epoch, and the validation accuracies."""
 
     way: str
     seconds: list[float]
     accuracies: list[float]
 
     def until(self, accuracy: float) -> float:
-        """Give the seconds until an epoch reaches an accuracy."""
+        """Return the seconds until an epoch reaches an accuracy."""
         return next(time for time, found in zip(self.seconds, self.accuracies, strict=True) if found >= accuracy - 1e-9)
 
 
 def lay_out(prepared: Prepared, folder: Path) -> None:
-    """Link the images of the set as folders of classes, as torchvision and timm read them."""
+    """Link the images into one folder per class, as torchvision and timm read them."""
     for row in prepared.table.itertuples():
         if row.split in SETS:
             place = folder / SETS[row.split] / str(row.label)
@@ -118,7 +118,7 @@ def torchvisions_parts(folder: Path, trained: str) -> None:
 
 
 def timms(script: Path, folder: Path) -> list[str]:
-    """Give the command of timm's script for what the others do."""
+    """Return the command that makes timm's script do the same as the others."""
     weights = folder / "weights" / f"{MODEL}.safetensors"
     classes = sum(place.is_dir() for place in (folder / "images/train").iterdir())
     options = {
@@ -135,9 +135,9 @@ def timms(script: Path, folder: Path) -> list[str]:
 
 
 def followed(way: str, command: list[str], summary: Path | None = None) -> Epochs:
-    """Run a process; note when each epoch's accuracy appears: a line it prints, or a row that it adds to `summary`."""
+    """Run a process and record when each accuracy appears, as a printed line or a new row of `summary`."""
     started, times, accuracies = time.perf_counter(), [], []
-    out = subprocess.PIPE if summary is None else subprocess.DEVNULL  # a pipe that nobody reads would fill up
+    out = subprocess.PIPE if summary is None else subprocess.DEVNULL  # an unread pipe would block
     with subprocess.Popen([sys.executable, *command], stdout=out, stderr=subprocess.DEVNULL, text=True) as process:
         for accuracy in map(float, process.stdout or ()) if summary is None else _rows(process, summary):
             times.append(time.perf_counter() - started)
@@ -159,7 +159,7 @@ def _rows(process: subprocess.Popen[str], summary: Path) -> Iterator[float]:
 
 
 def table(ways: list[Epochs], title: str) -> str:
-    """Compare the ways at the accuracy that all of them reach."""
+    """Compare the ways at the highest accuracy that all of them reach."""
     shared = min(max(way.accuracies) for way in ways)
     rows = [
         [
@@ -171,13 +171,13 @@ def table(ways: list[Epochs], title: str) -> str:
         ]
         for way in ways
     ]
-    return markdown_table([title, "s an epoch", "best accuracy", f"s until {shared:.3f}", "times ours"], rows)
+    return markdown_table([title, "s per epoch", "best accuracy", f"s to {shared:.3f}", "relative"], rows)
 
 
 def main(script: Path) -> None:
     """Measure and publish."""
     if not SHARED.is_dir():
-        sys.exit(f"{SHARED}: not there; this benchmark needs real images and weights")
+        sys.exit(f"{SHARED} does not exist; this benchmark needs real images and weights")
     with scratch() as folder:
         preparing = seconds(lambda: prepared_set(folder / "set", image_size=SIZE))
         prepared = Prepared(folder / "set/prepared")
@@ -192,8 +192,8 @@ def main(script: Path) -> None:
         frozen = table([ways["ours", "head"], ways["theirs", "head"]], f"Frozen, {EPOCHS['head']} epochs")
         trained = table([ways["ours", "all"], ways["theirs", "all"], whole], f"Trained, {EPOCHS['all']} epochs")
         said = (
-            f"{MODEL} on {about(prepared)} Before the clock starts, `prepare` has packed the images and looked for "
-            f"leaks in {preparing:.0f} s, once for all variants of a study; the others decode them in every epoch."
+            f"{MODEL} on {about(prepared)} Not included: `prepare` packs the images and searches for leaks in "
+            f"{preparing:.0f} s, once for all variants of a study. The others decode the images in every epoch."
         )
         publish("time_to_accuracy", trained, frozen, said)
 

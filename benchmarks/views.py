@@ -1,11 +1,11 @@
-"""What fewer views cost: test accuracy of a frozen backbone against the number of views, on two sets.
+"""Measure the test accuracy of a frozen backbone by number of views, on two sets.
 
     python benchmarks/views.py          # writes benchmarks/results/views.md
-    python benchmarks/views.py quick    # few images and epochs, to see that it runs
+    python benchmarks/views.py quick    # few images and epochs, as a smoke test
 
-Every epoch trains on view e mod K, so that 50 views are a new one in each of the 50 epochs. The intervals, 95 %, are of
-the mean of the seeds, from a bootstrap over groups of images; differences between two numbers of views are known
-better, since both answer the same images.
+Epoch e trains on view e mod K, so 50 views mean a new view in each of the 50 epochs. The 95 % intervals are of the mean
+over seeds, from a bootstrap over groups of images; differences between two numbers of views are more certain, since
+both are tested on the same images.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ from medtransfer.util.text import in_figures, markdown_table
 
 MODEL, EPOCHS, SEEDS, RESAMPLES = "mobilenet_v3_small", 50, [0, 1, 2], 2000
 HEADS = {"linear, lr 0.001": ("linear", 1e-3), "own, lr 0.001": ("own", 1e-3), "own, lr 0.0001": ("own", 1e-4)}
-"""A dense layer on the features, and the model's own classifier of two."""
+"""A dense layer on the features, and the model's own classifier with two layers."""
 
 VIEWS = (0, 1, 2, 4, 8, 16, 25, 50)
 SETS = ("fetal_head", "brain_mri")
 
 
 def right_answers(inputs: Inputs, folder: Path) -> np.ndarray:
-    """Train all seeds; give each test image's share of right answers."""
+    """Train all seeds; return the share of them that classify each test image correctly."""
     train(inputs, folder)
     test = inputs.prepared.table["label_index"].to_numpy()[inputs.prepared.roles(0).test]
     return (test_probabilities(inputs, folder).argmax(axis=2) == test).mean(axis=0)
 
 
 def with_interval(right: np.ndarray, resamples: Resamples) -> str:
-    """Write the accuracy with its interval."""
+    """Format the accuracy with its interval."""
     value, error = float(right.mean()), standard_error(resamples.means(right[:, None])[:, 0], resamples.groups)
     low, high = transformed_interval(value, error, resamples.groups - 1, 0.95)
     return f"{in_figures(value)} [{in_figures(low)}, {in_figures(high)}]"
 
 
 def curve(prepared: Prepared, counts: tuple[int, ...], epochs: int, folder: Path) -> list[list[str]]:
-    """Give a row of the table for each number of views, a column for each head."""
+    """Return one table row per number of views, with one column per head."""
     weights, test = weights_of(MODEL, folder / "weights"), prepared.roles(0).test
     resamples = draw(prepared.table["group"].to_numpy()[test], RESAMPLES, generator("views"))
     most, none = (drawn(prepared, policy_of(count), folder / f"views{count}") for count in (max(counts), 0))
     rows = []
     for count in counts:
         views: Any = most if count else none
-        views.count = count or 1  # the first of them are those of a policy with fewer
+        views.count = count or 1  # they start with the views of a policy with fewer
         right = [
             right_answers(
                 inputs_of(prepared, views, policy_of(count), weights, SEEDS, epochs=epochs, head=head, lr=rate),

@@ -1,7 +1,7 @@
-"""What the benchmarks of training have in common: a prepared set, real where it is at hand, and variants of it.
+"""Shared parts of the training benchmarks: a prepared set, weights and variants.
 
-Real images and weights are taken from `../shared`, or the folder that MEDTRANSFER_SHARED names; without it the set is
-simulated and the weights are random, which costs the same time but tells nothing about accuracy.
+Real images and weights are read from `../shared` or the folder MEDTRANSFER_SHARED. Without it, images are simulated and
+weights random, which takes the same time but says nothing about accuracy.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ DATA = {
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Give a temporary folder in which everything is kept, features and checkpoints too; keep memory as stages do."""
+    """Yield a temporary folder for everything, including features and checkpoints; keep memory as stages do."""
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         os.environ["DVC_ROOT"] = name
@@ -68,7 +68,7 @@ def scratch() -> Iterator[Path]:
 
 
 def prepared_set(folder: Path, name: str = "fetal_head", **data: Any) -> Prepared:
-    """Prepare a set of `../shared`, or, where that is missing, the phantom; `data` overrides its parameters."""
+    """Prepare a set of `../shared`, or the phantom if it is missing; `data` overrides its parameters."""
     raw = SHARED / "data" / name
     if not raw.is_dir():
         name, raw = "phantom", folder / "raw"
@@ -79,7 +79,7 @@ def prepared_set(folder: Path, name: str = "fetal_head", **data: Any) -> Prepare
 
 
 def part_of(prepared: Prepared, folder: Path, rows: np.ndarray) -> Prepared:
-    """Write a set of some rows alone."""
+    """Write a set that consists of some rows."""
     folder.mkdir(parents=True)
     np.save(folder / "images.npy", prepared.images[rows])
     prepared.table.iloc[rows].reset_index(drop=True).to_parquet(folder / "table.parquet")
@@ -89,14 +89,14 @@ def part_of(prepared: Prepared, folder: Path, rows: np.ndarray) -> Prepared:
 
 
 def first_rows(prepared: Prepared, train: int, validation: int, test: int) -> np.ndarray:
-    """Give the numbers of so many rows of each role, spread over the set."""
+    """Return the indices of so many rows of each role, evenly spaced."""
     roles = prepared.roles(0)
     parts = zip((roles.train, roles.validation, roles.test), (train, validation, test), strict=True)
     return np.sort(np.concatenate([rows[np.linspace(0, len(rows) - 1, count).astype(int)] for rows, count in parts]))
 
 
 def weights_of(model: str, folder: Path) -> Weights:
-    """Read a backbone's weights from `../shared`; random ones, the same every time, where that is missing."""
+    """Read a backbone's weights from `../shared`; draw random ones from a fixed seed if it is missing."""
     path = SHARED / "weights" / f"{model}.safetensors"
     if path.is_file():
         state, card = obtain_weights(model, Backbone(weights=str(path), model=model), None)
@@ -109,12 +109,12 @@ def weights_of(model: str, folder: Path) -> Weights:
 
 
 def policy_of(views: int | str) -> Policy:
-    """Give flips and rotations, with so many views an image; 0 for no augmentation."""
+    """Return flips and rotations with so many views per image; 0 means no augmentation."""
     return Policy.model_validate({"views": views or 1, "transforms": TRANSFORMS if views else []})
 
 
 def drawn(prepared: Prepared, policy: Policy, folder: Path) -> Views:
-    """Draw the views of a policy, or, where they are fresh, get ready to."""
+    """Write the views of a policy and open them; fresh ones are drawn on demand."""
     write_views(prepared, policy, 0, folder)
     return open_views(prepared, folder, policy, 0)
 
@@ -122,7 +122,7 @@ def drawn(prepared: Prepared, policy: Policy, folder: Path) -> Views:
 def inputs_of(
     prepared: Prepared, views: Views, policy: Policy, weights: Weights, seeds: list[int], **strategy: Any
 ) -> Inputs:
-    """Describe a variant: a strategy on pretrained weights."""
+    """Return the inputs of a variant: a strategy on pretrained weights."""
     model = weights.card.model
     fields = Strategy.model_validate({"train": "head"} | strategy)
     variant = Variant("benchmark", model, Backbone(weights="none"), "benchmark", fields, "benchmark", policy)
@@ -130,13 +130,13 @@ def inputs_of(
 
 
 def with_rate(inputs: Inputs, lr: float) -> Inputs:
-    """Give the same variant with another learning rate."""
+    """Return the same variant with another learning rate."""
     strategy = inputs.variant.strategy.model_copy(update={"lr": lr})
     return replace(inputs, variant=replace(inputs.variant, name=f"lr {lr}", strategy=strategy))
 
 
 def compute() -> Compute:
-    """Take the device as a stage does."""
+    """Choose the device as a stage does."""
     return choose_compute("auto")
 
 
@@ -146,7 +146,7 @@ def train(inputs: Inputs, folder: Path) -> None:
 
 
 def test_probabilities(inputs: Inputs, folder: Path) -> np.ndarray:
-    """Give what a trained variant's runs say of the test rows: [runs, images, classes]."""
+    """Return the test probabilities of a trained variant: [runs, images, classes]."""
     frame = pd.concat(predict_variant(inputs.variant, inputs.prepared, folder / "model", compute()))
     test = frame[frame["role"] == "test"]
     columns = [name for name in test if name.startswith("p_")]
@@ -154,7 +154,7 @@ def test_probabilities(inputs: Inputs, folder: Path) -> np.ndarray:
 
 
 def largest_difference(inputs: Inputs, plain: np.ndarray, folder: Path) -> float:
-    """Train as the plain loop did; compare the first run's test probabilities with that loop's."""
+    """Train as the plain loop did; return the largest difference in test probabilities, for the first run."""
     train(inputs, folder)
     return float(np.abs(test_probabilities(inputs, folder)[0] - plain).max())
 
@@ -167,7 +167,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def medians(repeats: int, **functions: Callable[[], object]) -> dict[str, float]:
-    """Time functions in turn, `repeats` times, so that what else the machine does meets all; give each's median."""
+    """Time functions in turn, `repeats` times, so that other load affects all alike; return the median of each."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
@@ -176,7 +176,7 @@ def medians(repeats: int, **functions: Callable[[], object]) -> dict[str, float]
 
 
 def about(prepared: Prepared, name: str = "fetal_head") -> str:
-    """Say in a sentence what the figures were taken on."""
+    """Describe the images and weights in one sentence."""
     real = (SHARED / "data" / name).is_dir()
     images = f"{name}, real weights" if real else "Simulated images, random weights"
     count, size = prepared.images.shape[:2]
@@ -184,11 +184,8 @@ def about(prepared: Prepared, name: str = "fetal_head") -> str:
 
 
 def publish(name: str, *parts: str, keep: bool = True) -> None:
-    """Print a page of results; keep it beside the others where the benchmark ran at its full size.
-
-    Those of a graphics card have a folder of their own.
-    """
-    machine = f"{compute().name()}, {cpu_count()} processors, torch {torch.__version__}. `python benchmarks/{name}.py`"
+    """Print a page of results; if `keep`, write it to `results`, or to `results/cuda` if measured on a GPU."""
+    machine = f"{compute().name()}, {cpu_count()} CPU cores, torch {torch.__version__}. `python benchmarks/{name}.py`"
     text = "\n\n".join([*parts, machine])
     print(text)
     if keep:

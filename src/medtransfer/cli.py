@@ -129,12 +129,12 @@ def _use(options: argparse.Namespace) -> None:
 
 def _log(options: argparse.Namespace) -> None:
     from medtransfer.study import load_study
-    from medtransfer.tracking.again import log_again
+    from medtransfer.tracking.variant_log import log_variant
 
     study = load_study()
     for name in options.variants:
         study.variant(name)
-        log_again(study.params.study.name, name)
+        log_variant(study.params.study.name, name)
         sys.stdout.write(f"logged {name}\n")
 
 

@@ -1,4 +1,4 @@
-"""An MLflow store of a test's own."""
+"""A fresh MLflow store for each test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medtransfer.tracking.variant_log import VariantLog
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a store whose schema is there: making it takes MLflow seconds."""
+    """Return a store with its schema, which takes MLflow seconds to create."""
     folder = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
@@ -23,7 +23,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the folder of a store whose schema is there, with tracking on."""
+    """Return the folder of a store with its schema; tracking is on."""
     shutil.copyfile(migrated, tmp_path / "mlflow.db")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MEDTRANSFER_TRACKING", raising=False)

@@ -1,4 +1,4 @@
-"""The MLflow model of a run: it loads where there is no medtransfer, without pickle, and serves."""
+"""The MLflow model of a run loads without medtransfer and without pickle, and can be served."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SECONDS = 300.0
 
 
 def logged(store: Path, prepared: Prepared) -> str:
-    """Train a variant, log its second run; give the place of the model."""
+    """Train a variant and log its second run; return the folder of the model."""
     import mlflow
 
     inputs = tiny_inputs(prepared, epochs=1)
@@ -52,7 +52,7 @@ def logged(store: Path, prepared: Prepared) -> str:
 
 
 @pytest.mark.parametrize("build", [tiny_prepared, tiny_pairs])
-def test_it_loads_without_this_project_and_gives_the_same_probabilities(
+def test_it_loads_without_this_project_and_predicts_the_same_probabilities(
     store: Path, build: Callable[[Path], Prepared]
 ) -> None:
     prepared = build(store / "set")
@@ -66,15 +66,15 @@ def test_it_loads_without_this_project_and_gives_the_same_probabilities(
     (logits,) = Predictor(store / "models/tiny", [(0, 1)], COMPUTE).logits(prepared.images[:5])
     expected = TASKS[prepared.task].probabilities(logits, tiny_inputs(prepared).variant.strategy.loss)
     torch.testing.assert_close(torch.from_numpy(np.load(store / "found.npy")), expected, atol=1e-6, rtol=0)
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert json.loads(told["runs"]) == ["fold0_seed1"]
-    assert "stretch to 32 x 32" in told["preprocessing"]
+    metadata = json.loads(done.stdout.splitlines()[-1])
+    assert json.loads(metadata["runs"]) == ["fold0_seed1"]
+    assert "stretch to 32 x 32" in metadata["preprocessing"]
     assert not list(Path(model).rglob("*pickle*"))
 
 
 @contextmanager
 def served(model: str) -> Iterator[str]:
-    """Serve a model on the loopback interface; give the address."""
+    """Serve a model on the loopback interface; yield its address."""
     with create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = ["mlflow", "models", "serve", "-m", model, "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
@@ -105,7 +105,7 @@ def opened(request: str | urllib.request.Request) -> urllib.request.http.client.
 
 
 @pytest.mark.slow
-def test_it_serves(store: Path) -> None:
+def test_mlflow_can_serve_it(store: Path) -> None:
     prepared = tiny_prepared(store / "set")
     model = logged(store, prepared)
     pixels = prepared.images[:3].transpose(0, 3, 1, 2)

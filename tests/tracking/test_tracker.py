@@ -1,4 +1,4 @@
-"""MLflow runs as a stage leaves them: finished, failed, killed; and stages that no server can stop."""
+"""MLflow runs of stages that finish, fail or are killed; no server can stop a stage."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from medtransfer.deployment.trained import predict_variant
 from medtransfer.tasks.classes.figures import write_variant_figure
 from medtransfer.tasks.classes.metrics import evaluate_predictions
 from medtransfer.tasks.classes.predictions import write_predictions
-from medtransfer.tracking.again import log_again
 from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
-from medtransfer.tracking.variant_log import VariantLog
+from medtransfer.tracking.variant_log import VariantLog, log_variant
 from medtransfer.training.variant import train_variant
 from medtransfer.util.files import write_json, write_text
 
@@ -54,7 +53,7 @@ def parent_and_children(store: Path, study: str = "study") -> tuple[Any, list[An
     return parent, [run for run in found if run is not parent]
 
 
-def test_a_variant_has_one_run_and_a_nested_one_for_each_fold_and_seed(store: Path) -> None:
+def test_a_variant_has_one_run_with_a_nested_run_per_fold_and_seed(store: Path) -> None:
     with Tracker("study", "variant") as tracker:
         tracker.start(RESOLVED, "hash of inputs", "hash of pixels")
         for fold, seed in ((0, 0), (0, 1), (1, 0)):
@@ -70,7 +69,7 @@ def test_a_variant_has_one_run_and_a_nested_one_for_each_fold_and_seed(store: Pa
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
 
 
-def test_the_origin_is_tagged(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tags_name_the_dvc_stage_and_experiment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_STAGE", "train@variant")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-name")
     with Tracker("study", "variant") as tracker:
@@ -97,10 +96,10 @@ def test_a_killed_stage_leaves_no_run_open(store: Path, how: signal.Signals) -> 
     wait_for(lambda: {run.info.status for run in runs(store)} == {"KILLED"})
 
 
-def test_runs_whose_process_is_gone_are_closed_at_the_next_start(store: Path) -> None:
+def test_runs_of_a_dead_process_are_closed_at_the_next_start(store: Path) -> None:
     log = VariantLog("study", "variant", process_name(), {})
     log.start(RESOLVED, "old", "data")
-    for run in runs(store):  # as if another process had opened it, and all of its group had been killed
+    for run in runs(store):  # as if opened by another process whose group was killed
         host, _, _ = run.data.tags["medtransfer.process"].rpartition(":")
         log._client.set_tag(run.info.run_id, "medtransfer.process", f"{host}:999999999")
     VariantLog("study", "variant", process_name(), {}).start(RESOLVED, "new", "data")
@@ -110,7 +109,7 @@ def test_runs_whose_process_is_gone_are_closed_at_the_next_start(store: Path) ->
     }
 
 
-def test_a_server_that_is_gone_costs_one_warning_and_bounded_time(
+def test_an_unreachable_server_costs_one_warning_and_bounded_time(
     store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -127,7 +126,7 @@ def test_a_server_that_is_gone_costs_one_warning_and_bounded_time(
     assert "medtransfer log variant" in error
 
 
-def test_a_spool_that_cannot_be_written_costs_one_warning(
+def test_an_unwritable_event_folder_costs_one_warning(
     store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (store / "a_file").touch()
@@ -138,7 +137,7 @@ def test_a_spool_that_cannot_be_written_costs_one_warning(
     assert capfd.readouterr().err.count("warning: MLflow") == 1
 
 
-def test_events_that_a_follower_left_behind_are_carried_out_by_the_next(store: Path) -> None:
+def test_the_next_follower_logs_events_that_the_last_one_left(store: Path) -> None:
     spool = spool_folder()
     spool.mkdir(parents=True)
     events = [
@@ -150,7 +149,7 @@ def test_events_that_a_follower_left_behind_are_carried_out_by_the_next(store: P
     assert parent_and_children(store)[0].info.status == "FINISHED"
 
 
-def test_stages_that_start_together_on_a_new_store_all_get_through(
+def test_stages_that_start_together_on_a_new_store_are_all_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("MEDTRANSFER_TRACKING", "MLFLOW_TRACKING_URI"):
@@ -162,7 +161,7 @@ def test_stages_that_start_together_on_a_new_store_all_get_through(
     assert len(runs(tmp_path)) == 6
 
 
-def test_off_is_off(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tracking_can_be_disabled(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDTRANSFER_TRACKING", "off")
     with Tracker("study", "variant") as tracker:
         tracker.start(RESOLVED, "inputs", "data")
@@ -170,14 +169,14 @@ def test_off_is_off(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert runs(store) == []
 
 
-def test_a_lost_variant_is_logged_again_from_its_files(store: Path) -> None:
+def test_a_lost_variant_can_be_logged_from_its_files(store: Path) -> None:
     import mlflow
 
     prepared = tiny_prepared(store)
     inputs = tiny_inputs(prepared, epochs=2)
     model, figure = store / "models" / "tiny", store / "plots" / "variants" / "tiny.png"
-    heard: list[Any] = []
-    train_variant(inputs, model, store / "cost.json", lambda *event: heard.append(event))
+    reported: list[Any] = []
+    train_variant(inputs, model, store / "cost.json", lambda *event: reported.append(event))
     frames = list(predict_variant(inputs.variant, prepared, model, inputs.compute))
     predictions = write_predictions(store / "predictions" / "tiny.parquet", frames)
     found = evaluate_predictions(predictions)
@@ -186,7 +185,7 @@ def test_a_lost_variant_is_logged_again_from_its_files(store: Path) -> None:
     write_json(store / "metrics" / "explain" / "tiny.json", {"maps": {"methods": maps}})
     write_text(store / "plots" / "explain" / "tiny.png", "a sheet")
     write_variant_figure("tiny", model / "history.csv", predictions, found, figure)
-    log_again("study", "tiny", store)
+    log_variant("study", "tiny", store)
     parent, children = parent_and_children(store)
     assert len(children) == 2
     assert parent.data.metrics["test_accuracy"] == pytest.approx(found["mean"]["accuracy"])
@@ -197,7 +196,7 @@ def test_a_lost_variant_is_logged_again_from_its_files(store: Path) -> None:
     for child in children:
         seed = int(child.data.params["seed"])
         curve = [point.value for point in client.get_metric_history(child.info.run_id, "validation_loss")]
-        assert curve == pytest.approx([epoch.validation_loss for _, s, epoch in heard if s == seed])
+        assert curve == pytest.approx([epoch.validation_loss for _, s, epoch in reported if s == seed])
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"card.json", "history.csv", "tiny.png"}
     assert parent.info.status == "FINISHED"
 

@@ -11,7 +11,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from medtransfer.study import Loss
-from medtransfer.training.losses import SoftLabelLoss, probabilities, soft_label_losses, soft_label_slopes
+from medtransfer.training.head_losses import soft_label_losses, soft_label_slopes
+from medtransfer.training.losses import CLASS_LOSSES, ClassLoss, probabilities
 
 COUNTS = np.array([4, 1, 3])
 LABELS = torch.tensor([0, 0, 0, 0, 1, 2, 2, 2])
@@ -25,25 +26,25 @@ def logits() -> torch.Tensor:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_cross_entropy_is_torchs_on_class_numbers(logits: torch.Tensor, smoothing: float) -> None:
-    found = SoftLabelLoss(Loss(label_smoothing=smoothing), COUNTS)(logits, HARD)
+    found = ClassLoss(Loss(label_smoothing=smoothing), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, functional.cross_entropy(logits, LABELS, label_smoothing=smoothing))
 
 
 def test_binary_cross_entropy_is_torchs_on_one_hot_labels(logits: torch.Tensor) -> None:
-    found = SoftLabelLoss(Loss(kind="binary_cross_entropy"), COUNTS)(logits, HARD)
+    found = ClassLoss(Loss(kind="binary_cross_entropy"), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, functional.binary_cross_entropy_with_logits(logits, HARD))
 
 
 def test_balanced_weights_are_scikit_learns(logits: torch.Tensor) -> None:
     weights = compute_class_weight("balanced", classes=np.arange(3), y=LABELS.numpy())
-    found = SoftLabelLoss(Loss(class_weights="balanced"), COUNTS)(logits, HARD)
+    found = ClassLoss(Loss(class_weights="balanced"), COUNTS)(logits, HARD)
     terms = functional.cross_entropy(logits, LABELS, reduction="none")
     torch.testing.assert_close(found, (terms * torch.tensor(weights, dtype=torch.float32)[LABELS]).mean())
 
 
 def test_a_soft_label_is_the_mean_of_the_losses_of_its_parts() -> None:
     logits = torch.tensor([[2.0, -1.0]])
-    loss = SoftLabelLoss(Loss(), np.array([1, 1]))
+    loss = ClassLoss(Loss(), np.array([1, 1]))
     first, second = (float(loss(logits, torch.tensor([label]))) for label in ([1.0, 0.0], [0.0, 1.0]))
     mixed = float(loss(logits, torch.tensor([[0.25, 0.75]])))
     assert mixed == pytest.approx(0.25 * first + 0.75 * second)
@@ -80,3 +81,12 @@ def test_slopes_are_autograds(loss: Loss, weighed: bool, seed: int) -> None:
     losses = soft_label_losses(loss, logits, labels, weight, dim=2)
     (wanted,) = torch.autograd.grad(losses.sum(), logits)
     torch.testing.assert_close(soft_label_slopes(loss, logits.detach(), labels, weight, dim=2), wanted)
+
+
+def test_a_loss_is_added_from_outside_by_one_function(monkeypatch: pytest.MonkeyPatch, logits: torch.Tensor) -> None:
+    def brier(logits: torch.Tensor, shares: torch.Tensor, *, gamma: float = 1.0) -> torch.Tensor:
+        return gamma * (logits.softmax(dim=-1) - shares).square().sum(dim=-1)
+
+    monkeypatch.setitem(CLASS_LOSSES._items, "brier", brier)
+    found = ClassLoss(Loss.model_construct(kind="brier", gamma=3.0), COUNTS)(logits, HARD)
+    torch.testing.assert_close(found, 3 * (logits.softmax(dim=1) - HARD).square().sum(dim=1).mean())

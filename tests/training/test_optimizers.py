@@ -7,7 +7,7 @@ import torch
 from builders import assembled
 
 from medtransfer.study import Strategy
-from medtransfer.training.optimizers import build_optimizer, set_rate
+from medtransfer.training.optimizers import OPTIMIZERS, build_optimizer, set_rate
 
 KINDS = {
     "adam": torch.optim.Adam,
@@ -57,3 +57,14 @@ def test_rates_rise_geometrically_from_the_first_layer_to_the_last() -> None:
     ours = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     theirs = list(network.parameters())
     assert [id(parameter) for parameter in ours] == [id(parameter) for parameter in theirs]
+
+
+def test_an_optimizer_is_added_from_outside_by_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    def adagrad(groups: list[dict[str, object]], *, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+        return torch.optim.Adagrad(groups, weight_decay=weight_decay)
+
+    monkeypatch.setitem(OPTIMIZERS._items, "adagrad", adagrad)
+    strategy = Strategy(weight_decay=0.2).model_copy(update={"optimizer": "adagrad"})
+    optimizer = build_optimizer(assembled("cnn_small", "linear", 32), strategy)
+    assert type(optimizer) is torch.optim.Adagrad
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.2, 0.2]

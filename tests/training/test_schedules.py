@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medtransfer.study import Schedule
-from medtransfer.training.schedules import rate_factor
+from medtransfer.training.schedules import SCHEDULES, rate_factor
 
 EPOCHS = 12
 
@@ -66,3 +66,12 @@ def test_warm_up_rises_linearly_and_then_the_schedule_starts(kind: str) -> None:
     rates = our_rates(Schedule(kind=kind, warmup=4))
     assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert rates[4] == pytest.approx(1.0)
+
+
+def test_a_schedule_is_added_from_outside_by_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    def linear(epoch: int, epochs: int, losses: list[float], *, factor: float = 0.0) -> float:
+        return 1 - (1 - factor) * epoch / epochs
+
+    monkeypatch.setitem(SCHEDULES._items, "linear", linear)
+    rates = our_rates(Schedule.model_construct(kind="linear", warmup=2, factor=0.5))
+    assert rates == pytest.approx([0.5, 1.0, *(1 - 0.5 * epoch / 10 for epoch in range(10))])

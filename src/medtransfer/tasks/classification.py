@@ -61,10 +61,10 @@ class Classification(Task):
 
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
         """Build the loss against label shares; classes are weighted by their counts among `rows`."""
-        from medtransfer.training.losses import SoftLabelLoss
+        from medtransfer.training.losses import ClassLoss
 
         labels = prepared.table["label_index"].to_numpy()[rows]
-        return SoftLabelLoss(loss, np.bincount(labels, minlength=len(prepared.classes)))
+        return ClassLoss(loss, np.bincount(labels, minlength=len(prepared.classes)))
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return for each image, as 0 or 1, whether its most probable class is its label."""

@@ -1,1 +1,1 @@
-"""MLflow, and nothing else knows that it exists."""
+"""MLflow tracking, which no other wing knows of and which cannot fail or stall a stage."""

@@ -1,4 +1,4 @@
-"""The process that reads the stages' events and carries them out on MLflow, one after the other."""
+"""The background process that reads the stages' events and sends them to MLflow, one after another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from medtransfer.tracking.variant_log import VariantLog
 IDLE_SECONDS, POLL_SECONDS = 10.0, 0.1
 
 
-class Followed:
+class EventFile:
     """One stage's file of events, read as it grows."""
 
     def __init__(self, path: Path) -> None:
@@ -28,22 +28,22 @@ class Followed:
         self._failed = False
 
     def advance(self) -> bool:
-        """Carry out what is new; say whether this was the last of it."""
-        gone = bool(self._process) and is_gone(self._process)  # before reading: what it wrote last is read then
+        """Log the new events; return whether the file is complete, and then delete it."""
+        gone = bool(self._process) and is_gone(self._process)  # asked first, so that its last events are read below
         closed = False
         while (line := self._line()) is not None:
             event = json.loads(line)
             closed = event["call"] == "close"
-            self._carry_out(event["call"], event["arguments"])
+            self._log_event(event["call"], event["arguments"])
         if gone and not closed:
-            self._carry_out("close", {"status": "KILLED"})
+            self._log_event("close", {"status": "KILLED"})
         if gone or closed:
             self._file.close()
             self._path.unlink()
         return gone or closed
 
     def _line(self) -> str | None:
-        """Give the next whole line; a half written one is left for later."""
+        """Return the next complete line, if there is one."""
         place = self._file.tell()
         line = self._file.readline()
         if line.endswith("\n"):
@@ -51,8 +51,8 @@ class Followed:
         self._file.seek(place)
         return None
 
-    def _carry_out(self, call: str, arguments: dict[str, Any]) -> None:
-        """Call the log; after the first failure leave one warning, and pass the rest over."""
+    def _log_event(self, call: str, arguments: dict[str, Any]) -> None:
+        """Call the log; after a first failure, leave one warning and skip the rest."""
         if self._failed:
             return
         try:
@@ -61,14 +61,14 @@ class Followed:
                 self._log = VariantLog(**arguments)
             else:
                 getattr(self._log, call)(**arguments)
-        except Exception as error:  # noqa: BLE001 - whatever a server does, training goes on
+        except Exception as error:  # noqa: BLE001 - training continues whatever a server does
             self._failed = True
             with (self._path.parent / WARNINGS).open("a", encoding="utf-8") as warnings:
                 warnings.write(warning(self._variant, f"{type(error).__name__}: {error}") + "\n")
 
 
 def main(spool: Path) -> None:
-    """Follow all files of the folder until there has been none for a while; leave where another does so already."""
+    """Follow all files in a folder until none has been there for a while; end at once if another follower runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it outlives the stages, and closes their runs
     try:
         with FileLock(spool / FOLLOWER_LOCK, timeout=2 * POLL_SECONDS):
@@ -78,15 +78,15 @@ def main(spool: Path) -> None:
 
 
 def follow(spool: Path) -> None:
-    """Carry out the events of all files, the oldest file first."""
-    followed: dict[Path, Followed] = {}
+    """Log the events of all files, the oldest file first."""
+    files: dict[Path, EventFile] = {}
     busy = time.monotonic()
     while time.monotonic() - busy < IDLE_SECONDS:
         for path in waiting(spool):
-            if path not in followed:
-                followed[path] = Followed(path)
-            if followed[path].advance():
-                del followed[path]
+            if path not in files:
+                files[path] = EventFile(path)
+            if files[path].advance():
+                del files[path]
             busy = time.monotonic()
         time.sleep(POLL_SECONDS)
 

@@ -1,24 +1,25 @@
-"""A trained run as an MLflow model: an exported graph, which needs torch alone and loads without running any pickle."""
+"""A trained run as an MLflow model: an exported graph, which needs torch alone and loads without pickle."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 EXAMPLES = 2
-"""A batch of one would be taken for a constant."""
+"""The export would take a batch size of one as a constant."""
 
 
 def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> None:
     """Log one run, (fold, seed), of a trained variant to an MLflow run, as the artifact `model`.
 
-    It maps uint8 pixels [n, channels, size, size], for any n, to probabilities, in float32 and on the CPU.
-    Preprocessing and classes stand in its metadata.
+    It maps uint8 pixels [n, channels, size, size], for any n, to probabilities, in float32 on the CPU. Its metadata
+    describe the preprocessing and the classes.
     """
     import mlflow
     import numpy as np
     import torch
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
 
     from medtransfer.deployment.interface import describe_model
     from medtransfer.deployment.predictor import Predictor
@@ -30,6 +31,10 @@ def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> None:
     example = np.zeros((EXAMPLES, card["channels"], card["image_size"], card["image_size"]), np.uint8)
     with torch.inference_mode():
         outputs = network(torch.from_numpy(example))
+    pixels, probabilities = (-1, *example.shape[1:]), (-1, *outputs.shape[1:])
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype("uint8"), pixels)]), Schema([TensorSpec(np.dtype("float32"), probabilities)])
+    )
     with mlflow.start_run(run_id=mlflow_run), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mlflow.pytorch.log_model(
@@ -37,19 +42,7 @@ def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> None:
             name="model",
             serialization_format="pt2",
             input_example=example,
-            signature=_signature(example.shape, tuple(outputs.shape)),
+            signature=signature,
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
             metadata=describe_model(card, [run]),
         )
-
-
-def _signature(inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Any:
-    """Give MLflow's signature of arrays of these shapes, the first dimension of any length."""
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    pixels, probabilities = (-1, *inputs[1:]), (-1, *outputs[1:])
-    return ModelSignature(
-        Schema([TensorSpec(np.dtype("uint8"), pixels)]), Schema([TensorSpec(np.dtype("float32"), probabilities)])
-    )

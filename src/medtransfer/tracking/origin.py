@@ -1,22 +1,16 @@
-"""Where a run comes from: the repository, the commit, the DVC experiment and stage, the process."""
+"""Where a run comes from: its commit, DVC experiment and stage, and its process."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
-from pathlib import Path
 
 VARIABLES = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
 
 
-def repository_root() -> Path:
-    """Give the repository that DVC was called in, also from an experiment's temporary workspace."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
-
-
 def origin() -> dict[str, str]:
-    """Give the tags that tie a run to the git commit, the DVC experiment and the stage, as far as there are any."""
+    """Return the tags that tie a run to its git commit, DVC experiment and stage, as far as they exist."""
     tags = {tag: os.environ[name] for tag, name in VARIABLES.items() if os.environ.get(name)}
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
@@ -28,12 +22,12 @@ def origin() -> dict[str, str]:
 
 
 def process_name() -> str:
-    """Name this process: host and number."""
+    """Return the name of this process: `host:number`."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def is_gone(process: str) -> bool:
-    """Say whether a named process ran on this machine and does no more."""
+    """Return whether a process, by its name, ran on this machine and has ended."""
     host, _, number = process.rpartition(":")
     if host != socket.gethostname():
         return False

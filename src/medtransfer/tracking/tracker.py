@@ -1,9 +1,8 @@
-"""What the stages call: events on disk, which one process beside the pipeline carries to MLflow.
+"""Tracking as stages see it: events appended to a file, which one background process sends to MLflow.
 
-A stage appends lines to a file of its own and waits for nothing, so that a slow, broken or missing server costs
-a warning and never a stage. One follower serves all stages, for MLflow and torch take seconds to import; it
-starts with the first event and ends when there is nothing left to follow. What is logged also stands in files
-of the stages, from which `medtransfer log` can log a lost run again.
+A stage waits for nothing, so that a slow, broken or missing server costs a warning and never a stage. One follower
+serves all stages, because importing MLflow and torch takes seconds; it starts with the first event and ends when there
+is nothing left to follow. Everything logged is also in files of the stages: `medtransfer log` restores a lost run.
 """
 
 from __future__ import annotations
@@ -21,16 +20,17 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from medtransfer.tracking.origin import origin, process_name, repository_root
+from medtransfer.tracking.origin import origin, process_name
+from medtransfer.util.places import state_folder
 
 FOLLOWER_LOCK, WARNINGS = "follower.lock", "warnings.txt"
 
 
 class Tracker:
-    """The MLflow run of a variant, seen from a stage. No method raises or waits.
+    """The MLflow run of a variant, seen from a stage; see `VariantLog`. No method raises or waits.
 
-    With MEDTRANSFER_TRACKING=off nothing is logged. A SIGTERM inside the `with` becomes an exit that closes
-    the runs as killed.
+    MEDTRANSFER_TRACKING=off disables tracking. Within the `with` block, SIGTERM becomes an exit that closes the runs as
+    killed.
     """
 
     def __init__(self, study: str, variant: str) -> None:
@@ -48,23 +48,23 @@ class Tracker:
             self._give_up(error)
 
     def start(self, resolved: dict[str, Any], inputs: str, data: str) -> None:
-        """Open the variant's run: its parameters, the hash of its inputs and that of its pixels."""
+        """Open the variant's run, with its parameters and the hashes of its inputs and its pixels."""
         self._send("start", resolved=resolved, inputs=inputs, data=data)
 
     def epoch(self, fold: int, seed: int, values: dict[str, float]) -> None:
-        """Log an epoch, `values` with its number as `epoch`, to the nested run of a fold and seed."""
+        """Log an epoch to the nested run of a fold and seed; `values` include the epoch's number as `epoch`."""
         self._send("epoch", fold=fold, seed=seed, values=values)
 
     def history(self, folder: Path) -> None:
-        """Log the card and the history of a trained variant's folder."""
+        """Log the card and the history in a trained variant's folder."""
         self._send("history", folder=str(folder.resolve()))
 
     def evaluation(self, folder: Path, found: dict[str, Any], figure: Path) -> None:
-        """Add test metrics, a figure and the model to the run of the same inputs, where training left one."""
+        """Log test metrics, a figure and the model to the run of the same inputs, if training left one."""
         self._send("evaluation", folder=str(folder.resolve()), found=found, figure=str(figure.resolve()))
 
     def explanation(self, folder: Path, found: dict[str, Any], figure: Path) -> None:
-        """Add what maps came to, and their contact sheet, to the run of the same inputs, where training left one."""
+        """Log the measures and the contact sheet of maps to the run of the same inputs, if training left one."""
         self._send("explanation", folder=str(folder.resolve()), found=found, figure=str(figure.resolve()))
 
     def __enter__(self) -> Tracker:
@@ -96,18 +96,18 @@ class Tracker:
 
     def _give_up(self, error: OSError) -> None:
         self._file = None
-        print(warning(self._variant, str(error)), file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{warning(self._variant, str(error))}\n")
 
 
 def spool_folder() -> Path:
-    """Give the folder of the events; stages that log to another server have another, for a follower has one."""
+    """Return the folder of events: one per MLflow server, because a follower logs to one server."""
     settings = sorted((name, value) for name, value in os.environ.items() if name.startswith("MLFLOW_TRACKING_"))
     digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
-    return repository_root() / ".medtransfer" / "tracking" / digest
+    return state_folder().resolve() / "tracking" / digest
 
 
 def ensure_follower(spool: Path) -> None:
-    """Start the follower where events wait and none is running."""
+    """Start the follower if events are waiting and none is running."""
     if not waiting(spool):
         return
     try:
@@ -126,7 +126,7 @@ def ensure_follower(spool: Path) -> None:
 
 
 def wait_for_follower(seconds: float) -> None:
-    """Wait until all events are logged, no longer than `seconds`; print the warnings that there are."""
+    """Wait until all events are logged, for at most `seconds`, and print any warnings."""
     if os.environ.get("MEDTRANSFER_TRACKING") == "off":
         return
     spool, deadline = spool_folder(), time.monotonic() + seconds
@@ -137,7 +137,7 @@ def wait_for_follower(seconds: float) -> None:
 
 
 def waiting(spool: Path) -> list[Path]:
-    """List the files whose events are not all logged, oldest first."""
+    """List the files with events that are not logged yet, oldest first."""
     return sorted(spool.glob("*.jsonl"))
 
 
@@ -152,9 +152,9 @@ def print_warnings(spool: Path) -> None:
     taken.unlink()
 
 
-def warning(variant: str, what: str) -> str:
-    """Say in one line what was not logged, and how it can be logged again."""
-    message = " ".join(what.split())[:300]
+def warning(variant: str, reason: str) -> str:
+    """Return one line about a variant that was not logged, and how to log it."""
+    message = " ".join(reason.split())[:300]
     return f"warning: MLflow: {message}; nothing is lost: `medtransfer log {variant}` logs it again"
 
 

@@ -9,42 +9,42 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from filelock import FileLock
 
 from medtransfer.tracking.logged_model import log_model
-from medtransfer.tracking.origin import is_gone, repository_root
+from medtransfer.tracking.origin import is_gone, origin, process_name
+from medtransfer.util.errors import UserError
+from medtransfer.util.places import Places, repository, state_folder
 
 MOST_MODEL_MB = 100
-"""Larger models are left to DVC alone; the run's tags say which variant and inputs they belong to."""
-
+"""Larger models are left to DVC; the tags of the run name the variant and its inputs."""
 LOCK_SECONDS = 60.0
 BOUNDS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""With MLflow's own defaults a server that is gone blocks one call for four minutes."""
-
-MILLISECONDS = 1000
-BYTES_A_PARAMETER = 4
+"""With MLflow's defaults, an unreachable server blocks one call for four minutes."""
+BYTES_PER_PARAMETER = 4
 LONGEST_PARAM = 500
 
 
 class VariantLog:
-    """The MLflow runs of one variant. Everything here may raise, and may take as long as the server takes."""
+    """The MLflow runs of one variant. Every method may raise, and may take as long as the server takes."""
 
     def __init__(self, study: str, variant: str, process: str, origin: dict[str, str]) -> None:
         for name, value in BOUNDS.items():
             os.environ.setdefault(name, value)
         self._study, self._variant, self._process, self._origin = study, variant, process, origin
-        self._root = repository_root()
+        self._root = repository().resolve()
         self._client: Any = None
         self._experiment = ""
         self._parent = ""
         self._children: dict[str, str] = {}
 
     def start(self, resolved: dict[str, Any], inputs: str, data: str) -> None:
-        """Open the variant's run with its parameters, its origin and the hash of its data."""
+        """Open the variant's run with its parameters, its origin and the hash of its pixels."""
         from mlflow.entities import Dataset, DatasetInput
 
         self._connect()
@@ -56,7 +56,7 @@ class VariantLog:
         self._client.log_inputs(self._parent, datasets=[DatasetInput(dataset)])
 
     def epoch(self, fold: int, seed: int, values: dict[str, float]) -> None:
-        """Log an epoch to its nested run, opened when the first one comes."""
+        """Log an epoch to its nested run, which the first epoch opens."""
         run = f"fold{fold}_seed{seed}"
         if run not in self._children:
             tags = {"mlflow.parentRunId": self._parent, "medtransfer.run": run}
@@ -71,9 +71,9 @@ class VariantLog:
             self._client.log_artifact(self._parent, f"{folder}/{file}")
 
     def evaluation(self, folder: str, found: dict[str, Any], figure: str) -> None:
-        """Add test metrics, figure and model to the newest run of the same inputs, the metrics to its nested runs too.
+        """Log test metrics, figure and model to the newest run of the same inputs, and metrics to its nested runs.
 
-        Where training left no run, because DVC had its result in the cache, nothing is logged.
+        Log nothing if there is no such run, because DVC had the result of training in its cache.
         """
         self._connect()
         card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
@@ -86,12 +86,12 @@ class VariantLog:
         for run, values in targets.items():
             self._log_metrics(run, {f"test_{key}": value for key, value in values.items() if value is not None}, 0)
         self._client.log_artifact(parent, figure)
-        if card["parameters"] * BYTES_A_PARAMETER / 1e6 <= MOST_MODEL_MB:
+        if card["parameters"] * BYTES_PER_PARAMETER / 1e6 <= MOST_MODEL_MB:
             first = card["runs"][0]
             log_model(parent, Path(folder), (first["fold"], first["seed"]))
 
     def explanation(self, folder: str, found: dict[str, Any], figure: str) -> None:
-        """Add what maps came to, and their contact sheet, to the newest run of the same inputs, where there is one."""
+        """Log the measures and the contact sheet of maps to the newest run of the same inputs, if there is one."""
         self._connect()
         parent = self._run_of(json.loads(Path(folder, "card.json").read_text(encoding="utf-8")))
         if parent is None:
@@ -104,27 +104,27 @@ class VariantLog:
         self._client.log_artifact(parent, figure, "explain")
 
     def close(self, status: str) -> None:
-        """Close all runs that were opened."""
+        """Close all open runs."""
         for run in (*self._children.values(), self._parent):
             if run:
                 self._client.set_terminated(run, status=status)
 
     def _run_of(self, card: dict[str, Any]) -> str | None:
-        """Find the newest run of a card's inputs; None where training left none, because DVC had its result."""
+        """Return the newest run of a card's inputs."""
         runs = self._runs(f"tags.`medtransfer.inputs` = '{card['inputs']}'")
         return str(runs[0].info.run_id) if runs else None
 
     def _connect(self) -> None:
-        """Open the store and find or make the study's experiment.
+        """Open the store, and find or create the study's experiment.
 
-        All under a lock: the first touch makes the schema, and processes that do so at once break it.
+        A lock guards it: the first access creates the schema, and concurrent attempts break it.
         """
         import mlflow
 
         for noisy in ("alembic", "mlflow"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{self._root / 'mlflow.db'}")
-        lock = self._root / ".medtransfer" / "mlflow.lock"
+        lock = state_folder() / "mlflow.lock"
         lock.parent.mkdir(exist_ok=True)
         with FileLock(lock, timeout=LOCK_SECONDS):
             mlflow.set_tracking_uri(uri)
@@ -137,17 +137,13 @@ class VariantLog:
             self._experiment = self._client.create_experiment(self._study, artifact_location=location)
 
     def _close_orphans(self) -> None:
-        """Close the runs of this variant whose process was killed on this machine and could not do it."""
+        """Close the runs of this variant whose process on this machine was killed before it could."""
         for run in self._runs(f"tags.`medtransfer.variant` = '{self._variant}' and attributes.status = 'RUNNING'"):
             if is_gone(run.data.tags.get("medtransfer.process", "")):
                 self._client.set_terminated(run.info.run_id, status="KILLED")
 
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
-        common = {
-            "mlflow.runName": name,
-            "medtransfer.variant": self._variant,
-            "medtransfer.process": self._process,
-        }
+        common = {"mlflow.runName": name, "medtransfer.variant": self._variant, "medtransfer.process": self._process}
         return str(self._client.create_run(self._experiment, tags=common | tags).info.run_id)
 
     def _runs(self, condition: str) -> list[Any]:
@@ -163,7 +159,7 @@ class VariantLog:
     def _log_metrics(self, run: str, values: dict[str, float], step: int) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * MILLISECONDS)
+        now = int(time.time() * 1000)
         self._client.log_batch(run, metrics=[Metric(key, value, now, step) for key, value in values.items()])
 
 
@@ -175,3 +171,29 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
+
+
+def log_variant(study: str, name: str, root: Path = Path()) -> None:
+    """Log the epochs and the model of a variant, and the metrics, figures and maps that exist, from files on disk.
+
+    Raises `UserError` if the variant is not trained.
+    """
+    places = Places(root)
+    folder = places.model(name)
+    if not (folder / "card.json").is_file():
+        raise UserError(f"models/{name}: not trained yet; run `dvc repro train@{name}` first")
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    resolved = {key: card[key] for key in ("model", "backbone", "strategy", "augmentation")}
+    log = VariantLog(study, name, process_name(), origin())
+    log.start(resolved, card["inputs"], card["data"]["pixels_sha256"])
+    for row in pd.read_csv(folder / "history.csv").to_dict("records"):
+        fold, seed = int(row.pop("fold")), int(row.pop("seed"))
+        log.epoch(fold, seed, {str(key): value for key, value in row.items()})
+    log.history(str(folder))
+    log.close("FINISHED")
+    for path, add, figure in (
+        (places.metrics(name), log.evaluation, places.figure(name)),
+        (places.explained(name), log.explanation, places.contact_sheet(name)),
+    ):
+        if path.is_file():
+            add(str(folder), json.loads(path.read_text(encoding="utf-8")), str(figure))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch.nn import functional
 
 from medtransfer.study import Loss
 from medtransfer.training.head_batches import HeadBatches
-from medtransfer.training.losses import soft_label_losses, soft_label_slopes
 
 MOST_LOGITS = 4_000_000
 """So many wait for their losses at most: one call for many steps costs little more than for one."""
@@ -85,3 +85,40 @@ class Totals:
             values *= own.repeat_interleave(len(logits) // len(own), dim=0)
         self._found.append(values.sum(dim=2))
         self._waiting.clear()
+
+
+def soft_label_losses(
+    loss: Loss, logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, dim: int = -1
+) -> torch.Tensor:
+    """Give each image's loss, in nats, of logits and label shares whose classes lie along `dim`.
+
+    weight: one a class, in a shape that fits beside the labels'.
+    """
+    labels = _smoothed(loss, labels, dim)
+    if loss.kind == "cross_entropy":
+        terms = labels * functional.log_softmax(logits.float(), dim=dim)
+        return -(terms if weight is None else terms * weight).sum(dim=dim)
+    labels = labels.expand_as(logits)
+    terms = functional.binary_cross_entropy_with_logits(logits.float(), labels, weight, reduction="none")
+    return terms.mean(dim=dim)
+
+
+def soft_label_slopes(
+    loss: Loss, logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, dim: int = -1
+) -> torch.Tensor:
+    """Give the derivative of each image's loss, as `soft_label_losses` has it, by its logits.
+
+    What autograd would give, in a third of the time where the tensors are small.
+    """
+    labels = _smoothed(loss, labels, dim)
+    if loss.kind == "cross_entropy":
+        wanted = labels if weight is None else labels * weight
+        return (functional.softmax(logits.float(), dim=dim) * wanted.sum(dim=dim, keepdim=True)).sub_(wanted)
+    slopes = logits.float().sigmoid().sub_(labels).div_(logits.shape[dim])
+    return slopes if weight is None else slopes.mul_(weight)
+
+
+def _smoothed(loss: Loss, labels: torch.Tensor, dim: int) -> torch.Tensor:
+    if not loss.label_smoothing:
+        return labels
+    return labels * (1 - loss.label_smoothing) + loss.label_smoothing / labels.shape[dim]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -18,12 +18,14 @@ from medtransfer.study import Strategy
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, load, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.model_files import run_name
-from medtransfer.training.objective import Objective
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import goes_on, is_finished, lowest, rate_factor
 from medtransfer.util.compute import Compute
 from medtransfer.util.seeds import Key, seed_from
+
+if TYPE_CHECKING:
+    from medtransfer.tasks.task import Task
 
 
 class Step:
@@ -110,7 +112,7 @@ class Job:
     embedder: where given, the rows are activations that it computes, and only what lies behind them is run.
     """
 
-    task: Objective
+    task: Task
     network: Network
     strategy: Strategy
     train: ViewExamples

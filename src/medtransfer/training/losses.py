@@ -1,6 +1,13 @@
-"""Losses of class scores against labels that may be soft; Losses of the logits of every pixel against masks."""
+"""Training losses: of class scores against label shares, and of the scores of pixels against masks.
+
+To add one, register a function in `CLASS_LOSSES` or `MASK_LOSSES`. Its keyword-only parameters are its options, set in
+the `loss` section of a strategy; a loss with the parameter `weight` can be weighted by class, and is then passed one
+weight per class.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -9,132 +16,163 @@ from torch.nn import functional
 
 import medtransfer.models.torchvision_models  # noqa: F401  # before segmentation-models-pytorch, which imports it
 from medtransfer.study import Loss
+from medtransfer.util.registry import Registry, with_options
+
+LossFunction = Callable[..., torch.Tensor]
+
+CLASS_LOSSES: Registry[LossFunction] = Registry("loss")
+"""Functions of logits [n, classes], float32, and label shares [n, classes] that return each image's loss, [n]."""
+
+MASK_LOSSES: Registry[LossFunction] = Registry("loss")
+"""Functions of logits [n, classes, h, w], float32, and class numbers [n, h, w], int64, that return the mean loss."""
+
+SMOOTHING = 1.0
+"""Pixels added to numerator and denominator of Dice and Tversky."""
 
 
-class SoftLabelLoss(nn.Module):
-    """Cross-entropy, or binary cross-entropy for each class, against label shares [n, classes].
+@CLASS_LOSSES.entry("cross_entropy")
+def cross_entropy(logits: torch.Tensor, shares: torch.Tensor, *, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the cross-entropy in nats."""
+    terms = shares * functional.log_softmax(logits, dim=-1)
+    return -(terms if weight is None else terms * weight).sum(dim=-1)
 
-    Terms are weighed by `weights_of_classes`. Label smoothing mixes the label with the uniform one. The mean is over
-    images, and for the binary loss over classes too.
+
+@CLASS_LOSSES.entry("binary_cross_entropy")
+def binary_cross_entropy(
+    logits: torch.Tensor, shares: torch.Tensor, *, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the mean over classes of the binary cross-entropy of each class with the others, in nats."""
+    return functional.binary_cross_entropy_with_logits(logits, shares, weight, reduction="none").mean(dim=-1)
+
+
+@MASK_LOSSES.entry("cross_entropy")
+def pixel_cross_entropy(
+    logits: torch.Tensor, masks: torch.Tensor, *, weight: torch.Tensor | None = None, label_smoothing: float = 0.0
+) -> torch.Tensor:
+    """Return the mean cross-entropy over pixels."""
+    return functional.cross_entropy(logits, masks, weight=weight, label_smoothing=label_smoothing)
+
+
+@MASK_LOSSES.entry("binary_cross_entropy")
+def pixel_binary_cross_entropy(
+    logits: torch.Tensor, masks: torch.Tensor, *, weight: torch.Tensor | None = None, label_smoothing: float = 0.0
+) -> torch.Tensor:
+    """Return the mean binary cross-entropy over pixels and classes, the background among them."""
+    classes = logits.shape[1]
+    shares = _smoothed(functional.one_hot(masks, classes).movedim(-1, 1).to(logits.dtype), label_smoothing, classes)
+    weight = None if weight is None else weight.view(1, -1, 1, 1)
+    return functional.binary_cross_entropy_with_logits(logits, shares, weight=weight)
+
+
+@MASK_LOSSES.entry("dice")
+def dice(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Return 1 - Dice (Milletari et al. 2016), averaged over the classes present in the batch except background.
+
+    All pixels of a batch count as one image, so that small lesions, and images without any, cost what they are worth.
     """
+    from segmentation_models_pytorch.losses import DiceLoss
+
+    return DiceLoss("multiclass", classes=_foreground(logits), smooth=SMOOTHING)(logits, masks)
+
+
+@MASK_LOSSES.entry("dice_cross_entropy")
+def dice_cross_entropy(
+    logits: torch.Tensor, masks: torch.Tensor, *, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the sum of `cross_entropy` and `dice`."""
+    return functional.cross_entropy(logits, masks, weight=weight) + dice(logits, masks)
+
+
+@MASK_LOSSES.entry("focal")
+def focal(logits: torch.Tensor, masks: torch.Tensor, *, gamma: float = 2.0) -> torch.Tensor:
+    """Return the focal loss of each class by itself (Lin et al. 2017); easy pixels are discounted by power `gamma`."""
+    from segmentation_models_pytorch.losses import FocalLoss
+
+    return FocalLoss("multiclass", gamma=gamma)(logits, masks)
+
+
+@MASK_LOSSES.entry("tversky")
+def tversky(logits: torch.Tensor, masks: torch.Tensor, *, alpha: float = 0.3, beta: float = 0.7) -> torch.Tensor:
+    """Return 1 - Tversky index (Salehi et al. 2017), averaged as `dice`.
+
+    False positives are weighted by `alpha`, false negatives by `beta`.
+    """
+    from segmentation_models_pytorch.losses import TverskyLoss
+
+    foreground = _foreground(logits)
+    return TverskyLoss("multiclass", alpha=alpha, beta=beta, classes=foreground, smooth=SMOOTHING)(logits, masks)
+
+
+def _foreground(logits: torch.Tensor) -> list[int]:
+    return list(range(1, logits.shape[1]))
+
+
+def _smoothed(shares: torch.Tensor, smoothing: float, classes: int) -> torch.Tensor:
+    return shares * (1 - smoothing) + smoothing / classes if smoothing else shares
+
+
+class ClassLoss(nn.Module):
+    """A loss of `CLASS_LOSSES`, with label smoothing towards the uniform distribution and weights of classes."""
 
     weight: torch.Tensor | None
 
     def __init__(self, loss: Loss, class_counts: np.ndarray) -> None:
         super().__init__()
-        self._loss = loss
-        self.register_buffer("weight", weights_of_classes(loss, class_counts))
+        self._function = with_options(CLASS_LOSSES[loss.kind], loss.model_dump())
+        self._smoothing = loss.label_smoothing
+        self.register_buffer("weight", class_weights(loss, class_counts))
 
-    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Give the mean loss of logits [n, classes] against label shares [n, classes], in nats."""
-        return soft_label_losses(self._loss, logits, labels, self.weight).mean()
+    def forward(self, logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss over images of logits [n, classes] and label shares [n, classes]."""
+        return self.each(logits, shares, self.weight).mean()
 
-
-def weights_of_classes(loss: Loss, counts: np.ndarray) -> torch.Tensor | None:
-    """Give what each class counts: n / (classes x its count) where balanced, as in scikit-learn; None for all alike."""
-    if loss.class_weights != "balanced":
-        return None
-    return torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32)
-
-
-def soft_label_losses(
-    loss: Loss, logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, dim: int = -1
-) -> torch.Tensor:
-    """Give each image's loss, in nats, of logits and label shares whose classes lie along `dim`.
-
-    weight: one a class, in a shape that fits beside the labels'.
-    """
-    labels = _smoothed(loss, labels, dim)
-    if loss.kind == "cross_entropy":
-        terms = labels * functional.log_softmax(logits.float(), dim=dim)
-        return -(terms if weight is None else terms * weight).sum(dim=dim)
-    labels = labels.expand_as(logits)
-    terms = functional.binary_cross_entropy_with_logits(logits.float(), labels, weight, reduction="none")
-    return terms.mean(dim=dim)
-
-
-def soft_label_slopes(
-    loss: Loss, logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, dim: int = -1
-) -> torch.Tensor:
-    """Give the derivative of each image's loss, as `soft_label_losses` has it, by its logits.
-
-    What autograd would give, in a third of the time where the tensors are small.
-    """
-    labels = _smoothed(loss, labels, dim)
-    if loss.kind == "cross_entropy":
-        wanted = labels if weight is None else labels * weight
-        return (functional.softmax(logits.float(), dim=dim) * wanted.sum(dim=dim, keepdim=True)).sub_(wanted)
-    slopes = logits.float().sigmoid().sub_(labels).div_(logits.shape[dim])
-    return slopes if weight is None else slopes.mul_(weight)
-
-
-def _smoothed(loss: Loss, labels: torch.Tensor, dim: int) -> torch.Tensor:
-    if not loss.label_smoothing:
-        return labels
-    return labels * (1 - loss.label_smoothing) + loss.label_smoothing / labels.shape[dim]
-
-
-def probabilities(logits: torch.Tensor, loss: Loss) -> torch.Tensor:
-    """Turn logits into class probabilities: softmax, or, after the binary loss, sigmoids scaled to sum 1."""
-    if loss.kind == "cross_entropy":
-        return logits.float().softmax(dim=1)
-    scores = logits.double().sigmoid()
-    return (scores / scores.sum(dim=1, keepdim=True)).float()
-
-
-SMOOTHING = 1.0
-"""Pixels that are added to both sides of the fraction in Dice and Tversky."""
+    def each(self, logits: torch.Tensor, shares: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss of each image, [n]."""
+        shares = _smoothed(shares, self._smoothing, shares.shape[-1])
+        return self._function(logits.float(), shares, **_weighted(weight))
 
 
 class MaskLoss(nn.Module):
-    """Cross-entropies, Dice and what is made of them, against class numbers uint8 [n, h, w].
-
-    cross_entropy and binary_cross_entropy are means over pixels; the latter takes each class, background too, by
-    itself. dice (Milletari et al. 2016) and tversky (Salehi et al. 2017) see the pixels of a batch as one image, and
-    average over the classes but background that the batch has: a small lesion, or an image without one, then costs
-    what it is worth. focal: Lin et al. 2017, each class by itself. dice_cross_entropy is the sum of both.
-    Pixels of the cross-entropies are weighed by `weights_of_classes`.
-    """
+    """A loss of `MASK_LOSSES`, with weights of classes by their pixels."""
 
     weight: torch.Tensor | None
 
     def __init__(self, loss: Loss, class_pixels: np.ndarray) -> None:
         super().__init__()
-        self._loss = loss
-        self.register_buffer("weight", weights_of_classes(loss, class_pixels))
-        self._of_regions = _region_loss(loss, len(class_pixels))
+        self._function = with_options(MASK_LOSSES[loss.kind], loss.model_dump())
+        self.register_buffer("weight", class_weights(loss, class_pixels))
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        """Give the mean loss of logits [n, classes, h, w] against masks [n, h, w]."""
-        logits, masks = logits.float(), masks.long()
-        kind = self._loss.kind
-        total = logits.new_zeros(())
-        if kind in ("cross_entropy", "dice_cross_entropy"):
-            smoothing = self._loss.label_smoothing
-            total = total + functional.cross_entropy(logits, masks, weight=self.weight, label_smoothing=smoothing)
-        if kind == "binary_cross_entropy":
-            total = total + self._binary(logits, masks)
-        if self._of_regions is not None:
-            total = total + self._of_regions(logits, masks)
-        return total
-
-    def _binary(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        classes, smoothing = logits.shape[1], self._loss.label_smoothing
-        shares = functional.one_hot(masks, classes).movedim(-1, 1).to(logits.dtype)
-        shares = shares * (1 - smoothing) + smoothing / classes
-        weight = None if self.weight is None else self.weight.view(1, -1, 1, 1)
-        return functional.binary_cross_entropy_with_logits(logits, shares, weight=weight)
+        """Return the mean loss of logits [n, classes, h, w] and class numbers [n, h, w]."""
+        return self._function(logits.float(), masks.long(), **_weighted(self.weight))
 
 
-def _region_loss(loss: Loss, classes: int) -> nn.Module | None:
-    """Build the part of a loss that is no cross-entropy, with segmentation-models-pytorch."""
-    if loss.kind in ("cross_entropy", "binary_cross_entropy"):
+def _weighted(weight: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    return {} if weight is None else {"weight": weight}
+
+
+def class_weights(loss: Loss, counts: np.ndarray) -> torch.Tensor | None:
+    """Return n / (classes x count) for each class if balanced, as in scikit-learn; None for equal weights."""
+    if loss.class_weights != "balanced":
         return None
-    from segmentation_models_pytorch.losses import DiceLoss, FocalLoss, TverskyLoss
+    return torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32)
 
-    if loss.kind == "focal":
-        return FocalLoss("multiclass", gamma=loss.gamma)
-    foreground = {"classes": list(range(1, classes)), "smooth": SMOOTHING}
-    if loss.kind == "tversky":
-        return TverskyLoss("multiclass", alpha=loss.alpha, beta=loss.beta, **foreground)
-    return DiceLoss("multiclass", **foreground)
+
+def softmax(logits: torch.Tensor) -> torch.Tensor:
+    """Return the softmax over dimension 1, float32."""
+    return logits.float().softmax(dim=1)
+
+
+def scaled_sigmoids(logits: torch.Tensor) -> torch.Tensor:
+    """Return sigmoids divided by their sum over dimension 1, float32."""
+    scores = logits.double().sigmoid()
+    return (scores / scores.sum(dim=1, keepdim=True)).float()
+
+
+PROBABILITIES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"binary_cross_entropy": scaled_sigmoids}
+"""How logits [n, classes] become probabilities, by class loss; by `softmax` where none is given."""
+
+
+def probabilities(logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+    """Return the class probabilities of logits [n, classes] trained with `loss`."""
+    return PROBABILITIES.get(loss.kind, softmax)(logits)

@@ -1,7 +1,12 @@
-"""Optimizers by name, with a rate of their own for the backbone where the strategy gives one."""
+"""Optimizers, and the learning rate of each part of a network.
+
+To add one, register a function of parameter groups that returns a torch optimizer. Its keyword-only parameters are set
+by the fields of the strategy of the same names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,32 +15,58 @@ from torch import nn
 
 from medtransfer.models.network import Network
 from medtransfer.study import Strategy
+from medtransfer.util.registry import Registry, with_options
+
+Groups = list[dict[str, Any]]
+OPTIMIZERS: Registry[Callable[..., torch.optim.Optimizer]] = Registry("optimizer")
+
+
+@OPTIMIZERS.entry("adam")
+def adam(groups: Groups, *, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    """Build Adam (Kingma and Ba 2015), fused: one pass over a parameter instead of ten."""
+    return torch.optim.Adam(groups, weight_decay=weight_decay, fused=True)
+
+
+@OPTIMIZERS.entry("adamw")
+def adamw(groups: Groups, *, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    """Build AdamW (Loshchilov and Hutter 2019), fused as Adam."""
+    return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
+
+
+@OPTIMIZERS.entry("sgd")
+def sgd(
+    groups: Groups, *, momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0
+) -> torch.optim.Optimizer:
+    """Build stochastic gradient descent; so few operations gain nothing from fusing."""
+    return torch.optim.SGD(groups, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+
+
+@OPTIMIZERS.entry("rmsprop")
+def rmsprop(groups: Groups, *, momentum: float = 0.9, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    """Build RMSprop (Tieleman and Hinton 2012)."""
+    return torch.optim.RMSprop(groups, momentum=momentum, weight_decay=weight_decay)
 
 
 def build_optimizer(network: Network, strategy: Strategy) -> torch.optim.Optimizer:
     """Build the optimizer of all parameters that train.
 
-    Each parameter group keeps its full rate as `full_lr`; `set_rate` scales it from epoch to epoch. Adam's steps are
-    fused, one pass over a parameter instead of ten; for the few of SGD that is no gain.
+    Each parameter group keeps its full rate as `full_lr`, which `set_rate` scales from epoch to epoch.
     """
     groups = [_group(list(part.parameters()), rate) for part, rate in _parts(network, strategy)]
-    groups = [group for group in groups if group["params"]]
-    common: dict[str, Any] = {"weight_decay": strategy.weight_decay}
-    if strategy.optimizer == "adam":
-        return torch.optim.Adam(groups, fused=True, **common)
-    if strategy.optimizer == "adamw":
-        return torch.optim.AdamW(groups, fused=True, **common)
-    common["momentum"] = strategy.momentum
-    if strategy.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, **common)
-    return torch.optim.SGD(groups, nesterov=strategy.nesterov, **common)
+    return optimizer_of([group for group in groups if group["params"]], strategy)
+
+
+def optimizer_of(groups: Groups, strategy: Strategy) -> torch.optim.Optimizer:
+    """Build the strategy's optimizer of parameter groups."""
+    optimizer: torch.optim.Optimizer = with_options(OPTIMIZERS[strategy.optimizer], strategy.model_dump())(groups)
+    return optimizer
 
 
 def _parts(network: Network, strategy: Strategy) -> list[tuple[nn.Module | nn.ParameterList, float]]:
-    """Give the parts of a network that have a rate of their own, from the input to the head.
+    """Return the parts of a network and their learning rates, from the input to the head.
 
     With `first_layer_lr`, every module of the body that owns trained parameters is a part, and the rates rise
-    from it geometrically (discriminative fine-tuning: Howard and Ruder 2018).
+    geometrically (discriminative fine-tuning: Howard and Ruder 2018).
     """
     last = strategy.backbone_lr or strategy.lr
     if strategy.first_layer_lr is None:

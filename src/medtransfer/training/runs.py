@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,7 +24,6 @@ from medtransfer.training.batches import ImageExamples, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
-from medtransfer.training.objective import Objective
 from medtransfer.training.schedules import lowest
 from medtransfer.util.compute import Compute, in_precision
 from medtransfer.util.digests import module_digest
@@ -31,6 +31,9 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_json
 from medtransfer.util.progress import notice
 from medtransfer.util.seeds import generator
+
+if TYPE_CHECKING:
+    from medtransfer.tasks.task import Task
 
 CODE = ("medtransfer.training.variant", "medtransfer.tasks", "medtransfer.augmentation.store")
 
@@ -40,7 +43,7 @@ class Inputs:
     """What a variant trains on."""
 
     variant: Variant
-    task: Objective
+    task: Task
     prepared: Prepared
     views: Views
     weights: Weights

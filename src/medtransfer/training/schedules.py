@@ -1,50 +1,74 @@
-"""The learning rate as a pure function of what has happened, so that a resumed run needs no state for it; When a training stops early, which epoch is kept, and when it goes on once more."""
+"""Learning rate schedules and early stopping: pure functions of the epochs so far; resuming needs no state.
+
+To add a schedule, register a function of (epoch, epochs, losses) that returns the factor of the learning rate. Its
+keyword-only parameters are its options, set in the `schedule` section of a strategy.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from medtransfer.study import Schedule, Strategy
+from medtransfer.util.registry import Registry, with_options
 
 PLATEAU_THRESHOLD = 1e-4
+"""The relative fall of the loss that counts as progress, as in torch's ReduceLROnPlateau."""
+
+SCHEDULES: Registry[Callable[..., float]] = Registry("schedule")
+"""Functions of an epoch, the number of epochs and the validation losses before it, all counted after the warm-up."""
 
 
-def rate_factor(schedule: Schedule, epoch: int, epochs: int, validation_losses: Sequence[float]) -> float:
-    """Give what the full learning rate is multiplied with in `epoch` (from 0) of `epochs`.
-
-    `validation_losses` are those of the epochs before. The warm-up rises linearly to 1 over its epochs; the
-    schedule's own clock starts after it. step: times `factor` every `every` epochs. exponential: times
-    `factor` every epoch. plateau: times `factor` after more than `patience` epochs without a validation
-    loss lower by a relative 1e-4 (as torch's ReduceLROnPlateau). cosine: half a period down to 0
-    (Loshchilov and Hutter 2017, without restarts).
-    """
-    if epoch < schedule.warmup:
-        return (epoch + 1) / schedule.warmup
-    since = epoch - schedule.warmup
-    if schedule.kind == "step":
-        return float(schedule.factor ** (since // schedule.every))
-    if schedule.kind == "exponential":
-        return float(schedule.factor**since)
-    if schedule.kind == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * since / max(epochs - schedule.warmup, 1)))
-    if schedule.kind == "plateau":
-        return float(schedule.factor ** _plateaus(schedule, validation_losses[schedule.warmup : epoch]))
+@SCHEDULES.entry("constant")
+def constant(epoch: int, epochs: int, losses: Sequence[float]) -> float:
+    """Keep the full rate."""
     return 1.0
 
 
-def _plateaus(schedule: Schedule, losses: Sequence[float]) -> int:
+@SCHEDULES.entry("step")
+def step(epoch: int, epochs: int, losses: Sequence[float], *, every: int = 2, factor: float = 0.8) -> float:
+    """Multiply the rate by `factor` every `every` epochs."""
+    return float(factor ** (epoch // every))
+
+
+@SCHEDULES.entry("exponential")
+def exponential(epoch: int, epochs: int, losses: Sequence[float], *, factor: float = 0.8) -> float:
+    """Multiply the rate by `factor` every epoch."""
+    return float(factor**epoch)
+
+
+@SCHEDULES.entry("plateau")
+def plateau(epoch: int, epochs: int, losses: Sequence[float], *, factor: float = 0.8, patience: int = 2) -> float:
+    """Multiply the rate by `factor` after more than `patience` epochs without progress of the validation loss."""
     best, waited, plateaus = math.inf, 0, 0
     for loss in losses:
         if loss < best * (1 - PLATEAU_THRESHOLD):
             best, waited = loss, 0
         else:
             waited += 1
-        if waited > schedule.patience:
+        if waited > patience:
             plateaus, waited = plateaus + 1, 0
-    return plateaus
+    return float(factor**plateaus)
+
+
+@SCHEDULES.entry("cosine")
+def cosine(epoch: int, epochs: int, losses: Sequence[float]) -> float:
+    """Lower the rate to 0 along half a cosine period (Loshchilov and Hutter 2017, without restarts)."""
+    return 0.5 * (1 + math.cos(math.pi * epoch / max(epochs, 1)))
+
+
+def rate_factor(schedule: Schedule, epoch: int, epochs: int, validation_losses: Sequence[float]) -> float:
+    """Return the factor of the full learning rate in `epoch` (from 0) of `epochs`.
+
+    The warm-up rises linearly to 1; the schedule starts after it. `validation_losses` are those of the epochs before.
+    """
+    warmup = schedule.warmup
+    if epoch < warmup:
+        return (epoch + 1) / warmup
+    factor = with_options(SCHEDULES[schedule.kind], schedule.model_dump())
+    return float(factor(epoch - warmup, epochs - warmup, validation_losses[warmup:epoch]))
 
 
 def lowest(losses: Sequence[float]) -> int:

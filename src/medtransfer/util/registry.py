@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
@@ -70,3 +71,8 @@ def options_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the keyword-only parameters of a registered function and their defaults: what a study may set of it."""
     parameters = inspect.signature(function).parameters.values()
     return {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def with_options(function: Callable[..., Any], given: Mapping[str, Any]) -> Callable[..., Any]:
+    """Bind to a registered function those of the `given` values that are options of it."""
+    return partial(function, **{name: given[name] for name in options_of(function) if name in given})

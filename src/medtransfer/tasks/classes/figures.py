@@ -13,7 +13,8 @@ from matplotlib.colors import to_rgb
 from sklearn.metrics import roc_curve
 
 from medtransfer.tasks.classes.predictions import Predictions
-from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png, shortened
+from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png
+from medtransfer.util.text import shortened
 
 MOST_POINTS = 101
 
