@@ -25,8 +25,8 @@ from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABL
 from medtransfer.data.split import assign_splits
 from medtransfer.study import Data, Layout
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import atomic_folder, sha256_of_file, state_folder, write_json, write_text
-from medtransfer.util.places import Places
+from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
+from medtransfer.util.places import Places, state_folder
 
 LEAKING = "leaking_images.png"
 """The figure, in the state folder, of the images at which `data.leakage: fail` stopped."""

@@ -129,6 +129,6 @@ class Prepared:
         return np.flatnonzero((split != "test") & ((split != "val") | (home >= 0)))
 
     def cells(self) -> np.ndarray:
-        """Number the (split, fold) of each row: rows of one cell are always on the same side of every split."""
+        """Return a number for the (split, fold) of each row: rows of one cell are on the same side of every split."""
         codes, _ = pd.factorize(self.table["split"] + "/" + self.table["fold"].astype(str), sort=True)
         return np.asarray(codes)

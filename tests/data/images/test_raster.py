@@ -1,4 +1,4 @@
-"""All modes of picture files against values worked out by hand, and what is refused before it is decoded."""
+"""All modes of image files, compared with values worked out by hand, and files that are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_wide_values_are_scaled_from_their_own_range(values: np.ndarray, scaled:
     assert eight_bits(values)[0].tolist() == scaled
 
 
-def test_scaling_in_blocks_is_scaling_at_once() -> None:
+def test_scaling_in_blocks_equals_scaling_at_once() -> None:
     values = np.random.default_rng(0).integers(0, 4096, (2 * BLOCK + 7, 5)).astype(np.uint16)
     low, high = int(values.min()), int(values.max())
     np.testing.assert_array_equal(eight_bits(values), np.rint((values.astype(float) - low) * (255 / (high - low))))
@@ -84,14 +84,14 @@ def test_several_pages_are_refused_and_counted(tmp_path: Path, suffix: str) -> N
         decode(tmp_path / f"a.{suffix}", 16, "stretch")
 
 
-def test_the_previews_of_a_camera_file_are_no_pages(tmp_path: Path) -> None:
+def test_the_previews_of_a_camera_file_are_not_pages(tmp_path: Path) -> None:
     pages = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (10, 90)]
     pages[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=pages[1:])
     assert decode(tmp_path / "a.jpg", 16, "stretch").pixels.max() <= 12
 
 
 @pytest.mark.parametrize(("width", "height"), [(MAX_PIXELS, 1), (1, 1), (5000, 10_000)])
-def test_as_many_pixels_as_are_allowed(width: int, height: int) -> None:
+def test_the_largest_allowed_number_of_pixels(width: int, height: int) -> None:
     require_bounded(width, height)
 
 

@@ -1,4 +1,4 @@
-"""Sets in a few words, and what `data.layout: auto` makes of them."""
+"""Helpers that write small sets and detect their layouts."""
 
 from __future__ import annotations
 

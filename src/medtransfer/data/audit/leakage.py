@@ -13,6 +13,7 @@ from medtransfer.data.split import draws_validation, require_published, usable_v
 from medtransfer.study import Data, Split
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import shown
+from medtransfer.util.text import counted
 
 REMEDY = (
     "data.leakage: regroup draws a new split by group, drop leaves the leaking training images out, "
@@ -39,7 +40,7 @@ class Crossing:
         """Return a warning for a table."""
         validation = f" and {self.validation} of {self.validation_total} validation images"
         return (
-            f"{self.groups} groups are in more than one split: {self.test} of {self.test_total} test images"
+            f"{counted(self.groups, 'group')} in more than one split: {self.test} of {self.test_total} test images"
             f"{validation if self.validation_total else ''} have a sibling that they are compared with or trained on"
         )
 

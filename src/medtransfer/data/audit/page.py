@@ -24,10 +24,14 @@ def audit_page(audit: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def ranges(appearance: dict[str, Any]) -> list[str]:
-    """Write width, height and brightness as `median (least–greatest)`, or one number if all are equal."""
-    found = [appearance[name] for name in ("width", "height", "brightness")]
-    return [f"{mid:g}" if low == high else f"{mid:g} ({low:g}–{high:g})" for low, mid, high in found]
+def appearance_cells(found: dict[str, Any]) -> list[str]:
+    """Return modes and file types, with counts if there are several, and the ranges of width, height and brightness."""
+    kinds = [
+        ", ".join(f"{name} {count:,}" if len(counts) > 1 else name for name, count in counts.items())
+        for counts in (found["modes"], found["file_types"])
+    ]
+    ranges = (found[name] for name in ("width", "height", "brightness"))
+    return kinds + [f"{middle:g}" if low == high else f"{middle:g} ({low:g}–{high:g})" for low, middle, high in ranges]
 
 
 def _facts(audit: dict[str, Any]) -> str:
@@ -87,14 +91,10 @@ def _listed(title: str, found: list[list[str]], count: int) -> Iterator[str]:
 
 
 def _appearance(audit: dict[str, Any]) -> Iterator[str]:
-    header = ["Modes", "File types", "Images", "Width", "Height", "Brightness"]
+    header = ["Modes", "File types", "Width", "Height", "Brightness", "Images"]
     for column, found in audit["appearance"].items():
         values = [name for name in ORDER if name in found] if column == "split" else list(found)
-        rows = []
-        for value in values:
-            kinds = [found[value][kind] for kind in ("modes", "file_types")]
-            counts = [", ".join(f"{name} {count:,}" for name, count in kind.items()) for kind in kinds]
-            rows.append([value, *counts, f"{found[value]['images']:,}", *ranges(found[value])])
+        rows = [[value, *appearance_cells(found[value]), f"{found[value]['images']:,}"] for value in values]
         yield markdown_table([column.capitalize(), *header], rows, left=3)
     yield "Width and height in pixels, brightness as the mean grey value from 0 to 255: median (least to greatest)."
 
@@ -106,13 +106,14 @@ def _shortcuts(audit: dict[str, Any]) -> Iterator[str]:
     measures = [ALL, *MEASURES]
     rows = []
     for target, found in audit["shortcuts"].items():
-        scores = [str(BalancedAccuracy(**found["scores"][name])) if name in found["scores"] else "–" for name in measures]
+        shown = {name: str(BalancedAccuracy(**score)) for name, score in found["scores"].items()}
+        scores = [shown.get(name, "–") for name in measures]
         rows.append([TARGETS[target], *scores, in_figures(found["chance"]), f"{found['groups']:,}"])
     yield markdown_table(["Predicted from appearance alone", *measures, "guessing", "groups"], rows)
     yield (
-        "Balanced accuracy, with its 95 % interval, of a small decision tree that sees nothing else, cross-validated on "
-        "one image of each group. If the interval is above guessing, a model can score without seeing what the images "
-        "show. –: the same in all images."
+        "Balanced accuracy, with its 95 % interval, of a small decision tree that sees nothing else, cross-validated "
+        "on one image of each group. If the interval is above guessing, a model can score without seeing what "
+        "the images show. –: the same in all images."
     )
 
 

@@ -16,8 +16,8 @@ from medtransfer.util.text import in_figures
 SAME_TYPE = {"jpeg": "jpg", "jpe": "jpg", "tiff": "tif"}
 FOLDS, DEPTH, LEAF = 5, 3, 5
 LEAST_GROUPS = 20
-"""Classes of fewer groups are left out: two of ten groups each would be told apart by chance, and so well that it counts
-as strong, in one set of fifty; two of twenty in one of three hundred."""
+"""Classes of fewer groups are left out: by chance alone, two classes of ten groups each would be told apart so well
+that it counts as strong in one set of fifty; two of twenty groups in one of three hundred."""
 
 RESAMPLES, CONFIDENCE = 2000, 0.95
 STRONG = 0.2
@@ -91,7 +91,10 @@ class Shortcut:
         alone = {name: score for name, score in self.scores.items() if name != ALL}
         best = max(alone, key=lambda name: alone[name].balanced_accuracy)
         finding, meaning = {
-            "class": ("SHORTCUT: {} alone predict the class", "a model can score so without seeing what the images show"),
+            "class": (
+                "SHORTCUT: {} alone predict the class",
+                "a model can score so without seeing what the images show",
+            ),
             "test": ("SHIFT: {} alone distinguish test images from the others", "they are not of one kind"),
         }[self.target]
         return (

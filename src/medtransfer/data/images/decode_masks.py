@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +21,14 @@ ASPECT_TOLERANCE = 0.01
 Values = Mapping[str, int | str]
 
 
-@dataclass(frozen=True)
-class DecodedMask:
-    """Class numbers, uint8 [size, size], 0 for background, and the classes in the file at its original size."""
-
-    pixels: np.ndarray
-    present: frozenset[int]
-
-
 def decode_masks(
     paths: Sequence[Path], shape: tuple[int, int], classes: Values | None, size: int, resize: Resize
-) -> DecodedMask:
+) -> tuple[np.ndarray, frozenset[int]]:
     """Read the masks of one image of `shape` (width, height) and merge them, later classes over earlier ones.
 
-    The result is resized as the image is (`decode.fit`), by nearest neighbour. Without paths it is all background.
-    Raises `UnreadableImageError` for a file that cannot be read, whose aspect ratio differs from the image's, or whose
+    Returns class numbers, uint8 [size, size], 0 for background, resized as the image is (`decode.fit`) but by nearest
+    neighbour, and the classes that were present before. Without paths all is background. Raises
+    `UnreadableImageError` for a file that cannot be read, whose aspect ratio differs from the image's, or whose
     values cannot be told apart.
     """
     whole: np.ndarray | None = None
@@ -47,9 +39,9 @@ def decode_masks(
             raise UnreadableImageError(f"{path.name}: its size differs from that of {paths[0].name}, of the same image")
         whole = numbers if whole is None else np.maximum(whole, numbers)
     if whole is None:
-        return DecodedMask(np.zeros((size, size), np.uint8), frozenset())
+        return np.zeros((size, size), np.uint8), frozenset()
     fitted = np.asarray(fit(Image.fromarray(whole), size, resize, Image.Resampling.NEAREST))
-    return DecodedMask(fitted, frozenset(np.unique(whole).tolist()) - {0})
+    return fitted, frozenset(np.unique(whole).tolist()) - {0}
 
 
 def unfit_mask(

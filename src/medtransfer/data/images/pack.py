@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.data.images.decode import Decoded, Resize, UnreadableImageError, decode
-from medtransfer.data.images.decode_masks import DecodedMask, decode_masks
+from medtransfer.data.images.decode_masks import decode_masks
 from medtransfer.data.images.dicom import dicom_problem
 from medtransfer.data.images.packed import open_packed, write_npy_header
 from medtransfer.study import MaskFiles
@@ -97,7 +97,7 @@ def pack_masks(
     mask has.
     """
 
-    def decoded(row: tuple[str, int, int]) -> DecodedMask | str:
+    def decoded(row: tuple[str, int, int]) -> tuple[np.ndarray, frozenset[int]] | str:
         path, *shape = row
         try:
             files = [root / mask for mask in masks.get(path, [])]
@@ -115,8 +115,8 @@ def pack_masks(
             if isinstance(item, str):
                 problems.append(item)
             else:
-                file.write(item.pixels.tobytes())
-                present |= item.present
+                file.write(item[0].tobytes())
+                present |= item[1]
     problems = problems or [
         f"data.masks.classes.{name}: no mask has this class; expected one of the values in the masks"
         for number, name in enumerate(spec.class_names, start=1)

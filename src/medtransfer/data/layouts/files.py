@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 from medtransfer.util.errors import UserError
 
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))
 IMAGE_SUFFIXES = DICOM_SUFFIXES | frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pbm", ".pgm", ".ppm")
@@ -38,14 +40,10 @@ def files_below(folder: Path) -> list[Path]:
 
 def images_below(folder: Path) -> list[Path]:
     """List the image files below `folder`, sorted by path, without junk (`is_junk`)."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not is_junk(path.relative_to(folder)) and path.is_file()
-    )
+    return images_of(files_below(folder))
 
 
-def images_of(files: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+def images_of(files: Iterable[AnyPath]) -> list[AnyPath]:
     """Keep the files that are images by their suffix."""
     return [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
 

@@ -19,9 +19,16 @@ def copy_folder(folder: Path, data: Data, seed: int) -> dict[str, Any]:
     `data.folder` is missing or empty.
     """
     source = Path(data.folder)
-    if not source.is_dir():
-        raise UserError(f"data.folder: {source} is not a directory; expected a folder of images")
-    if not any(path.is_file() for path in source.rglob("*")):
-        raise UserError(f"data.folder: {source} is empty; put the files of the set there, or name another folder")
+    if problem := folder_problem(source):
+        raise UserError(problem)
     shutil.copytree(source, folder, dirs_exist_ok=True)
     return {"source": "folder", "reference": source.name, "version": None, "licence": None}
+
+
+def folder_problem(source: Path) -> str | None:
+    """Return the error line if a folder is missing or has no files."""
+    if not source.is_dir():
+        return f"data.folder: {source} is not a directory; expected a folder of images"
+    if not any(path.is_file() and not path.name.startswith(".") for path in source.rglob("*")):
+        return f"data.folder: {source} is empty; put the files of the set there, or name another folder"
+    return None

@@ -20,17 +20,7 @@ import pytest
 from medtransfer.data.sources.fetch import fetch
 from medtransfer.data.sources.kaggle import download, failures
 
-from .fetching import (
-    FETCH,
-    HEADS,
-    RESUMES,
-    data,
-    failure,
-    fetched,
-    kept,
-    random_archive,
-    sha256,
-)
+from .fetching import FETCH, HEADS, RESUMES, data, failure, fetched, kept, random_archive, sha256
 from .kaggle_server import Fault, KaggleServer, zipped
 
 # --- resuming

@@ -13,17 +13,7 @@ import pytest
 
 from medtransfer.data.sources.kaggle import client, failures
 
-from .fetching import (
-    BRAINS,
-    HEADS,
-    TOKEN,
-    failure,
-    fetched,
-    files,
-    kept,
-    random_archive,
-    sha256,
-)
+from .fetching import BRAINS, HEADS, TOKEN, failure, fetched, files, kept, random_archive, sha256
 from .kaggle_server import STORAGE, Fault, KaggleServer, says
 
 # --- sets

@@ -12,10 +12,7 @@ import pytest
 
 from medtransfer.data.sources import archive as unpacking
 
-from .fetching import (
-    failure,
-    fetched,
-)
+from .fetching import failure, fetched
 from .kaggle_server import KaggleServer, zipped
 
 

@@ -11,13 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .fetching import (
-    FETCH,
-    HEADS,
-    TOKEN,
-    failure,
-    random_archive,
-)
+from .fetching import FETCH, HEADS, TOKEN, failure, random_archive
 from .kaggle_server import SIGNATURE, Fault, KaggleServer, says
 
 
