@@ -138,7 +138,7 @@ def test_rotation_in_the_file_is_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "problem"),
     [
-        (lambda path: path.write_bytes(b"no mask"), "cannot identify image file"),
+        (lambda path: path.write_bytes(b"not a mask"), "cannot identify image file"),
         (lambda path: save(path, np.zeros((8, 8), np.uint8)), "8 x 8 pixels, but its image has 12 x 8"),
         (lambda path: save(path, BLOCK * 2), "values 0, 2, neither dark nor bright"),
     ],
@@ -178,7 +178,10 @@ def test_all_masks_that_cannot_be_read_are_listed(tmp_path: Path) -> None:
     masks = {f"{name}.png": [f"m/{name}.png"] for name in "abc"}
     with pytest.raises(UserError) as raised:
         packed(tmp_path, masks, list(masks))
-    assert [line.split(": ")[:2] for line in raised.value.problems] == [["m/b.png", "no mask"], ["m/c.png", "no mask"]]
+    assert [line.split(": ")[:2] for line in raised.value.problems] == [
+        ["m/b.png", "not a mask"],
+        ["m/c.png", "not a mask"],
+    ]
 
 
 def test_a_class_that_no_mask_has_is_an_error(tmp_path: Path) -> None:

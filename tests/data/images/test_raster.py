@@ -97,7 +97,7 @@ def test_the_largest_allowed_number_of_pixels(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(MAX_PIXELS + 1, 1), (0, 5), (65535, 65535)])
 def test_more_pixels_or_none_are_refused(width: int, height: int) -> None:
-    with pytest.raises(ValueError, match=f"{width} x {height} pixels; expected 1 to 50,000,000 in all"):
+    with pytest.raises(ValueError, match=f"{width} x {height} pixels; expected 1 to 50,000,000 in total"):
         require_bounded(width, height)
 
 

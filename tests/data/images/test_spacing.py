@@ -48,7 +48,7 @@ def test_every_image_without_a_spacing_is_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"file": "none.csv"}, "none.csv: not a CSV table"),
+        ({"file": "none.csv"}, "none.csv: not a readable CSV table"),
         ({"column": "m"}, "sizes.csv has no column 'm'; did you mean"),
     ],
 )

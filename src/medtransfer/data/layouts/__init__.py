@@ -19,10 +19,10 @@ from medtransfer.util.registry import Registry
 
 @dataclass(frozen=True)
 class Reading:
-    """One way in which a set can be read, as found by a detector.
+    """One way to read a set, as found by a detector.
 
-    evidence: `certain` if files of this layout's own explain all images below `layout.root`; `named` if names of
-    folders or columns speak for it; `possible` if only the values of a column do. classes: for an error line.
+    evidence: `certain` if files that only this layout has explain all images below `layout.root`; `named` if the names
+    of folders or columns suggest it; `possible` if only the values of a column do. classes: for an error line.
     """
 
     layout: Layout
@@ -47,4 +47,4 @@ class LayoutFormat:
 
 
 LAYOUTS: Registry[LayoutFormat] = Registry("layout", package="medtransfer.data.layouts")
-"""By `data.layout.kind`. Files that are to be detected as several layouts are ambiguous whatever their order."""
+"""By `data.layout.kind`. Their order does not matter: a set that several of them detect is ambiguous."""
