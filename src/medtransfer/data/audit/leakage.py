@@ -48,7 +48,7 @@ class Crossing:
 def pass_gate(table: pd.DataFrame, pairs: pd.DataFrame, images: Images, data: Data, figure: Path) -> Crossing | None:
     """Return what crosses the published splits of a table (columns path, label, split, group, key, sha256).
 
-    Returns None if the rows are to be split anew. `pairs` are the table's sibling pairs. Raises `UserError` if
+    Returns None if the rows are to be split here. `pairs` are the table's sibling pairs. Raises `UserError` if
     something crosses and `data.leakage` is `fail`; then the pairs are drawn to `figure`, which must not be an
     output of a stage, because DVC removes those of a failed one. The figure of an earlier failure is removed.
     """
