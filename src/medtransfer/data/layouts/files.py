@@ -14,8 +14,11 @@ DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))
 IMAGE_SUFFIXES = DICOM_SUFFIXES | frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pbm", ".pgm", ".ppm")
 )
-SPLIT_NAMES = dict.fromkeys(("train", "training"), "train")
-SPLIT_NAMES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val") | dict.fromkeys(("test", "testing"), "test")
+SPLIT_NAMES = {
+    name: split
+    for split, names in {"train": "train training", "val": "val valid validation dev", "test": "test testing"}.items()
+    for name in names.split()
+}
 JUNK = frozenset(("thumbs.db", "desktop.ini"))
 
 
