@@ -16,7 +16,7 @@ from medtransfer.util.errors import UserError
 
 from .detection import AUTO, CLASSES
 
-PREFIXES = Layout.model_construct(kind="prefixes")
+PREFIXES = Layout(kind="prefixes")
 
 
 def read(root: Path, layout: Layout, images: list[Path]) -> tuple[pd.DataFrame, list[str]]:
@@ -51,4 +51,4 @@ def test_the_other_layouts_are_detected_as_before(write_set: Any) -> None:
 
 def test_an_unknown_layout_is_an_error_that_names_the_nearest(write_set: Any) -> None:
     with pytest.raises(UserError, match="no layout 'clas_folders'; did you mean 'class_folders'"):
-        read_layout(write_set(CLASSES), Layout.model_construct(kind="clas_folders"))
+        read_layout(write_set(CLASSES), Layout(kind="clas_folders"))

@@ -44,7 +44,7 @@ def test_a_folder_is_copied_with_its_links(tmp_path: Path) -> None:
     assert not (tmp_path / "raw/2.png").is_symlink()
 
 
-@pytest.mark.parametrize(("exists", "line"), [(False, "is not a directory"), (True, "is empty; put the files")])
+@pytest.mark.parametrize(("exists", "line"), [(False, "is not a directory"), (True, "is empty; put the images")])
 def test_a_missing_or_empty_folder_is_an_error_that_writes_nothing(tmp_path: Path, exists: bool, line: str) -> None:
     if exists:
         (tmp_path / "set").mkdir()

@@ -28,7 +28,7 @@ def copy_folder(folder: Path, data: Data, seed: int) -> dict[str, Any]:
 def folder_problem(source: Path) -> str | None:
     """Return the error line if a folder is missing or has no files."""
     if not source.is_dir():
-        return f"data.folder: {source} is not a directory; expected a folder of images"
+        return f"data.folder: {source} is not a directory; put the images there, or name another folder"
     if not any(path.is_file() and not path.name.startswith(".") for path in source.rglob("*")):
-        return f"data.folder: {source} is empty; put the files of the set there, or name another folder"
+        return f"data.folder: {source} is empty; put the images there, or name another folder"
     return None
