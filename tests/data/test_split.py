@@ -212,7 +212,7 @@ def test_every_row_without_a_published_split_is_listed() -> None:
     table = table_of([("a", 2, "train"), ("b", 2, None), ("b", 2, "test")])
     with pytest.raises(UserError) as raised:
         assign_splits(table, split_of(method="published"), 0)
-    assert raised.value.problems == ["0002.png: stands in no published split", "0003.png: stands in no published split"]
+    assert raised.value.problems == ["0002.png: not in a published split", "0003.png: not in a published split"]
 
 
 def test_a_layout_without_a_published_split_is_an_error_that_names_the_other_methods() -> None:
@@ -234,7 +234,7 @@ def test_every_class_with_fewer_images_than_parts_is_listed(fields: dict[str, An
 
 def test_fewer_groups_than_parts_are_an_error_that_names_the_largest() -> None:
     table = table_of([("a", 9, None), ("b", 4, None)])
-    with pytest.raises(UserError, match="the 13 images stand in 2 groups, the largest of 9, which cannot fill 3 parts"):
+    with pytest.raises(UserError, match="the 13 images are in 2 groups, the largest of 9, which cannot fill 3 parts"):
         assign_splits(table, split_of(), 0)
 
 
