@@ -31,7 +31,7 @@ from workload import (
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.training.checkpoint import Checkpoint, delete_checkpoints
-from medtransfer.training.heads_at_once import fit_heads, groups
+from medtransfer.training.heads_together import fit_heads, groups
 from medtransfer.training.loop import Job, fit
 from medtransfer.training.runs import Inputs, make_job
 from medtransfer.util.text import markdown_table

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from medtransfer.study import Loss
-from medtransfer.training.head_losses import soft_label_losses, soft_label_slopes
 from medtransfer.training.losses import CLASS_LOSSES, ClassLoss, probabilities
 
 COUNTS = np.array([4, 1, 3])
@@ -61,26 +58,6 @@ def test_probabilities_are_softmax_or_scaled_sigmoids() -> None:
 def test_scaled_sigmoids_of_very_low_scores_stay_probabilities() -> None:
     found = probabilities(torch.full((1, 3), -120.0), Loss(kind="binary_cross_entropy"))
     torch.testing.assert_close(found, torch.full((1, 3), 1 / 3))
-
-
-@given(
-    st.builds(
-        Loss,
-        kind=st.sampled_from(["cross_entropy", "binary_cross_entropy"]),
-        label_smoothing=st.sampled_from([0.0, 0.1]),
-    ),
-    st.booleans(),
-    st.integers(0, 2**31),
-)
-def test_slopes_are_autograds(loss: Loss, weighed: bool, seed: int) -> None:
-    """Of two images that each of three heads sees: logits [2 batches, 3 heads, 4 classes, 5 images]."""
-    torch.manual_seed(seed)
-    logits = (10 * torch.randn(2, 3, 4, 5, dtype=torch.float64)).float().requires_grad_()
-    labels = torch.rand(2, 1, 4, 5).softmax(dim=2)
-    weight = torch.rand(2, 3, 4, 1) + 0.5 if weighed else None
-    losses = soft_label_losses(loss, logits, labels, weight, dim=2)
-    (wanted,) = torch.autograd.grad(losses.sum(), logits)
-    torch.testing.assert_close(soft_label_slopes(loss, logits.detach(), labels, weight, dim=2), wanted)
 
 
 def test_a_loss_is_added_from_outside_by_one_function(monkeypatch: pytest.MonkeyPatch, logits: torch.Tensor) -> None:

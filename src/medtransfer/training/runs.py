@@ -22,7 +22,7 @@ from medtransfer.models.network import Network
 from medtransfer.study import Variant
 from medtransfer.training.batches import ImageExamples, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
-from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
+from medtransfer.training.heads_together import can_train_together, fit_heads, groups
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
 from medtransfer.training.schedules import lowest
 from medtransfer.util.compute import Compute, in_precision
@@ -108,7 +108,7 @@ def _train_each(
 ) -> Iterator[tuple[Job, Fit]]:
     """Train at every (fold, seed, rate), one by one or all heads at once; give them in order."""
     first = make_job(inputs, *tries[0], tell=notice)
-    if not train_at_once(first, len(tries)):
+    if not can_train_together(first, len(tries)):
         for number, one in enumerate(tries):
             job = make_job(inputs, *one) if number else first
             yield job, _train_alone(job, Checkpoint(checkpoints, job.name), report)

@@ -15,7 +15,7 @@ from frozen import CUTMIX, FLIPS, assert_same_results, history_of, inputs_of, tr
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
-from medtransfer.training import head_losses, heads_at_once, runs
+from medtransfer.training import heads_together, runs
 from medtransfer.training.model_files import read_card, run_name
 
 
@@ -30,7 +30,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "train_at_once", lambda *_: False)
+    monkeypatch.setattr(runs, "can_train_together", lambda *_: False)
 
 
 @pytest.mark.parametrize(
@@ -64,17 +64,6 @@ def test_heads_at_once_are_each_what_they_are_alone(
     }
 
 
-def test_losses_are_the_same_found_for_each_step_or_for_many(
-    folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inputs = inputs_of(folded, tmp_path, CUTMIX, batch_size=3)
-    train(inputs, tmp_path / "many")
-    monkeypatch.setattr(head_losses, "MOST_LOGITS", 1)
-    train(inputs, tmp_path / "each")
-    many, each = (history_of(tmp_path / name).to_numpy(float) for name in ("many", "each"))
-    np.testing.assert_allclose(many, each, rtol=1e-6)
-
-
 def test_learning_rates_at_once_are_each_what_they_are_alone(prepared: Prepared, tmp_path: Path) -> None:
     inputs = inputs_of(prepared, tmp_path, FLIPS, epochs=4)
     rates = (1e-4, 1e-3, 1e-2)
@@ -84,8 +73,8 @@ def test_learning_rates_at_once_are_each_what_they_are_alone(prepared: Prepared,
     ]
     jobs = [runs.make_job(one, 0, seed) for one in variants for seed in (0, 1)]
     checkpoint = runs.Checkpoint(tmp_path, "rates")
-    assert heads_at_once.groups(jobs) == [jobs]
-    heads_at_once.fit_heads(jobs, checkpoint, lambda *_: None)
+    assert heads_together.groups(jobs) == [jobs]
+    heads_together.fit_heads(jobs, checkpoint, lambda *_: None)
     for number, one in enumerate(variants):
         train(one, tmp_path / str(number))
         for seed in (0, 1):
