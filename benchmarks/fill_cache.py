@@ -38,7 +38,7 @@ from medtransfer.models.network import to_channels_first
 from medtransfer.training.loop import Job, Step, train_epoch
 from medtransfer.training.optimizers import build_optimizer
 from medtransfer.training.runs import Inputs, make_job, with_precision
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import markdown_table
 
 MODELS = {"mobilenet_v3_small": (640, 256), "resnet18": (320, 128)}

@@ -37,7 +37,7 @@ from workload import (
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.models.assemble import Weights
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import markdown_table
 
 MODEL, EPOCHS, SEEDS, RATES = "mobilenet_v3_small", 50, [0, 1, 2], (1e-4, 3e-4, 1e-3, 3e-3)

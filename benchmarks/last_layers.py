@@ -36,7 +36,7 @@ from workload import (
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.training.runs import Inputs
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.text import markdown_table
 
 EPOCHS, SEEDS, VIEWS, REPEATS = 20, [0, 1, 2], 8, 3
@@ -93,8 +93,9 @@ def main(quick: bool) -> None:
             some = first_rows(whole, *(count // 4 if quick else count for count in counts))
             rows.append(measure(part_of(whole, folder / model, some), model, folder / f"of_{model}", epochs, repeats))
         text = (
-            f"{epochs} epochs, {len(SEEDS)} seeds, {VIEWS} views. Plain loop: the median of {repeats} epochs, multiplied by "
-            "their number. Difference: the largest in any test probability after one epoch on the same views."
+            f"{epochs} epochs, {len(SEEDS)} seeds, {VIEWS} views. Plain loop: the median of {repeats} epochs, "
+            "multiplied by their number. Difference: the largest in any test probability after one epoch on the same "
+            "views."
         )
         publish("last_layers", markdown_table(HEADER, rows), text, about(whole), keep=not quick)
 

@@ -4,8 +4,8 @@
     python benchmarks/views.py quick    # few images and epochs, as a smoke test
 
 Epoch e trains on view e mod K, so 50 views mean a new view in each of the 50 epochs. The 95 % intervals are of the mean
-over seeds, from a bootstrap over groups of images; differences between two numbers of views are more certain, since both
-are tested on the same images.
+over seeds, from a bootstrap over groups of images; differences between two numbers of views are more certain, since
+both are tested on the same images.
 """
 
 from __future__ import annotations

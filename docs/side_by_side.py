@@ -1,8 +1,8 @@
-"""Photographs the tops of report pages beside each other.
+"""Take screenshots of the tops of report pages and put them side by side.
 
     python docs/side_by_side.py docs/fetal_head.png published/index.html grouped/index.html
 
-Needs Chromium and its driver. The pages stand in the order given, each 900 pixels wide.
+Requires Chromium and its driver. Pages are shown in the given order, each 900 pixels wide.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ WIDTH, HEIGHT, GAP = 900, 1100, 24
 
 
 def photograph(page: Path, driver: webdriver.Chrome) -> Image.Image:
-    """Give the top of a page."""
+    """Return a screenshot of the top of a page."""
     driver.get(page.resolve().as_uri())
     return Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
 
 
 def main(target: Path, pages: list[Path]) -> None:
-    """Write the picture."""
+    """Write the picture of `pages` to `target`."""
     options = Options()
     options.binary_location = shutil.which("chromium") or ""
     for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", f"--window-size={WIDTH},{HEIGHT}"):

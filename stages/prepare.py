@@ -7,7 +7,7 @@ from pathlib import Path
 from medtransfer.data.prepare import Outs, prepare
 from medtransfer.study import load_study
 from medtransfer.util.command import run
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 
 
 def main() -> None:

@@ -15,9 +15,8 @@ from torch import nn
 from medtransfer.deployment.export import TOLERANCE, largest_difference, write_onnx
 from medtransfer.deployment.model import Model
 from medtransfer.deployment.predictor import Ensemble
-from medtransfer.models.heads.build import fit_head
+from medtransfer.models.families import SegmenterFamily
 from medtransfer.models.network import Network, Normalise, to_channels_first
-from medtransfer.models.unet import build_segmenter
 from medtransfer.study import Backbone, Loss, UNet
 from medtransfer.tasks import TASKS
 
@@ -57,7 +56,7 @@ def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
         network.train()(inputs)
         features = network.eval().features(inputs)
         if head in FITTED:
-            fit_head(network.head, features, torch.arange(len(features)) % CLASSES)
+            network.head.fit(features, torch.arange(len(features)) % CLASSES)
         elif isinstance(last := list(network.head.modules())[-1], nn.Linear):
             logits = network(inputs)
             scale = 3 * logits.std(dim=0)  # thrice: what is small is scaled up with its rounding errors
@@ -95,7 +94,7 @@ def test_masks_of_several_runs_are_computed_the_same(tmp_path: Path, name: str) 
     networks = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        encoder, decoder = build_segmenter(name, spec, 2, 0.0)
+        encoder, decoder = SegmenterFamily.of(name).build(name, spec, 2, 0.0)
         networks.append(Network(Normalise((0.5,) * 3, (0.2,) * 3), encoder, decoder).eval())
     both = ensemble(networks, "segmentation")
     assert difference(both, 32, tmp_path / "a.onnx", "segmentation") < 1e-5

@@ -1,4 +1,4 @@
-"""Random graphs of stages with random failures: nothing starts too early, nothing that can run is left."""
+"""Stages of random graphs with random failures start in order, and all that can run do run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtransfer.engine.schedule import Schedule, State
-from medtransfer.engine.stages import _affected
+from medtransfer.engine.schedule import Schedule, State, affected
 from medtransfer.util.errors import UserError
 
 
 @st.composite
 def needs(draw: st.DrawFn) -> dict[str, frozenset[str]]:
-    """Draw up to 12 stages, each upstream of some later ones."""
+    """Draw up to 12 stages, each with some of the earlier ones upstream."""
     names = [f"s{number:02}" for number in range(draw(st.integers(1, 12)))]
     return {
         name: frozenset(draw(st.sets(st.sampled_from(names[:number]), max_size=3)) if number else ())
@@ -30,7 +29,7 @@ def graph_of(needs: dict[str, frozenset[str]]) -> nx.DiGraph:
 
 
 @given(needs(), st.data())
-def test_stages_run_after_what_they_need_and_only_what_hangs_on_a_failure_is_left_out(
+def test_stages_run_after_their_upstream_and_only_those_downstream_of_a_failure_are_left_out(
     needs: dict[str, frozenset[str]], data: st.DataObject
 ) -> None:
     schedule, order = Schedule(needs), []
@@ -47,9 +46,9 @@ def test_stages_run_after_what_they_need_and_only_what_hangs_on_a_failure_is_lef
             schedule.finish(name, name not in failing)
     for number, name in enumerate(order):
         assert needs[name] <= set(order[:number])
-    hanging = set().union(*(nx.ancestors(graph_of(needs), name) for name in failing if name in order))
-    assert set(schedule.in_state(State.LEFT_OUT)) == hanging
-    assert set(schedule.in_state(State.DONE)) == set(needs) - hanging - set(schedule.in_state(State.FAILED))
+    downstream = set().union(*(nx.ancestors(graph_of(needs), name) for name in failing if name in order))
+    assert set(schedule.in_state(State.LEFT_OUT)) == downstream
+    assert set(schedule.in_state(State.DONE)) == set(needs) - downstream - set(schedule.in_state(State.FAILED))
 
 
 def test_a_stage_cannot_start_before_its_turn_or_twice() -> None:
@@ -82,12 +81,12 @@ CHAIN = graph_of(
         ({"download", "train@b"}, [], ["download", "prepare", "train@a", "train@b", "compare"]),
     ],
 )
-def test_what_changed_runs_with_all_downstream_of_it(
+def test_changed_stages_run_with_all_downstream_of_them(
     changed: set[str], targets: list[str], expected: list[str]
 ) -> None:
-    assert list(_affected(CHAIN, changed, targets)) == expected
+    assert list(affected(CHAIN, changed, targets)) == expected
 
 
-def test_an_unknown_target_is_told() -> None:
+def test_an_unknown_target_is_an_error() -> None:
     with pytest.raises(UserError, match="no stage 'train@c'"):
-        _affected(CHAIN, set(), ["train@c"])
+        affected(CHAIN, set(), ["train@c"])

@@ -1,4 +1,4 @@
-"""A worker ends with everything that it started, outlives its stages, and tells what a stage's bar shows."""
+"""A worker runs stage after stage, reports how each ended, and ends with all that it started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from medtransfer.engine.worker import Worker, stop_all
 
-STAND_IN = """
+PROGRAM = """
 import subprocess, sys
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
@@ -22,12 +22,12 @@ while True:
     with open(log, "ab") as file:
         connection.send(subprocess.run(["sh", "-c", script], stdout=file).returncode)
 """
-"""Runs its stages' names as scripts."""
+"""Runs the names of stages as shell scripts."""
 
 
 def worker_of(folder: Path) -> Worker:
     program = folder / "program.py"
-    program.write_text(STAND_IN)
+    program.write_text(PROGRAM)
     return Worker(0, {}, (sys.executable, str(program)))
 
 
@@ -53,8 +53,8 @@ def lives(process: int) -> bool:
     return not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-@pytest.mark.parametrize("trap", ["", "trap '' INT; "], ids=["willing", "deaf to SIGINT"])
-def test_the_children_of_a_stopped_worker_are_gone(tmp_path: Path, trap: str) -> None:
+@pytest.mark.parametrize("trap", ["", "trap '' INT; "], ids=["plain", "ignores SIGINT"])
+def test_stopping_a_worker_ends_its_children(tmp_path: Path, trap: str) -> None:
     log = tmp_path / "log"
     worker = worker_of(tmp_path)
     worker.start(f"{trap}sleep 60 & echo $!; sleep 60 & echo $!; wait", log)
@@ -64,7 +64,7 @@ def test_the_children_of_a_stopped_worker_are_gone(tmp_path: Path, trap: str) ->
     assert not any(lives(child) for child in children)
 
 
-def test_a_worker_runs_stage_after_stage_and_says_how_each_ended(tmp_path: Path) -> None:
+def test_a_worker_runs_stage_after_stage_and_reports_how_each_ended(tmp_path: Path) -> None:
     worker = worker_of(tmp_path)
     process = worker.process.pid
     assert [run(worker, script, tmp_path / "log") for script in ("true", "false", "exit 3", "true")] == [
@@ -76,10 +76,10 @@ def test_a_worker_runs_stage_after_stage_and_says_how_each_ended(tmp_path: Path)
     worker.stage = None
     stop_all([worker])
     assert worker.process.pid == process
-    assert worker.process.returncode == 1, "an idle worker ends by itself once its connection is closed"
+    assert worker.process.returncode == 1, "an idle worker ends by itself when its connection is closed"
 
 
-def test_a_worker_that_is_killed_has_failed_its_stage_and_every_later_one(tmp_path: Path) -> None:
+def test_a_killed_worker_has_failed_its_stage_and_every_later_one(tmp_path: Path) -> None:
     worker = worker_of(tmp_path)
     worker.start("sleep 60", tmp_path / "log")
     assert worker.outcome() is None
@@ -92,14 +92,14 @@ def test_a_worker_that_is_killed_has_failed_its_stage_and_every_later_one(tmp_pa
     stop_all([worker])
 
 
-def test_the_last_line_is_the_newest_state_of_a_bar(tmp_path: Path) -> None:
+def test_the_last_line_is_the_newest_state_of_a_progress_bar(tmp_path: Path) -> None:
     worker = worker_of(tmp_path)
     run(worker, "printf 'Running stage\\ntrain: 1%%\\rtrain: 50%%\\r'", tmp_path / "log")
     assert worker.last_line() == "train: 50%"
     stop_all([worker])
 
 
-def test_a_stage_that_wrote_nothing_has_no_last_line(tmp_path: Path) -> None:
+def test_a_stage_without_output_has_no_last_line(tmp_path: Path) -> None:
     worker = worker_of(tmp_path)
     run(worker, "echo something", tmp_path / "log")
     run(worker, "true", tmp_path / "log")

@@ -50,7 +50,7 @@ def test_a_failed_variant_is_named_with_its_log_and_stops_no_other(project: Proj
     project.write("stages/train.py", script.replace('if __name__ == "__main__":\n', breaking))
     output = project.run("medtransfer", "repro", "-j", "2", fails=True)
     assert "error: train@frozen failed; its output is in .medtransfer/logs/train@frozen.log" in output
-    assert "left out, because they hang on a failed stage: evaluate@frozen, explain@frozen, compare" in output
+    assert "not run, because they depend on a failed stage: evaluate@frozen, explain@frozen, compare" in output
     assert "broken" in project.read(".medtransfer/logs/train@frozen.log")
     assert len(pd.read_csv(project.folder / "models/scratch/history.csv")) == 6
     assert not (project.folder / "models/frozen").exists()
@@ -77,7 +77,7 @@ def test_an_interrupted_run_leaves_no_process_and_goes_on(project: Project, sign
 
 def test_an_unknown_stage_and_a_broken_file_end_in_one_line(project: Project) -> None:
     output = project.run("medtransfer", "repro", "train@nobody", fails=True)
-    assert output.strip() == "error: dvc.yaml has no stage 'train@nobody'; `dvc stage list` names them"
+    assert output.strip() == "error: dvc.yaml has no stage 'train@nobody'; `dvc stage list` lists them"
     project.write("dvc.yaml", "stages: [")
     output = project.run("medtransfer", "repro", fails=True)
     assert output.startswith("error: ")

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from medtransfer.data.prepared import Prepared
+from medtransfer.report.material import Material
 from medtransfer.report.page import write_report
-from medtransfer.report.section import Material
 from medtransfer.util.places import Places
 
 from .browser import Browser, find_browser
 from .comparison import make_comparison
+from .masks import make_mask_comparison, write_mask_places
 from .study import write_places
 
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    """Give the files of a study that the page is made from."""
+    """Return the files of a study that the page is made from."""
     return write_places(tmp_path)
 
 
 @pytest.fixture
 def material(places: Places) -> Material:
-    """Give what sections are made from."""
+    """Return the input of the sections."""
     return Material(make_comparison(), places)
+
+
+@pytest.fixture
+def mask_places(tmp_path: Path, build_prepared: Callable[..., Prepared]) -> Places:
+    """Return the files of a study of masks."""
+    return write_mask_places(tmp_path, build_prepared)
+
+
+@pytest.fixture
+def mask_material(mask_places: Places) -> Material:
+    """Return the input of the sections of such a study."""
+    return Material(make_mask_comparison(mask_places), mask_places)
 
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the whole page of the comparison; no test may change it."""
+    """Return the page of the comparison; tests must not change it."""
     places = write_places(tmp_path_factory.mktemp("report"))
     write_report(make_comparison(), places)
     return places.root / "report" / "index.html"
@@ -41,7 +55,7 @@ def started_browser() -> Iterator[Browser]:
     """Start one browser for all tests, or skip them."""
     binary, driver = find_browser()
     if binary is None or driver is None:
-        pytest.skip("needs Chromium and its driver (packages chromium, chromium-driver), which are not here")
+        pytest.skip("needs Chromium and its driver (packages chromium, chromium-driver), which are not installed")
     browser = Browser(binary, driver)
     yield browser
     browser.quit()
@@ -49,6 +63,6 @@ def started_browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(started_browser: Browser, page: Path) -> Browser:
-    """Give a browser, 1600 pixels wide, with the page open."""
+    """Return a browser, 1600 pixels wide, with the page open."""
     started_browser.open(page)
     return started_browser

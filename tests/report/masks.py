@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
-from medtransfer.comparison.classes import mask_table
 from medtransfer.comparison.results import Comparison
+from medtransfer.comparison.tables.segmentation import mask_table
 from medtransfer.data.prepared import PIXEL, Prepared
-from medtransfer.tasks.classes.predictions import write_rows
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
 
@@ -32,6 +35,12 @@ def true_masks() -> np.ndarray:
     masks = (rows - 15) ** 2 + (columns - 13) ** 2 < radii**2
     masks[::5] = False
     return masks.astype(np.uint8)
+
+
+def opaque(uri: str) -> np.ndarray:
+    """Return where a stencil is opaque."""
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGBA")
+    return np.asarray(picture)[..., 3] > 0
 
 
 def write_mask_places(root: Path, build_prepared: Callable[..., Prepared]) -> Places:

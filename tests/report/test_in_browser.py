@@ -9,7 +9,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
+from medtransfer.report.page import write_report
+from medtransfer.util.places import Places
+
 from .browser import Browser
+from .masks import IMAGES, make_mask_comparison
 from .study import ACCURACY, CLASSES, TITLE, VARIANTS
 
 MOST_BYTES = 5_000_000
@@ -109,7 +113,7 @@ def test_two_chosen_variants_show_their_difference_their_figures_and_the_images_
     assert (first.first_selected_option.text, second.first_selected_option.text) == ("resnet_frozen", "small_frozen")
     second.select_by_visible_text("small_tuned")
     assert browser.one("#differences tbody tr").text == (
-        "Accuracy .900 .500 .400 [.300, .500] .012 more than chance McNemar's test: p = .020"
+        "Accuracy .900 .500 .400 [.300, .500] .012 significant McNemar's test: p = .020"
     )
     assert len(browser.all("#pane-b svg")) == 1
     assert len(browser.all("#pane-b table.confusion td")) == 9
@@ -141,7 +145,7 @@ def test_the_theme_is_the_systems_until_the_button_changes_it(browser: Browser, 
     assert light[0] == "rgb(255, 255, 255)"
     assert all(one != other for one, other in zip(light, dark, strict=True))
     button = browser.one("button.theme")
-    assert button.text == "Light page"
+    assert button.text == "Light theme"
     button.click()
     assert colours() == light
     button.click()
@@ -198,3 +202,31 @@ def test_every_figure_says_to_a_screen_reader_what_it_shows(browser: Browser) ->
     ids = browser.run("return [...document.querySelectorAll('[id]')].map(each => each.id)")
     assert len(ids) == len(set(ids))
     assert ACCURACY
+
+
+def test_the_page_of_masks_in_a_browser(started_browser: Browser, mask_places: Places) -> None:
+    write_report(make_mask_comparison(mask_places), mask_places)
+    started_browser.open(mask_places.root / "report" / "index.html")
+    assert started_browser.complaints() == []
+    sections = started_browser.run("return [...document.querySelectorAll('main section')].map(each => each.id)")
+    assert sections == [
+        "comparison",
+        "cost",
+        "factors",
+        "pairs",
+        "mask_examples",
+        "learning",
+        "hard_masks",
+        "audit",
+        "origin",
+        "checklists",
+    ]
+    heading = started_browser.one("#only-a p").text
+    assert heading == "16 images that resnet_frozen segments better than small_frozen (8 shown)"
+    assert len(started_browser.all("#only-a figure")) == 8
+    assert [
+        len(started_browser.all(f"#only-a figure:first-child .{kind}")) for kind in ("truth", "found-a", "found-b")
+    ] == [1, 1, 1]
+    assert started_browser.one("#only-b p").text == "No images that small_frozen segments better than resnet_frozen"
+    assert "HD95 (mm)" in started_browser.one("table.comparison thead").text
+    assert len(started_browser.all("#learning svg")) == IMAGES // 5

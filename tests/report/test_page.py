@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,17 +12,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from medtransfer.report.page import SECTIONS, write_report
+from medtransfer.comparison.results import Verdict
+from medtransfer.report.page import verdict_text, write_report
+from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.util.files import sha256_of_folder
 from medtransfer.util.places import Places
 
 from .comparison import make_comparison
 from .study import SOURCE, TITLE, make_study
 
-ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating"]
-ALL += ["learning", "wrong", "maps", "audit", "origin", "checklists"]
-OF_MASKS = ["masks", "hard_masks"]
-ALWAYS = ["comparison", "cost", "pairs", "learning", "maps", "audit", "origin", "checklists"]
+ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating_points"]
+ALL += ["learning", "hard_images", "explanations", "audit", "origin", "checklists"]
+OF_MASKS = ["mask_examples", "hard_masks"]
+ALWAYS = ["comparison", "cost", "pairs", "learning", "explanations", "audit", "origin", "checklists"]
 
 
 class Outline(HTMLParser):
@@ -111,9 +115,9 @@ def test_figures_for_papers_are_the_same_bytes_twice(places: Places, tmp_path: P
 def test_the_studys_own_metric_leads(places: Places, metric: str) -> None:
     metrics = (metric, *(name for name in ("accuracy", "roc_auc") if name != metric))
     write_report(make_comparison(study=make_study(metric=metric), metrics=metrics), places)
-    texts = Outline(places.root / "report/index.html").texts
+    text = " ".join(Outline(places.root / "report/index.html").texts)
     title = {"roc_auc": "ROC-AUC", "accuracy": "Accuracy"}
-    assert f"{title[metric]} against cost" in texts
+    assert f"{title[metric]} against the cost of each variant" in text
 
 
 def test_what_was_run_is_told(page: Path) -> None:
@@ -129,3 +133,49 @@ def test_what_was_run_is_told(page: Path) -> None:
     ):
         assert told in text
     assert "learning rate" not in text
+
+
+def test_a_section_is_added_from_outside_by_registering_it(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SECTIONS, "_items", dict(SECTIONS.items()))
+    text = "{{ content.count }} <b>variants</b>, {{ content.text }}"
+    SECTIONS.register(
+        "dummy", Section(25, "A dummy", lambda found: {"count": len(found.names), "text": "<i>"}, template=text)
+    )
+    SECTIONS.register("never", Section(26, "Never", lambda _: {}, applies=lambda _: False, template="nothing"))
+    write_report(make_comparison(), places)
+    outline = Outline(places.root / "report/index.html")
+    assert outline.sections == [*ALL[:2], "dummy", *ALL[2:]]
+    assert "4 <b>variants</b>, &lt;i&gt;" in (places.root / "report/index.html").read_text(encoding="utf-8")
+
+
+NAMES = tuple("bcdefgh")
+BEST = "a is best: accuracy .860 [.800, .910]"
+
+
+def said(tied: tuple[str, ...], worse: dict[str, float]) -> str:
+    text = verdict_text(Verdict("accuracy", "a", 0.86, 0.8, 0.91, tied, worse))
+    return html.unescape(re.sub("<.+?>", "", text)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("tied", "worse", "expected"),
+    [
+        (("b", "c"), {"d": 0.003},
+         f"{BEST}; b and c are tied with it. d (p = .003) is worse, corrected for all comparisons."),
+        (("b",), {}, f"{BEST}; b is tied with it. No other variant is significantly worse."),
+        ((), {}, "a is the only variant: accuracy .860 [.800, .910]. "),
+        ((), {"b": 1e-9, "c": 0.04},
+         f"{BEST}. b (p < .001) and c (p = .040) are worse, corrected for all comparisons."),
+        (NAMES[:6], {},
+         f"{BEST}; b, c, d, e and 2 others are tied with it. No other variant is significantly worse."),
+        ((), {name: 0.001 * number for number, name in enumerate(NAMES, 1)},
+         f"{BEST}. The other 7 variants are worse (each p ≤ .007, corrected for all comparisons)."),
+    ],
+)  # fmt: skip
+def test_what_is_said(tied: tuple[str, ...], worse: dict[str, float], expected: str) -> None:
+    assert said(tied, worse) == expected
+
+
+def test_names_are_escaped() -> None:
+    text = verdict_text(Verdict("accuracy", "<a>", 0.8, 0.7, 0.9, ("<b>",), {"<c>": 0.01}))
+    assert re.findall("<.+?>", text) == ["<b>", "</b>"]

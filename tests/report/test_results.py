@@ -48,7 +48,7 @@ def test_the_page_has_the_tables_figures_costs_and_the_command(finished: Places,
     assert "## What it cost" in text
     assert f"```\nmedtransfer use phantom -S {CHANGE}\ndvc repro\nmedtransfer results\n```" in text
     hours = pd.read_csv(finished.results / "cost.csv")["stage_seconds"].sum() / 3600
-    assert f"Training took {hours:.2f} hours" in text
+    assert f"All training stages together took {hours:.2f} hours" in text
     assert len(re.findall("^# ", text, flags=re.MULTILINE)) == 1
 
 
@@ -65,7 +65,7 @@ def test_found_masks_and_sheets_of_maps_are_figures_too(finished: Places, tmp_pa
         (finished.plots / name).write_bytes(name.encode())
     path = write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path / "results")
     text = path.read_text(encoding="utf-8")
-    assert "![Masks that unet8 finds](phantom/masks-unet8.png)" in text
+    assert "![Masks predicted by unet8](phantom/masks-unet8.png)" in text
     assert "![Where resnet18_frozen looks](phantom/maps-resnet18_frozen.png)" in text
     assert (path.parent / "phantom" / "masks-unet8.png").read_bytes() == b"figures/masks-unet8.png"
 
@@ -79,7 +79,7 @@ def test_a_page_is_replaced_whole(finished: Places, tmp_path: Path) -> None:
 
 
 def test_a_study_that_is_not_finished_has_no_page(places: Places, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="`dvc repro` writes it"):
+    with pytest.raises(UserError, match="run `dvc repro` first"):
         write_results(STUDIES, places.root / "params.yaml", places, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 

@@ -8,12 +8,8 @@ import pytest
 
 from medtransfer.report.wording import (
     breakable,
-    counted,
-    in_figures,
     in_interval,
-    listed,
     p_alone,
-    phrase_of,
     three_digits,
 )
 
@@ -33,21 +29,7 @@ def test_p_values(value: float, text: str) -> None:
 
 
 def test_small_words() -> None:
-    assert in_figures(-0.0512) == "−.051"
     assert in_interval(0.1, 0.25) == "[.100, .250]"
     assert in_interval(math.nan, 0.2) == ""
-    assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
-    assert [counted(number, "image") for number in (0, 1, 2, 1234)] == [
-        "no images",
-        "1 image",
-        "2 images",
-        "1,234 images",
-    ]
-    assert [phrase_of(name, "mm") for name in ("accuracy", "roc_auc", "f1_macro")] == [
-        "accuracy",
-        "ROC-AUC",
-        "F1 (macro)",
-    ]
-    assert [phrase_of(name, "mm") for name in ("dice", "hd95")] == ["Dice", "HD95 (mm)"]
     assert in_interval(9.876, 12.34) == "[9.876, 12.3]"
     assert breakable("a_<b>") == "a_<wbr>&lt;b&gt;"

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from medtransfer.models.heads.dense import linear_head, mlp_head
+from medtransfer.models.heads.linear import LinearHead
+from medtransfer.models.heads.mlp import MLPHead
 from medtransfer.study import Strategy
 from medtransfer.training.optimizers import OPTIMIZERS, optimizer_of
 from medtransfer.training.stacked_heads import StackedHeads, depends_on_batch, is_stackable
@@ -17,10 +18,10 @@ from medtransfer.training.stacked_heads import StackedHeads, depends_on_batch, i
 RUNS, ROWS, WIDTH, CLASSES = 4, 9, 11, 3
 
 HEADS = {
-    "linear": lambda: linear_head(WIDTH, CLASSES, 0.0),
-    "linear with dropout": lambda: linear_head(WIDTH, CLASSES, 0.4),
-    "mlp": lambda: mlp_head(WIDTH, CLASSES, 7, 0.5, batch_norm=False),
-    "mlp with batch norm": lambda: mlp_head(WIDTH, CLASSES, 7, 0.3, batch_norm=True),
+    "linear": lambda: LinearHead(WIDTH, CLASSES),
+    "linear with dropout": lambda: LinearHead(WIDTH, CLASSES, dropout=0.4),
+    "mlp": lambda: MLPHead(WIDTH, CLASSES, hidden=7, dropout=0.5),
+    "mlp with batch norm": lambda: MLPHead(WIDTH, CLASSES, hidden=7, dropout=0.3, head_batch_norm=True),
     "own": lambda: nn.Sequential(
         nn.Linear(WIDTH, 6), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(6, CLASSES, bias=False)
     ),

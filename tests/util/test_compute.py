@@ -1,4 +1,4 @@
-"""The precision of a network's own work: the faster one where that is asked for, measured once."""
+"""`training.precision: auto` chooses the faster precision, measured once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def with_speedup(monkeypatch: pytest.MonkeyPatch, speedup: float, disturbed: str = "") -> list[str]:
-    """Let bfloat16 be so many times as fast, every second step in one of both slow; the list grows with each."""
+    """Fake the speed-up of bfloat16, with every second step in `disturbed` slow; the list grows with each step."""
     asked: list[str] = []
 
     def seconds(compute: Compute, *_: object) -> float:
@@ -42,7 +42,7 @@ def chosen(wanted: str, train: str = "all", size: int = SIZE) -> str:
 
 
 @pytest.mark.parametrize(("speedup", "expected"), [(0.1, "float32"), (1.1, "float32"), (2.0, "bfloat16")])
-def test_auto_takes_lower_precision_where_it_is_worth_it(
+def test_auto_chooses_bfloat16_if_it_is_fast_enough(
     monkeypatch: pytest.MonkeyPatch, speedup: float, expected: str
 ) -> None:
     with_speedup(monkeypatch, speedup)
@@ -51,14 +51,14 @@ def test_auto_takes_lower_precision_where_it_is_worth_it(
 
 @pytest.mark.parametrize("disturbed", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("speedup", "expected"), [(0.5, "float32"), (2.0, "bfloat16")])
-def test_what_else_the_machine_does_decides_nothing(
+def test_other_load_does_not_change_the_choice(
     monkeypatch: pytest.MonkeyPatch, speedup: float, expected: str, disturbed: str
 ) -> None:
     with_speedup(monkeypatch, speedup, disturbed)
     assert chosen("auto") == expected
 
 
-def test_what_was_measured_once_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     with_speedup(monkeypatch, 2.0)
     assert chosen("auto") == "bfloat16"
     asked = with_speedup(monkeypatch, 0.1)
@@ -66,8 +66,7 @@ def test_what_was_measured_once_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not asked
 
 
-def test_what_decides_the_speed_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another share that trains, other images and other threads."""
+def test_a_different_strategy_size_or_thread_count_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with_speedup(monkeypatch, 2.0)
     assert chosen("auto") == "bfloat16"
     with_speedup(monkeypatch, 0.5)
@@ -77,8 +76,8 @@ def test_what_decides_the_speed_is_measured_anew(monkeypatch: pytest.MonkeyPatch
     assert chosen("auto") == "float32"
 
 
-@pytest.mark.parametrize(("speedup", "said"), [(0.05, "20.0 times longer"), (1.5, "")])
-def test_what_is_asked_for_is_taken_and_said_to_be_slow_where_it_is(
+@pytest.mark.parametrize(("speedup", "said"), [(0.05, "20.0 times as long"), (1.5, "")])
+def test_a_requested_precision_is_used_with_a_notice_if_it_is_slow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], speedup: float, said: str
 ) -> None:
     with_speedup(monkeypatch, speedup)
@@ -95,7 +94,7 @@ def test_float32_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("train", ["all", "head"])
-def test_the_measurement_changes_neither_the_network_nor_what_is_drawn(train: str) -> None:
+def test_measuring_changes_neither_the_network_nor_the_random_state(train: str) -> None:
     one = network(train)
     before = {name: value.clone() for name, value in one.state_dict().items()}
     torch.manual_seed(3)

@@ -1,4 +1,4 @@
-"""Files are whole or not there at all."""
+"""Files are complete or absent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def everything_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "new" / "model.pt"
     with atomic_file(target) as temporary:
         temporary.write_bytes(b"half")
@@ -38,7 +38,7 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     assert everything_in(tmp_path) == {"new", "new/model.pt"}
 
 
-def test_after_an_error_a_file_is_as_it_was(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "model.pt"
     target.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), atomic_file(target) as temporary:
@@ -48,14 +48,14 @@ def test_after_an_error_a_file_is_as_it_was(tmp_path: Path) -> None:
     assert everything_in(tmp_path) == {"model.pt"}
 
 
-def test_after_an_error_a_new_file_is_not_there(tmp_path: Path) -> None:
+def test_an_error_leaves_no_new_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="disk"), atomic_file(tmp_path / "model.pt") as temporary:
         temporary.write_bytes(b"half")
         raise ValueError("disk")
     assert everything_in(tmp_path) == set()
 
 
-def test_a_folder_replaces_the_old_one_entirely(tmp_path: Path) -> None:
+def test_a_folder_replaces_the_old_one_completely(tmp_path: Path) -> None:
     target = tmp_path / "views"
     target.mkdir()
     (target / "stale.npy").write_bytes(b"old")
@@ -66,7 +66,7 @@ def test_a_folder_replaces_the_old_one_entirely(tmp_path: Path) -> None:
     assert everything_in(tmp_path) == {"views", "views/below", "views/below/fresh.npy"}
 
 
-def test_after_an_error_a_folder_is_as_it_was(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_folder(tmp_path: Path) -> None:
     target = tmp_path / "views"
     target.mkdir()
     (target / "old.npy").write_bytes(b"old")
@@ -76,7 +76,7 @@ def test_after_an_error_a_folder_is_as_it_was(tmp_path: Path) -> None:
     assert everything_in(tmp_path) == {"views", "views/old.npy"}
 
 
-def test_results_have_the_permissions_that_plain_writing_gives(tmp_path: Path) -> None:
+def test_files_and_folders_have_default_permissions(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:
         write_text(tmp_path / "file", "x")
@@ -88,7 +88,7 @@ def test_results_have_the_permissions_that_plain_writing_gives(tmp_path: Path) -
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o750
 
 
-def test_json_keeps_order_letters_and_exact_floats(tmp_path: Path) -> None:
+def test_json_keeps_order_characters_and_exact_floats(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     write_json(path, {"b": 0.1 + 0.2, "a": "Schädel", "none": None})
     assert path.read_text(encoding="utf-8") == (
@@ -96,7 +96,7 @@ def test_json_keeps_order_letters_and_exact_floats(tmp_path: Path) -> None:
     )
 
 
-def test_a_value_that_json_has_no_word_for_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     write_json(path, {"a": 1})
     with pytest.raises(TypeError):
@@ -105,7 +105,7 @@ def test_a_value_that_json_has_no_word_for_leaves_the_old_file(tmp_path: Path) -
     assert everything_in(tmp_path) == {"out.json"}
 
 
-def test_text_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+def test_text_is_utf8_in_any_locale(tmp_path: Path) -> None:
     write_text(tmp_path / "a.md", "± –\n")
     assert (tmp_path / "a.md").read_bytes() == "± –\n".encode()
 
@@ -115,7 +115,7 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     assert sha256_of_file(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
 
 
-def test_the_hash_of_a_folder_depends_on_names_and_bytes_and_on_nothing_else(tmp_path: Path) -> None:
+def test_the_hash_of_a_folder_depends_only_on_names_and_bytes(tmp_path: Path) -> None:
     def folder(name: str, files: dict[str, bytes]) -> str:
         for path, content in files.items():
             (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def test_the_hash_of_a_folder_depends_on_names_and_bytes_and_on_nothing_else(tmp
     assert folder("swapped", {"b/x.png": b"2", "a.png": b"1", ".hidden": b"3"}) != original
 
 
-def test_a_path_is_shown_from_the_current_folder_where_it_lies_below_it(
+def test_a_path_below_the_current_folder_is_shown_relative_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -141,9 +141,7 @@ def test_a_path_is_shown_from_the_current_folder_where_it_lies_below_it(
     assert shown(tmp_path / "elsewhere.png") == str(tmp_path / "elsewhere.png")
 
 
-def test_what_many_ask_for_at_once_is_measured_once_and_other_things_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_callers_share_one_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     asked: list[int] = []
 

@@ -1,4 +1,4 @@
-"""What a stage is said to have used."""
+"""Peak memory, and memory that the C library keeps."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start
 
 before = faults()
-told = keep_freed_memory()
+kept = keep_freed_memory()
 faults()
-print(told, before, faults())
+print(kept, before, faults())
 """
-"""Counts the pages that the system hands out for arrays of 8 and 16 MB, before and after."""
+"""Count the page faults of arrays of 8 and 16 MB, before and after."""
 
 
-def test_memory_that_was_given_back_counts() -> None:
+def test_freed_memory_counts() -> None:
     block = np.ones(40_000_000)
     del block
     assert peak_memory_mb() >= 320
@@ -43,9 +43,9 @@ def test_the_memory_of_the_parent_does_not_count() -> None:
     assert 5 < float(done.stdout) < block.nbytes / 1e6
 
 
-def test_arrays_take_the_memory_that_others_left() -> None:
+def test_arrays_reuse_freed_memory() -> None:
     done = subprocess.run([sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True)
-    told, before, after = done.stdout.split()
-    if told == "False":
+    kept, before, after = done.stdout.split()
+    if kept == "False":
         pytest.skip("the C library is not glibc")
     assert int(after) < int(before) / 10

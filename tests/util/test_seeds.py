@@ -1,4 +1,4 @@
-"""Seeds depend on what they are for, and on nothing else."""
+"""Seeds depend only on their keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_seed_is_the_first_63_bits_of_a_hash_of_its_keys() -> None:
 
 
 @given(st.lists(keys, max_size=4), st.lists(keys, max_size=4))
-def test_seeds_agree_only_for_the_same_keys_in_the_same_order(first: list[str | int], second: list[str | int]) -> None:
+def test_equal_seeds_have_the_same_keys_in_the_same_order(first: list[str | int], second: list[str | int]) -> None:
     assert (seed_from(*first) == seed_from(*second)) == (first == second)
 
 
@@ -34,7 +34,7 @@ def test_a_number_and_its_text_are_different_keys() -> None:
     assert seed_from("fold", 1) != seed_from("fold", "1")
 
 
-def test_generators_ignore_the_global_state_and_one_another() -> None:
+def test_generators_ignore_the_global_state_and_each_other() -> None:
     np.random.seed(0)
     first = generator("a", 1)
     generator("b", 1).random(100)

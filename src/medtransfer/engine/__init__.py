@@ -1,1 +1,1 @@
-"""Engine."""
+"""Where stages run, and what they will cost."""

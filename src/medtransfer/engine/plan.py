@@ -1,49 +1,70 @@
-"""The command `medtransfer plan`: what `dvc repro` would run, and what that will cost."""
+"""The command `medtransfer plan`: which stages `dvc repro` would run, and what each will cost."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from medtransfer.data.prepared import ABOUT, Prepared
-from medtransfer.engine.estimate import Estimate, Estimator
 from medtransfer.engine.probe import Probe, probe
-from medtransfer.engine.stages import stages_expected
-from medtransfer.study import Study, Variant, load_study
+from medtransfer.engine.schedule import stages_expected
+from medtransfer.features.cache import PAGE, fits
+from medtransfer.study import Policy, Study, Variant, load_study
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import PLAN, state_folder, write_json
+from medtransfer.util.files import write_json
+from medtransfer.util.places import PLAN, state_folder
 from medtransfer.util.progress import progress
 from medtransfer.util.text import duration, markdown_table
 
 HEADER = ["Stage", "What", "Time", "Memory MB", "Disk MB"]
 ALIKE = ("optimizer", "train", "head", "hidden", "head_batch_norm", "batch_size")
-"""What of a strategy decides how long a step takes."""
+"""The fields of a strategy that decide how long a step takes."""
+PROBED_VIEWS = 32
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The cost of a stage: seconds, peak memory in MB, MB written, and the amount of work in words."""
+
+    seconds: float
+    memory: float | None
+    disk: float
+    what: str
 
 
 def plan(prepared_folder: Path = Path("data/prepared")) -> str:
-    """List the stages that `dvc repro` would run, each with its estimate, as Markdown; keep it for the page.
+    """Return the stages that `dvc repro` would run, with estimates, as Markdown; keep the estimates for the report.
 
-    Raises `UserError` where the images are not prepared yet, for their number decides, or a network cannot be built.
+    Raises `UserError` if the images are not prepared yet, because costs depend on their number, or if a network cannot
+    be built.
     """
     stages = list(stages_expected())
     if not stages:
         return "Everything is up to date.\n"
     if not (prepared_folder / ABOUT).is_file():
         raise UserError(
-            f"{len(stages)} stages would run; how long they take depends on the images, which are not there yet: "
+            f"{len(stages)} stages would run; how long they take depends on the images, which are not prepared yet: "
             "run `dvc repro prepare` first"
         )
-    study, prepared = load_study(), Prepared(prepared_folder)
-    found = estimate(stages, study, prepared)
-    write_json(state_folder() / PLAN, _kept(found, study))
+    study = load_study()
+    found = estimate(stages, study, Prepared(prepared_folder))
+    trainings = {stage.removeprefix("train@"): each for stage, each in found.items() if stage.startswith("train@")}
+    write_json(
+        state_folder() / PLAN,
+        {name: asdict(each) | {"key": study.variant(name).key()} for name, each in trainings.items() if each},
+    )
     return page(found)
 
 
 def estimate(stages: list[str], study: Study, prepared: Prepared) -> dict[str, Estimate | None]:
-    """Estimate each stage; None where nothing is known of it beforehand."""
+    """Estimate each stage; None if its cost cannot be predicted."""
     estimator, probes = Estimator(study, prepared), _probes(stages, study, prepared)
-    found: dict[str, Estimate | None] = {}
+    found: dict[str, Estimate | None] = dict.fromkeys(stages)
     for stage in stages:
         kind, _, name = stage.partition("@")
         if kind == "augment":
@@ -52,57 +73,124 @@ def estimate(stages: list[str], study: Study, prepared: Prepared) -> dict[str, E
             found[stage] = estimator.train(study.variant(name), probes[name])
         elif kind == "evaluate":
             found[stage] = estimator.evaluate(study.variant(name), probes[name])
-        else:
-            found[stage] = None
     return found
 
 
 def page(found: dict[str, Estimate | None]) -> str:
-    """Lay the estimates out as a table, and sum them up."""
-    known = {stage: each for stage, each in found.items() if each is not None}
+    """Lay out the estimates and their sums as a Markdown table."""
+    known = [each for each in found.values() if each is not None]
     rows = [
-        [
-            stage,
-            each.what,
-            duration(each.seconds),
-            f"{each.memory:,.0f}" if each.memory else "–",
-            f"{each.disk:,.0f}" if each.disk else "–",
-        ]
+        [stage, each.what, duration(each.seconds), *(f"{mb:,.0f}" if mb else "–" for mb in (each.memory, each.disk))]
         if each
         else [stage, "", "–", "–", "–"]
         for stage, each in found.items()
     ]
-    total, disk = sum(each.seconds for each in known.values()), sum(each.disk for each in known.values())
-    told = (
-        f"{len(found)} stages, {duration(total)} in all where they run one after another and none stops early, "
-        f"{disk:,.0f} MB written. –: not known beforehand."
+    total, disk = sum(each.seconds for each in known), sum(each.disk for each in known)
+    return (
+        f"{markdown_table(HEADER, rows, left=2)}\n\n{len(found)} stages; {duration(total)} in all if run one after "
+        f"another and none stops early; {disk:,.0f} MB written. –: not known in advance.\n"
     )
-    return f"{markdown_table(HEADER, rows, left=2)}\n\n{told}\n"
 
 
-def _kept(found: dict[str, Estimate | None], study: Study) -> dict[str, dict[str, object]]:
-    """Give the estimates of trainings as they are kept: with the variant, which may be another one when it runs."""
-    names = {stage: stage.removeprefix("train@") for stage in found if stage.startswith("train@")}
-    trainings = {name: each for stage, name in names.items() if (each := found[stage]) is not None}
-    return {name: asdict(each) | {"key": study.variant(name).key()} for name, each in trainings.items()}
+class Estimator:
+    """Estimates of stages, in the order in which they run, because a stage does not compute what an earlier one kept.
+
+    Estimates are too high if training stops early.
+    """
+
+    def __init__(self, study: Study, prepared: Prepared) -> None:
+        self._study, self._prepared = study, prepared
+        self._learnable = len(prepared.learnable_rows)
+        self._kept: dict[tuple[str, ...], int] = defaultdict(int)
+
+    def augment(self, name: str) -> Estimate | None:
+        """Estimate drawing the views of a policy; None if it keeps none."""
+        policy = self._study.params.augmentation[name]
+        if policy.distinct is None or policy.original:
+            return None
+        images = policy.distinct * self._learnable
+        megabytes = images * int(np.prod(self._prepared.images.shape[1:])) / 1e6
+        return Estimate(images * self._view_seconds(policy), None, megabytes, f"{images:,} views")
+
+    def train(self, variant: Variant, probe: Probe) -> Estimate:
+        """Estimate training all runs of a variant; heads trained at once cost little more than one of them."""
+        strategy = variant.strategy
+        from medtransfer.models.heads import HEADS  # imports torch
+
+        one_step = HEADS[strategy.head].fitted or strategy.train == "none"
+        epochs = 1 if one_step else strategy.epochs
+        trained, validated = (epochs * count for count in self._images(variant))
+        missing = self._missing(variant, probe)
+        kept_bytes = 0 if missing is None else probe.row_bytes
+        new = trained + validated if missing is None else missing
+        runs = self._prepared.folds * len(self._study.params.training.seeds)
+        at_once = runs if missing is not None and strategy.train == "head" and not one_step else 1 / len(strategy.rates)
+        seconds = probe.start + new * probe.prefix + (trained * probe.step + validated * probe.forward) / at_once
+        what = f"{runs} runs" if one_step else f"{runs} runs, {epochs} epochs, {trained:,} images to train on"
+        if probe.features is not None:
+            what += f", {new:,} through frozen layers"
+        mapped = kept_bytes * (self._learnable + len(self._prepared.table)) if kept_bytes < PAGE else 0
+        return Estimate(seconds, probe.memory + mapped / 1e6, new * kept_bytes / 1e6, what)
+
+    def evaluate(self, variant: Variant, probe: Probe) -> Estimate:
+        """Estimate predicting the validation and test images of all runs of a variant."""
+        seeds = len(self._study.params.training.seeds)
+        roles = [self._prepared.roles(fold) for fold in range(self._prepared.folds)]
+        images = seeds * sum(len(role.validation) + len(role.test) for role in roles)
+        return Estimate(probe.start + images * probe.forward, probe.memory, 0.0, f"{images:,} images")
+
+    def _images(self, variant: Variant) -> tuple[int, int]:
+        """Count the images that an epoch of all runs trains on, and those it validates on."""
+        seeds, shots = len(self._study.params.training.seeds), variant.strategy.shots
+        roles = [self._prepared.roles(fold) for fold in range(self._prepared.folds)]
+        most = np.inf if shots is None else shots * len(self._prepared.classes)
+        return (
+            seeds * int(sum(min(len(role.train), most) for role in roles)),
+            seeds * sum(len(role.validation) for role in roles),
+        )
+
+    def _missing(self, variant: Variant, probe: Probe) -> int | None:
+        """Count the views and images whose features are not cached yet; None if they are never cached."""
+        if probe.features is None:
+            return None
+        rows = min(self._images(variant)[0], self._learnable)
+        views = rows * variant.strategy.views_used(variant.policy.distinct)
+        if not fits(state_folder() / "features", (views + len(self._prepared.table)) * probe.row_bytes):
+            return None
+        cache = (probe.features, variant.backbone.weights, variant.strategy.init)
+        wanted = {(*cache, "images"): len(self._prepared.table)}
+        if not variant.policy.original:
+            wanted[(*cache, variant.augmentation_name)] = views
+        missing = sum(max(0, count - self._kept[key]) for key, count in wanted.items())
+        self._kept |= {key: max(count, self._kept[key]) for key, count in wanted.items()}
+        return missing
+
+    def _view_seconds(self, policy: Policy) -> float:
+        from medtransfer.augmentation.drawers import drawer_count
+        from medtransfer.augmentation.views import ViewMaker
+
+        maker = ViewMaker(self._prepared, policy, self._study.params.study.seed)
+        rows = np.resize(self._prepared.learnable_rows, PROBED_VIEWS + 1).tolist()
+        maker.draw(rows[0], 0)
+        started = time.perf_counter()
+        for row in rows[1:]:
+            maker.draw(row, 0)
+        return (time.perf_counter() - started) / PROBED_VIEWS / drawer_count()
 
 
 def _probes(stages: list[str], study: Study, prepared: Prepared) -> dict[str, Probe]:
-    """Probe the networks of the variants among the stages, those that are alike once."""
+    """Probe the networks of the variants among the stages, once if they are alike."""
     names = {stage.partition("@")[2]: None for stage in stages if stage.startswith(("train@", "evaluate@"))}
     outputs = len(TASKS[prepared.task].outputs(prepared))
     alike: dict[str, Probe] = {}
     found: dict[str, Probe] = {}
     with progress(total=len(names), desc="probe", unit="variant") as bar:
         for name in names:
-            key = _likeness(study.variant(name))
+            variant = study.variant(name)
+            strategy = variant.strategy.model_dump(mode="json", include=set(ALIKE))
+            key = f"{variant.model} {variant.backbone.unet} {strategy}"
             if key not in alike:
                 alike[key] = probe(name, int(prepared.images.shape[-1]), outputs)
             found[name] = alike[key]
             bar.update()
     return found
-
-
-def _likeness(variant: Variant) -> str:
-    strategy = variant.strategy.model_dump(mode="json", include=set(ALIKE))
-    return f"{variant.model} {variant.backbone.unet} {strategy}"

@@ -1,4 +1,4 @@
-"""What training and running a variant's network costs an image on this machine, from a few made-up images.
+"""The cost of training and running a variant's network on this machine, measured on a few random images.
 
 Run as a program, in a process of its own, so that its memory is that of a training stage:
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from medtransfer.util.errors import UserError
@@ -21,28 +21,28 @@ from medtransfer.util.hardware import peak_memory_mb
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medtransfer.features.cut import Division
     from medtransfer.models.network import Network
-    from medtransfer.study import Strategy, Variant
+    from medtransfer.study import Strategy
 
 LEAST, MOST, SECONDS = 3, 20, 1.0
-"""Repeats of each measurement, of which the median counts: at least, at most, and how long they may take."""
-
+"""Repeats of each measurement, of which the median counts: the least, the most, and the time they may take."""
 IMAGES = 32
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Seconds an image, and memory.
+    """Seconds per image, and memory.
 
-    prefix: the frozen layers whose output is kept; 0 where there are none. row_bytes: what is kept of an image; None
-    where nothing is. step: forward, backward and the optimizer, of what lies behind the prefix. forward: of that alone,
-    in eval mode. start: seconds until a stage can begin. memory: of the whole process, in MB.
+    start: seconds until a stage can begin. prefix: the frozen layers whose output is cached; 0 if there are none.
+    features: the key of that output, of untrained weights; None if nothing is cached. row_bytes: its size per image.
+    step: forward, backward and optimizer step of the layers behind the prefix. forward: of those alone, in eval mode.
+    memory: the peak of the whole process, in MB.
     """
 
     start: float
     prefix: float
-    row_bytes: int | None
+    features: str | None
+    row_bytes: int
     step: float
     forward: float
     memory: float
@@ -55,25 +55,32 @@ def probe(name: str, channels: int, outputs: int) -> Probe:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
     if done.returncode:
-        raise UserError(
-            f"{name}: its network could not be probed: {(done.stderr.strip() or 'killed').splitlines()[-1]}"
-        )
+        reason = (done.stderr.strip() or "killed").splitlines()[-1]
+        raise UserError(f"variants.{name}: its network cannot be probed: {reason}")
     found = json.loads(done.stdout.splitlines()[-1])
     return Probe(start=seconds - found.pop("busy"), **found)
 
 
 def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
-    """Measure what `Probe` tells, its start aside, and how long that took: `busy`."""
+    """Measure the fields of `Probe` except `start`, and the time that took, `busy`.
+
+    The weights are random: they do not matter to the cost, and may not be downloaded yet.
+    """
+    import numpy as np
+    import torch
+
+    from medtransfer.features.embedder import embedder_of
     from medtransfer.models.assemble import Weights
     from medtransfer.models.gradient_checkpointing import forget_activations
-    from medtransfer.models.network import Normalise
+    from medtransfer.models.network import Normalise, to_channels_first
     from medtransfer.models.weights import without_weights
     from medtransfer.study import load_study
     from medtransfer.tasks import TASKS
     from medtransfer.util.compute import choose_compute, in_precision
 
     study = load_study()
-    variant, compute = _untrained(study.variant(name)), choose_compute(study.params.training.device)
+    variant, compute = study.variant(name), choose_compute(study.params.training.device)
+    variant = replace(variant, strategy=variant.strategy.model_copy(update={"init": "random"}))
     task, size = TASKS[study.params.study.task], study.params.data.image_size
     weights, grey = Weights(None, without_weights(variant.model), None), (0.5, 0.5, 0.5)
     started = time.perf_counter()
@@ -81,49 +88,28 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     if variant.strategy.gradient_checkpointing:
         forget_activations(network)
     compute = in_precision(compute, study.params.training.precision, network, channels, size)
+    embedder = embedder_of(network, size, compute) if task.flat_features else None
+    shape = (max(IMAGES, variant.strategy.batch_size), size, size, channels)
+    pixels = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    found: dict[str, Any] = {"prefix": 0.0, "features": None, "row_bytes": 0}
+    run, inputs = network.forward, to_channels_first(pixels).to(compute.device)
+    if embedder is not None:
+        prefix = _seconds(lambda: embedder.activations(pixels[:IMAGES]), IMAGES, train=False)
+        found = {"prefix": prefix, "features": embedder.key, "row_bytes": embedder.row_bytes}
+        rows = [embedder.activations(pixels[start : start + IMAGES]) for start in range(0, len(pixels), IMAGES)]
+        run, inputs = embedder.rest.forward, torch.cat(rows).to(compute.device)
     with compute.autocast():
-        division = _division(network, size) if task.flat_features else None
-        pixels = _pixels(max(IMAGES, variant.strategy.batch_size), channels, size).to(compute.device)
-        found: dict[str, Any] = {"prefix": 0.0, "row_bytes": None}
-        run, inputs = network.forward, pixels
-        if division is not None:
-            prefix = division.prefix
-            found = {"prefix": _seconds(lambda: prefix(pixels[:IMAGES]), IMAGES, train=False)}
-            found["row_bytes"] = division.row_bytes
-            run, inputs = division.rest.forward, _without_gradients(lambda: prefix(pixels))
         found["forward"] = _seconds(lambda: run(inputs[:IMAGES]), IMAGES, train=False)
         found["step"] = _step(network, variant.strategy, run, inputs[: variant.strategy.batch_size])
     return found | {"memory": peak_memory_mb(), "busy": time.perf_counter() - started}
 
 
-def _untrained(variant: Variant) -> Variant:
-    """Give the variant with random weights: what they are costs nothing, and they need not be there yet."""
-    from dataclasses import replace
-
-    return replace(variant, strategy=variant.strategy.model_copy(update={"init": "random"}))
-
-
-def _division(network: Network, image_size: int) -> Division | None:
-    from medtransfer.features.cut import divide
-    from medtransfer.features.graph import NotDivisibleError
-
-    try:
-        return divide(network, image_size)
-    except NotDivisibleError:
-        return None
-
-
-def _pixels(count: int, channels: int, size: int) -> Tensor:
-    import torch
-
-    return torch.randint(256, (count, channels, size, size), dtype=torch.uint8)
-
-
 def _step(network: Network, strategy: Strategy, run: Callable[[Tensor], Tensor], inputs: Tensor) -> float:
-    """Give the seconds an image of a training step; 0 where a head is fitted at once, or nothing trains."""
+    """Return the seconds per image of a training step; 0 if the head is fitted in one step, or nothing trains."""
+    from medtransfer.models.heads import HEADS
     from medtransfer.training.optimizers import build_optimizer
 
-    if strategy.fits_head or strategy.train == "none":
+    if HEADS[strategy.head].fitted or strategy.train == "none":
         return 0.0
     optimizer = build_optimizer(network, strategy)
     network.train()
@@ -136,15 +122,8 @@ def _step(network: Network, strategy: Strategy, run: Callable[[Tensor], Tensor],
     return _seconds(step, len(inputs), train=True)
 
 
-def _without_gradients(function: Callable[[], Tensor]) -> Tensor:
-    import torch
-
-    with torch.no_grad():
-        return function()
-
-
 def _seconds(function: Callable[[], Any], images: int, train: bool) -> float:
-    """Give the median seconds an image, the first call left out."""
+    """Return the median seconds per image, without the first call."""
     import torch
 
     times: list[float] = []
@@ -160,4 +139,4 @@ def _seconds(function: Callable[[], Any], images: int, train: bool) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))  # noqa: T201 - to the process that asked
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))  # noqa: T201 - read by `probe`

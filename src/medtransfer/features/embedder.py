@@ -19,7 +19,8 @@ from medtransfer.models.cuda_graphs import RecordedForward
 from medtransfer.models.network import BATCH, Network, pad_batch, to_channels_first
 from medtransfer.util.compute import Compute
 from medtransfer.util.digests import module_digest
-from medtransfer.util.files import sha256_of_json, state_folder
+from medtransfer.util.files import sha256_of_json
+from medtransfer.util.places import state_folder
 from medtransfer.util.progress import one_ahead, one_behind
 
 Rows = Callable[[np.ndarray], torch.Tensor]

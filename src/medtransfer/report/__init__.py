@@ -1,1 +1,1 @@
-"""The report page: one file of HTML that shows what a comparison found."""
+"""The report: one HTML page about a comparison, and its figures."""

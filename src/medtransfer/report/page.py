@@ -1,117 +1,117 @@
-"""Puts the sections together to one file of HTML that needs nothing else."""
+"""The page: one HTML file that needs no other file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medtransfer.comparison.results import Comparison
-from medtransfer.report.audit import audit_section
-from medtransfer.report.calibration import calibration_section
-from medtransfer.report.checklists import checklist_section
-from medtransfer.report.cost import cost_section
-from medtransfer.report.curves import curves_section
-from medtransfer.report.factors import factors_section
-from medtransfer.report.images import wrong_section
-from medtransfer.report.intervals import write_interval_figure
-from medtransfer.report.learning import learning_section
-from medtransfer.report.maps import maps_section
-from medtransfer.report.mask_gallery import masks_section
-from medtransfer.report.mask_images import hard_masks_section
-from medtransfer.report.operating import operating_section
-from medtransfer.report.origin import origin_section
-from medtransfer.report.pairs import pairs_section
-from medtransfer.report.per_class import per_class_section
-from medtransfer.report.section import Material, Section
+from medtransfer.comparison.results import Comparison, Verdict
+from medtransfer.report.material import Material
+from medtransfer.report.sections import SECTIONS
 from medtransfer.report.svg import THEME
-from medtransfer.report.table import comparison_section
-from medtransfer.report.verdict import verdict_text
-from medtransfer.report.wording import breakable, counted
+from medtransfer.report.wording import SPACE, breakable, in_interval, p_value
+from medtransfer.statistics.metrics import phrase_of
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
 from medtransfer.util.plotting import MARKERS
+from medtransfer.util.text import counted, listed, typeset
 
-SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
-    comparison_section,
-    cost_section,
-    factors_section,
-    pairs_section,
-    per_class_section,
-    curves_section,
-    calibration_section,
-    operating_section,
-    masks_section,
-    learning_section,
-    wrong_section,
-    hard_masks_section,
-    maps_section,
-    audit_section,
-    origin_section,
-    checklist_section,
-)
-"""In the order of the page. A section whose tables are empty, as in another task, gives None."""
-
+ASSETS = files("medtransfer.report") / "assets"
 GLYPHS = dict(zip(MARKERS, "●■◆▲▼✚★✖", strict=True))
-"""The markers of figures as letters."""
+"""The markers of figures as characters."""
+
+MOST_NAMED = 4
 
 
 def write_report(found: Comparison, places: Places) -> None:
-    """Write `report/index.html`, and its figures as PNG below `plots/`."""
-    material = Material(found, places)
-    write_interval_figure(material)
-    sections = [section for build in SECTIONS if (section := build(material)) is not None]
-    write_text(places.root / "report" / "index.html", render(found, sections, material))
+    """Write `report/index.html`, and its figures as PNG to `plots/`."""
+    write_text(places.report / "index.html", render(Material(found, places)))
 
 
-def render(found: Comparison, sections: list[Section], material: Material) -> str:
-    """Give the page as text. Everything that comes from the study is escaped."""
+def render(material: Material) -> str:
+    """Return the page. All texts of the study are escaped."""
     environment = Environment(
-        loader=PackageLoader("medtransfer.report"),
+        loader=ChoiceLoader(
+            [PackageLoader("medtransfer.report", "assets"), PackageLoader("medtransfer.report", "sections")]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"theme": lambda colour: THEME[colour.lower()], "glyph": GLYPHS.get, "breakable": breakable}
-    assets = files("medtransfer.report") / "assets"
+    shown = sorted((item for item in SECTIONS.items() if item[1].applies(material)), key=lambda item: item[1].order)
+    titles = {name: section.title for name, section in shown}
+    bodies = {}
+    for name, section in shown:
+        source = section.template
+        template = environment.from_string(source) if source else environment.get_template(f"{name}.html")
+        content = section.content(material)
+        bodies[name] = Markup(template.render(content=content, titles=titles, looks=material.looks))
     return environment.get_template("page.html").render(
-        title=found.study.params.study.title,
-        facts=_facts(found, material),
-        verdict=verdict_text(found.verdict, material.unit),
-        warnings=[_warning(text) for text in found.warnings],
-        sections=sections,
-        names={section.name: section.title for section in sections},
-        looks=material.looks,
-        style=Markup((assets / "page.css").read_text(encoding="utf-8")),
-        script=Markup((assets / "page.js").read_text(encoding="utf-8")),
+        title=material.found.study.params.study.title,
+        facts=_facts(material),
+        verdict=verdict_text(material.found.verdict, material.unit),
+        warnings=[_warning(text) for text in material.found.warnings],
+        titles=titles,
+        bodies=bodies,
+        style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),
+        script=Markup((ASSETS / "page.js").read_text(encoding="utf-8")),
         data=_as_script({"variants": len(material.names)} | material.script),
     )
 
 
-def _facts(found: Comparison, material: Material) -> str:
-    test = found.test
-    unit = f" in {counted(test['groups'], 'group')}" if test["groups"] < test["images"] else ""
-    classes = [f"{len(found.classes)} classes"] if found.classes else []
+def verdict_text(verdict: Verdict, unit: str = "") -> Markup:
+    """Return, as HTML, which variant is best, which are tied with it and which are worse; `unit` is that of lengths."""
+    best = Markup("<b>{}</b> {}: {} {} {}").format(
+        verdict.best,
+        "is best" if verdict.tied or verdict.worse else "is the only variant",
+        phrase_of(verdict.metric, unit),
+        typeset(verdict.value),
+        in_interval(verdict.low, verdict.high),
+    )
+    tied = f"; {_tied(verdict.tied)} tied with it. " if verdict.tied else ". "
+    return best + tied + _worse(verdict)
+
+
+def _tied(names: tuple[str, ...]) -> str:
+    shown = [*names] if len(names) <= MOST_NAMED + 1 else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} others"]
+    return f"{listed(shown)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _worse(verdict: Verdict) -> str:
+    if not verdict.worse:
+        return "No other variant is significantly worse." if verdict.tied else ""
+    if len(verdict.worse) <= MOST_NAMED:
+        parts = listed([f"{name} (p{SPACE}{p_value(p)})" for name, p in verdict.worse.items()])
+        return f"{parts} {'is' if len(verdict.worse) == 1 else 'are'} worse, corrected for all comparisons."
+    largest = p_value(max(verdict.worse.values())).replace("=", "≤")
+    worse = counted(len(verdict.worse), "variant")
+    return f"The other {worse} are worse (each p{SPACE}{largest}, corrected for all comparisons)."
+
+
+def _facts(material: Material) -> str:
+    found, test = material.found, material.found.test
+    groups = f" in {counted(test['groups'], 'group')}" if test["groups"] < test["images"] else ""
     parts = [
         str(found.study.params.study.task),
-        *classes,
-        f"{counted(test['images'], 'test image')}{unit}",
+        *([f"{len(found.classes)} classes"] if found.classes else []),
+        f"{counted(test['images'], 'test image')}{groups}",
         counted(len(material.names), "variant"),
     ]
     return " · ".join(parts)
 
 
 def _warning(text: str) -> tuple[str, str]:
-    """Split `KIND: what it means` into both; a warning without a kind has an empty one."""
+    """Split `KIND: meaning`; the kind is empty if the warning has none."""
     kind, colon, meaning = text.partition(": ")
     return (kind, meaning) if colon and kind.isupper() else ("", text)
 
 
 def _as_script(value: Any) -> Markup:
-    """Give JSON that may stand in a script element: no `<` of it can end the element."""
+    """Return JSON for a script element; without any `<`, it cannot end the element."""
     return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))

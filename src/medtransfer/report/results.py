@@ -1,4 +1,4 @@
-"""A finished study as a page of the documentation: its tables and figures, and how to make them again."""
+"""A finished study as a page of the documentation: its tables and figures, and how to reproduce them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.report.origin import code_commit, versions
+from medtransfer.report.sections.origin import code_commit, versions
 from medtransfer.study import load_study
 from medtransfer.study.use import command_of
 from medtransfer.util.errors import UserError
@@ -16,56 +16,53 @@ from medtransfer.util.places import Places
 
 CODE = ("src", "stages", "dvc.yaml")
 FIGURES = {
-    "comparison": "Every variant with its interval",
-    "size": "Against the number of parameters",
+    "comparison": "All variants with their intervals",
+    "size": "Performance against the number of parameters",
     "learning": "Learning curves",
 }
 
 
 def write_results(studies: Path, params: Path, places: Places, target: Path) -> Path:
-    """Write `target/NAME.md`, NAME being `study.name`, with its figures in `target/NAME/`, from what `compare` left.
+    """Write `target/NAME.md`, with figures in `target/NAME/`, from the files of `compare`; return its path.
 
-    Gives the page's path. Raises `UserError` where the study is not finished, or its parameters are not those that a
-    command makes.
+    NAME is `study.name`. Raises `UserError` if the study is not finished, or if no command produces its parameters.
     """
     page, costs = places.results / "comparison.md", places.results / "cost.csv"
     for path in (page, costs):
         if not path.is_file():
-            raise UserError(f"no {path}: `dvc repro` writes it; run it first")
+            raise UserError(f"{path} is missing; run `dvc repro` first")
     command = command_of(studies, params)
     name = load_study(params).params.study.name
     figures = _figures(places)
     with atomic_folder(target / name) as folder:
-        for target_name, (figure, _) in figures.items():
-            shutil.copy(figure, folder / target_name)
-    parts = [page.read_text(encoding="utf-8").strip(), "## Figures"]
-    parts += [f"![{title}]({name}/{target_name})" for target_name, (_, title) in figures.items()]
-    parts += [_demoted((places.results / "cost.md").read_text(encoding="utf-8").strip())]
-    parts += ["## How it was made", f"```\n{command}\ndvc repro\nmedtransfer results\n```", _origin(costs)]
+        for path, shown, _ in figures:
+            shutil.copy(path, folder / shown)
+    cost = (places.results / "cost.md").read_text(encoding="utf-8").strip()
+    parts = [
+        page.read_text(encoding="utf-8").strip(),
+        "## Figures",
+        *(f"![{title}]({name}/{shown})" for _, shown, title in figures),
+        "\n".join(f"#{line}" if line.startswith("#") else line for line in cost.splitlines()),
+        f"## Reproduction\n\n```\n{command}\ndvc repro\nmedtransfer results\n```",
+        _origin(costs),
+    ]
     write_text(target / f"{name}.md", "\n\n".join(parts) + "\n")
     return target / f"{name}.md"
 
 
-def _figures(places: Places) -> dict[str, tuple[Path, str]]:
-    """Give each figure that there is, by its name on the page, with its title."""
+def _figures(places: Places) -> list[tuple[Path, str, str]]:
+    """Return the figures that exist: path, name on the page, title."""
     drawn, sheets = places.plots / "figures", places.plots / "explain"
-    figures = {f"{key}.png": (drawn / f"{key}.png", title) for key, title in FIGURES.items()}
+    figures = [(drawn / f"{key}.png", f"{key}.png", title) for key, title in FIGURES.items()]
     for path in sorted(drawn.glob("masks-*.png")):
-        figures[path.name] = path, f"Masks that {path.stem.removeprefix('masks-')} finds"
-    for path in sorted(sheets.glob("*.png")):
-        figures[f"maps-{path.name}"] = path, f"Where {path.stem} looks"
-    return {name: (path, title) for name, (path, title) in figures.items() if path.is_file()}
-
-
-def _demoted(text: str) -> str:
-    """Make a page a section of another one."""
-    return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
+        figures.append((path, path.name, f"Masks predicted by {path.stem.removeprefix('masks-')}"))
+    figures += [(path, f"maps-{path.name}", f"Where {path.stem} looks") for path in sorted(sheets.glob("*.png"))]
+    return [figure for figure in figures if figure[0].is_file()]
 
 
 def _origin(costs: Path) -> str:
-    table = pd.read_csv(costs)
-    hours = table["stage_seconds"].sum() / 3600
+    hours = pd.read_csv(costs)["stage_seconds"].sum() / 3600
     return (
-        f"Git commit {code_commit(*CODE)}. Training took {hours:.2f} hours, all stages of all variants together. "
+        f"Git commit {code_commit(*CODE)}. All training stages together took {hours:.2f} hours. "
         f"{', '.join(versions())}."
     )

@@ -1,4 +1,4 @@
-"""A matplotlib figure as a part of the page: small, and in the colours of the page's theme."""
+"""Matplotlib figures as inline SVG: small, and in the colours of the page's theme."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ THEME = {
     GRID.lower(): "var(--grid)",
     PAPER.lower(): "var(--paper)",
 }
-"""What stands in a figure's PNG for what the page's style sheet decides."""
+"""The colours of figures, and the variables of the page's style sheet that replace them."""
 
 KEPT_TEXT_STYLES = ("font-size", "font-weight", "font-style", "text-anchor", "fill", "opacity")
 TIP = "tip:"
@@ -31,18 +31,17 @@ REFERENCE = re.compile(r"url\(#(.+?)\)|^#(.+)$")
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> Markup:
-    """Give a figure as an `<svg>` element to stand in HTML.
+    """Return a figure as an `<svg>` element for HTML.
 
-    `name` is that of the figure on its page: all references within it begin with it. `description` is what a
-    screen reader says. Every artist whose gid is `tip:TEXT` shows TEXT to a mouse that rests on it. Colours of
-    `THEME` become those of the page; the text takes the page's font.
+    name: the figure's name, unique on its page, which prefixes all its ids. description: the text for screen readers.
+    An artist with a gid of `tip` has a tooltip. Colours of `THEME` become those of the page, as does the font.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
     for element in root.iter():
         element.tag = NAMESPACE.sub("", str(element.tag))
-        element.text, element.tail = _spaceless(element.text), _spaceless(element.tail)
+        element.text, element.tail = (text if (text or "").strip() else None for text in (element.text, element.tail))
     known = set(_references(root))
     for element in root.iter():
         _tidy(element, name, known)
@@ -60,12 +59,8 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
 
 
 def tip(text: str) -> str:
-    """Give the gid of an artist that shows `text` to a mouse that rests on it."""
+    """Return the gid of an artist with the tooltip `text`."""
     return TIP + text
-
-
-def _spaceless(text: str | None) -> str | None:
-    return None if text is None or not text.strip() else text
 
 
 def _references(root: ElementTree.Element) -> Iterator[str]:
@@ -77,7 +72,7 @@ def _references(root: ElementTree.Element) -> Iterator[str]:
 
 
 def _tidy(element: ElementTree.Element, name: str, known: set[str]) -> None:
-    """Shorten an element's attributes, and give them the page's colours and names."""
+    """Shorten an element's attributes, and replace colours and ids by those of the page."""
     attributes = {NAMESPACE.sub("", key): " ".join(value.split()) for key, value in element.attrib.items()}
     gid = attributes.pop("id", "")
     if gid in known:
@@ -118,7 +113,7 @@ def _rounded(found: re.Match[str]) -> str:
 
 
 def _unwrap(parent: ElementTree.Element) -> None:
-    """Take away what shows nothing, and groups that say nothing: their children stand in their place."""
+    """Remove invisible elements, and replace groups without attributes by their children."""
     children: list[ElementTree.Element] = []
     for child in parent:
         if child.tag in ("metadata", "style") or child.attrib.get("style") == INVISIBLE:

@@ -1,4 +1,4 @@
-"""Small pictures of prepared images and of masks, as data URIs."""
+"""Thumbnails of images and masks, as data URIs."""
 
 from __future__ import annotations
 
@@ -14,40 +14,43 @@ from medtransfer.data.prepared import Prepared
 SIDE, QUALITY = 96, 55
 MASK_SIDE, OUTLINE = 128, 2
 MOST_BYTES = 1_900_000
-"""Of all thumbnails together, as the page writes them: the page has to stay under 5 MB."""
+"""The size limit of all thumbnails of a section, encoded: the page has to stay below 5 MB."""
 
 
 class Thumbnails:
-    """Small pictures of prepared images, until there are too many bytes of them."""
+    """Thumbnails of prepared images, and stencils of their true masks, until `MOST_BYTES` are used."""
 
     def __init__(self, prepared: Prepared) -> None:
-        self._images = prepared.images
-        self.row = {path: number for number, path in enumerate(prepared.table["path"])}
-        self._left = MOST_BYTES
+        self._prepared, self._left = prepared, MOST_BYTES
+        self._row = {path: number for number, path in enumerate(prepared.table["path"])}
 
     def of(self, path: str) -> str | None:
-        """Give the picture of an image, or None where no more fit."""
-        image = Image.fromarray(np.asarray(self._images[self.row[path]]).squeeze())
+        """Return the thumbnail of an image, or None if the limit is reached."""
+        image = Image.fromarray(np.asarray(self._prepared.images[self._row[path]]).squeeze())
         image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         picture = as_webp(image, QUALITY)
         self._left -= len(picture)
         return None if self._left < 0 else picture
 
+    def true_area(self, path: str) -> str:
+        """Return the area of an image's true mask as a stencil."""
+        return area_of(self._prepared.targets(np.array([self._row[path]]))[0])
+
 
 def as_webp(image: Image.Image, quality: int) -> str:
-    """Give a picture as a data URI."""
+    """Return an image as a data URI."""
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=quality, method=6)
     return _uri(buffer, "webp")
 
 
 def area_of(mask: np.ndarray) -> str:
-    """Give the area of all classes of a mask, uint8 [h, w], as a stencil."""
+    """Return the area of all classes of a mask, uint8 [h, w], as a stencil."""
     return _stencil(_scaled(mask) > 0)
 
 
 def outline_of(mask: np.ndarray) -> str:
-    """Give the outlines of the classes of a mask, uint8 [h, w], as a stencil."""
+    """Return the outlines of the classes of a mask, uint8 [h, w], as a stencil."""
     scaled = _scaled(mask)
     kernel = np.ones((2 * OUTLINE + 1, 2 * OUTLINE + 1), np.uint8)
     inner = cv2.erode(scaled, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
@@ -59,10 +62,9 @@ def _scaled(mask: np.ndarray) -> np.ndarray:
 
 
 def _stencil(chosen: np.ndarray) -> str:
-    """Write a picture that is opaque where chosen and nothing elsewhere: the page gives it its colour."""
-    image = Image.fromarray(chosen)
+    """Return a PNG that is opaque where chosen and transparent elsewhere; the page's style gives it a colour."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True, transparency=0)
+    Image.fromarray(chosen).save(buffer, "PNG", optimize=True, transparency=0)
     return _uri(buffer, "png")
 
 

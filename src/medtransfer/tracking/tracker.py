@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from medtransfer.tracking.origin import origin, process_name
-from medtransfer.util.files import state_folder
+from medtransfer.util.places import state_folder
 
 FOLLOWER_LOCK, WARNINGS = "follower.lock", "warnings.txt"
 

@@ -15,8 +15,7 @@ from filelock import FileLock
 from medtransfer.tracking.logged_model import log_model
 from medtransfer.tracking.origin import is_gone, origin, process_name
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import repository, state_folder
-from medtransfer.util.places import Places
+from medtransfer.util.places import Places, repository, state_folder
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC; the tags of the run name the variant and its inputs."""
@@ -193,7 +192,7 @@ def log_variant(study: str, name: str, root: Path = Path()) -> None:
     log.history(str(folder))
     log.close("FINISHED")
     for path, add, figure in (
-        (places.metrics(name), log.evaluation, root / "plots" / "variants" / f"{name}.png"),
+        (places.metrics(name), log.evaluation, places.figure(name)),
         (places.explained(name), log.explanation, places.contact_sheet(name)),
     ):
         if path.is_file():

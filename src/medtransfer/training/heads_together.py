@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from medtransfer.features.embedder import Embedder
+from medtransfer.models.heads import HEADS
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, on_device, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.loop import Epoch, Fit, Job
@@ -32,7 +33,7 @@ VALIDATION_BATCH = 512
 def can_train_together(job: Job, runs: int) -> bool:
     """Whether so many runs like `job` can be trained together: heads of one frozen, pretrained body."""
     head, strategy = job.network.head, job.strategy
-    trained = strategy.train == "head" and not strategy.fits_head and strategy.init == "pretrained"
+    trained = strategy.train == "head" and not HEADS[strategy.head].fitted and strategy.init == "pretrained"
     parameters = runs * sum(parameter.numel() for parameter in head.parameters())
     cached = runs > 1 and trained and job.embedder is not None and parameters <= MOST_PARAMETERS
     batched = isinstance(job.loss, ClassLoss) and job.loss.takes_more_dimensions()

@@ -13,7 +13,8 @@ from torch.nn import functional
 from medtransfer.study import Strategy
 from medtransfer.training.optimizers import optimizer_of
 
-KNOWN = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.Hardswish, nn.SiLU, nn.GELU)
+LAYERS = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.Identity)
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid)
 ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adagrad)
 """Optimizers that treat each element by itself and move it in proportion to the learning rate."""
 
@@ -24,8 +25,11 @@ Moments = dict[str, dict[str, torch.Tensor]]
 
 def is_stackable(head: nn.Module, strategy: Strategy) -> bool:
     """Whether heads like this one can be stacked: known layers in a row, and an optimizer of single elements."""
-    layers = list(head) if isinstance(head, nn.Sequential) else []
-    known = all(type(layer) in KNOWN for layer in layers) and any(isinstance(layer, nn.Linear) for layer in layers)
+    if type(head).forward is not nn.Sequential.forward or not any(
+        isinstance(layer, nn.Linear) for layer in head.children()
+    ):
+        return False
+    known = all(type(layer) in LAYERS + ACTIVATIONS for layer in head.children())
     return known and type(optimizer_of([{"params": [torch.zeros(1)], "lr": 1.0}], strategy)) in ELEMENTWISE
 
 

@@ -19,8 +19,9 @@ from medtransfer.training.model_files import CARD, HISTORY, run_name, save_run
 from medtransfer.training.runs import Inputs, job_key, train_runs
 from medtransfer.util.compute import Compute
 from medtransfer.util.digests import module_digest
-from medtransfer.util.files import atomic_folder, measured, state_folder, write_json
+from medtransfer.util.files import atomic_folder, measured, write_json
 from medtransfer.util.hardware import cpu_count, peak_memory_mb
+from medtransfer.util.places import state_folder
 from medtransfer.util.progress import progress
 
 LATENCY_BATCH, SECONDS, REPEATS = 16, 1.0, 5

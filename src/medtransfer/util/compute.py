@@ -1,4 +1,4 @@
-"""The device and the precision that a stage computes with; Which precision a network's own work is faster in on this machine: measured once, and the same from then on."""
+"""The device and the precision that a stage computes with."""
 
 from __future__ import annotations
 
@@ -26,66 +26,65 @@ class Compute:
     precision: str
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """Give the context that lowers the precision of what may be lowered.
+        """Return the context in which torch lowers the precision of the operations that allow it.
 
-        It keeps no lowered weights: a pass needs them once, and a recorded one has to make them itself.
+        Lowered weights are not cached: a pass needs them once, and a recorded pass must make them itself.
         """
         if self.precision == "bfloat16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=False)
         return contextlib.nullcontext()
 
     def describe(self) -> dict[str, Any]:
-        """Say what decides the last bits of a result; sums on a processor depend on how threads divide them."""
+        """Return what decides the last bits of a result; on a CPU sums depend on how threads divide them."""
         threads = torch.get_num_threads() if self.device.type == "cpu" else 0
         return {"device": self.name(), "precision": self.precision, "threads": threads, "torch": torch.__version__}
 
     def name(self) -> str:
-        """Name the processor or the graphics card."""
+        """Return the name of the CPU or GPU."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         return f"{self.device.type}: {processor()}"
 
 
 def choose_compute(wanted: str) -> Compute:
-    """Take CUDA, then MPS, then the CPU where the device is `auto`, float32, and make torch deterministic.
+    """Choose the device, in float32, and make torch deterministic. For the precision see `in_precision`.
 
-    Which precision `training.precision` comes to depends on the network: see `in_precision`.
-
-    Raises `UserError` where the device asked for is not there.
+    wanted: `cuda`, `mps`, `cpu`, or `auto` for the first of these that is available. Raises `UserError` if it is not.
     """
-    name = wanted
-    if name == "auto":
-        name = next(kind for kind in ("cuda", "mps", "cpu") if is_available(kind))
+    name = next(kind for kind in ("cuda", "mps", "cpu") if is_available(kind)) if wanted == "auto" else wanted
     if not is_available(name):
         raise UserError(f"training.device: {name} is not available to torch on this machine; use auto or cpu")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a help for debugging
-    torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` imports the compiler: a second
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # only for debugging, and slow
+    torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` would import the compiler: a second
     if name == "cuda":
-        # float32 is float32; lower precision is asked for
+        # no TF32: lower precision only on request
         torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     torch.set_num_threads(int(os.environ.get("MEDTRANSFER_THREADS", cpu_count())))
     return Compute(torch.device(name), "float32")
 
 
 def is_available(device: str) -> bool:
-    """Say whether torch can use `cpu`, `cuda` or `mps` on this machine."""
+    """Return whether torch can use `cpu`, `cuda` or `mps` on this machine."""
     return {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}[device]
 
 
 WORTH = 1.2
-"""Lower precision has to be so many times as fast before it is taken."""
+"""The least speed-up for which `auto` chooses the lower precision."""
 
-BATCH, REPEATS, SECONDS = {"cpu": 8, "mps": 32, "cuda": 32}, 5, 3.0
-"""Images of a step on each kind of device, and how many steps in both precisions count at most, or for how long."""
+BATCH = {"cpu": 8, "mps": 32, "cuda": 32}
+"""Images per measured step on each kind of device."""
+
+REPEATS, SECONDS = 5, 3.0
+"""The limits of a measurement: pairs of steps that count, and their total time."""
 
 
 def in_precision(compute: Compute, wanted: str, network: nn.Module, channels: int, size: int) -> Compute:
-    """Compute in float32, bfloat16, or for `auto` in whichever of both is faster for this network.
+    """Return `compute` in float32, in bfloat16, or for `auto` in the one that is faster for this network.
 
-    network: maps uint8 pixels [n, channels, size, size] to a tensor; what is timed is a step of training where any of
-    its body trains, and else its forward pass: the same processor may gain in one what it loses in the other.
-    A precision that was asked for and is slower is told.
+    network: maps uint8 pixels [n, channels, size, size] to a tensor. A training step is timed if any of its body
+    trains, else its forward pass, because a CPU may be faster in one and slower in the other. A notice says so if
+    bfloat16 was requested and is slower.
     """
     plain = replace(compute, precision="float32")
     if wanted == "float32":
@@ -96,14 +95,14 @@ def in_precision(compute: Compute, wanted: str, network: nn.Module, channels: in
         return lower if speedup >= WORTH else plain
     if speedup < 1:
         notice(
-            f"training.precision: this machine takes {1 / speedup:.1f} times longer for this network in bfloat16 than "
-            "in float32; auto takes the faster one"
+            f"training.precision: on this machine this network takes {1 / speedup:.1f} times as long in bfloat16 as in "
+            "float32; auto chooses the faster one"
         )
     return lower
 
 
 def _speedup(compute: Compute, network: nn.Module, pixels: tuple[int, ...]) -> float:
-    """Give how many times as fast as float32 a step is in bfloat16; measured once for all that decides it."""
+    """Return the speed-up of a step in bfloat16 over float32; measured once per network, pixels and device."""
     shapes = [(tuple(tensor.shape), tensor.requires_grad) for tensor in network.parameters()]
     about = {"network": f"{network}{shapes}", "pixels": pixels, **compute.describe()}
 
@@ -115,9 +114,10 @@ def _speedup(compute: Compute, network: nn.Module, pixels: tuple[int, ...]) -> f
 
 
 def _step_seconds(compute: Compute, network: nn.Module, pixels: tuple[int, ...]) -> tuple[float, float]:
-    """Give the seconds of a step of a copy of the network in float32 and in bfloat16; nothing else changes.
+    """Return the seconds of a step of a copy of the network in float32 and in bfloat16, without side effects.
 
-    Both take turns, the first ones left out, and the least of each counts: what else the machine does only adds to it.
+    Steps in both precisions alternate, and the minimum of each counts, because other load only adds time. The first
+    pair is a warm-up.
     """
     device = compute.device
     computing = [replace(compute, precision=precision) for precision in ("float32", "bfloat16")]

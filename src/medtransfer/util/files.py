@@ -1,12 +1,11 @@
-"""Files that are whole or not there at all, and their hashes."""
+"""Files that are complete or absent, and their hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,40 +13,20 @@ from typing import Any
 
 from filelock import FileLock
 
-STATE_FOLDER = ".medtransfer"
-PLAN = "plan.json"
-"""Where `medtransfer plan`, in the state folder, leaves its estimates for the page."""
-
-
-def repository() -> Path:
-    """Give the repository's root: the one that a DVC experiment was started from, not its temporary workspace."""
-    return Path(os.environ.get("DVC_ROOT", "."))
-
-
-def state_folder() -> Path:
-    """Give the git-ignored folder of checkpoints, computed features and unfinished downloads.
-
-    It stands in the repository that a DVC experiment was started from, so that a temporary workspace shares
-    it. Everything in it is keyed by its content and may be deleted at any time.
-    """
-    return repository() / STATE_FOLDER
+from medtransfer.util.places import state_folder
 
 
 def shown(path: Path) -> str:
-    """Write a path as its user would type it: from the current folder where it lies below it."""
+    """Return a path as the user would type it: relative to the current folder if it is below it."""
     return str(path.resolve().relative_to(Path.cwd())) if path.resolve().is_relative_to(Path.cwd()) else str(path)
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it there at the end, or delete it after an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    """Yield a temporary path next to `path`; rename the file there at the end, or delete it after an error."""
+    temporary = _temporary(path)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -55,12 +34,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; it replaces `path` at the end, or is deleted after an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    """Yield a new temporary folder next to `path`; it replaces `path` at the end, or is deleted after an error."""
+    temporary = _temporary(path)
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -68,10 +46,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _temporary(path: Path) -> Path:
+    """Return an unused hidden path next to `path`, with its suffix: writers choose the format by it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{path.suffix}")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON with a final newline, atomically; floats keep their shortest exact form."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -81,20 +64,29 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sha256_of_file(path: Path) -> str:
-    """Give the hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of_folder(folder: Path) -> str:
+    """Return one hexadecimal SHA-256 of all files below `folder`: of their relative paths and their bytes."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        total.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of_file(path)}\n".encode())
+    return total.hexdigest()
+
+
 def sha256_of_json(value: Any) -> str:
-    """Give the hexadecimal SHA-256 of a value as JSON; the order of keys does not count."""
+    """Return the hexadecimal SHA-256 of a value as JSON; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def measured(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Give what was measured once for the same `about`; the state folder keeps it, so that reruns go by the same.
+    """Return the result of `measure`, or the stored result of its first call for the same `about`.
 
-    Of processes that ask at the same time one measures, and the others wait for it.
+    Results are stored in the state folder, so that repeated runs use the same. If several processes ask at the same
+    time, one measures and the others wait.
     """
     path = state_folder() / kind / f"{sha256_of_json(about)[:32]}.json"
     state_folder().mkdir(parents=True, exist_ok=True)
@@ -103,17 +95,3 @@ def measured(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, A
             write_json(path, measure())
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
-
-
-def sha256_of_folder(folder: Path) -> str:
-    """Give one SHA-256 for all files below `folder`: their relative paths and their bytes."""
-    total = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        total.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of_file(path)}\n".encode())
-    return total.hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

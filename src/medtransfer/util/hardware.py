@@ -1,4 +1,4 @@
-"""What this machine has, and what a stage used of it."""
+"""The resources of this machine, and their use by this process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from pathlib import Path
 
 
 def cpu_count() -> int:
-    """Count the processors that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep what arrays of some megabytes leave behind; False where it can't be told.
+    """Let the C library keep freed memory for the next array; return False if it has no such setting.
 
-    glibc gives such memory back to the system at once, and the system hands out every page of the next array anew, and
-    empty: a third of the time of what makes many of them. Kept are up to 256 MB at the end of the heap; arrays of 32 MB
-    and more, the largest that glibc itself ever keeps, go back as before. Numbers of the settings: malloc.h of glibc.
+    By default glibc returns the memory of arrays of some megabytes to the system at once, which clears every page
+    before it hands it out again: a third of the time of code that makes many such arrays. This keeps up to 256 MB at
+    the end of the heap; arrays of 32 MB and more, the most that glibc allows, are returned as before. The numbers of
+    the settings are those of glibc's malloc.h.
     """
     trim_threshold, mmap_threshold = -1, -3
     change = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -31,19 +32,19 @@ def keep_freed_memory() -> bool:
 
 
 def collect_old_garbage_seldom() -> None:
-    """Have Python look through its oldest objects for garbage a hundred times less often than it does by itself.
+    """Let Python search its oldest objects for garbage a hundred times less often than by default.
 
-    While libraries are imported it does so again and again, and finds half a million objects that all are in use: a
-    fifth of the time of a short stage. Afterwards they are so many that it hardly ever does in any case.
+    Imports create half a million objects, all of them in use, and trigger the search again and again: a fifth of the
+    time of a short stage.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, 1000)
 
 
 def peak_memory_mb() -> float:
-    """Give the most resident memory this process has had, in MB (10^6 bytes).
+    """Return the peak resident memory of this process in MB (10^6 bytes).
 
-    Linux's own count of this process is taken where there is one: `ru_maxrss` begins with what the parent had.
+    On Linux this is VmHWM, because `ru_maxrss` starts with the value of the parent process.
     """
     status = Path("/proc/self/status")
     if status.is_file() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))):
@@ -54,12 +55,8 @@ def peak_memory_mb() -> float:
 
 @cache
 def processor() -> str:
-    """Name the processor as the system does."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a kernel file, not a path of ours
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return platform.processor() or platform.machine()
+    """Return the model name of the CPU."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text(encoding="utf-8") if info.is_file() else ""
+    found = re.search(r"^model name\s*:(.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()

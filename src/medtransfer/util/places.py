@@ -1,51 +1,87 @@
-"""Where the stages' files lie."""
+"""The paths of a study's files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from pathlib import Path
 
+STATE_FOLDER = ".medtransfer"
+PLAN = "plan.json"
+"""The file of the state folder in which `medtransfer plan` leaves its estimates for the report."""
 
-@dataclass(frozen=True)
+
+def repository() -> Path:
+    """Return the root of the repository; during a DVC experiment, not that of its temporary workspace."""
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def state_folder() -> Path:
+    """Return the git-ignored folder of checkpoints, computed features and unfinished downloads.
+
+    It is in the `repository`, so that the temporary workspaces of experiments share it. All its files are keyed by
+    their content and may be deleted at any time.
+    """
+    return repository() / STATE_FOLDER
+
+
 class Places:
-    """Paths below the root of the repository."""
+    """The files and folders of a study below `root`, as `dvc.yaml` names them."""
 
-    root: Path = Path()
+    def __init__(self, root: Path = Path()) -> None:
+        self.root = root
+        self.checked = root / "data" / "checked.json"
+        self.code = root / "data" / "code"
+        self.raw = root / "data" / "raw"
+        self.manifest = root / "data" / "manifest.json"
+        self.prepared = root / "data" / "prepared"
+        self.models = root / "models"
+        self.results = root / "metrics"
+        self.costs = self.results / "cost"
+        self.audit = self.results / "data.json"
+        self.audit_page = self.results / "data.md"
+        self.plots = root / "plots"
+        self.duplicates = self.plots / "duplicates.png"
+        self.report = root / "report"
 
-    @property
-    def prepared(self) -> Path:
-        """The prepared images."""
-        return self.root / "data" / "prepared"
+    def views(self, policy: str) -> Path:
+        """Return the folder of the views of an augmentation policy."""
+        return self.root / "data" / "views" / policy
 
-    @property
-    def results(self) -> Path:
-        """The folder of metrics and tables."""
-        return self.root / "metrics"
+    def view_sheet(self, policy: str) -> Path:
+        """Return the figure of some views of a policy."""
+        return self.plots / "augmentation" / f"{policy}.png"
 
-    @property
-    def plots(self) -> Path:
-        """The folder of figures and points of curves."""
-        return self.root / "plots"
+    def weights(self, backbone: str) -> Path:
+        """Return the folder of the weights of a backbone."""
+        return self.root / "weights" / backbone
 
-    def predictions(self, name: str) -> Path:
-        """Give the predictions of a variant."""
-        return self.root / "predictions" / f"{name}.parquet"
+    def model(self, variant: str) -> Path:
+        """Return the folder of a trained variant."""
+        return self.models / variant
 
-    def metrics(self, name: str) -> Path:
-        """Give the metrics of a variant."""
-        return self.results / "variants" / f"{name}.json"
+    def cost(self, variant: str) -> Path:
+        """Return the cost of training a variant."""
+        return self.costs / f"{variant}.json"
 
-    def explained(self, name: str) -> Path:
-        """Give what the maps of a variant came to."""
-        return self.results / "explain" / f"{name}.json"
+    def predictions(self, variant: str) -> Path:
+        """Return the predictions of a variant or baseline."""
+        return self.root / "predictions" / f"{variant}.parquet"
 
-    def contact_sheet(self, name: str) -> Path:
-        """Give the contact sheet of a variant's maps."""
-        return self.plots / "explain" / f"{name}.png"
+    def metrics(self, variant: str) -> Path:
+        """Return the metrics of a variant or baseline."""
+        return self.results / "variants" / f"{variant}.json"
 
-    def model(self, name: str) -> Path:
-        """Give the folder of a trained variant."""
-        return self.root / "models" / name
+    def figure(self, variant: str) -> Path:
+        """Return the figure of a variant's evaluation."""
+        return self.plots / "variants" / f"{variant}.png"
+
+    def explained(self, variant: str) -> Path:
+        """Return the measures of a variant's maps."""
+        return self.results / "explain" / f"{variant}.json"
+
+    def contact_sheet(self, variant: str) -> Path:
+        """Return the figure of a variant's maps."""
+        return self.plots / "explain" / f"{variant}.png"
 
 
 HERE = Places()

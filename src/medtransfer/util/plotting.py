@@ -1,4 +1,4 @@
-"""How every figure looks: readable, colour-blind-safe, the same bytes for the same data."""
+"""The style of all figures: colour-blind-safe, and the same bytes for the same data."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from matplotlib.figure import Figure
 from medtransfer.util.files import atomic_file
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-"""Okabe and Ito (2008), Color Universal Design; the yellow last, because it is faint on white."""
+"""The palette of Okabe and Ito (2008), Color Universal Design; yellow is last because it is faint on white."""
 
 MARKERS = "osD^vP*X"
-"""Beside the colours, for eyes and printers that see none."""
-
 LINES = ("-", "--", "-.", ":")
+"""Markers and lines repeat the information of the colours, for readers and printers without them."""
 
 INK, MUTED, GRID, PAPER = "#222222", "#767676", "#DDDDDD", "#FFFFFF"
 
@@ -45,30 +44,28 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "medtransfer",
     "text.color": INK,
-    "text.parse_math": False,
+    "text.parse_math": False,  # a dollar sign in the name of a class does not start a formula
     "xtick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.color": MUTED,
     "ytick.labelcolor": INK,
 }
-"""Names of classes and variants are texts as they are: a dollar in one begins no formula."""
-
 
 mpl.rcParams.update(STYLE)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Open a figure of `width` x `height` inches that no global state holds on to."""
+    """Return a figure of `width` x `height` inches that pyplot does not keep."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def panels(
     count: int, columns: int, size: tuple[float, float], margins: tuple[float, float, float, float]
 ) -> tuple[Figure, list[Axes]]:
-    """Open a figure of `count` panels of one size, side by side in `columns` and below each other.
+    """Return a figure with a grid of `count` aligned panels in at most `columns` columns.
 
-    size: width and height of a panel in inches, margins: those within it, at the left, right, bottom and top. No
-    layout is computed, which takes most of a small figure's time, and all panels line up.
+    size: width and height of a panel, in inches; margins: left, right, bottom and top margin within a panel, in
+    inches. No layout is computed, which would take most of the time of a small figure.
     """
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -85,14 +82,14 @@ def panels(
 
 
 def save_png(figure: Figure, path: Path, dpi: int = 110) -> None:
-    """Write a PNG without its writer's version, so that equal figures are equal bytes."""
+    """Write a PNG without the version of its writer, so that equal figures are equal bytes."""
     with atomic_file(path) as temporary:
         figure.savefig(temporary, dpi=dpi, metadata={"Software": None})
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one name is drawn: its colour, its marker, its line."""
+    """The colour, marker and line style of one name."""
 
     colour: str
     marker: str
@@ -100,7 +97,7 @@ class Look:
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
-    """Give each name a look by its place among the sorted names; after eight, colours recur with other markers."""
+    """Assign each name a look by its position in sorted order; after eight, colours repeat with other markers."""
     found = {}
     for number, name in enumerate(sorted(set(names))):
         turn, place = divmod(number, len(COLOURS))
@@ -108,25 +105,20 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     return found
 
 
-def shortened(name: str, most: int) -> str:
-    """Cut a name to `most` letters, the last of them an ellipsis, for places with no room for more."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
 AREAS = (COLOURS[5], COLOURS[2], COLOURS[3], COLOURS[0])
 OUTLINES = (COLOURS[1], COLOURS[4], COLOURS[7], "#FFFFFF")
-"""The colours of the classes of a true and of a found mask; beyond four they begin again."""
+"""The colours of the classes of a mask, tinted and outlined; they repeat after four."""
 
 
 def draw_outlines(axis: Axes, mask: np.ndarray) -> None:
-    """Outline each class of a mask of class numbers [h, w] over an image that is already drawn."""
+    """Outline each class of a mask of class numbers [h, w] on an image that is already drawn."""
     for number in _present(mask):
         colour = OUTLINES[(number - 1) % len(OUTLINES)]
         axis.contour(mask == number, levels=[0.5], colors=[colour], linewidths=1.2)
 
 
 def draw_areas(axis: Axes, mask: np.ndarray) -> None:
-    """Tint each class of a mask of class numbers [h, w] over an image that is already drawn."""
+    """Tint each class of a mask of class numbers [h, w] on an image that is already drawn."""
     for number in _present(mask):
         tint = np.zeros((*mask.shape, 4))
         tint[..., :3] = to_rgb(AREAS[(number - 1) % len(AREAS)])

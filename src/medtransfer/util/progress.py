@@ -1,4 +1,4 @@
-"""Progress bars and short notices: bars show on a terminal what is left, elsewhere they stay quiet; Work on the next item while the result of the one before is used."""
+"""Progress bars, notices, and threads that work ahead."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from tqdm import tqdm
 from medtransfer.util.hardware import cpu_count
 
 CHUNK = 256
+"""Calls that `in_threads` has waiting at most; a million of them would fill the memory."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def progress(total: int | None, desc: str, unit: str, initial: int = 0) -> tqdm[Any]:
-    """Open a bar of `total` steps on standard error, silent where nobody sees it; bytes (`B`) read as kB, MB."""
+    """Open a progress bar on standard error; silent unless that is a terminal. Bytes (`B`) are shown as kB and MB."""
     return tqdm(
         total=total,
         desc=desc,
@@ -33,15 +34,12 @@ def progress(total: int | None, desc: str, unit: str, initial: int = 0) -> tqdm[
 
 
 def notice(text: str) -> None:
-    """Write a line to standard error without breaking a bar that is open."""
+    """Write a line to standard error without breaking an open progress bar."""
     tqdm.write(text, file=sys.stderr)
 
 
 def in_threads(function: Callable[[Item], Result], items: Sequence[Item], desc: str, unit: str) -> Iterator[Result]:
-    """Call `function` on all items in as many threads as there are processors; give the results in their order.
-
-    A few hundred calls are waiting at a time: a million of them would fill the memory. A bar shows what is left.
-    """
+    """Yield the results of `function` for all items in order, computed in one thread per CPU core, with a bar."""
     with progress(total=len(items), desc=desc, unit=unit) as bar, ThreadPoolExecutor(cpu_count()) as pool:
         for start in range(0, len(items), CHUNK):
             for result in pool.map(function, items[start : start + CHUNK]):
@@ -50,7 +48,7 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item], desc: 
 
 
 def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Call `function` on the items in order, in a thread, on each while the result of the one before is used."""
+    """Yield the results of `function` in order; a thread computes the next one while the caller uses the last."""
     with ThreadPoolExecutor(1) as pool:
         waiting = None
         for item in items:
@@ -63,7 +61,7 @@ def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
 
 
 def one_behind(items: Iterable[Item]) -> Iterator[Item]:
-    """Give each item after the next one was asked for: what was begun for it goes on meanwhile."""
+    """Yield each item after the next one was requested, so that work started for it can continue meanwhile."""
     held: list[Item] = []
     for item in items:
         yield from held

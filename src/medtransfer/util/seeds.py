@@ -1,4 +1,4 @@
-"""Random numbers drawn from what they are for, never from a worker's or a global state."""
+"""Random numbers seeded by their purpose, never by the state of a worker or of the process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Key = str | int
 
 
 def seed_from(*keys: Key) -> int:
-    """Give a 63-bit seed that depends on all of `keys`, their types and their order, and nothing else."""
+    """Return a 63-bit seed that depends only on `keys`: on their types, values and order."""
     text = "\x1f".join(f"{type(key).__name__}:{key}" for key in keys)
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 1
 
 
 def generator(*keys: Key) -> np.random.Generator:
-    """Give a NumPy generator seeded by `keys`, such as ("view", seed, view, image id)."""
+    """Return a NumPy generator seeded by `keys`, such as ("view", seed, view, image id)."""
     return np.random.default_rng(seed_from(*keys))

@@ -1,18 +1,19 @@
-"""Tables and figures as Markdown that is aligned also where it is read as plain text."""
+"""Numbers, names and tables as text."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-LEAST_WIDTH = 3
-"""A narrower column would have no room for the rule that says how it is aligned."""
+MISSING = "–"
 
 
 def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
-    """Lay out a table with padded cells; all but the first `left` columns are aligned to the right."""
+    """Format a Markdown table with padded cells; all but the first `left` columns are right-aligned."""
     header, *rows = [[cell.replace("|", r"\|") for cell in row] for row in [header, *rows]]
-    widths = [max(LEAST_WIDTH, *(len(row[column]) for row in [header, *rows])) for column in range(len(header))]
+    # three characters, for the rule that gives the alignment
+    widths = [max(3, *(len(row[column]) for row in [header, *rows])) for column in range(len(header))]
 
     def line(cells: list[str]) -> str:
         padded = [
@@ -25,16 +26,42 @@ def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> s
     return "\n".join([line(header), line(rules), *(line(row) for row in rows)])
 
 
+def is_missing(value: Any) -> bool:
+    """Return True for None and NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def in_figures(value: Any, digits: int = 3) -> str:
-    """Write a share as `.873`, or `–` where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
+    """Format a proportion without its leading zero, such as `.873`, or as `–` if it is missing."""
+    if is_missing(value):
+        return MISSING
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
+def typeset(value: Any, digits: int = 3) -> str:
+    """Format like `in_figures`, for pages: with a true minus sign, and one decimal for lengths of 10 and more."""
+    text = in_figures(value, 1 if not is_missing(value) and abs(value) >= 10 else digits)
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def counted(number: int, noun: str) -> str:
+    """Format a number of things, such as `no images`, `1 image`, `2,000 images`."""
+    return f"{f'{number:,}' if number else 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(name: str, most: int) -> str:
+    """Cut a name to at most `most` characters, the last of them an ellipsis."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def duration(seconds: float) -> str:
-    """Write a time as minutes and seconds, `4:05`, or with hours, `1:04:05`."""
+    """Format a time as minutes and seconds, `4:05`, or with hours, `1:04:05`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -22,11 +22,12 @@ from medtransfer.deployment.explain.pointing import (
 from medtransfer.deployment.explain.sheet import Picture, caption, write_sheet
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights, assemble
+from medtransfer.models.heads import HEADS
 from medtransfer.models.network import Network
 from medtransfer.models.weights import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.study import METHODS, Explain, Study, Variant
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.training.model_files import read_card
 from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError, near
@@ -45,7 +46,7 @@ class Case:
     probability: float
 
 
-def cases_of(test: Predictions) -> list[Case]:
+def cases_of(test: ClassPredictions) -> list[Case]:
     """List the test images of one run."""
     ((labels, scores),) = test.runs().values()
     best = scores.argmax(axis=1)
@@ -95,7 +96,7 @@ def untrained(card: dict[str, Any], trained: Network, fold: int, seed: int) -> N
     """
     variant = Variant.from_card(card)
     changes: dict[str, Any] = {"init": "random", "train": "head"}
-    if variant.strategy.fits_head:
+    if HEADS[variant.strategy.head].fitted:
         changes["head"] = "linear"
     variant = replace(variant, strategy=variant.strategy.model_copy(update=changes))
     weights = Weights(None, without_weights(variant.model), None)
@@ -124,7 +125,7 @@ class Pair:
         }
 
 
-def explain_variant(study: Study, name: str, test: Predictions, root: Path, compute: Compute, sheet: Path) -> Any:
+def explain_variant(study: Study, name: str, test: ClassPredictions, root: Path, compute: Compute, sheet: Path) -> Any:
     """Draw a variant's contact sheet to `sheet`, and give what its maps come to, as plain values.
 
     test: the variant's test predictions. The sheet shows what speaks for the predicted class. Where masks are known,
@@ -133,7 +134,7 @@ def explain_variant(study: Study, name: str, test: Predictions, root: Path, comp
     prepared, explain = Prepared(root / "data/prepared"), study.params.explain
     pair = open_pair(study, name, root / "models" / name, compute)
     table = test.table
-    cases = cases_of(Predictions(table[(table["fold"] == pair.fold) & (table["seed"] == pair.seed)]))
+    cases = cases_of(ClassPredictions(table[(table["fold"] == pair.fold) & (table["seed"] == pair.seed)]))
     chosen = choose_cases(cases, explain)
     blocks = {title: _pictures(study, prepared, pair, group) for title, group in chosen.items()}
     block = pair.trained.block.name

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
-from medtransfer.util.plotting import draw_outlines, new_figure, save_png, shortened
+from medtransfer.util.plotting import draw_outlines, new_figure, save_png
+from medtransfer.util.text import shortened
 
 COLOURS = colormaps["inferno"]
 """Rises evenly in brightness, so that it also reads in grey and to the colour-blind."""

@@ -1,5 +1,5 @@
 "use strict";
-// Works on what is written in the page: rows carry their values, the element #data what the choices need.
+// Works on the page itself: table rows hold their values, the element #data holds the rest.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -11,11 +11,11 @@ function element(tag, text = "", attributes = {}) {
   return made;
 }
 
-// The theme is the system's until the button chooses the other one; the style sheet does the rest.
+// The theme is that of the system until the button changes it.
 const themeButton = document.querySelector("button.theme");
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.style.colorScheme || (systemIsDark.matches ? "dark" : "light")) === "dark";
-const nameTheme = () => { themeButton.textContent = isDark() ? "Light page" : "Dark page"; };
+const nameTheme = () => { themeButton.textContent = isDark() ? "Light theme" : "Dark theme"; };
 themeButton.addEventListener("click", () => {
   document.documentElement.style.colorScheme = isDark() ? "light" : "dark";
   nameTheme();
@@ -23,7 +23,7 @@ themeButton.addEventListener("click", () => {
 systemIsDark.addEventListener("change", nameTheme);
 nameTheme();
 
-// On paper everything is open.
+// Print all details open.
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = all("details:not([open])");
@@ -33,7 +33,7 @@ addEventListener("afterprint", () => {
   for (const details of closed) details.open = false;
 });
 
-// Sorting: a row that follows another one (a published figure) goes where that one goes; empty cells go last.
+// Sorting: a published row stays below the row it follows; empty cells come last.
 function sortRows(body, column, descending) {
   const groups = [];
   for (const row of body.rows) {
@@ -60,7 +60,7 @@ for (const heading of all("table.sortable thead th")) {
   });
 }
 
-// Filtering: words anywhere in a row's name and parts, and choices of single parts; a row that follows goes along.
+// Filtering: by words in a row's name and factors, and by single factors; a row that follows another is shown or hidden with it.
 const filters = document.querySelector("form.filters");
 function filter() {
   const words = filters.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -82,13 +82,13 @@ function filter() {
 for (const happening of ["input", "change"]) filters.addEventListener(happening, filter);
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.querySelector("[type=reset]").addEventListener("click", (event) => {
-  event.preventDefault(); // fields are reset after the event of that name: reset them first, then filter
+  event.preventDefault(); // the browser would reset the fields only after this event
   filters.reset();
   filter();
 });
 filter();
 
-// A choice of what one place shows: `data-show` names the group, the value its member.
+// A choice of what to show: `data-show` names the group, the value its member.
 for (const select of all("select[data-show]")) {
   const choose = () => {
     for (const member of all(`[data-group="${select.dataset.show}"]`)) member.hidden = member.dataset.member !== select.value;
@@ -122,14 +122,14 @@ function showDifferences(a, b) {
   holder.querySelector("table").hidden = !pair;
   holder.querySelector("tbody").replaceChildren(...(pair ?? []).flatMap((line, number) => line ? [differenceRow(line, number, a, b)] : []));
 }
-function differenceRow([difference, low, high, p, different, further], number, a, b) {
+function differenceRow([difference, low, high, p, different, otherTests], number, a, b) {
   const [gap, from, to] = a < b ? [difference, low, high] : [-difference, -high, -low];
   const row = element("tr");
   const heading = element("th", data.metrics[number], { scope: "row" });
-  const others = further.map(([name, value]) => `${name}: p ${sign(value)}`).join("; ");
+  const others = otherTests.map(([name, value]) => `${name}: p ${sign(value)}`).join("; ");
   const cells = [
     figures(data.values[a][number]), figures(data.values[b][number]), `${figures(gap)} [${figures(from)}, ${figures(to)}]`,
-    p === null ? "–" : sign(p).replace("= ", ""), different ? "more than chance" : "may be chance", others,
+    p === null ? "–" : sign(p).replace("= ", ""), different ? "significant" : "not significant", others,
   ];
   row.append(heading, ...cells.map((text) => element("td", text)));
   return row;
@@ -143,7 +143,7 @@ function showImages(place, right, wrong) {
   holder.querySelector("p").textContent =
     `${total || "No"} ${total === 1 ? "image" : "images"} that ${data.compared[right]} gets right and ${data.compared[wrong]} does not${shown}`;
   holder.querySelector(".images").replaceChildren(...found.map((image) =>
-    picture([thumbnail(image)], [element("b", data.classes[image.label]), `taken for ${data.classes[image.predicted[wrong]]}`])));
+    picture([thumbnail(image)], [element("b", data.classes[image.label]), `predicted as ${data.classes[image.predicted[wrong]]}`])));
 }
 function showMasks(place, better, worse, a, b) {
   const holder = document.getElementById(place);
@@ -151,15 +151,16 @@ function showMasks(place, better, worse, a, b) {
   const isKnown = (image) => image.dice[better] !== null && image.dice[worse] !== null;
   const found = data.masks.filter((image) => isKnown(image) && gap(image) > 0).sort((x, y) => gap(y) - gap(x)).slice(0, data.mostMasks);
   const total = better === worse ? 0 : data.betterMask[better][worse];
+  const shown = found.length < total ? ` (${found.length} shown)` : "";
   holder.querySelector("p").textContent =
-    `${total || "No"} ${total === 1 ? "image" : "images"} whose mask ${data.compared[better]} finds better than ${data.compared[worse]}`;
+    `${total || "No"} ${total === 1 ? "image" : "images"} that ${data.compared[better]} segments better than ${data.compared[worse]}${shown}`;
   holder.querySelector(".images").replaceChildren(...found.map((image) => {
     const layers = [[image.truth, "truth"], [image.outlines[a], "found-a"], [image.outlines[b], "found-b"]]
       .filter(([stencil]) => stencil)
       .map(([stencil, kind]) => element("i", "", { class: kind, style: `--m:url(${stencil})` }));
     const stack = element("span", "", { class: "layers" });
     stack.append(thumbnail(image), ...layers);
-    return picture([stack], [`A ${figures(image.dice[a])}, B ${figures(image.dice[b])}`]);
+    return picture([stack], [`Dice: A ${figures(image.dice[a])}, B ${figures(image.dice[b])}`]);
   }));
 }
 const thumbnail = (image) => element("img", "", { src: image.thumbnail, alt: image.path, title: image.path });
@@ -174,7 +175,7 @@ if (sides.length) {
   showSides();
 }
 
-// The contents say where the reader is.
+// Highlight the current section in the contents.
 const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));
 const reader = new IntersectionObserver((entries) => {
   for (const entry of entries.filter((each) => each.isIntersecting)) {

@@ -17,7 +17,8 @@ from medtransfer.data.sources.kaggle.download import download
 from medtransfer.data.sources.kaggle.failures import described
 from medtransfer.study import KaggleSource
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import repository, sha256_of_file, state_folder, write_json
+from medtransfer.util.files import sha256_of_file, write_json
+from medtransfer.util.places import repository, state_folder
 from medtransfer.util.progress import notice
 
 RECORD = "data/kaggle.lock.json"

@@ -1,0 +1,37 @@
+"""The scale that all learning curves share shows what most of them do."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from medtransfer.report.sections.learning import DICE, LOSS, learning_figure, limits_of
+
+
+def history(name: str, train: list[float], validation: list[float]) -> pd.DataFrame:
+    runs = {"fold": 0, "seed": 0, "epoch": range(len(train))}
+    return pd.DataFrame(runs | {f"train_{name}": train, f"validation_{name}": validation})
+
+
+def test_a_scale_of_dice_ends_at_one_and_the_first_epoch_may_lie_below() -> None:
+    histories = [history("dice", [0.1, 0.93, 0.97], [0.5, 0.91, 0.95]), history("dice", [0.2, 0.95, 0.99], [0.9] * 3)]
+    assert limits_of(histories, DICE) == (0.9, 1.0)
+
+
+def test_a_scale_of_losses_begins_at_zero_and_one_that_diverged_may_lie_above() -> None:
+    calm = [history("loss", [2.0, 1.0], [2.0, 1.5])] * 10
+    assert limits_of([*calm, history("loss", [2.0, 900.0], [2.0, 900.0])], LOSS) == (0.0, 1.05 * 2.0)
+
+
+def test_a_scale_of_losses_that_begin_a_hundredfold_is_logarithmic() -> None:
+    histories = {str(number): history("loss", [500.0, 2.0, 1.0, 0.5], [90.0, 1.0, 0.8, 0.6]) for number in range(3)}
+    limits = limits_of(list(histories.values()), LOSS)
+    assert limits == pytest.approx((0.5 / 1.05, 1.05 * 500))
+    axes = learning_figure(histories, LOSS, limits).axes
+    assert [axis.get_yscale() for axis in axes] == ["log"] * 3
+    assert [axis.get_yscale() for axis in learning_figure(histories, LOSS, (0.0, 1.0)).axes] == ["linear"] * 3
+
+
+def test_folds_are_averaged() -> None:
+    folds = pd.concat([history("dice", [0.1, 0.9], [0.1, 0.6]), history("dice", [0.1, 0.9], [0.1, 0.8])])
+    assert limits_of([folds], DICE) == (0.7, 1.0)

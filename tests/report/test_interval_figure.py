@@ -1,0 +1,31 @@
+"""The picture of the comparison has a line a row, and no more rows than a page has room for."""
+
+from __future__ import annotations
+
+import pytest
+
+from medtransfer.report.interval_figure import interval_figure
+from medtransfer.report.material import Material
+
+
+def lines_of(material: Material) -> tuple[list[str], str]:
+    """Give the names at the lines, the uppermost first, and the title."""
+    axis = interval_figure(material).axes[0]
+    return [label.get_text() for label in axis.get_yticklabels()][::-1], axis.get_title(loc="left") or axis.get_title()
+
+
+def test_every_variant_and_baseline_has_a_line(material: Material) -> None:
+    names, title = lines_of(material)
+    table = material.found.table
+    assert names == list(table[table["kind"] != "published"]["variant"])
+    assert "not shown" not in title
+
+
+def test_of_many_variants_the_best_and_those_of_each_backbone_stay(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medtransfer.report.interval_figure.MOST_VARIANTS", 1)
+    names, title = lines_of(material)
+    table, best = material.found.table, material.best_of_each_backbone()
+    assert names == [*best, *table[table["kind"] == "baseline"]["variant"]]
+    assert f"{len(material.names) - len(best)} more not shown" in title

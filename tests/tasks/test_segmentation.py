@@ -1,0 +1,129 @@
+"""What training asks of segmentation: its scores by hand, its networks, and whole trainings of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from builders import tiny_inputs, tiny_pairs
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.deployment.trained import load_run
+from medtransfer.models.assemble import Weights
+from medtransfer.models.network import Normalise
+from medtransfer.models.weights import without_weights
+from medtransfer.study import Backbone, Loss, Policy, Strategy, Variant
+from medtransfer.tasks import TASKS
+from medtransfer.training.loop import Epoch
+from medtransfer.training.model_files import read_card
+from medtransfer.training.runs import Inputs, job_key
+from medtransfer.training.variant import train_variant
+from medtransfer.util.files import sha256_of_folder
+
+TASK = TASKS["segmentation"]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return tiny_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+def train(inputs: Inputs, folder: Path) -> list[Epoch]:
+    heard: list[Epoch] = []
+    train_variant(inputs, folder / "model", folder / "cost.json", lambda fold, seed, epoch: heard.append(epoch))
+    return heard
+
+
+def logits_of(masks: list[list[int]], classes: int) -> torch.Tensor:
+    """Give logits [n, classes, 1, w] that say the class numbers of masks of one row each."""
+    return torch.eye(classes)[torch.tensor(masks)].movedim(-1, 1)[:, :, None]
+
+
+def test_the_score_is_dice_by_image_averaged_over_classes() -> None:
+    truth = [[1, 1, 2, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
+    guess = [[1, 0, 2, 2], [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    found = TASK.scores(logits_of(guess, 3), torch.tensor(truth, dtype=torch.uint8)[:, None])
+    assert found.tolist() == pytest.approx([(2 / 3 + 2 / 3) / 2, 1.0, 0.5, 0.5])
+
+
+def test_a_training_learns_and_tells_dice(prepared: Prepared, tmp_path: Path) -> None:
+    inputs = tiny_inputs(prepared, loss="dice_cross_entropy", epochs=25, batch_size=4, lr=3e-3)
+    epochs = train(inputs, tmp_path)
+    assert epochs[24].train_score > epochs[0].train_score + 0.15
+    assert epochs[24].train_loss < 0.7 * epochs[0].train_loss
+    history = pd.read_csv(tmp_path / "model" / "history.csv")
+    assert {"train_dice", "validation_dice"} <= set(history)
+    assert history["validation_dice"].between(0, 1).all()
+    card = read_card(tmp_path / "model")
+    assert (card["task"], card["classes"]) == ("segmentation", ["background", "foreground"])
+
+
+def test_two_trainings_are_equal_and_so_is_one_that_is_read_again(prepared: Prepared, tmp_path: Path) -> None:
+    policy = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2, "mix": {"method": "cutmix"}}
+    inputs = tiny_inputs(prepared, policy, loss="dice", dropout=0.2, epochs=2)
+    for name in ("one", "two"):
+        train(inputs, tmp_path / name)
+    assert sha256_of_folder(tmp_path / "one/model") == sha256_of_folder(tmp_path / "two/model")
+    network = load_run(tmp_path / "one/model", 0, 1)
+    pixels = torch.from_numpy(np.array(prepared.images[:2])).permute(0, 3, 1, 2)
+    logits = network(pixels)
+    assert logits.shape == (2, 2, 32, 32)
+    assert torch.equal(logits, load_run(tmp_path / "two/model", 0, 1)(pixels))
+
+
+def test_other_masks_are_another_training(prepared: Prepared, tmp_path: Path) -> None:
+    other = tiny_pairs(tmp_path)
+    masks = np.load(other.folder / "masks.npy")
+    about = other.about | {"masks": other.about["masks"] | {"sha256": "0" * 64}}
+    changed = Prepared(other.folder)
+    vars(changed)["about"] = about
+    assert masks.shape == (len(other.table), 32, 32)
+    assert job_key(tiny_inputs(other)) == job_key(tiny_inputs(prepared)) != job_key(tiny_inputs(changed))
+
+
+def test_classes_are_weighed_by_the_pixels_of_the_training_masks(prepared: Prepared) -> None:
+    rows = prepared.roles(0).train
+    loss = TASK.loss(Loss(class_weights="balanced"), prepared, rows)
+    pixels = np.bincount(np.asarray(prepared.masks)[rows].ravel(), minlength=2)
+    np.testing.assert_allclose(loss.weight.numpy(), pixels.sum() / (2 * pixels), rtol=1e-6)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("train_part", ["all", "head"])
+def test_a_pretrained_encoder_begins_as_its_weights_and_freezes_as_a_body(train_part: str) -> None:
+    source = torch.nn.Module()
+    from medtransfer.models.families import build_backbone
+
+    torch.manual_seed(7)
+    source = build_backbone("resnet18", 64)
+    strategy = Strategy.model_validate({"train": train_part})
+    variant = Variant("v", "resnet18", Backbone(weights="x.pth"), "s", strategy, "none", Policy(transforms=[]))
+    weights = Weights(source.state_dict(), without_weights("resnet18"), Path("x.pth"))
+    network = TASK.assemble(variant, weights, 3, 64, Normalise((0.5,) * 3, (0.2,) * 3), (0, 0)).train()
+    for name, tensor in network.body.state_dict().items():
+        assert torch.equal(tensor, source.state_dict()[name]), name
+    before = {name: tensor.clone() for name, tensor in network.body.state_dict().items()}
+    logits = network(torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8))
+    assert logits.shape == (2, 3, 64, 64)
+    moved = any(not torch.equal(tensor, before[name]) for name, tensor in network.body.state_dict().items())
+    assert moved == (train_part == "all")  # the statistics of batch norm
+    assert all(p.requires_grad == (train_part == "all") for p in network.body.parameters())
+    assert all(p.requires_grad for p in network.head.parameters())
+
+
+def test_runs_that_disagree_are_settled_by_the_mean_of_their_probabilities() -> None:
+    sure, unsure = torch.tensor([4.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    logits = [row.view(1, 3, 1, 1).expand(1, 3, 2, 2) for row in (sure, unsure, unsure)]
+    assert TASK.joint_answers(logits[:1], Loss()).tolist() == [[[0, 0], [0, 0]]]
+    assert TASK.joint_answers(logits[1:], Loss()).tolist() == [[[1, 1], [1, 1]]]
+    mean = (torch.stack([sure, unsure, unsure]).softmax(dim=1)).mean(dim=0)
+    assert TASK.joint_answers(logits, Loss())[0, 0, 0] == mean.argmax()
+    assert sum(row.argmax() == mean.argmax() for row in (sure, unsure, unsure)) == 1
+
+
+def test_one_run_is_settled_by_its_logits_where_probabilities_round_to_ties() -> None:
+    logits = torch.tensor([[0.0, 1e-9, -5.0]]).view(1, 3, 1, 1)
+    assert TASK.probabilities(logits, Loss()).flatten().argmax() == 0
+    assert TASK.joint_answers([logits], Loss()).item() == TASK.answers(logits, Loss()).item() == 1
