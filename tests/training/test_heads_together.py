@@ -16,7 +16,8 @@ from frozen import CUTMIX, FLIPS, assert_same_results, history_of, inputs_of, tr
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
 from medtransfer.training import heads_together, runs
-from medtransfer.training.model_files import read_card, run_name
+from medtransfer.training.model_files import read_card
+from medtransfer.util.places import run_name
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from builders import COMPUTE
 
-from medtransfer.training.batches import MOST_AT_ONCE, Batch, stream
+from medtransfer.training.batches import MOST_TOGETHER, Batch, stream
 
 
 class Numbers:
@@ -37,7 +37,7 @@ def test_batches_are_those_of_the_order_and_fill_the_frozen_prefix(size: int, as
     batches = list(stream(examples, order, 3, COMPUTE.device))
     assert examples.started == [3]
     assert examples.asked == asked
-    assert max(asked) <= MOST_AT_ONCE * size
+    assert max(asked) <= MOST_TOGETHER * size
     for batch, positions in zip(batches, order, strict=True):
         assert batch.inputs.tolist() == positions.tolist()
         assert batch.labels.flatten().tolist() == (10 * positions).tolist()

@@ -9,7 +9,7 @@ from builders import COMPUTE, assembled
 
 from medtransfer.models.network import BATCH
 from medtransfer.training.batches import Batch, shuffled_batches
-from medtransfer.training.prediction import batch_logits, predict_logits
+from medtransfer.training.prediction import batch_logits, predict_batches
 from medtransfer.util.compute import Compute
 
 
@@ -32,9 +32,9 @@ def test_logits_are_the_same_bits_alone_and_among_others(name: str) -> None:
     torch.manual_seed(0)
     network = assembled(name, "own", 64)
     pixels = torch.randint(0, 256, (70, 1, 64, 64), dtype=torch.uint8)
-    together, _ = predict_logits(network, Rows(pixels), COMPUTE)
+    together = torch.cat([logits for logits, _ in predict_batches(network, Rows(pixels), COMPUTE)])
     for chosen in ([3], [69, 0], list(range(40, 57))):
-        alone, _ = predict_logits(network, Rows(pixels[chosen]), COMPUTE)
+        alone = torch.cat([logits for logits, _ in predict_batches(network, Rows(pixels[chosen]), COMPUTE)])
         assert torch.equal(alone, together[chosen])
 
 

@@ -17,7 +17,7 @@ from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.loop import Epoch, Fit, Job
 from medtransfer.training.losses import ClassLoss
-from medtransfer.training.schedules import goes_on, is_finished, lowest, rate_factor
+from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
 from medtransfer.training.stacked_heads import Moments, StackedHeads, State, depends_on_batch, is_stackable
 from medtransfer.util.seeds import seed_from
 
@@ -160,7 +160,7 @@ class _Group:
     def epoch(self) -> None:
         """Train every run for one epoch and validate it."""
         strategy, number = self._strategy, len(next(run for run in self.runs if run.trains).epochs)
-        resumed = [run for run in self.runs if run.trains and goes_on(run.losses, strategy)]
+        resumed = [run for run in self.runs if run.trains and resumes(run.losses, strategy)]
         if resumed or not all(run.trains for run in self.runs):
             self.store_moments()
             for run in resumed:
