@@ -1,4 +1,4 @@
-"""Losses against torch's own on hard labels, and against numbers by hand."""
+"""Losses compared with torch's own on hard labels, and with numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def logits() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_is_torchs_on_class_numbers(logits: torch.Tensor, smoothing: float) -> None:
+def test_cross_entropy_equals_torchs_on_class_numbers(logits: torch.Tensor, smoothing: float) -> None:
     found = ClassLoss(Loss(label_smoothing=smoothing), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, functional.cross_entropy(logits, LABELS, label_smoothing=smoothing))
 
 
-def test_binary_cross_entropy_is_torchs_on_one_hot_labels(logits: torch.Tensor) -> None:
+def test_binary_cross_entropy_equals_torchs_on_one_hot_labels(logits: torch.Tensor) -> None:
     found = ClassLoss(Loss(kind="binary_cross_entropy"), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, functional.binary_cross_entropy_with_logits(logits, HARD))
 
 
-def test_balanced_weights_are_scikit_learns(logits: torch.Tensor) -> None:
+def test_balanced_weights_equal_scikit_learns(logits: torch.Tensor) -> None:
     weights = compute_class_weight("balanced", classes=np.arange(3), y=LABELS.numpy())
     found = ClassLoss(Loss(class_weights="balanced"), COUNTS)(logits, HARD)
     terms = functional.cross_entropy(logits, LABELS, reduction="none")
@@ -67,3 +67,19 @@ def test_a_loss_is_added_from_outside_by_one_function(monkeypatch: pytest.Monkey
     monkeypatch.setitem(CLASS_LOSSES._items, "brier", brier)
     found = ClassLoss(Loss.model_construct(kind="brier", gamma=3.0), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, 3 * (logits.softmax(dim=1) - HARD).square().sum(dim=1).mean())
+
+
+@pytest.mark.parametrize(
+    "loss", [Loss(label_smoothing=0.1), Loss(kind="binary_cross_entropy", class_weights="balanced")]
+)
+def test_losses_treat_further_dimensions_as_more_images(loss: Loss) -> None:
+    assert ClassLoss(loss, COUNTS).takes_more_dimensions()
+
+
+@pytest.mark.parametrize("dim", [-1, 2])
+def test_a_loss_that_takes_no_further_dimensions_is_recognised(monkeypatch: pytest.MonkeyPatch, dim: int) -> None:
+    def brier(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        return (logits.softmax(dim=dim) - shares).square().sum(dim=dim)
+
+    monkeypatch.setitem(CLASS_LOSSES._items, "brier", brier)
+    assert not ClassLoss(Loss.model_construct(kind="brier"), COUNTS).takes_more_dimensions()

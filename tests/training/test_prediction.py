@@ -1,4 +1,4 @@
-"""A row's result does not depend on the rows beside it."""
+"""The result for a row does not depend on the other rows of its batch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_logits_are_the_same_bits_wherever_in_the_batch(name: str, precision: st
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (8, [4, 4]), (1, [1]), (3, [3])])
-def test_batches_cover_every_row_once_and_none_is_left_with_one(count: int, sizes: list[int]) -> None:
+def test_batches_cover_every_row_once_and_none_has_a_single_row(count: int, sizes: list[int]) -> None:
     batches = list(shuffled_batches(count, 4, 0, (0, 0)))
     assert [len(batch) for batch in batches] == sizes
     assert sorted(np.concatenate(batches)) == list(range(count))

@@ -50,7 +50,7 @@ def test_training_stops_and_resumes_as_counted_by_hand(
 @pytest.mark.parametrize(
     ("losses", "best"), [([0.3, 0.1, 0.1, 0.2], 1), ([math.nan, 0.5], 1), ([math.nan, math.nan], 0), ([0.2, -1.0], 1)]
 )
-def test_the_first_of_the_lowest_losses_is_kept(losses: list[float], best: int) -> None:
+def test_the_first_minimum_is_kept(losses: list[float], best: int) -> None:
     assert lowest(losses) == best
 
 
