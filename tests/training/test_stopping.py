@@ -55,5 +55,5 @@ def test_the_first_minimum_is_kept(losses: list[float], best: int) -> None:
 
 
 def test_resume_patience_needs_a_patience() -> None:
-    with pytest.raises(ValueError, match="resume_patience needs a patience"):
+    with pytest.raises(ValueError, match="resume_patience needs patience"):
         Strategy(resume_patience=2)
