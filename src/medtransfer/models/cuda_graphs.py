@@ -66,7 +66,7 @@ class RecordedPasses:
             outputs = run(self._inputs)
         self._outputs = [each.detach() for each in outputs]
         self._output_gradients = [torch.zeros_like(each) for each in self._outputs]
-        with _recording(self._backward, self._forward.pool()):
+        with _recording(self._backward, shared=self._forward):
             torch.autograd.backward(outputs, self._output_gradients)
         self._gradients = [(parameter, parameter.grad) for parameter in parameters]
         _clear_gradients(parameters)
@@ -83,8 +83,8 @@ class RecordedPasses:
             if output.grad is not None:
                 gradient.copy_(output.grad)
         self._backward.replay()
-        for parameter, gradient in self._gradients:
-            parameter.grad = gradient
+        for parameter, recorded in self._gradients:
+            parameter.grad = recorded
 
 
 def _clear_gradients(parameters: Sequence[nn.Parameter]) -> None:
@@ -102,6 +102,7 @@ def _side_stream() -> Iterator[None]:
     usual.wait_stream(side)
 
 
-def _recording(graph: torch.cuda.CUDAGraph, pool: tuple[int, int] | None = None) -> torch.cuda.graph:
-    """Record what this thread starts; other threads may meanwhile copy the next batch."""
+def _recording(graph: torch.cuda.CUDAGraph, shared: torch.cuda.CUDAGraph | None = None) -> torch.cuda.graph:
+    """Record what this thread starts, in memory `shared` with another graph; other threads may copy the next batch."""
+    pool = None if shared is None else shared.pool()
     return torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local")
