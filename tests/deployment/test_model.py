@@ -39,8 +39,8 @@ def test_one_run_is_kept(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "run", "told"),
     [
-        ("frozzen", None, "frozzen: no trained model of that name, and no folder of one; did you mean 'frozen'?"),
-        ("frozen", "fold2_seed3", "--run fold2_seed3: frozen has no such run; did you mean 'fold1_seed3'?"),
+        ("frozzen", None, "frozzen: neither a trained variant nor a folder of one; did you mean 'frozen'?"),
+        ("frozen", "fold2_seed3", "--run: frozen has no run 'fold2_seed3'; did you mean 'fold1_seed3'?"),
     ],
 )
 def test_what_is_not_there_is_named_with_what_is(root: Path, name: str, run: str | None, told: str) -> None:
@@ -50,12 +50,12 @@ def test_what_is_not_there_is_named_with_what_is(root: Path, name: str, run: str
 
 
 def test_nothing_trained_yet(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="none is trained here yet: `dvc repro` trains"):
+    with pytest.raises(UserError, match="none is trained here yet, run `dvc repro`"):
         find_model("frozen", root=tmp_path)
 
 
 def test_a_card_of_an_earlier_version(root: Path) -> None:
     old = {key: value for key, value in CARD.items() if key != "resize"}
     (root / "models/frozen/card.json").write_text(json.dumps(old))
-    with pytest.raises(UserError, match="its card lacks resize: train it again"):
+    with pytest.raises(UserError, match="its card lacks resize; train it again"):
         find_model("frozen", root=root)

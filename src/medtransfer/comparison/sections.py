@@ -12,7 +12,7 @@ from medtransfer.comparison.maps import maps_legend
 from medtransfer.comparison.metrics import in_sentence, title_of
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
-from medtransfer.study import METHODS
+from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.util.text import in_figures
 
 Mark = Literal["", "tied", "baseline"]
@@ -198,7 +198,7 @@ def _maps(found: Comparison) -> Section:
     rows = [
         [
             str(row["variant"]),
-            METHODS[row["method"]],
+            METHODS[row["method"]].title,
             *(with_interval(row, name) for name in (*figures, "likeness_to_untrained")),
         ]
         for row in found.maps.to_dict("records")

@@ -35,6 +35,7 @@ class Classification(Task):
 
     score = "accuracy"
     flat_features = True
+    per_pixel = False
 
     @property
     def baselines(self) -> Baselines:
@@ -44,6 +45,10 @@ class Classification(Task):
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the classes."""
         return prepared.classes
+
+    def purpose(self, outputs: list[str]) -> str:
+        """Return the number of classes that the network distinguishes."""
+        return f"distinguish {len(outputs)} classes of images"
 
     def assemble(
         self,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from medtransfer.deployment.explain.blocks import open_block
-from medtransfer.deployment.explain.maps import Explainer
+from medtransfer.deployment.explain.explainer import Explainer
 from medtransfer.models.network import Network, Normalise
 
 SIZE = 16

@@ -8,7 +8,7 @@ import torch
 from builders import assembled
 
 from medtransfer.deployment.explain.blocks import find_block, open_block
-from medtransfer.deployment.explain.maps import Explainer
+from medtransfer.deployment.explain.explainer import Explainer
 from medtransfer.util.errors import UserError
 
 LAST = {
@@ -65,7 +65,7 @@ def test_a_named_block_is_taken() -> None:
     ("name", "problem"),
     [
         ("layer5", "explain.blocks.x: no block 'layer5'; did you mean 'layer4'?"),
-        ("avgpool", "block 'avgpool' gives no grid of activations"),
+        ("avgpool", "block 'avgpool' does not return a spatial grid"),
         ("", "no block ''"),
     ],
 )

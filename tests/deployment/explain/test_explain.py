@@ -14,12 +14,22 @@ from builders import COMPUTE, tiny_inputs, tiny_masked
 from explained import explained_study
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.deployment.explain.explain import explain_variant, untrained
-from medtransfer.deployment.explain.maps import open_explainer
+from medtransfer.deployment.explain.explain import (
+    Case,
+    cases_of,
+    choose_cases,
+    choose_masked,
+    explain_variant,
+    untrained,
+)
+from medtransfer.deployment.explain.explainer import open_explainer
 from medtransfer.deployment.trained import load_run, predict_variant
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.study import Explain
+from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
 from medtransfer.training.model_files import read_card
 from medtransfer.training.variant import train_variant
+from medtransfer.util.errors import UserError
+from medtransfer.util.places import Places
 
 FIGURES = {f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")}
 
@@ -39,7 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def explain(place: Path, sheet: Path, **section: Any) -> Any:
     test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
-    return explain_variant(explained_study(**section), "tiny", test, place, COMPUTE, sheet)
+    return explain_variant(explained_study(**section), "tiny", test, Places(place), COMPUTE, sheet)
 
 
 def test_what_is_found_is_the_same_twice_to_the_last_bit(place: Path, tmp_path: Path) -> None:
@@ -73,7 +83,7 @@ def test_where_every_image_is_right_the_sheet_has_no_wrong_ones(place: Path, tmp
         table[name] = (table["label"] == number).astype("float32")
     test = Predictions(table).of_role("test")
     study = explained_study(methods=["grad_cam"], scored=1)
-    found = explain_variant(study, "tiny", test, place, COMPUTE, tmp_path / "sheet.png")
+    found = explain_variant(study, "tiny", test, Places(place), COMPUTE, tmp_path / "sheet.png")
     assert found["sheet"]["right"]
     assert found["sheet"]["wrong"] == []
     assert (tmp_path / "sheet.png").exists()
@@ -113,3 +123,52 @@ def test_the_untrained_network_has_other_weights_and_the_same_shape_and_normalis
         assert torch.equal(states[1][name], states[2][name])
         assert not torch.equal(states[1][name], states[3][name])
         assert not torch.equal(states[1][name], states[0][name])
+
+
+CASES = [
+    Case("a", 0, 0, 0.6),
+    Case("b", 0, 0, 0.9),
+    Case("c", 0, 1, 0.7),
+    Case("d", 1, 0, 0.5),
+    Case("e", 1, 0, 0.8),
+    Case("f", 0, 0, 0.9),
+]
+
+
+def names(found: dict[str, list[Case]]) -> dict[str, list[str]]:
+    return {title: [case.path for case in group] for title, group in found.items()}
+
+
+def test_the_most_confident_right_and_wrong_images_of_each_class_are_chosen_with_ties_by_name() -> None:
+    assert names(choose_cases(CASES, Explain())) == {"right": ["b"], "wrong": ["c", "e"]}
+    assert names(choose_cases(CASES, Explain(of_each=2))) == {"right": ["b", "f"], "wrong": ["c", "e", "d"]}
+
+
+def test_named_images_are_taken_in_their_order() -> None:
+    assert names(choose_cases(CASES, Explain(images=["d", "a"]))) == {"chosen": ["d", "a"]}
+
+
+def test_an_unknown_image_is_an_error_that_names_it() -> None:
+    with pytest.raises(UserError, match=r"explain\.images: no test image 'bb'; did you mean 'b'\?"):
+        choose_cases(CASES, Explain(images=["a", "bb"]))
+
+
+def test_a_case_has_the_most_probable_class() -> None:
+    images = pd.DataFrame({"path": ["a", "b"], "group": ["a", "b"], "label_index": [2, 0]})
+    scores = np.array([[0.1, 0.2, 0.7], [0.25, 0.5, 0.25]])
+    test = Predictions(predictions_frame(images, scores, ["x", "y", "z"], 0, 0, "test"))
+    first, second = cases_of(test)
+    assert (first.path, first.label, first.predicted, first.probability) == ("a", 2, 2, pytest.approx(0.7))
+    assert (second.label, second.predicted) == (0, 1)
+
+
+def test_only_rows_with_a_mask_are_drawn_up_to_a_limit() -> None:
+    masks = np.zeros((10, 2, 2), np.uint8)
+    masks[[1, 4, 5, 8], 0, 0] = 1
+    rows = np.array([0, 1, 4, 5, 9])
+    assert choose_masked(masks, rows, 9, np.random.default_rng(0)).tolist() == [1, 4, 5]
+    some = choose_masked(masks, rows, 2, np.random.default_rng(0)).tolist()
+    assert len(some) == 2
+    assert set(some) < {1, 4, 5}
+    assert choose_masked(masks, rows, 2, np.random.default_rng(0)).tolist() == some
+    assert not len(choose_masked(masks, np.array([0]), 2, np.random.default_rng(0)))

@@ -22,8 +22,8 @@ def test_an_overlay_is_the_image_where_the_map_is_nothing_and_tinted_where_it_is
 
 
 def test_a_caption_says_what_was_right_and_what_was_not() -> None:
-    assert caption("a/b.png", "cyst", "cyst", 0.934) == "b.png\ncyst\n93% sure"
-    assert caption("a/b.png", "cyst", "mass", 0.61) == "b.png\ncyst, but predicted\nmass 61%"
+    assert caption("a/b.png", "cyst", "cyst", 0.934) == "b.png\ncyst\nprobability 93%"
+    assert caption("a/b.png", "cyst", "mass", 0.61) == "b.png\ncyst, predicted as\nmass 61%"
 
 
 def picture(seed: int, masked: bool) -> Picture:
@@ -34,7 +34,7 @@ def picture(seed: int, masked: bool) -> Picture:
     return Picture(rng.integers(0, 255, (8, 8, 1), np.uint8), mask if masked else None, "a\nb\nc $x_1$", maps)
 
 
-def test_a_sheet_is_the_same_bytes_twice_and_has_a_line_a_picture(tmp_path: Path) -> None:
+def test_a_sheet_is_bit_identical_twice_and_has_one_row_per_picture(tmp_path: Path) -> None:
     blocks = {"right": [picture(1, True), picture(2, False)], "wrong": []}
     for name in ("first", "second"):
         write_sheet("title", "note", blocks, tmp_path / f"{name}.png")

@@ -8,11 +8,11 @@ import pandas as pd
 from PIL import Image
 
 from medtransfer.comparison.maps import maps_legend
+from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.thumbnails import as_webp
 from medtransfer.report.wording import valued
-from medtransfer.study import METHODS
 
 SCORES = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
 SCORES += ["likeness_to_untrained"]
@@ -51,7 +51,7 @@ def _sheets(material: Material, names: list[str]) -> dict[str, str]:
 
 def _row(row: pd.Series) -> dict[str, Any]:
     scores = [valued(row, name) for name in SCORES]
-    return {"variant": row["variant"], "method": METHODS[row["method"]], "scores": scores}
+    return {"variant": row["variant"], "method": METHODS[row["method"]].title, "scores": scores}
 
 
 SECTIONS.register(
