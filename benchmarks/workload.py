@@ -27,7 +27,7 @@ from medtransfer.data.prepare import Outs, prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import predict_variant
 from medtransfer.models.assemble import Weights
-from medtransfer.models.backbones import build_bare
+from medtransfer.models.families import build_backbone
 from medtransfer.models.weights import obtain_weights, save_state, without_weights
 from medtransfer.study import Backbone, Data, Policy, Strategy, Variant
 from medtransfer.tasks import TASKS
@@ -102,7 +102,7 @@ def weights_of(model: str, folder: Path) -> Weights:
         state, card = obtain_weights(model, Backbone(weights=str(path), model=model), None)
     else:
         torch.manual_seed(0)
-        state, card = build_bare(model, 224).state_dict(), without_weights(model)
+        state, card = build_backbone(model, 224).state_dict(), without_weights(model)
     folder.mkdir(parents=True, exist_ok=True)
     save_state(state, folder / f"{model}.safetensors")
     return Weights(state, card, folder / f"{model}.safetensors")

@@ -18,7 +18,7 @@ from medtransfer.augmentation.store import Views, open_views, write_views
 from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.models.assemble import Weights, assemble
-from medtransfer.models.backbones import build_bare
+from medtransfer.models.families import build_backbone
 from medtransfer.models.network import Network, Normalise, to_channels_first
 from medtransfer.models.weights import save_state, without_weights
 from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
@@ -120,7 +120,7 @@ def pretrained(inputs: Inputs, folder: Path, model: str = "mobilenet_v3_small") 
     their features by more than rounding errors.
     """
     torch.manual_seed(5)
-    bare, rows = build_bare(model, 32).train(), inputs.prepared.roles(0).train
+    bare, rows = build_backbone(model, 32).train(), inputs.prepared.roles(0).train
     for module in bare.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0

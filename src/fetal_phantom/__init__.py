@@ -1,4 +1,4 @@
-"""Simulated B-mode ultrasound of fetal heads: the embedded data set, and scenes for a short pretraining."""
+"""Simulated B-mode ultrasound of fetal heads: a data set with known truth, and scenes for a short pretraining."""
 
 from fetal_phantom.anatomy import CLASSES
 from fetal_phantom.dataset import write_phantom

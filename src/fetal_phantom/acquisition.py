@@ -1,8 +1,7 @@
-"""From acoustic properties to a B-mode image: speckle, depth, display. A simulation on the polar grid.
+"""From acoustic properties to a B-mode image, simulated on the polar grid in the steps of a scanner.
 
-The chain is that of a scanner: random scatterers and reflectors are seen through a point-spread function, the
-echoes are attenuated on their way and amplified again with their depth, and the envelope is compressed
-logarithmically and scan-converted.
+Random scatterers and reflectors are imaged by a point-spread function, the echoes are attenuated on their way and
+amplified again with their depth, and the envelope is log-compressed and scan-converted.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from fetal_phantom.speckle import coarse_noise, resolution_cells, speckle
 
 Samples = NDArray[np.float32]
 
-# Level, relative to the mean echo of uterine muscle, that a well set gain shows as white.
+# Level that a well-set gain shows as white, relative to the mean echo of uterine muscle.
 _WHITE_DB = 22.0
 _AMPLITUDE_OF_DB = np.float32(np.log(10.0) / 20.0)
 _DB_OF_AMPLITUDE = np.float32(20.0 / np.log(10.0))
-# Depths of the sliders of the time-gain compensation, in shares of the recorded depth.
+# Depths of the sliders of the time-gain compensation, as fractions of the recorded depth.
 _SLIDERS = np.linspace(0.0, 1.0, 7)
 _LARGEST_LOSS_DB = 60.0
 
 
 @dataclass(frozen=True)
 class Shadow:
-    """A dark wedge behind an obstacle; direction and half width are shares of half the opening angle."""
+    """A dark wedge behind an obstacle; direction and half width are fractions of half the opening angle."""
 
     direction: float
     half_width: float
@@ -41,24 +40,17 @@ class Shadow:
 
 @dataclass(frozen=True)
 class Acquisition:
-    """Settings and circumstances of one simulated frame; `Challenge` explains the fields that are not below.
-
-    Attributes:
-        focus: depth of the best lateral resolution, in shares of the recorded depth.
-        compensated: attenuation there and back that the time-gain compensation assumes, dB/mm.
-        sliders_db: faults of the compensation at equally spaced depths.
-        dynamic_range_db: range of levels between black and white.
-    """
+    """Settings and artefacts of one simulated frame; see `Challenge` for the fields not listed here."""
 
     grain: float
-    focus: float
+    focus: float  # depth of the best lateral resolution, as a fraction of the recorded depth
     smoothing: float
     clutter_db: float
     reverberation: float
-    compensated: float
-    sliders_db: tuple[float, ...]
+    compensated: float  # round-trip attenuation that the time-gain compensation assumes, dB/mm
+    sliders_db: tuple[float, ...]  # errors of the compensation at equally spaced depths
     gain_db: float
-    dynamic_range_db: float
+    dynamic_range_db: float  # range of levels between black and white
     shadows: tuple[Shadow, ...]
 
 
@@ -85,17 +77,16 @@ def draw_acquisition(rng: np.random.Generator, challenge: Challenge) -> Acquisit
 
 
 def acquire(scene: Scene, grid: Grid, acquisition: Acquisition, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The image, [size, size], 0 to 255, exactly 0 outside the sector."""
+    """Return the image, [size, size], 0 to 255; exactly 0 outside the sector."""
     layers = paint(scene, grid)
     echoes = envelope(layers, grid, acquisition, rng)
     losses = _path_loss_db(layers, grid, acquisition, scene.field_mm)
     level = cv2.log(echoes + np.float32(1e-6)) * _DB_OF_AMPLITUDE - losses
-    grey = _display(level, acquisition)
-    return grid.scan_convert(grey)
+    return grid.scan_convert(_display(level, acquisition))
 
 
 def envelope(layers: Layers, grid: Grid, acquisition: Acquisition, rng: np.random.Generator) -> Samples:
-    """Echo amplitude before any loss, [rows, columns], relative to the mean amplitude of uterine muscle."""
+    """Return the echo amplitude before any loss, [rows, columns], relative to the mean of uterine muscle."""
     level = layers.echo_db + layers.mottle_db * coarse_noise(rng, grid.rows, grid.columns)
     near_field = np.float32(2.0) * np.exp(-grid.depths / np.float32(0.08))
     clutter = np.float32(10.0 ** (acquisition.clutter_db / 20.0)) * (np.float32(1.0) + near_field)
@@ -105,7 +96,7 @@ def envelope(layers: Layers, grid: Grid, acquisition: Acquisition, rng: np.rando
 
 
 def _with_repeats(mirror: Samples, grid: Grid, reverberation: float) -> Samples:
-    """Reflectors with the two fainter copies below them that the echo between them and the probe leaves."""
+    """Add two fainter copies below each reflector, from repeated echoes between it and the probe."""
     repeated = mirror.copy()
     for repeat in (1, 2):
         shift = round(repeat * 0.055 / grid.row_step)
@@ -114,9 +105,9 @@ def _with_repeats(mirror: Samples, grid: Grid, reverberation: float) -> Samples:
 
 
 def _path_loss_db(layers: Layers, grid: Grid, acquisition: Acquisition, field_mm: float) -> Samples:
-    """Loss along each beam that the time-gain compensation leaves, [rows, columns], dB.
+    """Return the loss along each beam after time-gain compensation, [rows, columns], dB.
 
-    Bone met at a grazing angle is long to cross, so the loss darkens what lies behind the edges of a skull.
+    A beam at a grazing angle crosses more bone, so the loss darkens the image behind the edges of the skull.
     """
     step_mm = np.float32(grid.row_step * field_mm)
     excess = (layers.attenuation - np.float32(acquisition.compensated)) * step_mm
@@ -130,7 +121,7 @@ def _path_loss_db(layers: Layers, grid: Grid, acquisition: Acquisition, field_mm
 
 
 def _display(level_db: Samples, acquisition: Acquisition) -> NDArray[np.uint8]:
-    """Grey levels of the compressed envelope after the scanner's speckle reduction, [rows, columns]."""
+    """Return grey levels of the compressed envelope after the scanner's speckle reduction, [rows, columns]."""
     black = _WHITE_DB - acquisition.gain_db - acquisition.dynamic_range_db
     scale = np.float32(255.0 / acquisition.dynamic_range_db)
     shown = np.clip((level_db - np.float32(black)) * scale, 0.0, 255.0)

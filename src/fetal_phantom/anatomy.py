@@ -1,6 +1,6 @@
 """The anatomy of a simulated fetal head in the transventricular plane, and the class that follows from it.
 
-The head's own frame is in mm, with the origin at its centre, x towards the forehead, y across the midline.
+The head's frame is in mm: origin at its centre, x towards the forehead, y across the midline.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CLASS_SHARES: tuple[float, ...] = (0.32, 0.23, 0.19, 0.15, 0.11)
 # of the head, is 78.3 % with a standard deviation of 4.4 % (Hadlock et al., AJR 1981).
 BIPARIETAL_MM = Range(65.0, 95.0)
 CEPHALIC_INDEX = Range(0.70, 0.86)
-# In each of the two halves of the midline, before and behind the near end of the cavum.
+# In each half of the midline, in front of the cavum and behind it.
 FALX_POINTS = 8
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """A cyst or a mass in the head's frame; `contrast_db` is its echo relative to the brain."""
+    """A cyst or mass in the head's frame; `contrast_db` is its echo relative to the brain."""
 
     kind: Literal["cyst", "mass"]
     shape: Ellipse
@@ -45,34 +45,19 @@ class Lesion:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A simulated head.
+    """A simulated head."""
 
-    Attributes:
-        biparietal_diameter_mm: outer breadth.
-        cephalic_index: breadth over length.
-        contour: departure of the skull from an ellipse.
-        skull_mm: thickness of the skull.
-        brain: the brain's tissue.
-        sutures: directions, in radians, in which the skull hardly reflects.
-        falx: echo amplitude at equally spaced points of the midline, relative to uterine muscle; without
-            meaning where the ventricles are fused.
-        cavum_mm: breadth of the cavum septi pellucidi.
-        ventricles: two of them, or the fused one of holoprosencephaly.
-        lesion: the cyst or mass, if any.
-        sulci: courses of small bright interfaces, each [n, 2].
-    """
-
-    biparietal_diameter_mm: float
-    cephalic_index: float
-    contour: Wobble
-    skull_mm: float
+    biparietal_diameter_mm: float  # outer breadth
+    cephalic_index: float  # breadth over length
+    contour: Wobble  # deviation of the skull from an ellipse
+    skull_mm: float  # thickness of the skull
     brain: Tissue
-    sutures: tuple[float, ...]
-    falx: tuple[float, ...]
-    cavum_mm: float
-    ventricles: LateralVentricles | FusedVentricle
+    sutures: tuple[float, ...]  # directions in which the skull hardly reflects, radians
+    falx: tuple[float, ...]  # echo amplitude at equally spaced points of the midline, relative to uterine muscle
+    cavum_mm: float  # breadth of the cavum septi pellucidi
+    ventricles: LateralVentricles | FusedVentricle  # fused in holoprosencephaly
     lesion: Lesion | None
-    sulci: tuple[Points, ...]
+    sulci: tuple[Points, ...]  # courses of small bright interfaces, each [n, 2]
 
     @property
     def skull(self) -> Ellipse:
@@ -82,21 +67,21 @@ class Head:
 
     @property
     def brain_axes(self) -> Axes:
-        """Half the length and half the breadth of the inside of the skull."""
+        """Half length and half breadth of the inside of the skull."""
         length, breadth = self.skull.semi_axes
         return length - self.skull_mm, breadth - self.skull_mm
 
     @property
     def atrial_width_mm(self) -> float | None:
-        """The larger of the two atrial widths, None where the ventricles are fused."""
+        """The larger of the two atrial widths; None if the ventricles are fused."""
         return max(self.ventricles.atria_mm) if isinstance(self.ventricles, LateralVentricles) else None
 
 
 def classify(head: Head) -> str:
-    """The class that a head's anatomy amounts to.
+    """Return the class of a head's anatomy.
 
-    Ventricles that are fused across a missing midline are holoprosencephaly; an atrium of 10 mm or more is
-    ventriculomegaly (ISUOG Practice Guidelines, 2020).
+    Ventricles fused across a missing midline are holoprosencephaly; an atrium of 10 mm or more is ventriculomegaly
+    (ISUOG Practice Guidelines, 2020).
     """
     width = head.atrial_width_mm
     if width is None:
@@ -129,38 +114,34 @@ def draw_head(rng: np.random.Generator, condition: str, challenge: Challenge) ->
 
 
 def _draw_falx(rng: np.random.Generator, challenge: Challenge) -> tuple[float, ...]:
-    """The midline's echo is patchy, for it is not everywhere in the plane."""
+    """Draw the echoes of the midline, patchy because parts of it are outside the plane."""
     strengths = challenge.falx_strength.draw(rng) * rng.uniform(0.35, 1.0, 2 * FALX_POINTS)
     return tuple(strengths.tolist())
 
 
 def _draw_lesion(
-    rng: np.random.Generator,
-    condition: str,
-    axes: Axes,
-    ventricles: LateralVentricles,
-    challenge: Challenge,
+    rng: np.random.Generator, condition: str, axes: Axes, ventricles: LateralVentricles, challenge: Challenge
 ) -> Lesion | None:
     if condition not in ("cyst", "mass"):
         return None
-    kind: Literal["cyst", "mass"] = "cyst" if condition == "cyst" else "mass"
+    is_cyst = condition == "cyst"
     radius = challenge.lesion_radius.draw(rng) * axes[1]
-    stretch = float(rng.uniform(1.0, 1.35 if kind == "cyst" else 1.2))
-    wobble = Wobble.draw(rng, 0.03 if kind == "cyst" else 0.13, 5)
+    stretch = float(rng.uniform(1.0, 1.35 if is_cyst else 1.2))
+    wobble = Wobble.draw(rng, 0.03 if is_cyst else 0.13, 5)
     shape = Ellipse(
         centre=_free_place(rng, radius * stretch * 1.1, axes, ventricles),
         semi_axes=(radius * stretch, radius / stretch),
         angle=float(rng.uniform(0.0, np.pi)),
         wobble=wobble,
     )
-    contrast = challenge.cyst_contrast_db if kind == "cyst" else challenge.mass_contrast_db
-    return Lesion(kind, shape, contrast.draw(rng))
+    contrast = challenge.cyst_contrast_db if is_cyst else challenge.mass_contrast_db
+    return Lesion("cyst" if is_cyst else "mass", shape, contrast.draw(rng))
 
 
 def _free_place(
     rng: np.random.Generator, reach: float, axes: Axes, ventricles: LateralVentricles
 ) -> tuple[float, float]:
-    """A place inside the brain for what reaches so far, clear of both atria if a few draws find one."""
+    """Draw a centre inside the brain for a lesion of the given reach, clear of both atria if 12 draws find one."""
     room = Ellipse((0.0, 0.0), (axes[0] * 0.9 - reach, axes[1] * 0.94 - reach))
     for _ in range(12):
         centre = room.draw_inside(rng)
@@ -174,7 +155,7 @@ def _free_place(
 
 
 def _draw_sulci(rng: np.random.Generator, axes: Axes) -> tuple[Points, ...]:
-    """Short arcs roughly parallel to the skull."""
+    """Draw short arcs roughly parallel to the skull."""
     count = int(rng.integers(6, 14))
     depth = rng.uniform(0.5, 0.9, count)
     start = rng.uniform(0.0, 2.0 * np.pi, count)

@@ -1,10 +1,10 @@
-"""Writing the simulated data set as a one-hot image export, together with the truth behind it."""
+"""Write the simulated data set as folders of images with one-hot tables, together with the truth behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -12,35 +12,37 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fetal_phantom.anatomy import CLASSES
+from fetal_phantom.arguments import SMALLEST_SIZE, Stream, generator, require_at_least
 from fetal_phantom.challenge import Challenge
-from fetal_phantom.frames import Frame, render
-from fetal_phantom.limits import SMALLEST_SIZE, require_at_least
-from fetal_phantom.patients import Patient, draw_patient
-from fetal_phantom.splits import SPLITS, stratified_splits
-from fetal_phantom.streams import Stream, generator
+from fetal_phantom.patients import Frame, Patient, draw_patient, render
 
 README = """\
 Simulated B-mode ultrasound of fetal heads in the transventricular plane.
 
-No image here comes from a patient: anatomy, probe and speckle are simulated. The data set is meant for trying
-and testing software, and says nothing about medicine.
+No image shows a patient: anatomy, probe and speckle are simulated. The data set is for trying and testing
+software; it supports no medical conclusion.
 
-train/, valid/, test/   8-bit grey PNG files and _classes.csv, one row a file and one 0/1 column a class.
-masks/<split>/          255 where the image shows what is abnormal (the cyst, the mass, the enlarged or fused
-                        ventricles), 0 elsewhere; all 0 for normal heads.
+train/, valid/, test/   8-bit grey PNG files and _classes.csv: one row per file, one 0/1 column per class.
+masks/<split>/          255 at abnormal structures (the cyst, the mass, the enlarged or fused ventricles),
+                        0 elsewhere; all 0 for normal heads.
 anatomy.csv             the truth behind each image:
   filename, split, class
-  patient, frame            the same patient's frames show the same head
-  atrial_width_mm           larger atrial width of the head; 10 mm or more is ventriculomegaly; empty where
+  patient, frame            frames of one patient show the same head
+  atrial_width_mm           larger atrial width of the head; 10 mm or more is ventriculomegaly; empty if
                             the ventricles are fused
   apparent_atrial_width_mm  the same in the plane of this frame
   biparietal_diameter_mm    outer breadth of the skull
   cephalic_index            breadth over length of the skull
-  head_angle_degrees        of the head's long axis with the horizontal, clockwise in the image
+  head_angle_degrees        angle of the head's long axis to the horizontal, clockwise in the image
   head_x_px, head_y_px      centre of the head
-  lesion_area_mm2           area of what the mask shows, from its outline
+  lesion_area_mm2           area of the abnormal structures, from their outlines
   pixel_spacing_mm          side of a pixel
 """
+
+SPLITS: tuple[str, ...] = ("train", "valid", "test")
+SPLIT_SHARES: tuple[float, ...] = (0.6, 0.2, 0.2)
+
+Unit = TypeVar("Unit", bound=Hashable)
 
 
 def write_phantom(
@@ -55,70 +57,81 @@ def write_phantom(
 ) -> None:
     """Write a simulated data set of fetal head ultrasound; the README in the folder describes its files.
 
-    The images of a patient depend on the seed, the difficulty, the size and the patient's number only, so a
-    larger data set contains the smaller one, though perhaps in other splits.
+    The images of a patient depend only on the seed, the difficulty, the size and the patient's number, so a larger
+    data set contains the images of a smaller one, possibly in other splits.
 
     Args:
-        folder: where to write; made if missing.
+        folder: target folder; created if missing.
         patients: number of patients, at least 1.
-        frames: largest number of frames a patient, at least 1; each has at least 2 unless it is 1.
+        frames: largest number of frames per patient, at least 1; each patient has at least 2 unless it is 1.
         size: side of the square images in pixels, at least 32.
-        difficulty: from 0, easy, to 1, hard even to experts.
-        split_by: "patient" keeps a patient's frames in one split, "image" scatters them, which leaks.
-        seed: of everything random, at least 0.
+        difficulty: from 0, easy, to 1, hard even for experts.
+        split_by: "patient" keeps the frames of a patient in one split, "image" scatters them, which leaks.
+        seed: seed of all random numbers, at least 0.
 
     Raises:
-        ValueError: when an argument is out of its range.
-        FileExistsError: when one of the split folders exists in `folder`.
+        ValueError: if an argument is out of range.
+        FileExistsError: if one of the split folders exists in `folder`.
     """
-    _check(patients, frames, size, split_by, seed)
-    challenge = Challenge.of(difficulty)
-    drawn = [draw_patient(seed, index, frames, challenge) for index in range(patients)]
-    splits = _splits(drawn, split_by, seed)
-    _make_folders(folder)
-    rows = [
-        _write_frame(folder, splits[patient.name, number], patient, number, frame)
-        for patient, number, frame in _rendered(drawn, size, seed, challenge)
-    ]
-    table = pd.DataFrame(rows)
-    _write_csv(table, folder / "anatomy.csv")
-    for split in SPLITS:
-        _write_csv(_one_hot(table[table["split"] == split]), folder / split / "_classes.csv")
-    (folder / "README.txt").write_text(README, encoding="utf-8", newline="\n")
-
-
-def _check(patients: int, frames: int, size: int, split_by: str, seed: int) -> None:
     require_at_least(1, patients=patients, frames=frames)
     require_at_least(SMALLEST_SIZE, size=size)
     require_at_least(0, seed=seed)
     if split_by not in ("patient", "image"):
         raise ValueError(f"split_by must be 'patient' or 'image', got {split_by!r}")
-
-
-def _splits(drawn: list[Patient], split_by: str, seed: int) -> dict[tuple[str, int], str]:
-    """The split of each frame, by the patient's name and the frame's number."""
-    rng = generator(Stream.SPLITS, seed)
-    every = {(patient.name, number): patient for patient in drawn for number in range(1, patient.frames + 1)}
-    if split_by == "image":
-        return stratified_splits({key: patient.label for key, patient in every.items()}, rng)
-    of_patient = stratified_splits({patient.name: patient.label for patient in drawn}, rng)
-    return {key: of_patient[patient.name] for key, patient in every.items()}
-
-
-def _rendered(drawn: list[Patient], size: int, seed: int, challenge: Challenge) -> Iterator[tuple[Patient, int, Frame]]:
-    for patient in drawn:
-        for number in range(1, patient.frames + 1):
-            yield patient, number, render(patient, number, size, seed, challenge)
-
-
-def _make_folders(folder: Path) -> None:
+    challenge = Challenge.of(difficulty)
+    drawn = [draw_patient(seed, index, frames, challenge) for index in range(patients)]
+    splits = _splits_of_frames(drawn, split_by, generator(Stream.SPLITS, seed))
     for split in SPLITS:
         (folder / split).mkdir(parents=True)
         (folder / "masks" / split).mkdir(parents=True)
+    rows = []
+    for patient in drawn:
+        for number in range(1, patient.frames + 1):
+            frame = render(patient, number, size, seed, challenge)
+            rows.append(_write_frame(folder, splits[patient.name, number], patient, number, frame))
+    table = pd.DataFrame(rows)
+    _write_csv(table, folder / "anatomy.csv")
+    for split in SPLITS:
+        part = table[table["split"] == split]
+        one_hot = {name: (part["class"] == name).astype(int) for name in CLASSES}
+        _write_csv(pd.DataFrame({"filename": part["filename"]} | one_hot), folder / split / "_classes.csv")
+    (folder / "README.txt").write_text(README, encoding="utf-8", newline="\n")
+
+
+def _splits_of_frames(drawn: list[Patient], split_by: str, rng: np.random.Generator) -> dict[tuple[str, int], str]:
+    """Return the split of each frame, by the name of its patient and its number."""
+    labels = {(each.name, number): each.label for each in drawn for number in range(1, each.frames + 1)}
+    if split_by == "image":
+        return stratified_splits(labels, rng)
+    of_patient = stratified_splits({patient.name: patient.label for patient in drawn}, rng)
+    return {(name, number): of_patient[name] for name, number in labels}
+
+
+def stratified_splits(labels: Mapping[Unit, str], rng: np.random.Generator) -> dict[Unit, str]:
+    """Assign units (patients or frames) to splits at random, about 60/20/20 within each class.
+
+    A class of at least three units is in every split; a smaller one fills the splits in their order.
+    """
+    splits: dict[Unit, str] = {}
+    for label in sorted(set(labels.values())):
+        units = [unit for unit, its_label in labels.items() if its_label == label]
+        counts = _split_counts(len(units))
+        names = [name for name, count in zip(SPLITS, counts, strict=True) for _ in range(count)]
+        splits.update((units[place], name) for place, name in zip(rng.permutation(len(units)), names, strict=True))
+    return splits
+
+
+def _split_counts(total: int) -> list[int]:
+    """Return the number of units in each split: one each while they last, then wherever most are missing."""
+    counts = [int(position < total) for position in range(len(SPLITS))]
+    for _ in range(total - sum(counts)):
+        missing = [share * total - count for share, count in zip(SPLIT_SHARES, counts, strict=True)]
+        counts[int(np.argmax(missing))] += 1
+    return counts
 
 
 def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame: Frame) -> dict[str, object]:
-    """Write a frame's image and mask; the row of the anatomy table."""
+    """Write the image and the mask of a frame; return its row of the anatomy table."""
     filename = f"{patient.name}_frame{number}.png"
     _write_png(folder / split / filename, frame.image)
     _write_png(folder / "masks" / split / filename, frame.mask.astype(np.uint8) * np.uint8(255))
@@ -145,13 +158,6 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
     if not cv2.imwrite(str(path), image):
         raise OSError(f"could not write {path}")
-
-
-def _one_hot(rows: pd.DataFrame) -> pd.DataFrame:
-    table = pd.DataFrame({"filename": rows["filename"]})
-    for name in CLASSES:
-        table[name] = (rows["class"] == name).astype(int)
-    return table
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

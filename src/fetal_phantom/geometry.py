@@ -1,7 +1,7 @@
-"""Outlines and placements in the plane: the only geometry that the ultrasound simulation needs.
+"""Outlines and placements in the plane.
 
-Every outline is a polygon of dense points in millimetres. Points can be carried exactly through a placement
-or into the polar frame of the probe, so a structure keeps its shape however it is looked at.
+Every outline is a polygon of dense points in mm. Points are mapped exactly through a placement or into the polar
+frame of the probe, so a structure has the same shape in every view.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Wobble:
-    """Relative departure of a radius from a smooth outline: a short Fourier series.
+    """Relative deviation of a radius from a smooth outline: a short Fourier series.
 
-    It starts at the order 2, for the order 1 would only shift the outline.
+    It starts at order 2, because order 1 would only shift the outline.
     """
 
     cosines: tuple[float, ...] = ()
@@ -28,13 +28,13 @@ class Wobble:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, amplitude: float, orders: int) -> Wobble:
-        """Draw `orders` harmonics that fall off with their order; `amplitude` is a share of the radius."""
+        """Draw `orders` harmonics that fall off with their order; `amplitude` is a fraction of the radius."""
         fall_off = amplitude / np.sqrt(np.arange(1, orders + 1))
         cosines, sines = rng.uniform(-1.0, 1.0, (2, orders)) * fall_off
         return cls(tuple(cosines.tolist()), tuple(sines.tolist()))
 
     def radius(self, count: int) -> NDArray[np.float64]:
-        """Radius relative to the smooth outline at `count` equally spaced phases, [count]."""
+        """Return the radius relative to the smooth outline at `count` equally spaced phases, [count]."""
         if not self.cosines:
             return np.ones(count)
         cosines, sines = _harmonics(count, len(self.cosines))
@@ -44,21 +44,21 @@ class Wobble:
 
 @lru_cache(maxsize=32)
 def _circle(count: int) -> NDArray[np.complex128]:
-    """Equally spaced points of the unit circle, [count]."""
+    """Return equally spaced points of the unit circle, [count]."""
     circle: NDArray[np.complex128] = np.exp(2j * np.pi * np.arange(count) / count)
     return circle
 
 
 @lru_cache(maxsize=32)
 def _harmonics(count: int, orders: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cosines and sines, each [orders, count], of the harmonics that start at the order 2."""
+    """Return cosines and sines of the harmonics from order 2 on, each [orders, count]."""
     powers = _circle(count) ** np.arange(2, orders + 2)[:, None]
     return powers.real.copy(), powers.imag.copy()
 
 
 @dataclass(frozen=True)
 class Ellipse:
-    """An ellipse, perhaps with a wobbling outline. Lengths in millimetres, `angle` in radians."""
+    """An ellipse, optionally with a wobbling outline; lengths in mm, `angle` in radians."""
 
     centre: tuple[float, float]
     semi_axes: tuple[float, float]
@@ -66,7 +66,7 @@ class Ellipse:
     wobble: Wobble = Wobble()
 
     def points(self, count: int = 48, *, grow: float = 0.0, scale: float = 1.0) -> Points:
-        """Outline, [count, 2], with both semi-axes multiplied by `scale` and then enlarged by `grow` mm."""
+        """Return the outline, [count, 2], with semi-axes multiplied by `scale`, then enlarged by `grow` mm."""
         circle = _circle(count) * self.wobble.radius(count)
         along = (self.semi_axes[0] * scale + grow) * circle.real
         across = (self.semi_axes[1] * scale + grow) * circle.imag
@@ -75,7 +75,7 @@ class Ellipse:
         return outline
 
     def draw_inside(self, rng: np.random.Generator) -> tuple[float, float]:
-        """A random point of the smooth ellipse, each as likely as the next."""
+        """Draw a point uniformly from the smooth ellipse."""
         inside = np.sqrt(rng.random()) * np.exp(2j * np.pi * rng.random())
         along, across = inside.real * self.semi_axes[0], inside.imag * self.semi_axes[1]
         point = complex(along, across) * np.exp(1j * self.angle) + complex(*self.centre)
@@ -84,25 +84,24 @@ class Ellipse:
 
 @dataclass(frozen=True)
 class Placement:
-    """Rigid motion from an object's own frame into the scan plane, both in mm: mirror, turn, shift."""
+    """Rigid motion from the frame of an object into the scan plane, both in mm: mirror, rotate, shift."""
 
     angle: float = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
     mirror: tuple[int, int] = (1, 1)
 
     def apply(self, points: Points) -> Points:
-        """Points in the scan plane, [n, 2]."""
+        """Map points, [n, 2], into the scan plane."""
         cosine, sine = np.cos(self.angle), np.sin(self.angle)
-        turn = np.array([[cosine, sine], [-sine, cosine]])
-        moved: Points = (points * self.mirror) @ turn + self.shift
+        rotation = np.array([[cosine, sine], [-sine, cosine]])
+        moved: Points = (points * self.mirror) @ rotation + self.shift
         return moved
 
 
 def normals(points: Points, ends: Sequence[int]) -> Points:
-    """Unit normals, [n, 2], of paths that lie one after the other in `points`, [n, 2].
+    """Return unit normals, [n, 2], of paths that are concatenated in `points`, [n, 2].
 
-    `ends` holds the index after each path's last point. A path whose first point is repeated at its end is
-    closed.
+    `ends` holds the index after each path's last point. A path is closed if its last point repeats the first.
     """
     steps = np.diff(points, axis=0, append=points[-1:])
     last = np.asarray(ends) - 1
@@ -118,7 +117,7 @@ def normals(points: Points, ends: Sequence[int]) -> Points:
 
 
 def tube(centreline: Points, widths: NDArray[np.float64]) -> Points:
-    """Outline, [2 n, 2], of a band of the given full widths (mm) about an open centreline, [n, 2]."""
+    """Return the outline, [2 n, 2], of a band of the given full widths (mm) along an open centreline, [n, 2]."""
     steps = np.diff(centreline, axis=0)
     tangent = np.concatenate([steps[:1], steps[1:] + steps[:-1], steps[-1:]])
     offset = tangent[:, ::-1] * (-0.5, 0.5) * (widths / np.hypot(tangent[:, 0], tangent[:, 1]))[:, None]
@@ -126,22 +125,22 @@ def tube(centreline: Points, widths: NDArray[np.float64]) -> Points:
 
 
 def closed(outline: Points) -> Points:
-    """The outline with its first point repeated at its end, [n + 1, 2]."""
-    return outline[np.arange(len(outline) + 1) % len(outline)]
+    """Repeat the first point of an outline at its end, [n + 1, 2]."""
+    return np.concatenate([outline, outline[:1]])
 
 
 def polygon_area(outline: Points) -> float:
-    """Area enclosed by a simple polygon, by the shoelace formula, in the square of the points' unit."""
+    """Return the area of a simple polygon, by the shoelace formula, in the squared unit of its points."""
     x, y = outline[:, 0], outline[:, 1]
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2.0)
 
 
 def polygon_mask(outline: Points, size: int) -> NDArray[np.bool_]:
-    """Pixels whose centre lies inside the polygon, [size, size].
+    """Return the pixels whose centre is inside a polygon, [size, size].
 
-    `outline` is in pixels, where the centre of the first pixel is (0.5, 0.5). Each row is cut by the
-    polygon's edges, and a pixel is inside when an odd number of cuts lies to its left (OpenCV's own filling
-    also takes every pixel that the outline touches, which makes small lesions too large).
+    `outline` is in pixels; the centre of the first pixel is (0.5, 0.5). A pixel is inside if the polygon's edges cut
+    its row an odd number of times to its left. (OpenCV also fills every pixel that the outline touches, which makes
+    small lesions too large.)
     """
     x, y = outline[:, 0], outline[:, 1]
     next_x, next_y = np.roll(x, -1), np.roll(y, -1)

@@ -18,12 +18,12 @@ _ALONG = np.stack([np.linspace(0.0, 1.0, FALX_POINTS), np.zeros(FALX_POINTS)], a
 
 
 def head_elements(head: Head, plane: float) -> tuple[Element, ...]:
-    """Everything in the head; `plane` scales ventricles and lesion, as another cut through them would."""
+    """Return all structures of a head; `plane` scales ventricles and lesion, as another section would."""
     return (*_skull(head), *_sulci(head), *_middle(head), *_ventricles(head, plane), *_lesion(head, plane))
 
 
 def lesion_outlines(head: Head, plane: float) -> tuple[Points, ...]:
-    """Outline of what is abnormal: the cyst or mass, or the enlarged or fused ventricles; or none."""
+    """Return the outlines of abnormal structures: the cyst or mass, or the enlarged or fused ventricles."""
     if head.lesion is not None:
         return (head.lesion.shape.points(scale=plane),)
     width = head.atrial_width_mm
@@ -52,25 +52,21 @@ def _sulci(head: Head) -> list[Element]:
 
 
 def _middle(head: Head) -> list[Element]:
-    """Thalami and midline; the thalami are fused and the midline is missing where the ventricle is single."""
+    """Return thalami and midline; with a single ventricle the thalami are fused and the midline is missing."""
     length, breadth = head.brain_axes
     if isinstance(head.ventricles, FusedVentricle):
         return [Region(Ellipse((-0.10 * length, 0.0), (0.2 * length, 0.2 * breadth)).points(), THALAMUS)]
     thalami: list[Element] = [
-        Region(
-            Ellipse((-0.06 * length, side * 0.15 * breadth), (0.2 * length, 0.13 * breadth)).points(),
-            THALAMUS,
-        )
+        Region(Ellipse((-0.06 * length, side * 0.15 * breadth), (0.2 * length, 0.13 * breadth)).points(), THALAMUS)
         for side in (-1, 1)
     ]
     front, back = 0.28 * length, 0.52 * length
     box = np.array([[front, -0.5], [back, -0.5], [back, 0.5], [front, 0.5]]) * (1.0, head.cavum_mm)
-    cavum: list[Element] = [Region(box, FLUID)]
     leaves = [_level_line(front, back, side * head.cavum_mm / 2.0) for side in (-1.0, 1.0)]
     falx = [_level_line(-0.97 * length, front, 0.0), _level_line(back, 0.97 * length, 0.0)]
     strengths = np.array_split(np.array(head.falx), 2)
     lines = zip((*falx, *leaves), (*strengths, *strengths), strict=True)
-    return [*thalami, *cavum, *(Reflector(line, 1.1, strength) for line, strength in lines)]
+    return [*thalami, Region(box, FLUID), *(Reflector(line, 1.1, strength) for line, strength in lines)]
 
 
 def _level_line(start: float, end: float, height: float) -> Points:
@@ -88,7 +84,7 @@ def _ventricles(head: Head, plane: float) -> list[Element]:
 
 
 def _lesion(head: Head, plane: float) -> list[Element]:
-    """A cyst has a wall as clear as its contrast and hardly attenuates; a mass is mottled and shadows."""
+    """Return the lesion: a cyst hardly attenuates and its wall is as clear as its contrast; a mass is mottled."""
     if head.lesion is None:
         return []
     echo_db = head.brain.echo_db + head.lesion.contrast_db

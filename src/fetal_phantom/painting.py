@@ -1,4 +1,4 @@
-"""Painting a scene straight onto the polar grid of the simulated probe."""
+"""Rasterise a scene on the polar grid of the simulated probe."""
 
 from __future__ import annotations
 
@@ -12,44 +12,32 @@ from numpy.typing import NDArray
 from fetal_phantom.geometry import Points, normals
 from fetal_phantom.scene import Reflector, Region, Scene, parted
 from fetal_phantom.sector import Grid
-from fetal_phantom.tissue import (
-    HIGHEST_ATTENUATION,
-    HIGHEST_ECHO_DB,
-    HIGHEST_MOTTLE_DB,
-    LOWEST_ECHO_DB,
-)
+from fetal_phantom.tissue import HIGHEST_ATTENUATION, HIGHEST_ECHO_DB, HIGHEST_MOTTLE_DB, LOWEST_ECHO_DB
 
 STRONGEST_MIRROR = 24.0
 _SUBPIXEL_BITS = 4
 _OVERSAMPLING = 2
-# Share of a reflector's echo that is left when the beam runs along it, and how fast the rest falls off with
-# the cosine of the angle between beam and normal.
+# Fraction of a reflector's echo that remains when the beam runs along it, and the power of the cosine between beam
+# and normal with which the rest falls off.
 _SIDELONG_SHARE = 0.05
 _DIRECTIVITY = 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """Acoustic properties on the polar grid, each [rows, columns], float32.
+    """Acoustic properties on the polar grid, each [rows, columns], float32."""
 
-    Attributes:
-        echo_db: mean backscatter amplitude relative to uterine muscle, dB.
-        attenuation: loss there and back, dB/mm.
-        mottle_db: standard deviation of the coarse variation of the backscatter, dB.
-        mirror: amplitude of the echo of reflectors relative to that of uterine muscle.
-    """
-
-    echo_db: NDArray[np.float32]
-    attenuation: NDArray[np.float32]
-    mottle_db: NDArray[np.float32]
-    mirror: NDArray[np.float32]
+    echo_db: NDArray[np.float32]  # mean backscatter amplitude relative to uterine muscle, dB
+    attenuation: NDArray[np.float32]  # round-trip loss, dB/mm
+    mottle_db: NDArray[np.float32]  # standard deviation of the coarse variation of the backscatter, dB
+    mirror: NDArray[np.float32]  # amplitude of the echo of reflectors relative to that of uterine muscle
 
 
 def paint(scene: Scene, grid: Grid) -> Layers:
-    """The scene's acoustic properties at the grid's samples.
+    """Return the acoustic properties of a scene at the samples of a grid.
 
-    Painted as 8-bit levels on a finer grid and averaged, which is quick and gives smooth edges at their true
-    places; the steps of the levels (0.3 dB) are far below the speckle.
+    They are painted as 8-bit levels on a finer grid and averaged, which is fast and gives smooth edges at their true
+    positions; the steps of the levels (0.3 dB) are far below the speckle.
     """
     tissue = np.empty((grid.rows * _OVERSAMPLING, grid.columns * _OVERSAMPLING, 3), np.uint8)
     mirror = np.zeros(tissue.shape[:2], np.uint8)
@@ -73,16 +61,16 @@ def paint(scene: Scene, grid: Grid) -> Layers:
 
 
 def _fixed(courses: Sequence[Points], field_mm: float, grid: Grid) -> NDArray[np.int32]:
-    """All points of the courses, [n, 2], on the finer polar grid in the fixed point units of OpenCV."""
+    """Return all points of the courses, [n, 2], on the finer polar grid, in the fixed-point units of OpenCV."""
     every = np.concatenate(courses) if courses else np.empty((0, 2))
     painted = (grid.polar(every / field_mm) + 0.5) * _OVERSAMPLING - 0.5
     return np.rint(painted * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
 
 def _pieces(scene: Scene, grid: Grid) -> list[list[tuple[NDArray[np.int32], int]]]:
-    """The quadrangles, [4, 2], that make up each reflector of the scene, with the levels to paint them in.
+    """Return the quadrangles, [4, 2], of each reflector of a scene, and the levels to paint them with.
 
-    All reflectors are worked out at once, for there are many and they are short.
+    All reflectors are computed at once, because there are many and they are short.
     """
     reflectors = [element for element in scene.elements if isinstance(element, Reflector)]
     if not reflectors:
@@ -104,7 +92,7 @@ def _pieces(scene: Scene, grid: Grid) -> list[list[tuple[NDArray[np.int32], int]
 
 
 def _levels(strength: NDArray[np.float64], facing: NDArray[np.float64]) -> list[int]:
-    """Painted level from each point to the next: the root of the amplitude, which favours weak echoes."""
+    """Return the level from each point to the next: the root of the amplitude, which resolves weak echoes better."""
     amplitude = strength * (_SIDELONG_SHARE + (1.0 - _SIDELONG_SHARE) * facing**_DIRECTIVITY)
     levels = 255.0 * np.sqrt(np.clip(amplitude / STRONGEST_MIRROR, 0.0, 1.0))
     pieces: list[int] = np.rint((levels[1:] + levels[:-1]) / 2.0).astype(int).tolist()

@@ -1,9 +1,9 @@
-"""What lies in the simulated scan plane: regions of tissue and thin reflectors, in painting order."""
+"""The contents of the simulated scan plane: regions of tissue and thin reflectors, in painting order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from fetal_phantom.tissue import Tissue
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A simple polygon, [n, 2] in mm, of one tissue; it covers whatever was painted before."""
+    """A simple polygon, [n, 2] in mm, of one tissue; it covers everything painted before."""
 
     outline: Points
     tissue: Tissue
@@ -23,17 +23,11 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Reflector:
-    """A smooth interface that mirrors the beam, so it is brightest where the beam meets it at a right angle.
+    """A smooth interface that mirrors the beam; brightest where the beam meets it at a right angle."""
 
-    Attributes:
-        path: its course, [n, 2] in mm.
-        width_mm: its thickness.
-        strength: echo amplitude at a right angle relative to the mean amplitude of uterine muscle; one
-            number, or one a point.
-    """
-
-    path: Points
-    width_mm: float
+    path: Points  # points along it, [n, 2] in mm
+    width_mm: float  # thickness
+    # echo amplitude at a right angle relative to the mean of uterine muscle; one number, or one per point
     strength: float | NDArray[np.float64]
 
 
@@ -43,40 +37,28 @@ Element = Region | Reflector
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A square field of view.
+    """A square field of view."""
 
-    Attributes:
-        field_mm: its side; points run from (0, 0) at its top left corner to (field_mm, field_mm).
-        background: the tissue where nothing is painted.
-        elements: what is painted, first to last.
-    """
-
-    field_mm: float
-    background: Tissue
-    elements: tuple[Element, ...]
+    field_mm: float  # side; points are between (0, 0) in the top left corner and (field_mm, field_mm)
+    background: Tissue  # tissue where nothing is painted
+    elements: tuple[Element, ...]  # regions and reflectors in painting order
 
 
 def course(element: Element) -> Points:
-    """The points, [n, 2] in mm, that give an element its shape."""
+    """Return the points of an element, [n, 2] in mm."""
     return element.outline if isinstance(element, Region) else element.path
 
 
 def placed(elements: Sequence[Element], placement: Placement) -> tuple[Element, ...]:
-    """The elements carried from their own frame into the scan plane."""
+    """Map elements from their own frame into the scan plane."""
     courses = [course(element) for element in elements]
     moved = parted(placement.apply(np.concatenate(courses)), courses)
     return tuple(
-        Region(points, element.tissue)
-        if isinstance(element, Region)
-        else Reflector(points, element.width_mm, element.strength)
+        replace(element, outline=points) if isinstance(element, Region) else replace(element, path=points)
         for element, points in zip(elements, moved, strict=True)
     )
 
 
 def parted(points: NDArray[Number], like: Sequence[Points]) -> list[NDArray[Number]]:
-    """Consecutive pieces of `points` as long as the members of `like`."""
-    parts, start = [], 0
-    for member in like:
-        parts.append(points[start : start + len(member)])
-        start += len(member)
-    return parts
+    """Split `points` into consecutive parts of the lengths of `like`."""
+    return np.split(points, np.cumsum([len(member) for member in like])[:-1])

@@ -1,4 +1,4 @@
-"""The curvilinear field of view: its polar grid, and the tables that turn it into a square image."""
+"""The curvilinear field of view: its polar grid, and the tables that map it to a square image."""
 
 from __future__ import annotations
 
@@ -14,20 +14,12 @@ from fetal_phantom.geometry import Points
 
 @dataclass(frozen=True)
 class Sector:
-    """A fan of beams below a virtual apex over the middle of the image; lengths in shares of the image's
-    side.
+    """A fan of beams from a virtual apex above the image; lengths are fractions of the image's side."""
 
-    Attributes:
-        apex: height of the virtual apex above the image's upper edge.
-        near: distance from the apex to the face of the probe.
-        far: distance from the apex to the end of the recorded depth.
-        half_angle: half the opening angle, radians.
-    """
-
-    apex: float
-    near: float
-    far: float
-    half_angle: float
+    apex: float  # height of the virtual apex above the image's upper edge
+    near: float  # distance from the apex to the face of the probe
+    far: float  # distance from the apex to the end of the recorded depth
+    half_angle: float  # half the opening angle, radians
 
 
 SECTORS = (
@@ -42,32 +34,23 @@ SECTORS = (
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Polar samples of a sector for images of one size.
+    """Polar samples of a sector for images of one size."""
 
-    Attributes:
-        sector: the field of view.
-        size: side of the image in pixels.
-        rows: number of samples along each beam.
-        columns: number of beams.
-        table: what OpenCV needs to turn a polar frame into an image.
-        inside: pixels of the image whose centre is in the sector, [size, size].
-    """
-
-    sector: Sector
-    size: int
-    rows: int
-    columns: int
-    table: tuple[NDArray[np.int16], NDArray[np.uint16]]
-    inside: NDArray[np.bool_]
+    sector: Sector  # the field of view
+    size: int  # side of the image in pixels
+    rows: int  # number of samples along each beam
+    columns: int  # number of beams
+    table: tuple[NDArray[np.int16], NDArray[np.uint16]]  # OpenCV's maps from a polar frame to an image
+    inside: NDArray[np.bool_]  # True for pixels whose centre is in the sector, [size, size]
 
     @property
     def row_step(self) -> float:
-        """Depth from one row to the next, in shares of the image's side."""
+        """Depth from one row to the next, as a fraction of the image's side."""
         return (self.sector.far - self.sector.near) / self.rows
 
     @cached_property
     def depths(self) -> NDArray[np.float32]:
-        """Depth of each row, [rows], in shares of the recorded depth."""
+        """Depth of each row, [rows], as a fraction of the recorded depth."""
         return np.linspace(0.0, 1.0, self.rows, dtype=np.float32)
 
     @cached_property
@@ -76,27 +59,27 @@ class Grid:
         return np.linspace(-1.0, 1.0, self.columns, dtype=np.float32)
 
     def polar(self, points: Points) -> Points:
-        """Column and row of points, [n, 2], given in shares of the image's side."""
+        """Return column and row, [n, 2], of points given as fractions of the image's side."""
         x, y = points[:, 0] - 0.5, points[:, 1] + self.sector.apex
         column = (np.arctan2(x, y) / self.sector.half_angle + 1.0) * (self.columns / 2.0) - 0.5
         row = (np.hypot(x, y) - self.sector.near) / self.row_step - 0.5
         return np.stack([column, row], axis=1)
 
     def beams(self, points: Points) -> Points:
-        """Unit direction of the beam through each point, [n, 2]."""
+        """Return the unit direction of the beam through each point, [n, 2]."""
         direction = points + np.array([-0.5, self.sector.apex])
         unit: Points = direction / np.hypot(direction[:, 0], direction[:, 1])[:, None]
         return unit
 
     def scan_convert(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A polar frame, [rows, columns], as the square image, [size, size], black outside the sector."""
+        """Map a polar frame, [rows, columns], to the image, [size, size], black outside the sector."""
         image = cv2.remap(frame, *self.table, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.where(self.inside, image, np.uint8(0))
 
 
 @lru_cache(maxsize=64)
 def polar_grid(sector: Sector, size: int) -> Grid:
-    """The grid for `size` x `size` pixels: about 0.75 pixels a row, and one a column at middle depth."""
+    """Return the grid for `size` x `size` pixels: rows of about 0.75 pixels, columns of about 1 at middle depth."""
     rows, columns = round(1.3 * size), round(1.1 * size)
     centres = (np.arange(size) + 0.5) / size
     x, y = np.meshgrid(centres - 0.5, centres + sector.apex)

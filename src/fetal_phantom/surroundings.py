@@ -1,4 +1,4 @@
-"""What lies around the simulated head: abdominal wall, uterus, amniotic fluid and placenta."""
+"""The surroundings of the simulated head: abdominal wall, uterus, amniotic fluid and placenta."""
 
 from __future__ import annotations
 
@@ -11,29 +11,22 @@ from fetal_phantom.scene import Element, Reflector, Region
 from fetal_phantom.sector import Sector
 from fetal_phantom.tissue import FLUID, PLACENTA, UTERUS, Tissue
 
-# Slightly wider than the sector, so that layers do not end within it.
+# Slightly wider than the sector, so that layers do not end inside it.
 _FAN = np.linspace(-1.05, 1.05, 11)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Surroundings of one head.
+    """Surroundings of one head."""
 
-    Attributes:
-        fluid: the pocket of amniotic fluid, in the head's frame (mm); None where the uterus lies close.
-        uterus: the uterine wall.
-        placenta: a part of the uterus that is brighter, in the head's frame (mm).
-        layers: depths of the interfaces in the abdominal wall, in shares of the recorded depth.
-    """
-
-    fluid: Ellipse | None
-    uterus: Tissue
-    placenta: Ellipse
-    layers: tuple[float, ...]
+    fluid: Ellipse | None  # pocket of amniotic fluid, in the head's frame (mm); None if the uterus is close
+    uterus: Tissue  # tissue of the uterine wall
+    placenta: Ellipse  # brighter part of the uterus, in the head's frame (mm)
+    layers: tuple[float, ...]  # depths of the interfaces in the abdominal wall, as fractions of the recorded depth
 
 
 def draw_surroundings(rng: np.random.Generator, head_axes: tuple[float, float]) -> Surroundings:
-    """Draw what lies around a head with the given outer semi-axes (mm)."""
+    """Draw the surroundings of a head with the given outer semi-axes (mm)."""
     length, breadth = head_axes
     drift, widening = rng.uniform(-0.15, 0.15, 2), rng.uniform(0.0, 0.45, 2)
     fluid = Ellipse(
@@ -58,7 +51,7 @@ def draw_surroundings(rng: np.random.Generator, head_axes: tuple[float, float]) 
 
 
 def uterine_elements(surroundings: Surroundings) -> tuple[Element, ...]:
-    """Placenta and amniotic fluid, in the head's frame; to be painted before the head."""
+    """Return placenta and amniotic fluid, in the head's frame; paint them before the head."""
     placenta = Region(surroundings.placenta.points(), PLACENTA)
     if surroundings.fluid is None:
         return (placenta,)
@@ -66,7 +59,7 @@ def uterine_elements(surroundings: Surroundings) -> tuple[Element, ...]:
 
 
 def abdominal_wall(surroundings: Surroundings, sector: Sector, field_mm: float) -> tuple[Element, ...]:
-    """The layers next to the probe, in the scan plane (mm); painted over the uterus and its contents."""
+    """Return the layers next to the probe, in the scan plane (mm); paint them over the uterus and its contents."""
     depths = (-0.05, *surroundings.layers, max(surroundings.layers) + 0.01)
     face, *layers, end = _arcs(sector, depths) * field_mm
     tissue = Region(np.concatenate([face, end[::-1]]), surroundings.uterus)
@@ -74,7 +67,7 @@ def abdominal_wall(surroundings: Surroundings, sector: Sector, field_mm: float) 
 
 
 def _arcs(sector: Sector, depths: tuple[float, ...]) -> Points:
-    """Lines of equal depth across the whole sector, [depths, n, 2], in shares of the image's side."""
+    """Return lines of equal depth across the sector, [depths, n, 2], as fractions of the image's side."""
     angle = _FAN * sector.half_angle
     radius = sector.near + np.array(depths)[:, None, None] * (sector.far - sector.near)
     arcs: Points = radius * np.stack([np.sin(angle), np.cos(angle)], axis=1) + (0.5, -sector.apex)

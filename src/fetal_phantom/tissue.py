@@ -1,9 +1,9 @@
 """Acoustic properties of the simulated tissues.
 
-Levels are relative and of the order that fetal scans show: fluid without echoes, a dark brain, an echogenic
-choroid plexus, bright and strongly attenuating bone. Soft tissue attenuates by about 0.5 dB/cm/MHz one way,
-which is 0.35 dB/mm there and back at 3.5 MHz, while fluid hardly attenuates at all; this difference alone
-produces the posterior enhancement behind fluid (Szabo, Diagnostic Ultrasound Imaging: Inside Out, 2014).
+Levels are relative and of the order seen in fetal scans: anechoic fluid, a dark brain, an echogenic choroid plexus,
+bright and strongly attenuating bone. Soft tissue attenuates by about 0.5 dB/cm/MHz one way, that is 0.35 dB/mm round
+trip at 3.5 MHz, while fluid hardly attenuates; this difference alone produces the posterior enhancement behind fluid
+(Szabo, Diagnostic Ultrasound Imaging: Inside Out, 2014).
 """
 
 from __future__ import annotations
@@ -18,24 +18,18 @@ HIGHEST_MOTTLE_DB = 12.0
 
 @dataclass(frozen=True)
 class Tissue:
-    """How a tissue of the simulation scatters.
+    """Scattering and attenuation of a tissue."""
 
-    Attributes:
-        echo_db: mean backscatter amplitude relative to uterine muscle, -60 to 15 dB.
-        attenuation: loss there and back, 0 to 3 dB/mm.
-        mottle_db: standard deviation of the coarse variation of the backscatter, 0 to 12 dB.
-    """
-
-    echo_db: float
-    attenuation: float
-    mottle_db: float
+    echo_db: float  # mean backscatter amplitude relative to uterine muscle, -60 to 15 dB
+    attenuation: float  # round-trip loss, 0 to 3 dB/mm
+    mottle_db: float  # standard deviation of the coarse variation of the backscatter, 0 to 12 dB
 
     def shifted(self, echo_db: float) -> Tissue:
-        """The same tissue with a backscatter that is `echo_db` higher."""
+        """Return the tissue with its backscatter raised by `echo_db`."""
         return replace(self, echo_db=self.echo_db + echo_db)
 
     def code(self) -> tuple[int, int, int]:
-        """The three properties as 8-bit levels of their ranges, which is how they are painted."""
+        """Return the three properties as 8-bit levels of their ranges, for painting."""
         return (
             _level(self.echo_db, LOWEST_ECHO_DB, HIGHEST_ECHO_DB),
             _level(self.attenuation, 0.0, HIGHEST_ATTENUATION),

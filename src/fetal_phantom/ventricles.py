@@ -1,4 +1,4 @@
-"""The simulated ventricles in the head's frame: mm, x towards the forehead, y across the midline."""
+"""The simulated ventricles, in the head's frame: mm, x towards the forehead, y across the midline."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from fetal_phantom.challenge import VENTRICULOMEGALY_MM, Challenge
 from fetal_phantom.geometry import Ellipse, Points, tube
 
-# Half the length and half the breadth of the brain, mm.
+# Half length and half breadth of the brain, mm.
 Axes = tuple[float, float]
 
 SIDES = (-1, 1)
 _FRONT, _BACK = 0.40, -0.64
-# Where along the ventricle, from its frontal to its occipital end, the atrium lies: behind the thalami, at
-# the level of the parieto-occipital groove, where its width is measured (ISUOG Practice Guidelines, 2020).
+# Position of the atrium between the frontal (0) and the occipital end (1): behind the thalami, at the level of the
+# parieto-occipital groove, where its width is measured (ISUOG Practice Guidelines, 2020).
 _ATRIUM = 0.64
 _GAP_TO_MIDLINE_MM = 2.5
 _PROGRESS = np.linspace(0.0, 1.0, 20)
@@ -28,23 +28,14 @@ _ROUND_ENDS = np.sqrt(np.clip((1.0 - np.abs(_ROUND)) / 0.2, 0.0, 1.0))
 
 @dataclass(frozen=True)
 class LateralVentricles:
-    """Two ventricles, one a side.
+    """Two ventricles, one on each side."""
 
-    Attributes:
-        atria_mm: widths of both atria.
-        body: width of the parts in front of the atria, relative to the atria.
-        choroid_fill: share of an atrium's width that the choroid plexus takes.
-    """
-
-    atria_mm: tuple[float, float]
-    body: float
-    choroid_fill: float
+    atria_mm: tuple[float, float]  # widths of both atria
+    body: float  # width of the parts in front of the atria, relative to the atria
+    choroid_fill: float  # fraction of an atrium's width that the choroid plexus fills
 
     def outlines(self, axes: Axes, scale: float) -> list[Points]:
-        """Outline of each ventricle, [2 n, 2], with its widths multiplied by `scale`.
-
-        The widest place is the atrium, and its full width there is that of the atrium.
-        """
+        """Return the outline of each ventricle, [2 n, 2], with widths multiplied by `scale`; the atrium is widest."""
         profile = (self.body + (1.0 - self.body) * _BULGE) * _ENDS
         profile /= profile.max()
         return [
@@ -53,7 +44,7 @@ class LateralVentricles:
         ]
 
     def choroid_plexuses(self, axes: Axes, scale: float) -> list[Ellipse]:
-        """The choroid plexus of each side, which lies near the outer wall of its atrium."""
+        """Return the choroid plexus of each side, near the outer wall of its atrium."""
         plexuses = []
         for width, side in zip(self.atria_mm, SIDES, strict=True):
             x, y = atrium_centre(axes, width * scale, side)
@@ -68,21 +59,15 @@ class LateralVentricles:
 class FusedVentricle:
     """The single ventricle of holoprosencephaly: a horseshoe that is open towards the back.
 
-    Both sides are joined across the midline in front of the fused thalami (Winter et al., RadioGraphics
-    2015).
-
-    Attributes:
-        width: its width, as a share of the brain's half breadth.
-        reach: how far both sides run round towards the back, radians from the front.
-        radius: distance of its middle from the centre, as a share of the brain's half length and breadth.
+    Both sides are joined across the midline in front of the fused thalami (Winter et al., RadioGraphics 2015).
     """
 
-    width: float
-    reach: float
-    radius: float
+    width: float  # width, as a fraction of the brain's half breadth
+    reach: float  # angle to which both sides extend towards the back, radians from the front
+    radius: float  # distance of its centreline from the centre, as a fraction of the brain's half length and breadth
 
     def outlines(self, axes: Axes, scale: float) -> list[Points]:
-        """Its outline, [2 n, 2], with its width multiplied by `scale`, as the only member of a list."""
+        """Return a list of its one outline, [2 n, 2], with the width multiplied by `scale`."""
         direction = _ROUND * self.reach
         circle = np.stack([np.cos(direction), np.sin(direction)], axis=1) * self.radius
         profile = (0.85 + 0.15 * np.cos(3.0 * direction)) * _ROUND_ENDS
@@ -90,7 +75,7 @@ class FusedVentricle:
 
 
 def draw_lateral_ventricles(rng: np.random.Generator, challenge: Challenge, *, enlarged: bool) -> LateralVentricles:
-    """Draw two normal or two enlarged ventricles, the one somewhat narrower than the other."""
+    """Draw two normal or two enlarged ventricles, one of them slightly narrower."""
     width = (challenge.enlarged_atrium_mm if enlarged else challenge.normal_atrium_mm).draw(rng)
     other = max(width * float(rng.uniform(0.85, 1.0)), VENTRICULOMEGALY_MM if enlarged else 0.0)
     return LateralVentricles(
@@ -110,15 +95,15 @@ def draw_fused_ventricle(rng: np.random.Generator, challenge: Challenge) -> Fuse
 
 
 def atrium_centre(axes: Axes, width: float, side: int) -> tuple[float, float]:
-    """Middle of the atrium, `width` mm wide, of one side (-1 or 1)."""
+    """Return the centre of the atrium, `width` mm wide, of one side (-1 or 1)."""
     x, y = _course(np.array([_ATRIUM]), axes, width, side)[0]
     return float(x), float(y)
 
 
 def _course(progress: NDArray[np.float64], axes: Axes, width: float, side: int) -> Points:
-    """Centreline of a lateral ventricle at each progress from front (0) to back (1), [n, 2].
+    """Return the centreline of a lateral ventricle at each progress from front (0) to back (1), [n, 2].
 
-    It leaves the midline on its way, further where the ventricle is wide.
+    It leaves the midline on its way, further if the ventricle is wide.
     """
     away = 0.15 + 0.30 * np.sin(np.minimum(progress / 0.75, 1.0) * np.pi / 2.0)
     away -= 0.08 * (np.maximum(progress - 0.75, 0.0) / 0.25) ** 2

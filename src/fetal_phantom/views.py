@@ -1,8 +1,8 @@
-"""How a simulated head lies in the field of view."""
+"""The position of a simulated head in the field of view."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,29 +16,25 @@ _SHIFT_JITTER = 0.03
 
 @dataclass(frozen=True)
 class View:
-    """Where a head lies, with lengths in shares of the image's side.
+    """A probe's field of view and the head in it; lengths are fractions of the image's side."""
 
-    Attributes:
-        sector: the probe's field of view.
-        angle: of the head's long axis with the horizontal, radians, clockwise in the image.
-        mirror: 1 or -1 along and across the head's long axis.
-        centre: of the head.
-        length: of the head.
-    """
+    sector: Sector  # the field of view
+    angle: float  # angle of the head's long axis to the horizontal, radians, clockwise in the image
+    mirror: tuple[int, int]  # 1 or -1 along and across the head's long axis
+    centre: tuple[float, float]  # centre of the head
+    length: float  # length of the head
 
-    sector: Sector
-    angle: float
-    mirror: tuple[int, int]
-    centre: tuple[float, float]
-    length: float
+    def field_mm(self, half_length: float) -> float:
+        """Return the image's side in mm, for a head of the given half length (mm)."""
+        return 2.0 * half_length / self.length
 
     def placement(self, field_mm: float) -> Placement:
-        """The motion from the head's frame into a scan plane with the given side."""
+        """Return the motion from the head's frame into a scan plane with the given side."""
         return Placement(self.angle, (self.centre[0] * field_mm, self.centre[1] * field_mm), self.mirror)
 
 
 def draw_view(rng: np.random.Generator) -> View:
-    """Draw a view within 25 degrees of the horizontal, less the jitter between a patient's frames."""
+    """Draw a view; even with the jitter between frames the head is within 25 degrees of the horizontal."""
     limit = _LARGEST_ANGLE - _ANGLE_JITTER
     return View(
         sector=SECTORS[int(rng.integers(len(SECTORS)))],
@@ -50,12 +46,11 @@ def draw_view(rng: np.random.Generator) -> View:
 
 
 def jitter_view(rng: np.random.Generator, view: View) -> View:
-    """The view after a small movement of the probe and a small change of the zoom."""
+    """Return the view after a small movement of the probe and a small change of the zoom."""
     across, along = rng.uniform(-_SHIFT_JITTER, _SHIFT_JITTER, 2).tolist()
-    return View(
-        sector=view.sector,
+    return replace(
+        view,
         angle=view.angle + float(rng.uniform(-_ANGLE_JITTER, _ANGLE_JITTER)),
-        mirror=view.mirror,
         centre=(view.centre[0] + across, view.centre[1] + along),
         length=view.length * float(rng.uniform(0.94, 1.06)),
     )

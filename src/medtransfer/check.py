@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 from medtransfer.augmentation.policy import policy_problems
-from medtransfer.models.backbones import backbone_problems, build_hollow, is_path, model_names
+from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.gradient_checkpointing import blocks_of
-from medtransfer.models.unet import segmenter_problems
 from medtransfer.study import Group, Study
 from medtransfer.tasks.names import metrics_of
 from medtransfer.util.errors import near
@@ -20,7 +19,8 @@ def study_problems(study: Study) -> list[str]:
     size, masked = params.data.image_size, params.study.task == "segmentation"
     problems = []
     for name, backbone in params.backbones.items():
-        found = segmenter_problems(name, backbone, size) if masked else backbone_problems(name, backbone, size)
+        kind = SegmenterFamily if masked else ClassifierFamily
+        found = kind.backbone_problems(name, backbone, size)
         if is_path(backbone.weights) and not Path(backbone.weights).is_file():
             found.append(f"weights: no file {backbone.weights}; give the path of a state dict")
         problems += [f"backbones.{name}: {problem}" for problem in found]
@@ -47,8 +47,8 @@ def _block_problems(study: Study) -> list[str]:
     problems = []
     for name, block in study.params.explain.blocks.items():
         model = study.params.backbones[name].model or name
-        if model in model_names():
-            blocks = [known for known, _ in build_hollow(model, study.params.data.image_size).named_modules()]
+        if model in ClassifierFamily.all_names():
+            blocks = [known for known, _ in build_on_meta(model, study.params.data.image_size).named_modules()]
             if block not in blocks:
                 problems.append(f"explain.blocks.{name}: {model} has no block {block!r}{near(block, blocks)}")
     return problems
@@ -58,9 +58,11 @@ def _checkpointing_problems(study: Study) -> list[str]:
     models = {
         name: variant.model
         for name, variant in study.variants.items()
-        if variant.strategy.gradient_checkpointing and variant.model in model_names()
+        if variant.strategy.gradient_checkpointing and variant.model in ClassifierFamily.all_names()
     }
-    rows = {model for model in models.values() if not any(blocks_of(build_hollow(model, study.params.data.image_size)))}
+    rows = {
+        model for model in models.values() if not any(blocks_of(build_on_meta(model, study.params.data.image_size)))
+    }
     return [
         f"variants.{name}: gradient_checkpointing: {model} is a plain row of layers and has no blocks to compute again"
         for name, model in models.items()

@@ -19,9 +19,8 @@ from medtransfer.deployment.export import TOLERANCE, export_model, largest_diffe
 from medtransfer.deployment.model import Model, find_model
 from medtransfer.deployment.predict import predict_files
 from medtransfer.deployment.predictor import Ensemble
-from medtransfer.models.heads.build import fit_head
+from medtransfer.models.families import SegmenterFamily
 from medtransfer.models.network import Network, Normalise, to_channels_first
-from medtransfer.models.unet import build_segmenter
 from medtransfer.study import Backbone, Loss, UNet
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
@@ -63,7 +62,7 @@ def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
         network.train()(inputs)
         features = network.eval().features(inputs)
         if head in FITTED:
-            fit_head(network.head, features, torch.arange(len(features)) % CLASSES)
+            network.head.fit(features, torch.arange(len(features)) % CLASSES)
         elif isinstance(last := list(network.head.modules())[-1], nn.Linear):
             logits = network(inputs)
             scale = 3 * logits.std(dim=0)  # a smaller scale would amplify rounding errors
@@ -101,7 +100,7 @@ def test_masks_of_several_runs_are_computed_the_same(tmp_path: Path, name: str) 
     networks = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        encoder, decoder = build_segmenter(name, spec, 2, 0.0)
+        encoder, decoder = SegmenterFamily.of(name).build(name, spec, 2, 0.0)
         networks.append(Network(Normalise((0.5,) * 3, (0.2,) * 3), encoder, decoder).eval())
     both = ensemble(networks, "segmentation")
     assert exported_difference(both, 32, tmp_path / "a.onnx", "segmentation") < 1e-5

@@ -1,4 +1,4 @@
-"""One small simulated set that several tests read."""
+"""A small simulated set that several tests read."""
 
 from __future__ import annotations
 

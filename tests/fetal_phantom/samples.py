@@ -1,4 +1,4 @@
-"""What tests of the simulation share: its settings, and frames of chosen conditions."""
+"""Settings, and frames of chosen classes, for the tests of the simulation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from fetal_phantom.challenge import Challenge
-from fetal_phantom.frames import Frame, render
-from fetal_phantom.patients import Patient, draw_patient
+from fetal_phantom.patients import Frame, Patient, draw_patient, render
 
 SETTINGS = {"patients": 40, "frames": 3, "size": 64, "difficulty": 0.3, "seed": 7}
 difficulties = st.floats(0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Simulated ultrasound against what is known of its statistics and its artefacts."""
+"""Simulated ultrasound has the known statistics and artefacts of real ultrasound."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ import pytest
 from fetal_phantom import CLASSES
 from fetal_phantom.acquisition import Acquisition, acquire, draw_acquisition
 from fetal_phantom.challenge import Challenge
-from fetal_phantom.geometry import (
-    Ellipse,
-    closed,
-)
+from fetal_phantom.geometry import Ellipse, closed
 from fetal_phantom.painting import paint
 from fetal_phantom.scene import Reflector, Region, Scene
 from fetal_phantom.sector import SECTORS, Sector, polar_grid
@@ -26,10 +23,14 @@ from .samples import frames_of, read
 
 
 def contrast(image: np.ndarray, mask: np.ndarray) -> float:
-    """Grey inside a lesion less that of the tissue around it, apart from the pixels at its edge."""
+    """Return the grey level inside a lesion minus that of the tissue around it, without the pixels at its edge."""
     core = cv2.erode(mask.astype(np.uint8), np.ones((3, 3))) > 0
     near, far = (cv2.dilate(mask.astype(np.uint8), np.ones((width, width))) > 0 for width in (5, 11))
     return float(np.mean(image[core]) - np.median(image[far & ~near]))
+
+
+def plain_acquisition() -> Acquisition:
+    return draw_acquisition(np.random.default_rng(0), Challenge.of(0.0))
 
 
 @pytest.mark.parametrize(("label", "sign"), [("cyst", -1), ("mass", 1)])
@@ -47,7 +48,7 @@ def test_speckle_is_fully_developed(grain: float) -> None:
     cells = resolution_cells(grid, grain, focus=0.5)
     frames = [speckle(ones, np.zeros_like(ones), cells, np.random.default_rng(seed)) for seed in range(8)]
     echoes = np.concatenate(frames, axis=1)
-    # The ratio of a Rayleigh distribution, sqrt(pi / (4 - pi)).
+    # The ratio of a Rayleigh distribution is sqrt(pi / (4 - pi)).
     assert echoes.mean() / echoes.std() == pytest.approx(1.913, abs=0.04)
     for part in np.array_split(echoes, 4):
         assert np.mean(part**2) == pytest.approx(1.0, abs=0.08)
@@ -64,7 +65,7 @@ def test_speckle_is_coarser_away_from_the_focus() -> None:
 
 
 @pytest.mark.parametrize("sector", SECTORS)
-def test_outside_the_sector_is_exactly_black(sector: Sector) -> None:
+def test_the_image_is_exactly_black_outside_the_sector(sector: Sector) -> None:
     rng = np.random.default_rng(2)
     bright = Scene(120.0, UTERUS.shifted(15.0), ())
     image = acquire(bright, polar_grid(sector, 96), plain_acquisition(), rng)
@@ -94,11 +95,7 @@ def test_a_reflector_is_brightest_at_a_right_angle_to_the_beam() -> None:
     assert layers.mirror[round(row)].max() < 0.2 * column
 
 
-def plain_acquisition() -> Acquisition:
-    return draw_acquisition(np.random.default_rng(0), Challenge.of(0.0))
-
-
-def test_brightness_does_not_tell_the_class(anatomy: pd.DataFrame, folder: Path) -> None:
+def test_brightness_does_not_reveal_the_class(anatomy: pd.DataFrame, folder: Path) -> None:
     means = np.array([read(folder / row.split / row.filename).mean() for row in anatomy.itertuples()])
     between = np.std([means[anatomy["class"] == name].mean() for name in CLASSES])
     assert between < 0.75 * means.std()

@@ -26,7 +26,7 @@ def test_labels_follow_from_the_anatomy(anatomy: pd.DataFrame) -> None:
 
 
 @given(st.sampled_from(CLASSES), difficulties, seeds)
-def test_a_head_drawn_with_a_condition_is_classified_as_such(condition: str, difficulty: float, seed: int) -> None:
+def test_a_head_drawn_with_a_condition_has_its_class(condition: str, difficulty: float, seed: int) -> None:
     head = draw_head(np.random.default_rng(seed), condition, Challenge.of(difficulty))
     assert classify(head) == condition
     assert 65.0 <= head.biparietal_diameter_mm <= 95.0
@@ -46,7 +46,7 @@ def test_a_higher_difficulty_is_harder(pair: list[float]) -> None:
 
 
 @given(st.floats(4.0, 20.0), st.floats(0.2, 0.7))
-def test_the_widest_place_of_a_ventricle_is_its_atrium(width: float, body: float) -> None:
+def test_a_ventricle_is_widest_at_its_atrium(width: float, body: float) -> None:
     ventricles = LateralVentricles((width, 0.9 * width), body, choroid_fill=0.5)
     for outline, expected in zip(ventricles.outlines((50.0, 38.0), 1.0), ventricles.atria_mm, strict=True):
         left, right = outline[: len(outline) // 2], outline[len(outline) // 2 :][::-1]

@@ -1,4 +1,4 @@
-"""Lesion masks and the geometry that they are drawn by."""
+"""Lesion masks and the geometry behind them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetal_phantom.geometry import (
-    Ellipse,
-    Placement,
-    Wobble,
-    polygon_area,
-    polygon_mask,
-)
+from fetal_phantom.geometry import Ellipse, Placement, Wobble, polygon_area, polygon_mask
 from fetal_phantom.sector import polar_grid
 
 from .samples import frames_of, read, seeds
@@ -26,7 +20,7 @@ def test_mask_areas_match_the_anatomy(folder: Path, anatomy: pd.DataFrame) -> No
     for row in anatomy.itertuples():
         mask = read(folder / "masks" / row.split / row.filename)
         measured = np.count_nonzero(mask) * row.pixel_spacing_mm**2
-        # A pixel more or less along a fifth of the outline, which is what a grid of pixels can be off by.
+        # The rounding of a pixel grid: one pixel more or less along a fifth of the outline.
         outline = 2.0 * np.sqrt(np.pi * row.lesion_area_mm2)
         assert measured == pytest.approx(row.lesion_area_mm2, abs=0.2 * outline * row.pixel_spacing_mm)
 
@@ -37,7 +31,7 @@ def test_mask_areas_are_unbiased(folder: Path, anatomy: pd.DataFrame) -> None:
     assert measured == pytest.approx(anatomy["lesion_area_mm2"].sum(), rel=0.01)
 
 
-def test_lesions_lie_in_the_head_and_in_the_sector() -> None:
+def test_lesions_are_inside_the_head_and_the_sector() -> None:
     for patient, frame in frames_of("cyst", "mass", "ventriculomegaly", "holoprosencephaly", difficulty=0.5):
         skull = patient.head.skull.points(96)
         field_mm = frame.pixel_spacing_mm * 64
@@ -54,7 +48,7 @@ def test_polygon_mask_has_the_area_of_the_polygon(radius: float, ratio: float, a
 
 
 @given(st.floats(-3.0, 3.0), st.sampled_from([(1, 1), (-1, 1), (1, -1)]))
-def test_a_placement_keeps_distances(angle: float, mirror: tuple[int, int]) -> None:
+def test_a_placement_preserves_distances(angle: float, mirror: tuple[int, int]) -> None:
     points = np.array([[0.0, 0.0], [3.0, 4.0], [-2.0, 7.0]])
     moved = Placement(angle, (5.0, -2.0), mirror).apply(points)
     before, after = (np.hypot(*np.diff(each, axis=0).T) for each in (points, moved))
@@ -62,5 +56,5 @@ def test_a_placement_keeps_distances(angle: float, mirror: tuple[int, int]) -> N
     assert moved[0] == pytest.approx([5.0, -2.0])
 
 
-def test_area_of_a_circle() -> None:
+def test_a_fine_polygon_has_the_area_of_its_circle() -> None:
     assert polygon_area(Ellipse((3.0, -4.0), (2.0, 2.0)).points(400)) == pytest.approx(4.0 * np.pi, rel=1e-3)

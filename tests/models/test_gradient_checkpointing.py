@@ -10,10 +10,9 @@ from builders import assembled, size_for, without_initialisation
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from medtransfer.models.backbones import build_hollow, model_names
+from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta
 from medtransfer.models.gradient_checkpointing import blocks_of, forget_activations
 from medtransfer.models.network import Network, Normalise
-from medtransfer.models.unet import build_segmenter
 from medtransfer.study import Backbone, UNet
 
 FAMILIES = (
@@ -75,7 +74,7 @@ def test_gradients_and_statistics_are_the_same_to_the_bit(name: str) -> None:
 @pytest.mark.parametrize("model", ["unet", "resnet18"])
 def test_a_segmenters_gradients_are_the_same_to_the_bit(model: str) -> None:
     torch.manual_seed(0)
-    parts = build_segmenter(model, Backbone(weights="none", unet=UNet(base=4)), 2, 0.2)
+    parts = SegmenterFamily.of(model).build(model, Backbone(weights="none", unet=UNet(base=4)), 2, 0.2)
     network = Network(Normalise([0.0] * 3, [1.0] * 3), *parts).train()
     forgetful = copy.deepcopy(network)
     forget_activations(forgetful)
@@ -88,8 +87,9 @@ def test_a_segmenters_gradients_are_the_same_to_the_bit(model: str) -> None:
 
 
 def test_networks_without_blocks_are_plain_rows_of_layers() -> None:
-    found = {name for name in model_names() if not list(blocks_of(build_hollow(name, size_for(name))))}
-    assert found == {"alexnet", "cnn_small", "cnn_large", *(name for name in model_names() if name.startswith("vgg"))}
+    models = ClassifierFamily.all_names()
+    found = {name for name in models if not list(blocks_of(build_on_meta(name, size_for(name))))}
+    assert found == {"alexnet", "cnn_small", "cnn_large", *(name for name in models if name.startswith("vgg"))}
 
 
 def test_without_gradients_nothing_is_different() -> None:

@@ -1,17 +1,18 @@
-"""Weights: found, checked, loaded key by key, and never random where they are missing."""
+"""Weights: found, checked, loaded key by key, and never silently random."""
 
 from __future__ import annotations
 
 import hashlib
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from medtransfer.models import weights as module
-from medtransfer.models.backbones import build_bare, weights_enum
+from medtransfer.models.families import ClassifierFamily, build_backbone
+from medtransfer.models.families.torchvision import Torchvision
 from medtransfer.models.weights import load_weights, obtain_weights, read_state
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
@@ -22,7 +23,7 @@ SMALL = "squeezenet1_1"
 @pytest.fixture
 def state() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return dict(build_bare(SMALL, 64).state_dict())
+    return dict(build_backbone(SMALL, 64).state_dict())
 
 
 def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -32,22 +33,16 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 
 
 def mirror_file(folder: Path, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Store a state dict as torchvision would publish it, and let the enum point to it."""
+    """Store a state dict under a name like those of torchvision, and have its release point to it."""
     folder.mkdir(exist_ok=True)
     draft = folder / "draft.pth"
     torch.save(state, draft)
     digest = hashlib.sha256(draft.read_bytes()).hexdigest()[:8]
     file = draft.rename(folder / f"squeezenet1_1-{digest}.pth")
-    enum = weights_enum(SMALL, "IMAGENET1K_V1")
-
-    class Published:
-        url = f"https://127.0.0.1:9/models/{file.name}"
-        transforms = staticmethod(enum.transforms)
-
-        def __str__(self) -> str:
-            return str(enum)
-
-    monkeypatch.setattr(module, "weights_enum", lambda *_: Published())
+    url = f"https://127.0.0.1:9/models/{file.name}"
+    release = ClassifierFamily.of(SMALL).release(SMALL, "IMAGENET1K_V1")
+    published = replace(release, url=url, file_name=file.name, sha256=digest)
+    monkeypatch.setattr(Torchvision, "release", lambda *_: published)
     monkeypatch.setenv("TORCH_HOME", str(folder.parent / "torch_home"))
     return file
 
@@ -72,15 +67,15 @@ def test_a_state_dict_of_any_float_type_is_read_as_float32(
 @pytest.mark.parametrize(
     "wrap", [lambda s: {"state_dict": s, "epoch": 3}, lambda s: {f"module.{k}": v for k, v in s.items()}]
 )
-def test_common_wrappers_and_prefixes_are_taken_off(tmp_path: Path, state: dict[str, torch.Tensor], wrap) -> None:  # type: ignore[no-untyped-def]
+def test_common_wrappers_and_prefixes_are_removed(tmp_path: Path, state: dict[str, torch.Tensor], wrap) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "own.pth"
     torch.save(wrap(state), path)
     assert_equal(read_state(path), state)
 
 
-def test_old_densenet_names_are_renewed(tmp_path: Path) -> None:
+def test_old_densenet_names_are_replaced(tmp_path: Path) -> None:
     path = tmp_path / "densenet.pth"
-    state = build_bare("densenet121", 64).state_dict()
+    state = build_backbone("densenet121", 64).state_dict()
     old = {
         name.replace("norm1.", "norm.1.").replace("conv2.", "conv.2.") if "denselayer" in name else name: tensor
         for name, tensor in state.items()
@@ -90,24 +85,24 @@ def test_old_densenet_names_are_renewed(tmp_path: Path) -> None:
     assert read_state(path).keys() == state.keys()
 
 
-def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
     class Attack:
         def __reduce__(self) -> tuple[object, tuple[str, str]]:
             return (Path.write_text, (tmp_path / "harm", "done"))  # type: ignore[return-value]
 
     path = tmp_path / "own.pth"
     path.write_bytes(pickle.dumps({"weight": Attack()}))
-    with pytest.raises(UserError, match="not a state dict"):
+    with pytest.raises(UserError, match="not a readable state dict"):
         read_state(path)
     torch.save({"weight": Attack()}, path)
-    with pytest.raises(UserError, match="not a state dict"):
+    with pytest.raises(UserError, match="not a readable state dict"):
         read_state(path)
     assert not (tmp_path / "harm").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04"])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_damaged_files_end_in_one_line(tmp_path: Path, content: bytes, suffix: str) -> None:
+def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"own{suffix}"
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
@@ -116,46 +111,46 @@ def test_damaged_files_end_in_one_line(tmp_path: Path, content: bytes, suffix: s
     assert str(path) in error.value.problems[0]
 
 
-def test_keys_that_do_not_fit_are_named(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
-    model = build_bare(SMALL, 64)
+def test_keys_that_do_not_fit_are_listed(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    model = build_backbone(SMALL, 64)
     without = {name: tensor for name, tensor in state.items() if name != "features.0.weight"}
     with pytest.raises(UserError, match=r"misses features\.0\.weight"):
         load_weights(model, without, "here")
-    with pytest.raises(UserError, match=r"too much features\.99\.weight"):
+    with pytest.raises(UserError, match=r"has the unknown keys features\.99\.weight"):
         load_weights(model, state | {"features.99.weight": torch.zeros(1)}, "here")
-    with pytest.raises(UserError, match=r"another shape features\.0\.weight"):
+    with pytest.raises(UserError, match=r"has other shapes for features\.0\.weight"):
         load_weights(model, state | {"features.0.weight": torch.zeros(1)}, "here")
 
 
 @pytest.mark.parametrize("model", ["densenet121", "mnasnet0_5"])
 def test_files_without_counters_or_versions_load_as_torch_loads_them(model: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    source = build_bare(model, 64).state_dict()
+    source = build_backbone(model, 64).state_dict()
     old = {name: tensor for name, tensor in source.items() if not name.endswith("num_batches_tracked")}
     save_file(old, tmp_path / "old.safetensors")
     state, _ = obtain_weights(model, Backbone(weights=str(tmp_path / "old.safetensors")), None)
-    target = build_bare(model, 64)
+    target = build_backbone(model, 64)
     load_weights(target, state, "here")
     assert_equal(source, target.state_dict())
 
 
-def test_the_last_layer_may_be_missing_or_of_other_classes(state: dict[str, torch.Tensor]) -> None:
+def test_the_last_layer_may_be_missing_or_have_other_classes(state: dict[str, torch.Tensor]) -> None:
     for classifier in ({}, {"classifier.1.weight": torch.zeros(7, 512, 1, 1), "classifier.1.bias": torch.zeros(7)}):
         rest = {name: tensor for name, tensor in state.items() if not name.startswith("classifier")}
-        model = build_bare(SMALL, 64)
+        model = build_backbone(SMALL, 64)
         load_weights(model, rest | classifier, "here")
         assert torch.equal(model.state_dict()["features.0.weight"], state["features.0.weight"])
 
 
 def test_position_embeddings_are_interpolated_to_the_image_size() -> None:
-    source, target = build_bare("vit_b_32", 224), build_bare("vit_b_32", 96)
-    load_weights(target, dict(source.state_dict()), "here")
+    source, target = build_backbone("vit_b_32", 224), build_backbone("vit_b_32", 96)
+    load_weights(target, Torchvision().fit_state(target, dict(source.state_dict())), "here")
     found = target.state_dict()["encoder.pos_embedding"]
     assert found.shape == (1, 10, 768)
     assert torch.equal(found[:, 0], source.state_dict()["encoder.pos_embedding"][:, 0])
 
 
-def test_a_mirror_folder_is_used_whether_a_parameter_or_the_environment_names_it(
+def test_weights_are_found_in_a_mirror_folder_named_by_a_parameter_or_the_environment(
     tmp_path: Path, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = mirror_file(tmp_path / "mirror", state, monkeypatch)
@@ -177,7 +172,7 @@ def test_a_damaged_mirror_file_is_refused(
         obtain_weights(SMALL, Backbone(weights="IMAGENET1K_V1"), str(file.parent))
 
 
-def test_missing_weights_name_the_file_and_both_ways_to_bring_it(
+def test_missing_weights_name_the_file_and_both_remedies(
     tmp_path: Path, state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = mirror_file(tmp_path / "mirror", state, monkeypatch)
@@ -189,10 +184,10 @@ def test_missing_weights_name_the_file_and_both_ways_to_bring_it(
     assert "path of a state dict" in line
 
 
-def test_the_real_weights_load_strictly_and_tell_real_images_apart(shared: Path) -> None:
+def test_real_weights_load_strictly(shared: Path) -> None:
     for name in ("mobilenet_v3_small", "mobilenet_v2", "resnet18", "resnet50", "squeezenet1_1"):
         path = shared / "weights" / f"{name}.safetensors"
         state, card = obtain_weights(name, Backbone(weights=str(path)), None)
-        model = build_bare(name, 224)
+        model = build_backbone(name, 224)
         model.load_state_dict(state, strict=True)
         assert card.model == name

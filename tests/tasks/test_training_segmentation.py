@@ -94,10 +94,10 @@ def test_classes_are_weighed_by_the_pixels_of_the_training_masks(prepared: Prepa
 @pytest.mark.parametrize("train_part", ["all", "head"])
 def test_a_pretrained_encoder_begins_as_its_weights_and_freezes_as_a_body(train_part: str) -> None:
     source = torch.nn.Module()
-    from medtransfer.models.backbones import build_bare
+    from medtransfer.models.families import build_backbone
 
     torch.manual_seed(7)
-    source = build_bare("resnet18", 64)
+    source = build_backbone("resnet18", 64)
     strategy = Strategy.model_validate({"train": train_part})
     variant = Variant("v", "resnet18", Backbone(weights="x.pth"), "s", strategy, "none", Policy(transforms=[]))
     weights = Weights(source.state_dict(), without_weights("resnet18"), Path("x.pth"))

@@ -6,16 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from medtransfer.models.heads.dense import linear_head, mlp_head
+from medtransfer.models.heads.linear import LinearHead
+from medtransfer.models.heads.mlp import MLPHead
 from medtransfer.training.stacked_heads import StackedHeads, is_stackable, looks_at_the_batch
 
 RUNS, ROWS, WIDTH, CLASSES = 4, 9, 11, 3
 
 HEADS = {
-    "linear": lambda: linear_head(WIDTH, CLASSES, 0.0),
-    "linear with dropout": lambda: linear_head(WIDTH, CLASSES, 0.4),
-    "mlp": lambda: mlp_head(WIDTH, CLASSES, 7, 0.5, batch_norm=False),
-    "mlp with batch norm": lambda: mlp_head(WIDTH, CLASSES, 7, 0.3, batch_norm=True),
+    "linear": lambda: LinearHead(WIDTH, CLASSES),
+    "linear with dropout": lambda: LinearHead(WIDTH, CLASSES, dropout=0.4),
+    "mlp": lambda: MLPHead(WIDTH, CLASSES, hidden=7, dropout=0.5),
+    "mlp with batch norm": lambda: MLPHead(WIDTH, CLASSES, hidden=7, dropout=0.3, head_batch_norm=True),
     "own": lambda: nn.Sequential(
         nn.Linear(WIDTH, 6), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(6, CLASSES, bias=False)
     ),
@@ -86,7 +87,7 @@ def test_eval_mode_of_some_runs_is_that_of_each_alone(heads: list[nn.Sequential]
 
 def test_padding_changes_nothing_for_the_rows_that_are_real() -> None:
     torch.manual_seed(0)
-    heads = [mlp_head(WIDTH, CLASSES, 7, 0.5, batch_norm=False) for _ in range(2)]
+    heads = [MLPHead(WIDTH, CLASSES, hidden=7, dropout=0.5) for _ in range(2)]
     stack, features = StackedHeads(heads), torch.randn(2, ROWS, WIDTH)
     generators = [torch.Generator().manual_seed(run) for run in range(2)]
     parameters = stack.parameters(slice(None))

@@ -115,7 +115,9 @@ class Estimator:
     def train(self, variant: Variant, probe: Probe) -> Estimate:
         """Estimate training all runs of a variant; heads trained at once cost little more than one of them."""
         strategy = variant.strategy
-        one_step = strategy.fits_head or strategy.train == "none"
+        from medtransfer.models.heads import HEADS  # imports torch
+
+        one_step = HEADS[strategy.head].fitted or strategy.train == "none"
         epochs = 1 if one_step else strategy.epochs
         trained, validated = (epochs * count for count in self._images(variant))
         missing = self._missing(variant, probe)

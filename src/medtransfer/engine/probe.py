@@ -106,9 +106,10 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
 
 def _step(network: Network, strategy: Strategy, run: Callable[[Tensor], Tensor], inputs: Tensor) -> float:
     """Return the seconds per image of a training step; 0 if the head is fitted in one step, or nothing trains."""
+    from medtransfer.models.heads import HEADS
     from medtransfer.training.optimizers import build_optimizer
 
-    if strategy.fits_head or strategy.train == "none":
+    if HEADS[strategy.head].fitted or strategy.train == "none":
         return 0.0
     optimizer = build_optimizer(network, strategy)
     network.train()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,17 +12,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from medtransfer.data.images.packed import Images, pixel_statistics
-from medtransfer.models.backbones import build_bare
-from medtransfer.models.freezing import freeze
-from medtransfer.models.heads.build import build_head
+from medtransfer.models.families import ClassifierFamily, State
+from medtransfer.models.heads import HEADS, build_head
 from medtransfer.models.network import Network, Normalise, to_channels_last
-from medtransfer.models.surgery import (
-    feature_width,
-    own_head,
-    remove_auxiliary_heads,
-    replace_auxiliary_heads,
-    separate,
-)
 from medtransfer.models.weights import WeightsCard, load_weights
 from medtransfer.study import Variant
 from medtransfer.util.files import sha256_of_file
@@ -33,32 +23,32 @@ from medtransfer.util.seeds import Key, seed_from
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """What `weights@backbone` wrote: the state dict (None for `weights: none`), its card and its file."""
+    """Output of the stage `weights@backbone`: the state dict (None for `weights: none`), its card and its file."""
 
-    state: dict[str, torch.Tensor] | None
+    state: State | None
     card: WeightsCard
     file: Path | None
 
     @cached_property
     def sha256(self) -> str | None:
-        """Hash the file."""
+        """The hash of the file."""
         return None if self.state is None or self.file is None else sha256_of_file(self.file)
+
+
+def read_weights(folder: Path) -> Weights:
+    """Read a folder that the stage `weights` wrote."""
+    card = WeightsCard.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
+    file = folder / "weights.safetensors"
+    return Weights(load_file(file), card, file) if file.exists() else Weights(None, card, None)
 
 
 @dataclass(frozen=True)
 class Body:
-    """A backbone without its classifier, the layers of that, and how many features there are."""
+    """A backbone without its classifier, the layers of the classifier, and the number of features."""
 
     module: nn.Module
-    own: list[nn.Module]
+    classifier: list[nn.Module]
     width: int
-
-
-def read_weights(folder: Path) -> Weights:
-    """Read a folder that the weights stage wrote."""
-    card = WeightsCard.model_validate(json.loads((folder / "card.json").read_text(encoding="utf-8")))
-    file = folder / "weights.safetensors"
-    return Weights(load_file(file), card, file) if file.exists() else Weights(None, card, None)
 
 
 def assemble(
@@ -69,33 +59,27 @@ def assemble(
     normalise: Normalise,
     key: tuple[Key, ...],
 ) -> Network:
-    """Build the variant's network: body with its weights, a new head, frozen as the strategy says.
+    """Build a variant's network: a body with its weights and a new head, frozen as its strategy says.
 
-    Everything random is drawn from `key`, such as (seed, fold), on the CPU, so that every device starts
-    from the same numbers; seeding that generator alone takes far less time than seeding those of all devices.
-    Networks whose pretrained body never trains share it.
+    Everything random is drawn from `key`, such as (seed, fold), on the CPU, so that every device starts from the same
+    numbers; seeding only that generator is much faster than seeding those of all devices. Networks whose pretrained
+    body never trains share it.
     """
     strategy = variant.strategy
-    keep_spatial = strategy.head == "own"
+    keep_spatial = HEADS[strategy.head].keeps_spatial
     if strategy.init == "pretrained" and not strategy.trains_backbone:
         body = _shared_body(variant.model, image_size, keep_spatial, weights)
     else:
         torch.default_generator.manual_seed(seed_from("init", *key))
         body = _build_body(variant.model, image_size, keep_spatial, weights if strategy.init == "pretrained" else None)
-    if strategy.train == "all":
-        replace_auxiliary_heads(body.module, classes)
-    else:
-        remove_auxiliary_heads(body.module)
+    family = ClassifierFamily.of(variant.model)
+    family.replace_auxiliary_heads(body.module, classes if strategy.train == "all" else None)
     torch.default_generator.manual_seed(seed_from("head", *key))
-    if strategy.head == "own":
-        head: nn.Module = own_head(copy.deepcopy(body.own), classes, body.width)
-        _set_dropout(head, strategy.dropout)
-    else:
-        head = build_head(strategy, body.width, classes)
+    head = build_head(strategy, body.width, classes, body.classifier)
     network = Network(normalise, body.module, head)
     network.weights_sha256 = weights.sha256 if strategy.init == "pretrained" else None
     to_channels_last(head)
-    freeze(network, strategy)
+    network.freeze(strategy)
     return network.eval()
 
 
@@ -105,30 +89,32 @@ def _shared_body(model: str, image_size: int, keep_spatial: bool, weights: Weigh
 
 
 def _build_body(model: str, image_size: int, keep_spatial: bool, weights: Weights | None) -> Body:
-    """Build a backbone with weights, or with random numbers from torch's generator where there are none."""
-    module = build_bare(model, image_size)
+    """Build a backbone with weights, or with random numbers from torch's generator if there are none."""
+    family = ClassifierFamily.of(model)
+    module = family.build(model, image_size)
     if weights is not None:
         if weights.state is None:
             raise ValueError(f"{model}: init: pretrained without weights")
-        load_weights(module, weights.state, str(weights.file))
+        load_weights(module, family.fit_state(module, weights.state), str(weights.file))
         if weights.card.transform_input:
             module.transform_input = True  # type: ignore[assignment]
-    own = separate(module, keep_spatial)
+    classifier = family.remove_classifier(module, keep_spatial)
     to_channels_last(module)
-    return Body(module, own, feature_width(module, image_size))
+    return Body(module, classifier, _feature_width(module, image_size))
+
+
+def _feature_width(body: nn.Module, image_size: int) -> int:
+    """Count the features that a body returns for one blank image in eval mode."""
+    training = body.training
+    with torch.no_grad():
+        features = body.eval()(torch.zeros(1, 3, image_size, image_size))
+    body.train(training)
+    return int(features.shape[1])
 
 
 def normalisation(variant: Variant, weights: Weights, images: Images, train_rows: np.ndarray) -> Normalise:
-    """Give the mean and standard deviation that the backbone's weights expect, or the training rows' own."""
+    """Return the normalisation that the backbone's weights expect, or that of the training rows."""
     trained = weights.state is not None and variant.strategy.init == "pretrained"
     if variant.backbone.normalise == "weights" and trained:
         return Normalise(weights.card.mean, weights.card.std)
-    mean, std = pixel_statistics(images, train_rows)
-    return Normalise(mean, std)
-
-
-def _set_dropout(head: nn.Module, dropout: float | None) -> None:
-    if dropout is not None:
-        for module in head.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = dropout
+    return Normalise(*pixel_statistics(images, train_rows))

@@ -1,4 +1,4 @@
-"""`weights: simulated`: a short pretraining on simulated images, with another task than the study's."""
+"""`weights: simulated`: a short pretraining on simulated images, with a task of its own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from torch.optim.swa_utils import update_bn
 
 from fetal_phantom import pretraining_set
 from medtransfer.data.images.packed import pixel_statistics
-from medtransfer.models.backbones import build_bare
+from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.network import Normalise, to_channels_first, to_channels_last
-from medtransfer.models.surgery import remove_auxiliary_heads
 from medtransfer.models.weights import WeightsCard
 from medtransfer.study import Pretraining
 from medtransfer.util.compute import Compute, in_precision
@@ -24,18 +23,18 @@ from medtransfer.util.seeds import generator, seed_from
 
 HELD_OUT = 0.1
 STATISTICS = 1024
-"""Images that the batch normalisation's statistics are taken from."""
+"""The number of images for the final statistics of batch norms."""
 
 
 def pretrain(
     model: str, spec: Pretraining, seed: int, compute: Compute, precision: str = "float32"
 ) -> tuple[nn.Module, WeightsCard]:
-    """Train a model to answer questions about the simulator's own parameters from its images.
+    """Train a model to answer questions about the simulator's parameters from its images.
 
-    Which kind of tissue lies in the brain, whether there is a midline, how wide the ventricles are: binary
-    cross-entropy over the questions, Adam, one-cycle learning rate, random left-right flips; at the end the
-    batch normalisation's statistics are taken anew. Returns the model and its card, which has the mean ROC-AUC over
-    the questions on a held-out tenth. Raises `UserError` where the training diverges.
+    The questions are the kind of tissue in the brain, whether there is a midline, and the width of the ventricles.
+    Training uses binary cross-entropy over the questions, Adam, a one-cycle learning rate and random left-right flips,
+    and ends with a new estimate of the statistics of batch norms. Returns the model and its card, which has the mean
+    ROC-AUC over the questions on a held-out tenth. Raises `UserError` if the training diverges.
     """
     images, answers, _ = pretraining_set(spec.images, spec.size, seed)
     packed = images[..., None]
@@ -43,8 +42,9 @@ def pretrain(
     learn, check = np.arange(held_out, len(images)), np.arange(held_out)
     mean, std = pixel_statistics(packed, learn)
     torch.manual_seed(seed_from("pretraining", seed))
-    network = build_bare(model, spec.size, num_classes=answers.shape[1])
-    remove_auxiliary_heads(network)
+    family = ClassifierFamily.of(model)
+    network = family.build(model, spec.size, outputs=answers.shape[1])
+    family.replace_auxiliary_heads(network, None)
     whole = nn.Sequential(Normalise(mean, std), network).to(compute.device)
     to_channels_last(whole)
     compute = in_precision(compute, precision, whole, 1, spec.size)
@@ -57,7 +57,7 @@ def pretrain(
     if not np.isfinite(logits).all():
         raise UserError(
             f"{model}: pretraining on simulated images diverged at lr {spec.lr:g}; "
-            "pretraining: {lr: …} of the backbone takes a lower one"
+            "set a lower pretraining.lr of the backbone"
         )
     card = WeightsCard(
         model=model,
@@ -74,7 +74,7 @@ def pretrain(
 def _fit(
     network: nn.Module, images: np.ndarray, answers: torch.Tensor, spec: Pretraining, seed: int, compute: Compute
 ) -> Iterator[None]:
-    """Train, batch by batch: one step each time the iterator is advanced."""
+    """Train for one step each time the iterator is advanced."""
     batches = len(images) // spec.batch_size
     optimizer = torch.optim.Adam(network.parameters(), lr=spec.lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -98,7 +98,7 @@ def _fit(
 
 
 def _logits(network: nn.Module, images: np.ndarray, compute: Compute) -> np.ndarray:
-    """Give the logits [n, questions] of packed images in eval mode."""
+    """Return the logits [n, questions] of packed images in eval mode."""
     network.eval()
     logits = []
     with torch.inference_mode(), compute.autocast():
@@ -108,6 +108,6 @@ def _logits(network: nn.Module, images: np.ndarray, compute: Compute) -> np.ndar
 
 
 def _mean_area(logits: np.ndarray, answers: np.ndarray) -> float:
-    """Give the mean ROC-AUC over the questions that have both answers."""
+    """Return the mean ROC-AUC over the questions to which both answers occur."""
     asked = [number for number in range(answers.shape[1]) if 0 < answers[:, number].mean() < 1]
     return float(roc_auc_score(answers[:, asked], logits[:, asked]))

@@ -64,20 +64,21 @@ class Segmentation(Task):
         """Build a U-Net: the encoder is the network's body, the decoder its head."""
         import torch
 
-        from medtransfer.models.freezing import freeze
+        from medtransfer.models.families import SegmenterFamily
         from medtransfer.models.network import Network, to_channels_last
-        from medtransfer.models.unet import build_segmenter, load_encoder
+        from medtransfer.models.weights import load_encoder
 
         strategy = variant.strategy
         torch.manual_seed(seed_from("init", *key))
-        encoder, decoder = build_segmenter(variant.model, variant.backbone, outputs, strategy.dropout or 0.0)
+        family = SegmenterFamily.of(variant.model)
+        encoder, decoder = family.build(variant.model, variant.backbone, outputs, strategy.dropout or 0.0)
         if strategy.init == "pretrained":
             if weights.state is None:
                 raise ValueError(f"{variant.name}: init: pretrained without weights")
             load_encoder(encoder, weights.state, str(weights.file))
         network = Network(normalise, encoder, decoder)
         to_channels_last(network)
-        freeze(network, strategy)
+        network.freeze(strategy)
         return network.eval()
 
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:

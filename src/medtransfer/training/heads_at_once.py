@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from medtransfer.models.heads import HEADS
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.head_group import HeadGroup, Run
 from medtransfer.training.loop import Epoch, Fit, Job
@@ -19,7 +20,7 @@ MOST_PARAMETERS = 50_000_000
 def train_at_once(job: Job, runs: int) -> bool:
     """Say whether so many runs like `job` can be trained at once: heads of one frozen, pretrained body."""
     parameters = runs * sum(parameter.numel() for parameter in job.network.head.parameters())
-    trained = job.strategy.train == "head" and not job.strategy.fits_head and job.strategy.init == "pretrained"
+    trained = job.strategy.train == "head" and not HEADS[job.strategy.head].fitted and job.strategy.init == "pretrained"
     return trained and job.embedder is not None and is_stackable(job.network.head) and parameters <= MOST_PARAMETERS
 
 

@@ -17,7 +17,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.features.embedder import Embedder, embedder_of
 from medtransfer.models.assemble import Weights, normalisation
 from medtransfer.models.gradient_checkpointing import forget_activations
-from medtransfer.models.heads.build import fit_head
+from medtransfer.models.heads import HEADS, Head
 from medtransfer.models.network import Network
 from medtransfer.study import Variant
 from medtransfer.training.batches import ImageExamples, ViewExamples
@@ -81,7 +81,7 @@ def train_runs(
     all of them. `report` hears every epoch of each. Raises `UserError` where a run diverged at every rate.
     """
     strategy = inputs.variant.strategy
-    trains = strategy.train != "none" and not strategy.fits_head
+    trains = strategy.train != "none" and not HEADS[strategy.head].fitted
     tries = [(*run, rate) for run in runs for rate in strategy.rates]
     trained = _train_each(inputs, tries, checkpoints, report)
     for _ in runs:
@@ -193,7 +193,7 @@ def _images_in_all(inputs: Inputs, rows: int) -> int:
 
 
 def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:
-    if job.strategy.fits_head or job.strategy.train == "none":
+    if HEADS[job.strategy.head].fitted or job.strategy.train == "none":
         return _fit_in_one_step(job, report)
     return fit(job, checkpoint, lambda epoch: report(job, epoch))
 
@@ -201,11 +201,12 @@ def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:
 def _fit_in_one_step(job: Job, report: Report) -> Fit:
     """Fit a head that needs no epochs, or leave an untrained one as it is; one line of history either way."""
     started = job.clock()
-    if job.strategy.fits_head:
+    head = job.network.head
+    if isinstance(head, Head) and head.fitted:
         if job.embedder is None:
             raise TypeError("a fitted head needs features")
-        job.network.head.cpu()
-        fit_head(job.network.head, *_all_views(job.train, job.embedder))
+        head.cpu()
+        head.fit(*_all_views(job.train, job.embedder))
     job.network.to(job.compute.device).eval()
     job.loss.to(job.compute.device)
     epoch = Epoch(0, 0.0, *loss_and_score(job, job.train), *loss_and_score(job, job.validation))

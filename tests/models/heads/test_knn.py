@@ -11,7 +11,7 @@ from medtransfer.models.heads.knn import NearestNeighbourHead
 
 
 def fitted(features: torch.Tensor, labels: torch.Tensor, classes: int, neighbours: int) -> NearestNeighbourHead:
-    head = NearestNeighbourHead(features.shape[1], classes, neighbours)
+    head = NearestNeighbourHead(features.shape[1], classes, neighbours=neighbours)
     head.fit(features, labels)
     return head
 
@@ -55,7 +55,7 @@ def test_lengths_of_features_do_not_count() -> None:
 def test_a_stored_head_takes_its_number_of_examples_with_it() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(20, 4, generator=generator)
-    head, other = fitted(features, torch.arange(20) % 3, 3, 5), NearestNeighbourHead(4, 3, 5)
+    head, other = fitted(features, torch.arange(20) % 3, 3, 5), NearestNeighbourHead(4, 3, neighbours=5)
     other.load_state_dict(head.state_dict())
     assert torch.equal(other(features), head(features))
 

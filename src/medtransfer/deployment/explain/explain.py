@@ -25,6 +25,7 @@ from medtransfer.deployment.explain.pointing import (
 from medtransfer.deployment.explain.sheet import Picture, caption, write_sheet
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights, assemble
+from medtransfer.models.heads import HEADS
 from medtransfer.models.network import Network
 from medtransfer.models.weights import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
@@ -140,7 +141,7 @@ def untrained(card: dict[str, Any], trained: Network, fold: int, seed: int) -> N
     """
     variant = Variant.from_card(card)
     changes: dict[str, Any] = {"init": "random", "train": "head"}
-    if variant.strategy.fits_head:
+    if HEADS[variant.strategy.head].fitted:
         changes["head"] = "linear"
     variant = replace(variant, strategy=variant.strategy.model_copy(update=changes))
     weights = Weights(None, without_weights(variant.model), None)

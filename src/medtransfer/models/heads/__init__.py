@@ -1,1 +1,42 @@
-"""Heads."""
+"""Heads: each maps features to logits, one file per head, registered by the name that a strategy gives it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from medtransfer.study import Strategy
+from medtransfer.util.registry import Registry, options_of
+
+
+class Head(nn.Module):
+    """A module that maps features [n, width] to logits [n, classes].
+
+    Subclasses are built from `(width, classes)` and from those fields of a strategy (`hidden`, `dropout`,
+    `neighbours`, `head_batch_norm`) that are keyword-only parameters of theirs; `classifier` is the layers of the
+    backbone's own classifier. Fields that are None keep the parameter's default.
+
+    fitted: whether the head is computed from features in one step by `fit`, rather than trained over epochs.
+    keeps_spatial: whether its features are those that the backbone's own classifier saw, not averaged over space.
+    """
+
+    fitted: ClassVar[bool] = False
+    keeps_spatial: ClassVar[bool] = False
+
+    def fit(self, features: torch.Tensor, labels: torch.Tensor) -> None:
+        """Fit a head whose `fitted` is set, from features [n, width] and labels [n]."""
+        raise TypeError(f"{type(self).__name__} is trained over epochs, not fitted")
+
+
+HEADS: Registry[type[Head]] = Registry("head", package="medtransfer.models.heads")
+
+
+def build_head(strategy: Strategy, width: int, classes: int, classifier: list[nn.Module]) -> Head:
+    """Build the head that a strategy names; new layers are drawn from torch's default generator."""
+    kind = HEADS[strategy.head]
+    given = {name: getattr(strategy, name) for name in ("hidden", "dropout", "neighbours", "head_batch_norm")}
+    given |= {"classifier": classifier}
+    options = {name: given[name] for name in options_of(kind) if given[name] is not None}
+    return kind(width, classes, **options)

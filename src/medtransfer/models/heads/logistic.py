@@ -1,19 +1,24 @@
-"""Logistic regression, fitted to its optimum rather than trained over epochs."""
+"""Logistic regression, fitted to its optimum."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
+from medtransfer.models.heads import HEADS, Head
+
 ABSENT = -20.0
-"""The bias of a class without examples: a probability of some 1e-9."""
+"""The bias of a class without examples: a probability of about 1e-9."""
 
 
-class LogisticHead(nn.Module):
+@HEADS.entry("logistic")
+class LogisticHead(Head):
     """scikit-learn's multinomial logistic regression (L2 penalty, C = 1) on standardised features.
 
-    The standardisation is folded into the weights, so that the head is one dense layer.
+    The standardisation is folded into the weights: the head is one dense layer.
     """
+
+    fitted = True
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
@@ -21,17 +26,17 @@ class LogisticHead(nn.Module):
 
     def fit(self, features: torch.Tensor, labels: torch.Tensor) -> None:
         """Fit to features [n, width] and labels [n] of two or more classes."""
-        from sklearn.linear_model import LogisticRegression  # a second to import, and only needed here
+        from sklearn.linear_model import LogisticRegression  # takes a second to import
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         from threadpoolctl import threadpool_limits
 
         scaler, regression = StandardScaler(), LogisticRegression(max_iter=2000)
-        with threadpool_limits(1):  # more threads wait for each other: the problem is small, and torch has its own
+        with threadpool_limits(1):  # the problem is small: more threads would wait for each other
             make_pipeline(scaler, regression).fit(features.double().numpy(), labels.numpy())
         weight = torch.from_numpy(regression.coef_ / scaler.scale_)
         bias = torch.from_numpy(regression.intercept_) - weight @ torch.from_numpy(scaler.mean_)
-        if len(weight) == 1:  # two classes: scikit-learn gives the second one's log-odds alone
+        if len(weight) == 1:  # of two classes, scikit-learn has the log-odds of the second one only
             weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
         with torch.no_grad():
             self.dense.weight.zero_()
@@ -41,5 +46,5 @@ class LogisticHead(nn.Module):
             self.dense.bias[present] = bias.float()
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Give logits [n, classes]."""
+        """Return logits [n, classes]."""
         return self.dense(features)

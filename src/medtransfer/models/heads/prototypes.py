@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 from torch.nn import functional
 
+from medtransfer.models.heads import HEADS, Head
+
 SCALE = 10.0
-"""Turns squared distances between unit vectors into logits."""
+"""The factor from squared distances between unit vectors to logits."""
 
 FARTHEST = 4.0
-"""The largest squared distance between unit vectors: that of a class without examples."""
+"""The largest squared distance between unit vectors, used for a class without examples."""
 
 
-class PrototypeHead(nn.Module):
+@HEADS.entry("prototypes")
+class PrototypeHead(Head):
     """Classify by the nearest prototype, the mean of a class's features.
 
     Snell, Swersky and Zemel 2017, "Prototypical Networks for Few-shot Learning". Features are centred on the
     training mean and scaled to length 1 first: Wang et al. 2019, "SimpleShot".
     """
 
+    fitted = True
     centre: torch.Tensor
     prototypes: torch.Tensor
 
@@ -36,7 +39,7 @@ class PrototypeHead(nn.Module):
         self.prototypes = torch.stack([unit[labels == label].mean(dim=0) for label in classes])
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Give the negative scaled squared distance to each prototype: logits [n, classes]."""
+        """Return logits [n, classes]: the negative scaled squared distance to each prototype."""
         distances = (self._unit(features)[:, None] - self.prototypes).square().sum(dim=2)
         return -SCALE * torch.nan_to_num(distances, nan=FARTHEST)
 

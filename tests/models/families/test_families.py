@@ -1,4 +1,4 @@
-"""Every model that can be named: built, given a new head, run forward and backward."""
+"""Every model that a study can name: built, given a new head, run forward and backward."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import torch
 from builders import CLASSES, assembled, size_for, without_initialisation
 from torch import nn
 
-from medtransfer.models.backbones import BASELINES, backbone_problems, build_bare, model_names
-from medtransfer.models.network import Network, Normalise, count_multiply_adds
-from medtransfer.models.small_cnns import PlainCNN
+from medtransfer.models.families import ClassifierFamily, build_backbone
+from medtransfer.models.families.small_cnns import PlainCNN
 from medtransfer.models.torchvision_models import models
 from medtransfer.study import Backbone, Pretraining
 
 LARGE = ("vit_h", "vit_l", "regnet_y_128gf", "regnet_y_32gf", "regnet_x_32gf", "convnext_large", "efficientnet_v2_l",
          "efficientnet_b7", "wide_resnet101", "maxvit")  # fmt: skip
-NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name.startswith(LARGE) else name for name in sorted(model_names())
-]
+MODELS = sorted(ClassifierFamily.all_names())
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name.startswith(LARGE) else name for name in MODELS]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_forward_and_backward_with_the_models_own_head_and_a_linear_one(name: str) -> None:
+def test_every_model_trains_with_its_own_classifier_and_with_a_linear_head(name: str) -> None:
     size = size_for(name)
-    assert not backbone_problems(name, Backbone(weights="none"), size)
+    assert not ClassifierFamily.backbone_problems(name, Backbone(weights="none"), size)
     pixels = torch.randint(0, 256, (2, 1, size, size), dtype=torch.uint8)
     for head in ("own", "linear"):
         with without_initialisation():
@@ -42,7 +40,7 @@ def test_forward_and_backward_with_the_models_own_head_and_a_linear_one(name: st
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_auxiliary_heads_train_with_all_layers_and_are_gone_where_the_body_is_frozen(name: str) -> None:
+def test_auxiliary_heads_train_with_all_layers_and_are_removed_from_frozen_bodies(name: str) -> None:
     size = 299
     pixels = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
     with without_initialisation():
@@ -54,7 +52,7 @@ def test_auxiliary_heads_train_with_all_layers_and_are_gone_where_the_body_is_fr
     assert not [key for key, _ in frozen.named_parameters() if "aux" in key.lower()]
 
 
-def test_linear_heads_see_one_number_a_channel_and_own_heads_what_the_classifier_saw() -> None:
+def test_linear_heads_get_one_feature_per_channel_and_own_heads_those_of_the_classifier() -> None:
     with without_initialisation():
         widths = {
             (name, head): assembled(name, head, 224, train="head").features(
@@ -76,9 +74,9 @@ def test_linear_heads_see_one_number_a_channel_and_own_heads_what_the_classifier
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "squeezenet1_1", "convnext_tiny", "densenet121"])
-def test_own_head_computes_what_the_whole_model_computes(name: str) -> None:
+def test_body_and_own_head_together_compute_the_whole_model(name: str) -> None:
     torch.manual_seed(0)
-    whole = build_bare(name, 64, num_classes=CLASSES).eval()
+    whole = build_backbone(name, 64, CLASSES).eval()
     cut = assembled(name, "own", 64)
     last = [module for module in cut.head if isinstance(module, nn.Linear | nn.Conv2d)][-1]
     source = [module for module in whole.modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
@@ -96,19 +94,8 @@ def test_own_head_computes_what_the_whole_model_computes(name: str) -> None:
         torch.testing.assert_close(cut(pixels), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_multiply_adds_of_resnet18_are_those_of_its_paper() -> None:
-    network = assembled("resnet18", "own", 224)
-    assert count_multiply_adds(network, 224) == pytest.approx(1.8e9, rel=0.02)  # He et al. 2016, table 1
-
-
-def test_multiply_adds_of_a_plain_convolution_by_hand() -> None:
-    body, head = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten()), nn.Linear(4 * 8 * 8, 2)
-    network = Network(Normalise((0.0,) * 3, (1.0,) * 3), body, head)
-    assert count_multiply_adds(network, 8) == 8 * 8 * 4 * 3 * 9 + 4 * 8 * 8 * 2
-
-
-def test_the_baselines_are_a_small_network_and_one_with_a_layer_more() -> None:
-    small, large = (BASELINES[name](CLASSES) for name in ("cnn_small", "cnn_large"))
+def test_the_small_cnns_have_the_documented_filters() -> None:
+    small, large = (build_backbone(name, 64, CLASSES) for name in ("cnn_small", "cnn_large"))
     filters = [[m.out_channels for m in model.modules() if isinstance(m, nn.Conv2d)] for model in (small, large)]
     assert (min(filters[0]), max(filters[0])) == (32, 64)
     assert (min(filters[1]), max(filters[1])) == (64, 1024)
@@ -127,11 +114,11 @@ def test_the_baselines_are_a_small_network_and_one_with_a_layer_more() -> None:
         ("alexnet", Backbone(weights="simulated", pretraining=Pretraining(size=32)), 64, "but pretraining.size is 32"),
     ],
 )
-def test_impossible_backbones_are_told_in_one_line(name: str, spec: Backbone, size: int, expected: str) -> None:
-    problems = backbone_problems(name, spec, size)
+def test_a_backbone_that_cannot_be_built_is_one_line(name: str, spec: Backbone, size: int, expected: str) -> None:
+    problems = ClassifierFamily.backbone_problems(name, spec, size)
     assert len(problems) == 1
     assert expected in problems[0]
 
 
-def test_every_classification_model_of_torchvision_can_be_named() -> None:
-    assert set(models.list_models(module=models)) <= set(model_names())
+def test_a_study_can_name_every_classification_model_of_torchvision() -> None:
+    assert set(models.list_models(module=models)) <= set(ClassifierFamily.all_names())

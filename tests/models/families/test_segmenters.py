@@ -1,4 +1,4 @@
-"""U-Nets: their shapes, what their parts do, and that every encoder takes the weights of its classification model."""
+"""U-Nets: their shapes and parts, and encoders that take the weights of their classification models."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import torch
 from builders import without_initialisation
 from torch import nn
 
-from medtransfer.models.backbones import build_bare
-from medtransfer.models.unet import (
-    Contracting,
-    Expanding,
-    build_segmenter,
-    load_encoder,
-    segmenter_names,
-    segmenter_problems,
-)
+from medtransfer.models.families import SegmenterFamily, build_backbone
+from medtransfer.models.families.unet import UNetDecoder, UNetEncoder
+from medtransfer.models.weights import load_encoder
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 
-ENCODERS = [name for name in segmenter_names() if name != "unet"]
+ENCODERS = [name for name in SegmenterFamily.all_names() if name != "unet"]
 
 
 def plain(size: int = 32, base: int = 4, depth: int = 3, batch_norm: bool = False, dropout: float = 0.0) -> Any:
     torch.manual_seed(0)
-    encoder = Contracting(base, depth, batch_norm, dropout)
-    decoder = Expanding(base, depth, batch_norm, dropout, 2)
+    encoder = UNetEncoder(base, depth, batch_norm, dropout)
+    decoder = UNetDecoder(base, depth, batch_norm, dropout, 2)
     return encoder, decoder, torch.randn(2, 3, size, size)
+
+
+def build_segmenter(name: str, spec: Backbone, outputs: int, dropout: float) -> tuple[nn.Module, nn.Module]:
+    return SegmenterFamily.of(name).build(name, spec, outputs, dropout)
+
+
+def segmenter_problems(name: str, spec: Backbone, size: int) -> list[str]:
+    return SegmenterFamily.backbone_problems(name, spec, size)
 
 
 def parameters(*modules: nn.Module) -> int:
@@ -56,7 +58,7 @@ def test_the_number_of_parameters_is_that_of_the_layers(base: int, depth: int, b
     assert parameters(encoder, decoder) == expected
 
 
-def test_the_skips_and_the_depths_matter() -> None:
+def test_every_feature_map_changes_the_logits() -> None:
     encoder, decoder, images = plain()
     maps = encoder(images)
     whole = decoder(maps)
@@ -65,7 +67,7 @@ def test_the_skips_and_the_depths_matter() -> None:
         assert not torch.allclose(decoder(without), whole)
 
 
-def test_dropout_acts_in_training_alone() -> None:
+def test_dropout_acts_only_in_training() -> None:
     encoder, decoder, images = plain(dropout=0.5)
     encoder.train(), decoder.train()
     assert not torch.equal(decoder(encoder(images)), decoder(encoder(images)))
@@ -74,7 +76,7 @@ def test_dropout_acts_in_training_alone() -> None:
     assert not any(isinstance(module, nn.Dropout) for module in plain(dropout=0.0)[0].modules())
 
 
-def test_a_shift_by_whole_pools_shifts_the_answer() -> None:
+def test_a_shift_by_whole_pools_shifts_the_logits() -> None:
     """Away from the border a U-Net is equivariant to shifts by 2 ** depth pixels: a wrong skip would not be."""
     encoder, decoder, _ = plain(depth=2)
     image = torch.zeros(1, 3, 64, 64)
@@ -85,10 +87,10 @@ def test_a_shift_by_whole_pools_shifts_the_answer() -> None:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_encoder_takes_its_classification_models_weights_and_gives_a_class_a_pixel(name: str) -> None:
+def test_every_encoder_takes_the_weights_of_its_classification_model(name: str) -> None:
     with without_initialisation():
         encoder, decoder = build_segmenter(name, Backbone(weights="none"), 3, 0.1)
-        source = build_bare(name, 224)
+        source = build_backbone(name, 224)
     with torch.no_grad():
         for number, tensor in enumerate(source.state_dict().values()):
             if tensor.is_floating_point():
@@ -103,7 +105,7 @@ def test_every_encoder_takes_its_classification_models_weights_and_gives_a_class
         assert decoder.eval()(encoder.eval()(torch.zeros(1, 3, 64, 64))).shape == (1, 3, 64, 64)
 
 
-def test_the_base_is_the_width_of_the_decoder_alone() -> None:
+def test_base_sets_the_width_of_the_decoder_only() -> None:
     import segmentation_models_pytorch as smp
 
     plain_encoder, plain_decoder = build_segmenter("resnet18", Backbone(weights="none"), 1, 0.0)
@@ -119,7 +121,7 @@ def test_the_base_is_the_width_of_the_decoder_alone() -> None:
 def test_weights_of_another_model_do_not_fit() -> None:
     encoder, _ = build_segmenter("resnet18", Backbone(weights="none"), 2, 0.0)
     with pytest.raises(UserError, match=r"^file: does not fit the encoder: it misses layer"):
-        load_encoder(encoder, build_bare("resnet50", 64).state_dict(), "file")
+        load_encoder(encoder, build_backbone("resnet50", 64).state_dict(), "file")
 
 
 @pytest.mark.parametrize(
@@ -130,16 +132,21 @@ def test_weights_of_another_model_do_not_fit() -> None:
         ("unet", {"weights": "simulated"}, 64, "weights: simulated, but unet starts from random weights; use none"),
         ("unet", {"weights": "none"}, 72, "unet of depth 4 needs a multiple of 16 pixels, but data.image_size is 72"),
         ("resnet18", {"weights": "IMAGENET"}, 64, "weights: no weights 'IMAGENET' for resnet18"),
-        ("resnet18", {"weights": "none", "unet": {"depth": 3}}, 64, "unet: depth and batch_norm belong to the model"),
+        (
+            "resnet18",
+            {"weights": "none", "unet": {"depth": 3}},
+            64,
+            "unet: depth and batch_norm are for the model unet",
+        ),
         ("resnet18", {"weights": "none"}, 16, "resnet18 needs images of at least 32 pixels, but data.image_size is 16"),
     ],
 )
-def test_what_cannot_be_built_is_told(name: str, spec: dict[str, Any], size: int, problem: str) -> None:
+def test_a_segmenter_that_cannot_be_built_is_one_line(name: str, spec: dict[str, Any], size: int, problem: str) -> None:
     (found,) = segmenter_problems(name, Backbone.model_validate(spec), size)
     assert found.startswith(problem)
 
 
-def test_what_can_be_built_has_no_problems() -> None:
+def test_a_segmenter_that_can_be_built_has_no_problems() -> None:
     assert segmenter_problems("unet", Backbone.model_validate({"weights": "none", "unet": {"depth": 3}}), 72) == []
     assert segmenter_problems("mine", Backbone(weights="IMAGENET1K_V1", model="vgg16"), 64) == []
     assert segmenter_problems("resnet18", Backbone.model_validate({"weights": "none", "unet": {"base": 8}}), 64) == []

@@ -1,0 +1,182 @@
+"""Families of backbones: the models of one library or design, one file per family, found by the name of a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import nn
+
+from medtransfer.study import Backbone
+from medtransfer.util.errors import UserError, near
+from medtransfer.util.registry import Registry
+
+IMAGENET_CLASSES = 1000
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+Statistics = tuple[float, float, float]
+State = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Published weights.
+
+    reference: their full name. file_name: the name of their file in caches and mirrors. sha256: the SHA-256 of that
+    file or the first digits of it; empty if unknown. mean, std: of the channels of the images they were trained on.
+    """
+
+    source: str
+    reference: str
+    url: str
+    file_name: str
+    sha256: str
+    mean: Statistics
+    std: Statistics
+
+
+class Family(ABC):
+    """Models by name. kind: what error lines call them."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """List the models."""
+
+    def has(self, model: str) -> bool:
+        """Return whether `model` is one of `names`; families that are slow to list should recognise a prefix."""
+        return model in self.names()
+
+    @abstractmethod
+    def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
+        """List why a backbone of the params that names this model cannot be built; empty if it can."""
+
+    @classmethod
+    def all_names(cls) -> list[str]:
+        """List the models of all families of this class."""
+        return [name for family in FAMILIES.values() if isinstance(family, cls) for name in family.names()]
+
+    @classmethod
+    def of(cls, model: str) -> Self:
+        """Return the family that has a model. Raises `UserError` that names the nearest model if there is none."""
+        for family in FAMILIES.values():
+            if isinstance(family, cls) and family.has(model):
+                return family
+        raise UserError(f"no {cls.kind} {model!r}{near(model, cls.all_names())}")
+
+    @classmethod
+    def backbone_problems(cls, name: str, spec: Backbone, image_size: int) -> list[str]:
+        """List why the backbone `name` of the params cannot be built; empty if it can."""
+        model = spec.model or name
+        try:
+            return cls.of(model).problems(model, spec, image_size)
+        except UserError as error:
+            hint = "" if spec.model else " (or set model: if the name of the backbone is not its model)"
+            return [f"{problem}{hint}" for problem in error.problems]
+
+
+class ClassifierFamily(Family):
+    """Models that map images [n, 3, h, w] to one row of logits per image."""
+
+    kind = "model"
+
+    @abstractmethod
+    def build(self, model: str, image_size: int, outputs: int = IMAGENET_CLASSES) -> nn.Module:
+        """Build a model with random weights, drawn from torch's default generator, for square images."""
+
+    @abstractmethod
+    def remove_classifier(self, module: nn.Module, keep_spatial: bool) -> list[nn.Module]:
+        """Remove a model's classifier in place, so that it returns features [n, width]; return the layers removed.
+
+        With `keep_spatial` the features are those that the classifier saw; otherwise, one per channel, averaged over
+        space.
+        """
+
+    @abstractmethod
+    def image_sizes(self, model: str) -> tuple[int, int]:
+        """Return the smallest image size in pixels, and the number that sizes must be a multiple of."""
+
+    def default_size(self, model: str) -> int:
+        """Return an image size at which a model has every layer that its published weights have."""
+        return self.image_sizes(model)[0]
+
+    def release(self, model: str, weights: str) -> Release:
+        """Look published weights up by name. Raises `UserError` that lists the names if there are none."""
+        raise UserError(f"no weights {weights!r} for {model}, which has no published weights; use none")
+
+    def input_statistics(self, model: str) -> tuple[Statistics, Statistics]:
+        """Return the mean and standard deviation of channels that weights from a file are taken to expect."""
+        return IMAGENET_MEAN, IMAGENET_STD
+
+    def fit_state(self, module: nn.Module, state: State) -> State:
+        """Return published or stored weights as the model's own names and image size need them."""
+        return state
+
+    def replace_auxiliary_heads(self, module: nn.Module, outputs: int | None) -> None:
+        """Replace the auxiliary heads of a model by new ones, or remove them if `outputs` is None, in place.
+
+        A module with such heads returns a tuple of features and their logits in training, and says as its
+        `auxiliary_weight` how much each of their losses counts.
+        """
+
+    def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
+        """See `Family`."""
+        return self.weights_problems(model, spec) + self._size_problems(model, image_size, "data.image_size")
+
+    def weights_problems(self, model: str, spec: Backbone) -> list[str]:
+        """List what is wrong with the weights of a backbone, or with its pretraining on simulated images."""
+        if spec.weights == "simulated":
+            return self._size_problems(model, spec.pretraining.size, "pretraining.size")
+        if spec.weights != "none" and not is_path(spec.weights):
+            try:
+                self.release(model, spec.weights)
+            except UserError as error:
+                return [f"weights: {problem}" for problem in error.problems]
+        return []
+
+    def _size_problems(self, model: str, size: int, key: str) -> list[str]:
+        least, multiple = self.image_sizes(model)
+        if size < least:
+            return [f"{model} needs images of at least {least} pixels, but {key} is {size}"]
+        if size % multiple:
+            return [f"{model} needs a multiple of {multiple} pixels, but {key} is {size}"]
+        return []
+
+
+class SegmenterFamily(Family):
+    """Models that map images to logits for every pixel."""
+
+    kind = "segmentation model"
+
+    @abstractmethod
+    def build(self, model: str, spec: Backbone, outputs: int, dropout: float) -> tuple[nn.Module, nn.Module]:
+        """Build an encoder and a decoder with random weights.
+
+        The encoder maps images [n, 3, h, w] to a list of feature maps, the decoder these to logits [n, outputs, h, w].
+        """
+
+
+FAMILIES: Registry[Family] = Registry("family", package="medtransfer.models.families")
+
+
+def build_backbone(model: str, image_size: int, outputs: int = IMAGENET_CLASSES) -> nn.Module:
+    """Build a model with random weights, its classifier included; see `ClassifierFamily.build`."""
+    return ClassifierFamily.of(model).build(model, image_size, outputs)
+
+
+def build_on_meta(model: str, image_size: int) -> nn.Module:
+    """Build a model for its structure only: without memory for its weights, if its code allows that."""
+    try:
+        with torch.device("meta"):
+            return build_backbone(model, image_size)
+    except NotImplementedError:  # RegNets compute their widths with tensors
+        return build_backbone(model, image_size)
+
+
+def is_path(weights: str) -> bool:
+    """Return whether `weights` is the path of a file rather than the name of published weights."""
+    return "/" in weights or weights.endswith((".pth", ".pt", ".bin", ".safetensors"))

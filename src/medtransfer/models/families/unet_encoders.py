@@ -1,0 +1,47 @@
+"""U-Nets of segmentation-models-pytorch on the classification models of torchvision."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from medtransfer.models.families import FAMILIES, ClassifierFamily, SegmenterFamily
+from medtransfer.models.torchvision_models import models
+from medtransfer.study import Backbone, UNet
+
+LEAST_SIZE = 32
+"""At this image size the deepest feature map of an encoder has one pixel."""
+
+DECODER_BLOCKS = 5
+"""One block for each time that an encoder halves its maps."""
+
+
+class UNetEncoders(SegmenterFamily):
+    """Encoders that take torchvision's weights; dropout acts before the last convolution."""
+
+    def names(self) -> list[str]:
+        """List the encoders whose torchvision weights fit."""
+        from segmentation_models_pytorch.encoders import encoders  # takes a second to import
+
+        return sorted(set(models.list_models(module=models)).intersection(encoders))
+
+    def build(self, model: str, spec: Backbone, outputs: int, dropout: float) -> tuple[nn.Module, nn.Module]:
+        """See `SegmenterFamily`; `spec.unet.base` is the number of channels of the decoder's last block."""
+        import segmentation_models_pytorch as smp
+
+        widths = [spec.unet.base * 2**level for level in range(DECODER_BLOCKS)][::-1]
+        built = smp.Unet(model, encoder_weights=None, decoder_channels=widths, classes=outputs)
+        return built.encoder, nn.Sequential(built.decoder, nn.Dropout2d(dropout), built.segmentation_head)
+
+    def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
+        """See `Family`."""
+        problems = ClassifierFamily.of(model).weights_problems(model, spec)
+        if spec.unet != UNet(base=spec.unet.base):
+            problems.append(f"unet: depth and batch_norm are for the model unet only; {model} takes base")
+        if image_size < LEAST_SIZE:
+            problems.append(
+                f"{model} needs images of at least {LEAST_SIZE} pixels, but data.image_size is {image_size}"
+            )
+        return problems
+
+
+FAMILIES.register("unet_encoders", UNetEncoders())
