@@ -1,4 +1,4 @@
-"""Exported ONNX files compute what the networks do, say what they are, and come with a model card."""
+"""Exported ONNX files have the outputs of their networks, a description and a model card."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def exported_difference(network: nn.Module, size: int, path: Path, task: str = "
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "own", *FITTED])
-def test_every_head_computes_the_same_in_batches_of_any_size(tmp_path: Path, head: str) -> None:
+def test_every_head_is_exported_exactly_for_any_batch_size(tmp_path: Path, head: str) -> None:
     network = ensemble([network_of("cnn_small", head, 32)])
     assert exported_difference(network, 32, tmp_path / "a.onnx") < 1e-5
 
 
 @pytest.mark.parametrize("name", ["unet", "resnet18"])
-def test_masks_of_several_runs_are_computed_the_same(tmp_path: Path, name: str) -> None:
+def test_models_of_masks_are_exported_exactly(tmp_path: Path, name: str) -> None:
     spec = Backbone(weights="none", unet=UNet(base=4, depth=2))
     networks = []
     for seed in (0, 1):
@@ -112,7 +112,7 @@ def test_masks_of_several_runs_are_computed_the_same(tmp_path: Path, name: str) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_of_backbones_computes_the_same(tmp_path: Path, name: str) -> None:
+def test_every_family_of_backbones_is_exported_exactly(tmp_path: Path, name: str) -> None:
     size = SIZES.get(name, 64)
     network = ensemble([network_of(name, "own", size)])
     assert exported_difference(network, size, tmp_path / "a.onnx") < TOLERANCE
@@ -192,7 +192,7 @@ def test_the_card_of_a_model_from_elsewhere_has_no_metrics_of_this_repository(re
     assert ".750" not in text
 
 
-def test_a_file_that_computes_something_else_is_not_written(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_other_outputs_is_not_written(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "largest_difference", lambda *_: 2e-4)
     with pytest.raises(UserError, match=r"differ from those of the PyTorch model by up to 0\.0002"):
         export_model(find_model("tiny", root=repository), repository / "out", repository)

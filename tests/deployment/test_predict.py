@@ -104,7 +104,7 @@ def test_there_is_one_map_per_image_the_mean_over_runs_and_the_table_is_otherwis
     assert Path(table["map"][0]).parent == tmp_path / "a_maps"
 
 
-def test_a_map_has_the_shape_of_its_image_and_large_ones_are_shrunk(finished: Path, tmp_path: Path) -> None:
+def test_a_map_has_the_aspect_ratio_of_its_image_and_a_limited_size(finished: Path, tmp_path: Path) -> None:
     Image.new("L", (60, 30), 100).save(tmp_path / "wide.png")
     Image.new("RGB", (1000, 2 * LONGEST), (90, 20, 30)).save(tmp_path / "large.jpg")
     model = find_model("tiny", run="fold0_seed1", root=finished)

@@ -13,7 +13,7 @@ from medtransfer.deployment.explain.pointing import energy_inside, pointing_hits
 Squares = tuple[np.ndarray, np.ndarray]
 
 
-def test_grad_cam_weighs_channels_by_their_mean_gradient(explainer: Explainer, squares: Squares) -> None:
+def test_grad_cam_weights_channels_by_their_mean_gradient(explainer: Explainer, squares: Squares) -> None:
     """The gradient of class 0 by each of 256 places of channel 0 is 8 / 256, and by channel 1 nothing."""
     grey = squares[0][..., 0] / 255
     for number, channel in enumerate((grey, 1 - grey)):
@@ -21,7 +21,7 @@ def test_grad_cam_weighs_channels_by_their_mean_gradient(explainer: Explainer, s
         np.testing.assert_allclose(maps, channel * 8 / 256, rtol=1e-5)
 
 
-def test_ablation_cam_weighs_channels_by_what_the_class_loses_without_them(
+def test_ablation_cam_weights_channels_by_the_drop_of_the_logit_without_them(
     explainer: Explainer, squares: Squares
 ) -> None:
     grey = squares[0][..., 0] / 255

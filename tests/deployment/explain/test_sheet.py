@@ -1,4 +1,4 @@
-"""Maps laid over their images."""
+"""Contact sheets: maps overlaid on their images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 from medtransfer.deployment.explain.sheet import COLOURS, STRENGTH, Picture, caption, overlay, write_sheet
 
 
-def test_an_overlay_is_the_image_where_the_map_is_nothing_and_tinted_where_it_is_highest() -> None:
+def test_an_overlay_is_the_image_where_the_map_is_zero_and_tinted_at_its_maximum() -> None:
     pixels = np.full((2, 2, 1), 100, np.uint8)
     found = overlay(pixels, np.array([[0.0, 0.2], [0.0, 0.4]]))
     assert found[:, 0].tolist() == [[100] * 3] * 2
@@ -21,7 +21,7 @@ def test_an_overlay_is_the_image_where_the_map_is_nothing_and_tinted_where_it_is
     assert np.array_equal(overlay(colour, np.zeros((2, 2))), colour)
 
 
-def test_a_caption_says_what_was_right_and_what_was_not() -> None:
+def test_a_caption_has_the_label_and_the_prediction() -> None:
     assert caption("a/b.png", "cyst", "cyst", 0.934) == "b.png\ncyst\nprobability 93%"
     assert caption("a/b.png", "cyst", "mass", 0.61) == "b.png\ncyst, predicted as\nmass 61%"
 
