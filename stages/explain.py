@@ -24,14 +24,14 @@ def main(name: str) -> None:
 def explain(study: Study, name: str, tracker: Tracker) -> None:
     """Explain the variant; torch is imported here, while the tracker starts."""
     from medtransfer.deployment.explain.explain import explain_variant
-    from medtransfer.tasks.classes.predictions import Predictions
+    from medtransfer.tasks.classes.predictions import ClassPredictions
     from medtransfer.training.model_files import read_card
     from medtransfer.util.compute import choose_compute
     from medtransfer.util.files import write_json
 
     model, sheet = HERE.model(name), HERE.contact_sheet(name)
     compute = replace(choose_compute(study.params.training.device), precision=read_card(model)["precision"])
-    test = Predictions(pd.read_parquet(HERE.predictions(name))).of_role("test")
+    test = ClassPredictions(pd.read_parquet(HERE.predictions(name))).of_role("test")
     found = explain_variant(study, name, test, HERE, compute, sheet)
     write_json(HERE.explained(name), found)
     tracker.explanation(model, found, sheet)

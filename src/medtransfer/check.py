@@ -8,8 +8,8 @@ from pathlib import Path
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.gradient_checkpointing import blocks_of
+from medtransfer.statistics.metrics import metrics_of
 from medtransfer.study import Group, Study
-from medtransfer.tasks.names import metrics_of
 from medtransfer.util.errors import near
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.check import study_problems
+from medtransfer.statistics.metrics import METRICS
 from medtransfer.study.loading import read_yaml
 from medtransfer.study.use import list_studies, read_study
-from medtransfer.tasks.names import METRICS
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))

@@ -14,8 +14,7 @@ from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
 from medtransfer.tasks.classes.figures import write_variant_figure
-from medtransfer.tasks.classes.metrics import evaluate_predictions
-from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
 from medtransfer.tasks.task import Baselines, Task
 
 if TYPE_CHECKING:
@@ -93,18 +92,22 @@ class Classification(Task):
     def frame(
         self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
     ) -> pd.DataFrame:
-        """Return rows of `Predictions`."""
+        """Return rows of `ClassPredictions`."""
         return predictions_frame(prepared.table.iloc[rows], answers, prepared.classes, fold, seed, role)
+
+    def predictions(self, table: pd.DataFrame) -> ClassPredictions:
+        """Return rows of predictions as an object."""
+        return ClassPredictions(table)
 
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute metrics by run, their means, those of each class, and the confusion matrix."""
-        return evaluate_predictions(Predictions(table))
+        return self.predictions(table).tests.summary()
 
     def figure(
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, the confusion matrix and ROC curves."""
-        write_variant_figure(name, history, Predictions(table), found, path)
+        write_variant_figure(name, history, self.predictions(table), found, path)
 
 
 TASKS.register("classification", Classification())

@@ -15,7 +15,6 @@ from medtransfer.tasks import TASKS
 from medtransfer.tasks.masks.baselines import predict_majority_mask, predict_nearest_mask
 from medtransfer.tasks.masks.figures import write_mask_figure
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
-from medtransfer.tasks.masks.summary import evaluate_masks
 from medtransfer.tasks.task import Baselines, Task
 from medtransfer.util.seeds import Key, seed_from
 
@@ -126,15 +125,25 @@ class Segmentation(Task):
         """Return rows of `MaskPredictions`."""
         return mask_predictions_frame(prepared, rows, answers, fold, seed, role)
 
+    def predictions(self, table: pd.DataFrame) -> MaskPredictions:
+        """Return rows of predictions as an object."""
+        return MaskPredictions(table)
+
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute metrics by run, their means, and those of each class."""
-        return evaluate_masks(MaskPredictions(table), prepared.mask_classes, prepared.unit)
+        test = self.predictions(table).tests
+        return test.summary() | {
+            "classes": test.of_classes(prepared.mask_classes),
+            "unit": prepared.unit,
+            "empty": test.empty(),
+            "test_images": len(test.images),
+        }
 
     def figure(
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, the images' Dice, and the best, median and worst masks over their images."""
-        write_mask_figure(name, history, MaskPredictions(table), prepared, path)
+        write_mask_figure(name, history, self.predictions(table), prepared, path)
 
 
 TASKS.register("segmentation", Segmentation())

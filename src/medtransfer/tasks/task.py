@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
     from medtransfer.study import Loss, Variant
+    from medtransfer.tasks.predictions import Predictions
     from medtransfer.util.seeds import Key
 
 Baselines = dict[str, "Callable[[Prepared], Iterator[pd.DataFrame]]"]
@@ -86,6 +87,10 @@ class Task(ABC):
         self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
     ) -> pd.DataFrame:
         """Return the rows of predictions of one run and role, made from `answers`."""
+
+    @abstractmethod
+    def predictions(self, table: pd.DataFrame) -> Predictions:
+        """Return rows of predictions as an object."""
 
     @abstractmethod
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:

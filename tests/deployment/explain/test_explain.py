@@ -25,7 +25,7 @@ from medtransfer.deployment.explain.explain import (
 from medtransfer.deployment.explain.explainer import open_explainer
 from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.study import Explain
-from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
 from medtransfer.training.model_files import read_card
 from medtransfer.training.variant import train_variant
 from medtransfer.util.errors import UserError
@@ -48,7 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def explain(place: Path, sheet: Path, **section: Any) -> Any:
-    test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
+    test = ClassPredictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
     return explain_variant(explained_study(**section), "tiny", test, Places(place), COMPUTE, sheet)
 
 
@@ -71,7 +71,7 @@ def test_explanations_are_bit_identical_twice(place: Path, tmp_path: Path) -> No
 
 
 def test_named_images_are_on_the_sheet(place: Path, tmp_path: Path) -> None:
-    test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
+    test = ClassPredictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
     names = list(test.images["path"])[:2]
     found = explain(place, tmp_path / "sheet.png", images=names, methods=["grad_cam"], scored=1)
     assert [case["path"] for case in found["sheet"]["chosen"]] == names
@@ -81,7 +81,7 @@ def test_if_every_image_is_right_the_sheet_has_no_wrong_ones(place: Path, tmp_pa
     table = pd.read_parquet(place / "predictions.parquet")
     for number, name in enumerate(name for name in table if name.startswith("p_")):
         table[name] = (table["label"] == number).astype("float32")
-    test = Predictions(table).of_role("test")
+    test = ClassPredictions(table).of_role("test")
     study = explained_study(methods=["grad_cam"], scored=1)
     found = explain_variant(study, "tiny", test, Places(place), COMPUTE, tmp_path / "sheet.png")
     assert found["sheet"]["right"]
@@ -156,7 +156,7 @@ def test_an_unknown_image_is_an_error() -> None:
 def test_a_case_has_the_most_probable_class_and_its_probability() -> None:
     images = pd.DataFrame({"path": ["a", "b"], "group": ["a", "b"], "label_index": [2, 0]})
     scores = np.array([[0.1, 0.2, 0.7], [0.25, 0.5, 0.25]])
-    test = Predictions(predictions_frame(images, scores, ["x", "y", "z"], 0, 0, "test"))
+    test = ClassPredictions(predictions_frame(images, scores, ["x", "y", "z"], 0, 0, "test"))
     first, second = cases_of(test)
     assert (first.path, first.label, first.predicted, first.probability) == ("a", 2, 2, pytest.approx(0.7))
     assert (second.label, second.predicted) == (0, 1)

@@ -30,7 +30,7 @@ from medtransfer.models.network import Network
 from medtransfer.models.weights import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.study import Explain, Study, Variant
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.training.model_files import read_card, run_name
 from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError, near
@@ -38,7 +38,9 @@ from medtransfer.util.places import Places
 from medtransfer.util.seeds import generator
 
 
-def explain_variant(study: Study, name: str, test: Predictions, places: Places, compute: Compute, sheet: Path) -> Any:
+def explain_variant(
+    study: Study, name: str, test: ClassPredictions, places: Places, compute: Compute, sheet: Path
+) -> Any:
     """Draw a variant's contact sheet to `sheet`, and return the scores of its maps as plain values.
 
     test: the variant's test predictions. The sheet shows maps of the predicted class. The scores compare maps of the
@@ -47,7 +49,7 @@ def explain_variant(study: Study, name: str, test: Predictions, places: Places, 
     prepared, explain = Prepared(places.prepared), study.params.explain
     pair = open_pair(study, name, places.model(name), compute)
     table = test.table
-    cases = cases_of(Predictions(table[(table["fold"] == pair.fold) & (table["seed"] == pair.seed)]))
+    cases = cases_of(ClassPredictions(table[(table["fold"] == pair.fold) & (table["seed"] == pair.seed)]))
     chosen = choose_cases(cases, explain)
     blocks = {title: _pictures(study, prepared, pair, group) for title, group in chosen.items()}
     block, run = pair.trained.block.name, run_name(pair.fold, pair.seed)
@@ -71,7 +73,7 @@ class Case:
     probability: float
 
 
-def cases_of(test: Predictions) -> list[Case]:
+def cases_of(test: ClassPredictions) -> list[Case]:
     """Return the test images of one run."""
     ((labels, scores),) = test.runs().values()
     best = scores.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Binary tasks in use: thresholds chosen on validation rows, and what acting on the predictions is worth."""
+"""Binary tasks: thresholds chosen on validation rows, and the net benefit of acting on the predictions."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from medtransfer.comparison.results import CURVES, OPERATING, frame
-from medtransfer.comparison.test_set import TestSet
+from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.comparison.results import CURVES, OPERATING
 from medtransfer.statistics.intervals import standard_error, transformed_interval, wilson_interval
-from medtransfer.statistics.thresholds import RULES, THRESHOLDS, net_benefit_by_image, worth
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.statistics.thresholds import THRESHOLD_RULES, THRESHOLDS, benefit_of_treating, net_benefit_by_image
+from medtransfer.tasks.classes.predictions import ClassPredictions
 
 POSITIVE = 1
 
 
-def operating_points(name: str, predictions: Predictions, test: TestSet, confidence: float) -> pd.DataFrame:
-    """Give a variant's rows of `Comparison.operating`; none where a run's validation rows lack a class."""
+def operating_points(name: str, predictions: ClassPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    """Return a variant's rows of `Comparison.operating`; none if the validation rows of a run lack a class."""
     validation = predictions.of_role("validation").runs()
-    tests = predictions.of_role("test")
+    tests = predictions.tests
     runs = tests.runs()
     if not runs.keys() <= validation.keys() or any(len(np.unique(validation[run][0])) < 2 for run in runs):
-        return frame(OPERATING, [])
+        return pd.DataFrame(columns=OPERATING)
     rows = []
-    for rule, choose in RULES.items():
+    for rule, choose in THRESHOLD_RULES.items():
         thresholds = {run: choose(validation[run][0] == POSITIVE, validation[run][1][:, POSITIVE]) for run in runs}
         called = {run: _as_columns(scores[:, POSITIVE] >= thresholds[run]) for run, (_, scores) in runs.items()}
         positive = tests.with_probabilities(called).replicates[:, :, POSITIVE] > 0
         row: dict[str, Any] = {"variant": name, "positive": test.classes[POSITIVE], "rule": rule}
         row["threshold"] = float(np.mean(list(thresholds.values())))
         rows.append(row | _rates(positive, test, confidence))
-    return frame(OPERATING, rows)
+    return pd.DataFrame(rows, columns=OPERATING)
 
 
-def decision_curves(name: str, predictions: Predictions, test: TestSet, confidence: float) -> pd.DataFrame:
-    """Give a variant's net benefit with its interval, as rows of `Comparison.curves`."""
-    scores = predictions.of_role("test").replicates[:, :, POSITIVE]
+def decision_curves(name: str, tests: ClassPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    """Return a variant's net benefit with its interval, as rows of `Comparison.curves`."""
+    scores = tests.replicates[:, :, POSITIVE]
     return _net_benefit(name, net_benefit_by_image(test.labels == POSITIVE, scores), test, confidence)
 
 
-def treating_without_a_model(test: TestSet, confidence: float) -> pd.DataFrame:
-    """Give the net benefit of treating all, and of treating none."""
-    everyone = _net_benefit("treat all", worth(test.labels == POSITIVE), test, confidence)
+def treating_without_a_model(test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    """Return the net benefit of treating all and of treating none, as rows of `Comparison.curves`."""
+    everyone = _net_benefit("treat all", benefit_of_treating(test.labels == POSITIVE), test, confidence)
     nobody = pd.DataFrame({"variant": "treat none", "curve": "net_benefit", "x": THRESHOLDS, "y": 0.0})
     return pd.concat([everyone, nobody], ignore_index=True).reindex(columns=CURVES)
 
@@ -52,8 +52,8 @@ def _as_columns(positive: np.ndarray) -> np.ndarray:
     return np.stack([~positive, positive], axis=1).astype(np.float32)
 
 
-def _rates(called: np.ndarray, test: TestSet, confidence: float) -> dict[str, float]:
-    """Give sensitivity, specificity and precision of calls [runs, images], each with its interval."""
+def _rates(called: np.ndarray, test: EvaluationSet, confidence: float) -> dict[str, float]:
+    """Return sensitivity, specificity and precision of calls [runs, images], each with its interval."""
     truth = test.labels == POSITIVE
     parts = {
         "sensitivity": (called & truth, np.broadcast_to(truth, called.shape)),
@@ -67,8 +67,8 @@ def _rates(called: np.ndarray, test: TestSet, confidence: float) -> dict[str, fl
     return found
 
 
-def _rate(right: np.ndarray, base: np.ndarray, test: TestSet, confidence: float) -> tuple[float, float, float]:
-    """Give the share of `base` [runs, images] that is right, the mean over runs, and its interval."""
+def _rate(right: np.ndarray, base: np.ndarray, test: EvaluationSet, confidence: float) -> tuple[float, float, float]:
+    """Return the share of `base` [runs, images] that is right, mean over runs, and its interval."""
     trials = base.sum(axis=1)
     if not trials.all():
         return (float("nan"),) * 3
@@ -82,7 +82,7 @@ def _rate(right: np.ndarray, base: np.ndarray, test: TestSet, confidence: float)
     return value, *transformed_interval(value, error, max(groups - 1.0, 1.0), confidence)
 
 
-def _net_benefit(name: str, by_image: np.ndarray, test: TestSet, confidence: float) -> pd.DataFrame:
+def _net_benefit(name: str, by_image: np.ndarray, test: EvaluationSet, confidence: float) -> pd.DataFrame:
     value = by_image.mean(axis=0)
     resampled = test.resamples.means(by_image)
     errors = np.array([standard_error(column, test.groups) for column in resampled.T])

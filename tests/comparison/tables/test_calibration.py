@@ -5,37 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scored import class_metrics
 
-from medtransfer.comparison.calibration import calibration_tables
-from medtransfer.comparison.scores import outcomes_of
-from medtransfer.comparison.test_set import TestSet, draw_test_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.tables.calibration import calibration_tables
 from medtransfer.statistics.calibration import fit_temperature, scale
-from medtransfer.tasks.classes.metrics import classification_metrics
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
 
-from .conftest import CLASSES, drawn_predictions
-
-
-def set_of(predictions: Predictions) -> TestSet:
-    return draw_test_set(predictions.of_role("test").images, tuple(CLASSES), 200, np.random.default_rng(0))
+from ..conftest import CLASSES, drawn_predictions
 
 
-def tables_of(predictions: Predictions) -> tuple[pd.Series, pd.DataFrame]:
-    table, bins = calibration_tables(
-        "v", predictions, outcomes_of(predictions.of_role("test")), set_of(predictions), 1, 0.95
-    )
+def set_of(predictions: ClassPredictions) -> EvaluationSet:
+    return draw_evaluation_set(predictions.tests.images, tuple(CLASSES), 200, np.random.default_rng(0))
+
+
+def tables_of(predictions: ClassPredictions) -> tuple[pd.Series, pd.DataFrame]:
+    table, bins = calibration_tables("v", predictions, set_of(predictions), 1, 0.95)
     return table.iloc[0], bins
 
 
 def test_each_run_is_scaled_by_its_own_validation_rows() -> None:
     predictions = drawn_predictions(1.0, 0, 2)
     row, _ = tables_of(predictions)
-    validation, tests = predictions.of_role("validation").runs(), predictions.of_role("test").runs()
+    validation, tests = predictions.of_role("validation").runs(), predictions.tests.runs()
     temperatures = {run: fit_temperature(*found) for run, found in validation.items()}
     assert row["temperature"] == pytest.approx(np.mean(list(temperatures.values())))
-    plain = [classification_metrics(*found) for found in tests.values()]
+    plain = [class_metrics(*found) for found in tests.values()]
     scaled = [
-        classification_metrics(labels, scale(scores, temperatures[run]).astype(np.float32))
+        class_metrics(labels, scale(scores, temperatures[run]).astype(np.float32))
         for run, (labels, scores) in tests.items()
     ]
     for metric in ("ece", "log_loss", "brier"):
@@ -48,7 +45,7 @@ def test_the_labels_of_test_rows_do_not_move_the_temperature() -> None:
     table = predictions.table.copy()
     tests = table["role"] == "test"
     table.loc[tests, "label"] = (table.loc[tests, "label"] + 1) % 3
-    assert tables_of(Predictions(table))[0]["temperature"] == tables_of(predictions)[0]["temperature"]
+    assert tables_of(ClassPredictions(table))[0]["temperature"] == tables_of(predictions)[0]["temperature"]
 
 
 def test_folds_that_take_turns_are_scaled_each_by_its_own() -> None:
@@ -60,7 +57,7 @@ def test_folds_that_take_turns_are_scaled_each_by_its_own() -> None:
 
 
 def test_the_reference_is_there_also_where_nothing_can_be_scaled() -> None:
-    tests_only = drawn_predictions(1.0, 0, 2).of_role("test")
+    tests_only = drawn_predictions(1.0, 0, 2).tests
     row, bins = tables_of(tests_only)
     assert 0 < row["ece_null"] < row["ece_null_high"] < 0.3
     assert 0 < row["p_calibrated"] <= 1

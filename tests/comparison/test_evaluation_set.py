@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.test_set import TestSet, draw_test_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
 
 
-def set_of(groups: list[str], labels: list[int], classes: tuple[str, ...] = ("healthy", "ill")) -> TestSet:
+def set_of(groups: list[str], labels: list[int], classes: tuple[str, ...] = ("healthy", "ill")) -> EvaluationSet:
     images = pd.DataFrame({"path": [str(number) for number in range(len(groups))], "group": groups, "label": labels})
-    return draw_test_set(images, classes, 50, np.random.default_rng(0))
+    return draw_evaluation_set(images, classes, 50, np.random.default_rng(0))
 
 
 def test_a_class_occurs_in_a_group_once_however_many_images_show_it() -> None:

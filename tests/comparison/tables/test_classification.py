@@ -7,22 +7,22 @@ import pandas as pd
 import pytest
 from sklearn.metrics import auc, confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
-from medtransfer.comparison.classes import confusion_table, curve_table, image_table, per_class_table
-from medtransfer.comparison.scores import classification_outcomes, score
-from medtransfer.comparison.test_set import draw_test_set
+from medtransfer.comparison.evaluation_set import draw_evaluation_set
+from medtransfer.comparison.tables.classification import confusion_table, curve_table, image_table, per_class_table
 
-from .conftest import CLASSES, drawn_predictions
+from ..conftest import CLASSES, drawn_predictions
 
-TESTS = drawn_predictions(1.0, 0, 2).of_role("test")
+TESTS = drawn_predictions(1.0, 0, 2).tests
 RUNS = list(TESTS.runs().values())
 
 
 def test_classes_are_means_over_runs() -> None:
-    test = draw_test_set(TESTS.images, tuple(CLASSES), 200, np.random.default_rng(0))
-    table = per_class_table("v", score(classification_outcomes(TESTS), test, 0.95), test)
+    test = draw_evaluation_set(TESTS.images, tuple(CLASSES), 200, np.random.default_rng(0))
+    table = per_class_table("v", TESTS, test, 0.95)
     values = [precision_recall_fscore_support(labels, scores.argmax(axis=1)) for labels, scores in RUNS]
     for place, name in enumerate(("precision", "recall", "f1")):
         np.testing.assert_allclose(table[name], np.mean([found[place] for found in values], axis=0), atol=1e-9)
+        assert ((table[f"{name}_low"] < table[name]) & (table[name] < table[f"{name}_high"])).all()
     assert table["class"].tolist() == CLASSES
     assert table["images"].tolist() == [30, 30, 30]
     assert table["groups"].tolist() == [10, 10, 10]

@@ -15,7 +15,6 @@ from hypothesis.extra.numpy import arrays
 
 from medtransfer.data.prepared import PIXEL, Prepared
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.predictions import write_rows
 from medtransfer.tasks.masks.figures import telling_cases, write_mask_figure
 from medtransfer.tasks.masks.predictions import (
     MaskPredictions,
@@ -23,7 +22,7 @@ from medtransfer.tasks.masks.predictions import (
     encode_mask,
     mask_predictions_frame,
 )
-from medtransfer.tasks.masks.summary import evaluate_masks
+from medtransfer.tasks.predictions import write_rows
 
 Build = Callable[..., Prepared]
 SIZE = 16
@@ -64,8 +63,8 @@ def test_rows_hold_the_masks_and_their_worth(pairs: Callable[..., Prepared], tmp
     found = prepared.targets(rows)
     found[1] = 0
     frame = mask_predictions_frame(prepared, rows, found, 0, 7, "test")
-    read = MaskPredictions(write_rows(tmp_path / "p.parquet", [frame])).of_role("test")
-    assert MaskPredictions(pd.read_parquet(tmp_path / "p.parquet")).own_columns == ["class1", "class2"]
+    read = MaskPredictions(write_rows(tmp_path / "p.parquet", [frame])).tests
+    assert [name for name in read.table if name.startswith("dice: ")] == ["dice: class1", "dice: class2"]
     assert list(read.table["path"]) == list(prepared.table["path"][8:])
     for mask, expected in zip(read.table["mask"], found, strict=True):
         np.testing.assert_array_equal(decode_mask(mask), expected)
@@ -100,16 +99,16 @@ def test_a_summary_by_hand(pairs: Callable[..., Prepared]) -> None:
     frames = [
         mask_predictions_frame(prepared, rows, found, 0, seed, "test") for seed, found in enumerate((half, wrong))
     ]
-    found = evaluate_masks(MaskPredictions(pd.concat(frames, ignore_index=True)), ["lesion"], "mm")
+    found = TASKS["segmentation"].summary(pd.concat(frames, ignore_index=True), prepared)
     dice = 2 * (4 / 7) / (1 + 4 / 7)
     assert found["runs"]["fold0_seed0"]["dice"] == pytest.approx((dice + 1) / 2)
     assert found["runs"]["fold0_seed0"]["recall"] == pytest.approx(4 / 7)  # that of the empty one is not defined
     assert found["runs"]["fold0_seed1"]["dice"] == 0
     assert found["mean"]["dice"] == pytest.approx((dice + 1) / 4)
     assert found["sd"]["dice"] == pytest.approx((dice + 1) / 2 / np.sqrt(2))
-    assert found["classes"]["lesion"]["dice"] == found["mean"]["dice"]
+    assert found["classes"][prepared.mask_classes[0]]["dice"] == found["mean"]["dice"]
     assert found["empty"] == {"images": 1, "found_empty": 0.5}
-    assert (found["unit"], found["test_images"]) == ("mm", 2)
+    assert (found["unit"], found["test_images"]) == (prepared.unit, 2)
 
 
 def test_the_commonest_mask_is_the_mean_one_above_a_half(pairs: Callable[..., Prepared]) -> None:
