@@ -177,7 +177,7 @@ def test_the_card_lists_data_training_metrics_and_warnings(repository: Path) -> 
     assert ".750 [.500, .875]" in rows["accuracy"]
     assert ".300 [.200, .400]" in rows["accuracy"]
     assert "log_loss" not in rows
-    assert "trained to distinguish 3 classes of images" in text
+    assert "trained to distinguish 5 classes of images" in text
     assert "rival" not in text
     assert [cell.strip() for cell in rows["cyst"].split("|")[2:-1]] == [".500", ".250", ".333"]
     table = Prepared(repository / "data/prepared").table

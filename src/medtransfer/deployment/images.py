@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -57,26 +58,20 @@ class ImageBatches:
 
     def __iter__(self) -> Iterator[ImageBatch]:
         """Yield the batches, in the order of the files."""
-        batch: list[tuple[Path, tuple[np.ndarray, tuple[int, int]]]] = []
+        readable = self._readable()
+        while found := list(islice(readable, self._size)):
+            files, pixels, sizes = zip(*found, strict=True)
+            yield ImageBatch(list(files), list(sizes), np.stack(pixels))
+
+    def _readable(self) -> Iterator[tuple[Path, np.ndarray, tuple[int, int]]]:
         for file, found in zip(self._files, in_threads(self._read, self._files, "predict", "image"), strict=True):
             if isinstance(found, UnreadableImageError):
                 self.unreadable.append(f"{file}: unreadable: {str(found).split(': ', 1)[-1]}")
-                continue
-            batch.append((file, found))
-            if len(batch) == self._size:
-                yield _batch(batch)
-                batch = []
-        if batch:
-            yield _batch(batch)
+            else:
+                yield file, *found
 
     def _read(self, file: Path) -> tuple[np.ndarray, tuple[int, int]] | UnreadableImageError:
         try:
             return read_pixels(file, self._card["image_size"], self._card["resize"], self._card["channels"])
         except UnreadableImageError as error:
             return error
-
-
-def _batch(read: list[tuple[Path, tuple[np.ndarray, tuple[int, int]]]]) -> ImageBatch:
-    files, found = zip(*read, strict=True)
-    pixels, sizes = zip(*found, strict=True)
-    return ImageBatch(list(files), list(sizes), np.stack(pixels))

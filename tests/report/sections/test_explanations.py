@@ -18,7 +18,7 @@ def test_variants_are_in_the_order_of_the_table_with_one_row_per_method(material
     names = ["resnet_frozen", "small_frozen"]
     assert sorted(EXPLAINED) == names
     assert list(content["sheets"]) == names
-    rows = [(row["variant"], row["method"]) for row in content["rows"]]
+    rows = [(variant, cells[0][1]) for variant, cells in content["rows"]]
     assert rows == [(name, method) for name in names for method in ("Grad-CAM", "Occlusion")]
     assert content["left_out"] == 0
     assert "12 test images with a mask (6 groups)" in content["legend"]

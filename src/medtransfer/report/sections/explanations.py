@@ -12,7 +12,7 @@ from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.thumbnails import as_webp
-from medtransfer.report.wording import valued
+from medtransfer.report.wording import cell, text_cell
 
 SCORES = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
 SCORES += ["likeness_to_untrained"]
@@ -49,9 +49,8 @@ def _sheets(material: Material, names: list[str]) -> dict[str, str]:
     return sheets
 
 
-def _row(row: pd.Series) -> dict[str, Any]:
-    scores = [valued(row, name) for name in SCORES]
-    return {"variant": row["variant"], "method": METHODS[row["method"]].title, "scores": scores}
+def _row(row: pd.Series) -> tuple[str, list[Any]]:
+    return row["variant"], [text_cell(METHODS[row["method"]].title), *(cell(row, name) for name in SCORES)]
 
 
 SECTIONS.register(
