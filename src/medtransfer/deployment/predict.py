@@ -15,6 +15,7 @@ from medtransfer.deployment.model import Model
 from medtransfer.deployment.predictor import Predictor
 from medtransfer.deployment.tables import ClassTable, MapTable, MaskTable, PredictionTable, pictures_next_to
 from medtransfer.deployment.trained import load_run
+from medtransfer.models.heads import HEADS
 from medtransfer.models.network import BATCH
 from medtransfer.tasks import TASKS
 from medtransfer.util.compute import Compute
@@ -82,8 +83,9 @@ def _open_explainers(model: Model, maps: MapOptions, compute: Compute) -> list[E
         raise UserError(f"--method: {problem}")
     if TASKS[model.card["task"]].per_pixel:
         raise UserError(f"--explain: {model.name} predicts masks; maps need a model that predicts classes of images")
-    if model.card["strategy"]["head"] == "knn" and METHODS[maps.method].needs_gradients:
-        raise UserError(f"--explain: {model.name} has head: knn, which has no gradients; use --method occlusion")
+    head = model.card["strategy"]["head"]
+    if METHODS[maps.method].needs_gradients and not HEADS[head].differentiable:
+        raise UserError(f"--explain: {model.name} has head: {head}, whose outputs have no gradient for {maps.method}")
     return [
         open_explainer(load_run(model.folder, fold, seed), model.card, maps.block, "--block", compute)
         for fold, seed in model.runs

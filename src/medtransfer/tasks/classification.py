@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
+    from medtransfer.study.schema import Params
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
     from medtransfer.util.seeds import Key
 
 
@@ -40,6 +43,19 @@ class Classification(Task):
     def baselines(self) -> Baselines:
         """Return the most frequent class and the nearest neighbours."""
         return {"majority": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
+
+    @property
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses of class scores."""
+        from medtransfer.training.losses import CLASS_LOSSES
+
+        return CLASS_LOSSES
+
+    def problems(self, params: Params) -> list[str]:
+        """Refuse a layout without labels."""
+        if params.data.layout.kind == "images":
+            return ["data.layout: images has no labels; classification needs a layout with classes"]
+        return []
 
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the classes."""

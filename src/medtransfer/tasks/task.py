@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
     from medtransfer.study import Loss, Variant
+    from medtransfer.study.schema import Params
     from medtransfer.tasks.predictions import Predictions
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
     from medtransfer.util.seeds import Key
 
 Baselines = dict[str, "Callable[[Prepared], Iterator[pd.DataFrame]]"]
@@ -41,6 +44,19 @@ class Task(ABC):
     @abstractmethod
     def baselines(self) -> Baselines:
         """Return the predictors that need no network, by the names of `study.BASELINES`."""
+
+    @property
+    @abstractmethod
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses that `loss` can build."""
+
+    def problems(self, params: Params) -> list[str]:
+        """List which parts of a study do not fit this task, each with its place in `params.yaml`."""
+        return []
+
+    def variant_problems(self, variant: Variant) -> list[str]:
+        """List which parts of a variant do not fit this task, each as it follows the variant's place."""
+        return []
 
     @abstractmethod
     def outputs(self, prepared: Prepared) -> list[str]:

@@ -19,10 +19,12 @@ class Head(nn.Module):
     backbone's own classifier. Fields that are None keep the parameter's default.
 
     fitted: whether the head is computed from features in one step by `fit`, rather than trained over epochs.
+    differentiable: whether its outputs have gradients with respect to the features.
     keeps_spatial: whether its features are those that the backbone's own classifier saw, not averaged over space.
     """
 
     fitted: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = True
     keeps_spatial: ClassVar[bool] = False
 
     def fit(self, features: torch.Tensor, labels: torch.Tensor) -> None:
@@ -36,7 +38,6 @@ HEADS: Registry[type[Head]] = Registry("head", package="medtransfer.models.heads
 def build_head(strategy: Strategy, width: int, classes: int, classifier: list[nn.Module]) -> Head:
     """Build the head that a strategy names; new layers are drawn from torch's default generator."""
     kind = HEADS[strategy.head]
-    given = {name: getattr(strategy, name) for name in ("hidden", "dropout", "neighbours", "head_batch_norm")}
-    given |= {"classifier": classifier}
-    options = {name: given[name] for name in options_of(kind) if given[name] is not None}
+    given = strategy.model_dump() | {"classifier": classifier}
+    options = {name: given[name] for name in options_of(kind) if given.get(name) is not None}
     return kind(width, classes, **options)
