@@ -9,6 +9,9 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from medtransfer.augmentation.policy import policy_problems
+from medtransfer.data.layouts import LAYOUTS
+from medtransfer.data.sources import SOURCES
+from medtransfer.data.sources.folder import folder_problem
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.gradient_checkpointing import blocks_of
@@ -33,10 +36,6 @@ def _registered(kind: str, *names: str) -> Registry[Any]:
     return registry
 
 
-SOURCES = _registered("source", "phantom", "folder", "kaggle")
-LAYOUTS = _registered(
-    "layout", "one_hot_csv", "class_folders", "split_folders", "class_split_folders", "label_csv", "images"
-)
 MIXES = _registered("mix", "cutmix", "mixup")
 
 OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "dropout", "momentum", "nesterov")
@@ -210,11 +209,6 @@ def _checkpointing_problems(study: Study) -> list[str]:
 
 
 def _folder_problems(study: Study) -> list[str]:
-    folder = Path(study.params.data.folder)
-    if study.params.data.source != "folder":
-        return []
-    if not folder.is_dir():
-        return [f"data.folder: {folder} is not a directory; put the images there, or name another folder"]
-    if not any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*")):
-        return [f"data.folder: {folder} is empty; put the images there, or name another folder"]
-    return []
+    data = study.params.data
+    problem = folder_problem(Path(data.folder)) if data.source == "folder" else None
+    return [problem] if problem else []

@@ -119,7 +119,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, build_prepared: Build) -> P
         write_variant(places, prepared, name, list(predict(prepared)))
     small = root / "small"
     tiny_pairs(small)
-    (small / "audit.json").rename(root / "metrics/data.json")
+    (small / "metrics/data.json").rename(root / "metrics/data.json")
     return places
 
 

@@ -96,6 +96,7 @@ def test_all_modules_of_a_registry_count(digest: Digest) -> None:
     }
     before = digest(registry)
     assert digest(registry | {"own/limits/second.py": "LIMIT = 2\n"}) != before
+    assert digest(registry | {"own/limits/third/__init__.py": "LIMIT = 3\n"}) != before
     assert digest(registry | {"own/other.py": "UNUSED = 2\n"}) != before
 
 

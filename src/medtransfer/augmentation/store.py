@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from medtransfer.data.images.packed import Pixels, open_packed
+from medtransfer.data.images.packed import Pixels, open_packed, write_npy_header
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
 from medtransfer.util.digests import module_digest
@@ -180,8 +180,8 @@ def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> li
         (target / PIXELS).open("wb") as pixels_file,
         (target / MASKS).open("wb") as mask_file,
     ):
-        _write_header(pixels_file, shape)
-        _write_header(mask_file, shape[:-1])
+        write_npy_header(pixels_file, shape)
+        write_npy_header(mask_file, shape[:-1])
         for block in blocks:
             pixels_file.write(block.pixels.data)
             if masked:
@@ -219,5 +219,3 @@ def _drawn_in_blocks(prepared: Prepared, policy: Policy, seed: int) -> Iterator[
             yield _Block(*place, *block)
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

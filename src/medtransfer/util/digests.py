@@ -110,8 +110,9 @@ def _imports(node: ast.AST) -> Iterator[str]:
 def _modules_of(package: str) -> Iterator[str]:
     """Yield the modules of a package, which a `Registry` imports without naming them."""
     file = _file_of(package)
-    for path in sorted(file.parent.glob("*.py")) if file is not None else ():
-        yield from _with_packages(f"{package}.{path.stem}")
+    for path in sorted(file.parent.iterdir()) if file is not None else ():
+        if path.suffix == ".py" or (path / "__init__.py").is_file():
+            yield from _with_packages(f"{package}.{path.stem}")
 
 
 def _with_packages(name: str) -> Iterator[str]:

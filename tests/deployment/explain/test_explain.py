@@ -43,7 +43,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_variant(inputs, root / "models" / "tiny", root / "cost.json", lambda *_: None)
     rows = pd.concat(predict_variant(inputs.variant, prepared, root / "models" / "tiny", COMPUTE))
     rows.to_parquet(root / "predictions.parquet")
-    shutil.move(root / "prepared", root / "data" / "prepared")
     return root
 
 

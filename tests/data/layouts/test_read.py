@@ -1,15 +1,14 @@
-"""The table that says what was understood of a set."""
+"""The table that describes a set."""
 
 from __future__ import annotations
 
-from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import describe_set, read_layout
 
 from .detection import AUTO, SPLITS
 
 
-def test_the_table_is_aligned_and_counts_all(write_set) -> None:
+def test_the_table_is_aligned_and_counts_everything(write_set) -> None:
     root = write_set(f"{SPLITS} spare/a.png", {"readme.md": "", "a.txt": "", "b.txt": ""})
     layout = resolve_layout(root, AUTO)
     assert describe_set(root, layout, read_layout(root, layout)).replace(str(root), "RAW").splitlines() == [

@@ -1,4 +1,4 @@
-"""Masks beside images: recognised in all their places, and paired with the right ones."""
+"""Masks are found in all places and paired with the right images."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from typing import Any
 
 import pytest
 
-from medtransfer.data.layouts.describe import as_yaml
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.mask_files import find_masks
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.mask_pairs import find_masks
+from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.study import Layout, MaskFiles
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO, refusal
 
-UNNAMED = ": data.masks: auto packs them beside their images; to do without them, name a data.layout "
+UNNAMED = ": data.masks: auto packs them with their images; to do without them, name a data.layout "
 BESIDE = [
-    (
-        "images/a.png images/b.png masks/a.png masks/b.png",
-        "2 of 4 images are masks of others (masks/a.png of images/a",
-    ),
+    ("images/a.png images/b.png masks/a.png masks/b.png", "2 of 4 images are masks of others (masks/a.png of images/a"),
     ("set_masks/images/a.jpg set_masks/masks/a.png", "1 of 2 images are masks of others (set_masks/masks/a.png"),
     ("train/a.png train_masks/a_mask.png", "1 of 2 images are masks of others (train_masks/a_mask.png of train/a"),
     ("train/images/a.png train/Ground_Truth/a.png", "1 of 2 images are masks of others (train/Ground_Truth/a.png"),
@@ -32,7 +28,7 @@ BESIDE = [
 
 
 @pytest.mark.parametrize(("images", "found"), BESIDE)
-def test_masks_that_the_params_do_not_speak_of_are_refused_in_one_line(write_set, images: str, found: str) -> None:
+def test_masks_that_the_params_do_not_mention_are_refused_in_one_line(write_set, images: str, found: str) -> None:
     line = refusal(write_set(images))
     assert line.startswith(f"RAW: {found}")
     assert UNNAMED in line
@@ -45,7 +41,7 @@ def test_a_csv_with_a_column_of_masks_is_refused(write_set) -> None:
 
 
 def pairs_of(root: Path, base: str = ".", **masks: Any) -> list[str]:
-    """Give `image < mask` for each mask."""
+    """Return `image < mask` for each mask."""
     found = find_masks(root, base, MaskFiles(**masks))
     return [f"{image} < {mask}" for image, of_it in found.items() for mask in of_it]
 
@@ -104,12 +100,12 @@ def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str
     [
         ("x/a.png masks/b.png", {"folder": "masks"}, "masks/b.png: a mask without an image; data.masks.missing: drop"),
         ("x/a.png y/a.png m/a.png", {"folder": "m"}, "m/a.png: a mask of x/a.png or y/a.png; name data.layout.root"),
-        ("x/a.png x/b.png", {"folder": "m"}, "data.masks.folder: no masks were found beside the 2 images of RAW"),
-        ("x/a.png x/b.png", {"suffix": "_m"}, "data.masks.suffix: no masks were found beside the 2 images of RAW"),
-        ("x/a.png x/b.png", {}, "data.masks.auto: no masks were found beside the 2 images of RAW"),
+        ("x/a.png x/b.png", {"folder": "m"}, "data.masks.folder: no masks were found among the 2 images of RAW"),
+        ("x/a.png x/b.png", {"suffix": "_m"}, "data.masks.suffix: no masks were found among the 2 images of RAW"),
+        ("x/a.png x/b.png", {}, "data.masks.auto: no masks were found among the 2 images of RAW"),
     ],
 )
-def test_masks_that_are_not_there_or_may_be_of_several_images(
+def test_missing_masks_and_masks_of_several_images_are_errors(
     write_set, images: str, masks: dict[str, str], problem: str
 ) -> None:
     root = write_set(images)
@@ -119,12 +115,12 @@ def test_masks_that_are_not_there_or_may_be_of_several_images(
     assert line.replace(str(root), "RAW").startswith(problem)
 
 
-def test_a_mask_without_an_image_is_passed_over_where_such_are_dropped(write_set) -> None:
+def test_a_mask_without_an_image_is_ignored_if_missing_is_drop(write_set) -> None:
     root = write_set("x/a.png masks/a.png masks/b.png")
     assert pairs_of(root, folder="masks", missing="drop") == ["x/a.png < masks/a.png"]
 
 
-def test_masks_are_looked_for_below_the_root_alone(write_set) -> None:
+def test_only_masks_below_the_root_are_found(write_set) -> None:
     root = write_set("one/images/a.png one/masks/a.png two/images/a.png two/masks/a.png")
     assert pairs_of(root, "two", folder="masks") == ["two/images/a.png < two/masks/a.png"]
 
@@ -145,9 +141,7 @@ def test_masks_are_looked_for_below_the_root_alone(write_set) -> None:
         ),
     ],
 )
-def test_classes_are_read_without_the_masks_beside_them(
-    write_set, images: str, files: dict[str, str], layout: str
-) -> None:
+def test_classes_are_read_without_their_masks(write_set, images: str, files: dict[str, str], layout: str) -> None:
     root = write_set(images, files)
     masks = [mask for of_it in find_masks(root, ".", MaskFiles()).values() for mask in of_it]
     found = resolve_layout(root, AUTO, masks)

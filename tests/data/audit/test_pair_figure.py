@@ -1,4 +1,4 @@
-"""The picture of duplicates: what it says of each pair, which pairs it chooses, and the same bytes twice."""
+"""The figure of duplicates: its captions, its choice of pairs, and its bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medtransfer.data.audit import pairs as pair_sheet
-from medtransfer.data.audit.pairs import MOST_PAIRS, write_pair_sheet
+from medtransfer.data.audit.pairs import MOST_PAIRS, write_pair_figure
 from medtransfer.util.plotting import new_figure
 
 IMAGES = np.arange(40, dtype=np.uint8)[:, None, None, None] + np.zeros((1, 8, 8, 1), np.uint8)
@@ -35,12 +35,12 @@ def pairs_of(*pairs: tuple[int, int, str, int]) -> pd.DataFrame:
 
 @pytest.fixture
 def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Give a function that draws a sheet and gives the headings of its sections and the captions of its pairs."""
+    """Return a function that draws a figure and returns the titles of its sections and the captions of its pairs."""
     figures = []
     monkeypatch.setattr(pair_sheet, "new_figure", lambda *size: figures.append(new_figure(*size)) or figures[-1])
 
     def draw(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[list[str], list[str]]:
-        write_pair_sheet(IMAGES, table, pairs, tmp_path / "sheet.png")
+        write_pair_figure(IMAGES, table, pairs, tmp_path / "sheet.png")
         parts = figures[-1].subfigs
         captions = [axis.get_title(loc="left") for part in parts for axis in part.axes]
         return [part.get_suptitle() for part in parts if part.get_suptitle()], [text for text in captions if text]
@@ -48,7 +48,7 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return draw
 
 
-def test_each_kind_has_its_section_and_each_pair_its_names(texts) -> None:
+def test_each_kind_has_a_section_and_each_pair_its_names(texts) -> None:
     table = table_of(["train", "train", "test", "val"], ["cyst", "cyst", "cyst", "mass"])
     headings, captions = texts(
         table, pairs_of((0, 1, "exact", 0), (0, 2, "exact", 0), (1, 3, "near", 36), (2, 3, "key", 0))
@@ -67,13 +67,13 @@ def test_each_kind_has_its_section_and_each_pair_its_names(texts) -> None:
     ]
 
 
-def test_a_set_without_splits_names_none(texts) -> None:
+def test_a_figure_without_splits_names_none(texts) -> None:
     headings, captions = texts(table_of([None, None]), pairs_of((0, 1, "near", 40)))
     assert headings == ["Near duplicates: 1 of 1 pairs"]
     assert captions == ["cyst: image0.png\ncyst: image1.png"]
 
 
-def test_every_group_has_its_most_doubtful_pair_before_another_has_two(texts) -> None:
+def test_the_most_doubtful_pair_of_every_group_is_drawn_first(texts) -> None:
     others = range(10, 10 + 2 * (MOST_PAIRS - 1), 2)
     of_one = [(0, other, "near", 60 - other) for other in range(1, 8)]
     pairs = pairs_of(*of_one, *[(row, row + 1, "near", 90) for row in others])
@@ -84,9 +84,9 @@ def test_every_group_has_its_most_doubtful_pair_before_another_has_two(texts) ->
     assert "image7.png" in captions[0]
 
 
-def test_no_duplicates_are_a_picture_too_and_colour_is_drawn(tmp_path: Path) -> None:
-    write_pair_sheet(IMAGES, table_of(["train"]), pairs_of(), tmp_path / "none.png")
-    write_pair_sheet(
+def test_a_figure_without_duplicates_and_one_of_colour_images(tmp_path: Path) -> None:
+    write_pair_figure(IMAGES, table_of(["train"]), pairs_of(), tmp_path / "none.png")
+    write_pair_figure(
         np.repeat(IMAGES, 3, axis=3), table_of(["train"] * 2), pairs_of((0, 1, "exact", 0)), tmp_path / "rgb.png"
     )
     for name in ("none.png", "rgb.png"):
@@ -94,7 +94,7 @@ def test_no_duplicates_are_a_picture_too_and_colour_is_drawn(tmp_path: Path) -> 
             picture.load()
 
 
-def test_the_same_pairs_are_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_pairs_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
-        write_pair_sheet(IMAGES, table_of(["train", "test"]), pairs_of((0, 1, "near", 40)), tmp_path / name)
+        write_pair_figure(IMAGES, table_of(["train", "test"]), pairs_of((0, 1, "near", 40)), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

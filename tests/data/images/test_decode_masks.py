@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medtransfer.data.images.decode import Resize, UnreadableImageError, decode
-from medtransfer.data.images.masks import class_numbers, decode_masks, fit_mask, unfit_mask
+from medtransfer.data.images.decode import Resize, UnreadableImageError, decode, fit
+from medtransfer.data.images.decode_masks import class_numbers, decode_masks, unfit_mask
 from medtransfer.data.images.pack import CHUNK, missing_masks, pack_masks
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError
 
+NEAREST = Image.Resampling.NEAREST
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 TWO = {"lung": 3, "heart": 7}
 COLOURED = {"lung": "#ff0000", "heart": "#0000FF"}
@@ -31,8 +32,8 @@ def save(path: Path, values: np.ndarray, mode: str | None = None, **options: Any
 
 
 def decoded(path: Path, classes: Any = None, size: int | None = None) -> np.ndarray:
-    """Decode one mask of the block's shape, stretched to `size`, or to a square from which the block is read."""
-    return decode_masks([path], (12, 8), classes, size or 24, "stretch").pixels
+    """Decode one mask of the shape of the block, stretched to `size`, or to a square from which the block is read."""
+    return decode_masks([path], (12, 8), classes, size or 24, "stretch")[0]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def decoded(path: Path, classes: Any = None, size: int | None = None) -> np.ndar
         ("grey.tif", BLOCK * 255, None),
     ],
 )
-def test_one_class_is_what_is_bright_whatever_the_format(
+def test_a_mask_of_one_class_is_its_bright_part_in_any_format(
     tmp_path: Path, name: str, values: np.ndarray, mode: str | None
 ) -> None:
     found = decoded(save(tmp_path / name, values, mode))
@@ -61,7 +62,7 @@ def test_a_compressed_mask_is_thresholded_at_half(tmp_path: Path) -> None:
     disc = ((rows - 30) ** 2 + (columns - 34) ** 2 < 15**2).astype(np.uint8)
     path = save(tmp_path / "a.jpg", disc * 255, quality=70)
     assert len(np.unique(np.asarray(Image.open(path)))) > 10
-    np.testing.assert_array_equal(decode_masks([path], (64, 64), None, 64, "stretch").pixels, disc)
+    np.testing.assert_array_equal(decode_masks([path], (64, 64), None, 64, "stretch")[0], disc)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_compressed_mask_is_thresholded_at_half(tmp_path: Path) -> None:
         (np.where(BLOCK[..., None], np.uint8(RED), np.uint8(0)), "colours; name them in data.masks.classes"),
     ],
 )
-def test_several_classes_are_never_taken_for_one(values: np.ndarray, problem: str) -> None:
+def test_several_classes_are_never_read_as_one(values: np.ndarray, problem: str) -> None:
     with pytest.raises(ValueError, match=problem.replace("(", "")):
         class_numbers(values, None)
 
@@ -88,7 +89,7 @@ def test_classes_by_value(tmp_path: Path, kind: str) -> None:
         image.putpalette([number * 5 % 256 for number in range(768)])
     image.save(tmp_path / "a.png")
     expected = np.where(values == 3, 1, np.where(values == 7, 2, 0)).astype(np.uint8)
-    np.testing.assert_array_equal(decode_masks([tmp_path / "a.png"], (12, 8), TWO, 24, "stretch").pixels, np.asarray(
+    np.testing.assert_array_equal(decode_masks([tmp_path / "a.png"], (12, 8), TWO, 24, "stretch")[0], np.asarray(
         Image.fromarray(expected).resize((24, 24), Image.Resampling.NEAREST)))  # fmt: skip
 
 
@@ -101,25 +102,25 @@ def test_classes_by_colour() -> None:
         class_numbers(values, TWO)
 
 
-def test_masks_of_one_image_are_laid_over_each_other(tmp_path: Path) -> None:
+def test_masks_of_one_image_are_merged(tmp_path: Path) -> None:
     left, right = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
     left[:, :3], right[:, 2:5] = 3, 7
     paths = [save(tmp_path / "a.png", right), save(tmp_path / "b.png", left)]
-    found = decode_masks(paths, (8, 8), TWO, 8, "stretch")
-    assert found.pixels[0].tolist() == [1, 1, 2, 2, 2, 0, 0, 0]
-    assert found.present == {1, 2}
+    found, present = decode_masks(paths, (8, 8), TWO, 8, "stretch")
+    assert found[0].tolist() == [1, 1, 2, 2, 2, 0, 0, 0]
+    assert present == {1, 2}
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (37, 53)])
-def test_masks_lie_where_their_images_show_them(tmp_path: Path, resize: Any, shape: tuple[int, int]) -> None:
+def test_masks_are_aligned_with_their_images(tmp_path: Path, resize: Any, shape: tuple[int, int]) -> None:
     """An image that is its own mask, up to the pixels of the edge that the image's antialiasing mixes."""
     values = np.zeros(shape, np.uint8)
     values[10:28, 14:31] = 255
     path = save(tmp_path / "a.png", values)
     for size in (16, 32, 96):
         image = decode(path, size, resize).pixels
-        mask = decode_masks([path], (shape[1], shape[0]), None, size, resize).pixels
+        mask = decode_masks([path], (shape[1], shape[0]), None, size, resize)[0]
         sharp = (image == 0) | (image == 255)
         assert sharp.mean() > 0.6
         np.testing.assert_array_equal(mask[sharp] * 255, image[sharp])
@@ -129,7 +130,7 @@ def test_rotation_in_the_file_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
     Image.fromarray(BLOCK * 255).save(tmp_path / "a.png", exif=exif)
-    found = decode_masks([tmp_path / "a.png"], (8, 12), None, 24, "stretch").pixels
+    found = decode_masks([tmp_path / "a.png"], (8, 12), None, 24, "stretch")[0]
     np.testing.assert_array_equal(found, np.asarray(
         Image.fromarray(np.rot90(BLOCK, -1)).resize((24, 24), Image.Resampling.NEAREST)))  # fmt: skip
 
@@ -137,7 +138,7 @@ def test_rotation_in_the_file_is_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "problem"),
     [
-        (lambda path: path.write_bytes(b"no mask"), "cannot identify image file"),
+        (lambda path: path.write_bytes(b"not a mask"), "cannot identify image file"),
         (lambda path: save(path, np.zeros((8, 8), np.uint8)), "8 x 8 pixels, but its image has 12 x 8"),
         (lambda path: save(path, BLOCK * 2), "values 0, 2, neither dark nor bright"),
     ],
@@ -177,19 +178,22 @@ def test_all_masks_that_cannot_be_read_are_listed(tmp_path: Path) -> None:
     masks = {f"{name}.png": [f"m/{name}.png"] for name in "abc"}
     with pytest.raises(UserError) as raised:
         packed(tmp_path, masks, list(masks))
-    assert [line.split(": ")[:2] for line in raised.value.problems] == [["m/b.png", "no mask"], ["m/c.png", "no mask"]]
+    assert [line.split(": ")[:2] for line in raised.value.problems] == [
+        ["m/b.png", "not a mask"],
+        ["m/c.png", "not a mask"],
+    ]
 
 
-def test_a_class_that_no_mask_has_is_a_mistake(tmp_path: Path) -> None:
+def test_a_class_that_no_mask_has_is_an_error(tmp_path: Path) -> None:
     save(tmp_path / "m/a.png", BLOCK * 3)
     with pytest.raises(UserError) as raised:
         packed(tmp_path, {"a.png": ["m/a.png"]}, ["a.png"], classes=TWO)
     assert raised.value.problems == [
-        "data.masks.classes.heart: no mask has it; expected one of the values that the masks hold"
+        "data.masks.classes.heart: no mask has this class; expected one of the values in the masks"
     ]
 
 
-def test_images_without_masks_fail_or_are_left_out_or_stay_empty() -> None:
+def test_images_without_masks_are_an_error_or_left_out_or_empty() -> None:
     masks = {"b.png": ["m/b.png"]}
     with pytest.raises(UserError) as raised:
         missing_masks(["a.png", "b.png"], masks, MaskFiles())
@@ -201,19 +205,19 @@ def test_images_without_masks_fail_or_are_left_out_or_stay_empty() -> None:
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize(("width", "height"), [(90, 60), (60, 90), (64, 64), (31, 17)])
-def test_a_mask_comes_back_to_its_place_in_the_image(resize: Resize, width: int, height: int) -> None:
+def test_a_mask_returns_to_its_place_in_the_image(resize: Resize, width: int, height: int) -> None:
     rows, columns = np.ogrid[:height, :width]
     disc = (columns - 0.45 * width) ** 2 + (rows - 0.55 * height) ** 2 < (0.3 * min(width, height)) ** 2
     mask = Image.fromarray(disc.astype(np.uint8) * np.uint8(3))
-    back = np.asarray(unfit_mask(fit_mask(mask, 64, resize), width, height, resize))
+    back = np.asarray(unfit_mask(fit(mask, 64, resize, NEAREST), width, height, resize))
     assert back.shape == (height, width)
     assert set(np.unique(back)) == {0, 3}
     assert (disc & (back == 3)).sum() / (disc | (back == 3)).sum() > 0.9
 
 
-def test_what_was_cut_off_is_background() -> None:
+def test_cropped_parts_are_background() -> None:
     mask = Image.fromarray(np.full((40, 100), 1, np.uint8))
-    back = np.asarray(unfit_mask(fit_mask(mask, 20, "crop"), 100, 40, "crop"))
+    back = np.asarray(unfit_mask(fit(mask, 20, "crop", NEAREST), 100, 40, "crop"))
     assert back[:, 30:70].all()
     assert not back[:, :30].any()
     assert not back[:, 70:].any()
