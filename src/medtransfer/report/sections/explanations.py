@@ -26,7 +26,7 @@ def content(material: Material) -> dict[str, Any]:
     sheets = _sheets(material, names)
     return {
         "rows": [_row(row) for name in names for _, row in maps[maps["variant"] == name].iterrows()],
-        "legend": maps_legend(maps).replace(" The maps: `plots/explain`.", ""),
+        "legend": maps_legend(maps).replace(" The maps are in `plots/explain`.", ""),
         "sheets": sheets,
         "left_out": len(names) - len(sheets),
     }
