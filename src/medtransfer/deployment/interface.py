@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from medtransfer.tasks import TASKS
-from medtransfer.training.model_files import run_name
+from medtransfer.util.places import run_name
 
 INPUT, OUTPUT = "pixels", "probabilities"
 RESIZING = {

@@ -31,10 +31,10 @@ from medtransfer.models.weights import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.study import Explain, Study, Variant
 from medtransfer.tasks.classes.predictions import ClassPredictions
-from medtransfer.training.model_files import read_card, run_name
+from medtransfer.training.model_files import read_card
 from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError, near
-from medtransfer.util.places import Places
+from medtransfer.util.places import Places, run_name
 from medtransfer.util.seeds import generator
 
 
