@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from medtransfer.util.places import run_name
+
 INPUT, OUTPUT = "pixels", "probabilities"
 RESIZING = {
     "stretch": "stretch to SIZE x SIZE",
@@ -21,7 +23,7 @@ def describe_model(card: dict[str, Any], runs: Sequence[tuple[int, int]]) -> dic
     """
     return {
         "variant": card["variant"],
-        "runs": json.dumps([f"fold{fold}_seed{seed}" for fold, seed in runs]),
+        "runs": json.dumps([run_name(*run) for run in runs]),
         "classes": json.dumps(card["classes"], ensure_ascii=False),
         "input": f"{INPUT}: uint8 [batch, {card['channels']}, {card['image_size']}, {card['image_size']}], 0 to 255",
         "output": f"{OUTPUT}: float32 [{output_shape(card)}], in the order of classes, the mean over runs",

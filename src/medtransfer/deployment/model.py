@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medtransfer.util.errors import UserError, near
+from medtransfer.util.places import run_name
 
 NEEDED = {"resize", "device"}
 """What cards of earlier versions do not have."""
@@ -31,7 +32,7 @@ def find_model(name: str, run: str | None = None, root: Path = Path()) -> Model:
 
     Raises `UserError` where there is no such model or run.
     """
-    from medtransfer.training.model_files import CARD, read_card, run_name
+    from medtransfer.training.model_files import CARD, read_card
 
     folders = [folder for folder in (root / "models" / name, Path(name)) if (folder / CARD).is_file()]
     if not folders:

@@ -22,9 +22,10 @@ from medtransfer.models.weights import WeightsCard
 from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.batches import ImageExamples
-from medtransfer.training.model_files import BASE, CARD, as_body, read_card, run_name
+from medtransfer.training.model_files import BASE, CARD, as_body, read_card
 from medtransfer.training.prediction import predict_batches
 from medtransfer.util.compute import Compute
+from medtransfer.util.places import run_name
 
 
 def load_run(folder: Path, fold: int, seed: int) -> Network:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from medtransfer.tracking.logged_model import log_model
 from medtransfer.tracking.origin import is_gone, origin, process_name
 from medtransfer.util.errors import UserError
-from medtransfer.util.places import Places, repository, state_folder
+from medtransfer.util.places import Places, repository, run_name, state_folder
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC; the tags of the run name the variant and its inputs."""
@@ -58,7 +58,7 @@ class VariantLog:
 
     def epoch(self, fold: int, seed: int, values: dict[str, float]) -> None:
         """Log an epoch to its nested run, which the first epoch opens."""
-        run = f"fold{fold}_seed{seed}"
+        run = run_name(fold, seed)
         if run not in self._children:
             tags = {"mlflow.parentRunId": self._parent, "medtransfer.run": run}
             self._children[run] = self._create_run(f"{self._variant} {run}", tags)

@@ -31,6 +31,7 @@ from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.training.model_files import read_card
 from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError, near
+from medtransfer.util.places import run_name
 from medtransfer.util.seeds import generator
 
 RIGHT, WRONG = "right", "wrong"
@@ -138,10 +139,10 @@ def explain_variant(study: Study, name: str, test: ClassPredictions, root: Path,
     chosen = choose_cases(cases, explain)
     blocks = {title: _pictures(study, prepared, pair, group) for title, group in chosen.items()}
     block = pair.trained.block.name
-    note = f"block {block}, run {_run(pair)}; all grey: nothing does"
+    note = f"block {block}, run {run_name(pair.fold, pair.seed)}; all grey: nothing does"
     write_sheet(f"{name}: what speaks for the predicted class", note, blocks, sheet)
     return {
-        "run": _run(pair),
+        "run": run_name(pair.fold, pair.seed),
         "block": block,
         "sheet": {title: [vars(case) for case in group] for title, group in chosen.items()},
         "maps": _scores(study, prepared, pair, {case.path for case in cases}),
@@ -215,7 +216,3 @@ def _held_against(masks: np.ndarray, trained: np.ndarray, blank: np.ndarray, evi
 def _rows(prepared: Prepared, paths: list[str]) -> np.ndarray:
     number = {path: row for row, path in enumerate(prepared.table["path"])}
     return np.array([number[path] for path in paths], dtype=np.int64)
-
-
-def _run(pair: Pair) -> str:
-    return f"fold{pair.fold}_seed{pair.seed}"
