@@ -210,7 +210,7 @@ def test_what_is_no_better_than_the_majority_class_is_warned_of(
     guesses = drawn_predictions(0.0, 2, 2)
     write_rows(finished.predictions("weak"), [guesses.table])
     (warning,) = warned()
-    assert "no image (accuracy" in warning if metric == "accuracy" else "no image (ROC-AUC" in warning
+    assert "ignores the image (accuracy" in warning if metric == "accuracy" else "ignores the image (ROC-AUC" in warning
     assert ": weak (." in warning
     assert "strong" not in warning
 

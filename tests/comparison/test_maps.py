@@ -53,7 +53,7 @@ def test_the_page_has_the_table_only_where_something_is_explained(
     for name in ("weak", "strong"):
         write(finished, name, masked=True)
     page = comparison_page(compute_comparison(explained, finished))
-    assert "## Do maps point at what masks show?" in page
+    assert "## Do maps point at the masks?" in page
     assert "| weak    | Grad-CAM " in page
     assert "12 test images with a mask (5 groups), run fold0_seed0" in page
     assert "Do maps point" not in comparison_page(compute_comparison(study_with(), finished))

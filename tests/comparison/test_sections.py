@@ -62,12 +62,12 @@ def test_the_main_table_marks_ties_and_baselines(found: Comparison) -> None:
 
 def test_only_tables_that_apply_are_there(found: Comparison, study_with: MakeStudy, finish: Finish) -> None:
     titles = [section.title for section in sections(found)]
-    assert "Published figures beside ours" in titles
+    assert "Published values and ours" in titles
     assert "Operating points" not in titles
     binary = compute_comparison(study_with(), finish(classes=2))
     titles = [section.title for section in sections(binary)]
     assert "Operating points" in titles
-    assert "Published figures beside ours" not in titles
+    assert "Published values and ours" not in titles
     rules = next(section for section in sections(binary) if section.title == "Operating points")
     assert "probability of mass" in rules.note
 
