@@ -31,6 +31,7 @@ from medtransfer.data import prepare as preparing
 from medtransfer.data.audit import near_duplicates
 from medtransfer.study import Data
 from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.places import Places
 from medtransfer.util.text import markdown_table
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +55,7 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "nearest neighbours": (near_duplicates, "_nearest"),
     "verify candidates": (preparing, "near_duplicate_pairs"),
     "split": (preparing, "assign_splits"),
-    "image of pairs": (preparing, "write_pair_sheet"),
+    "image of pairs": (preparing, "write_pair_figure"),
     "shortcuts": (preparing, "find_shortcut"),
     "summarise the audit": (preparing, "audit_of"),
 }
@@ -113,9 +114,8 @@ def measure(raw: Path, folder: Path) -> dict[str, dict[str, float]]:
     costs: dict[str, dict[str, float]] = defaultdict(lambda: {"seconds": 0.0, "memory": 0.0})
     for name, (module, function) in PARTS.items():
         setattr(module, function, measured(getattr(module, function), name, costs))
-    outs = preparing.Outs(*(folder / name for name in ("prepared", "data.json", "data.md", "pairs.png", "leaks.png")))
     started, before = time.process_time(), peak_memory()
-    audit = preparing.prepare(raw, Data.model_validate(DATA), 0, outs)
+    audit = preparing.prepare(raw, Data.model_validate(DATA), 0, Places(folder))
     costs["total"] = {
         "seconds": time.process_time() - started,
         "memory": max(before, *(cost["memory"] for cost in costs.values())),

@@ -22,7 +22,8 @@ from ruamel.yaml import YAML
 from medtransfer.data.prepared import ABOUT, TABLE
 from medtransfer.data.prepared import IMAGES as PIXELS
 from medtransfer.study import BASELINES, load_study
-from medtransfer.tasks.classes.predictions import predictions_frame, write_predictions
+from medtransfer.tasks.classes.predictions import predictions_frame
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_json, write_text
 from medtransfer.util.hardware import cpu_count, processor
 from medtransfer.util.places import Places
@@ -102,7 +103,7 @@ def write_study(folder: Path) -> None:
     for number, name in enumerate([*load_study(folder / "params.yaml").variants, *BASELINES]):
         runs = range(1 if name in BASELINES else RUNS)
         frames = [draw_frame(table, role, run, number, rng) for role, table in images.items() for run in runs]
-        write_predictions(places.predictions(name), frames)
+        write_rows(places.predictions(name), frames)
         write_json(places.metrics(name), {"runs": {}, "mean": {"ece": 0.05}})
         if name not in BASELINES:
             write_training(places, name, number)

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 from simulation import METRICS as CLASS_METRICS
-from simulation import Population, processes, skill_of, true_dice, truth
+from simulation import OneRun, Population, dice_run, processes, run_of, skill_of, true_dice, truth
 from threadpoolctl import threadpool_limits
 
-from medtransfer.comparison.metrics import title_of
-from medtransfer.comparison.scores import Outcomes, score
-from medtransfer.comparison.test_set import TestSet
+from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.comparison.scores import score
+from medtransfer.statistics.metrics import title_of
 from medtransfer.statistics.resampling import Resamples
 from medtransfer.util.text import markdown_table
 
@@ -88,20 +88,21 @@ def count_misses(population: Population, skill: float, known: dict[str, float], 
     with threadpool_limits(1):
         for _ in range(CHUNK):
             labels, (probabilities,) = population.draw([skill], rng)
-            outcomes = Outcomes({"dice": population.draw_dice(rng)}, labels, probabilities[None])
-            found = intervals(outcomes, population.test_set(labels, resamples))
+            test = population.test_set(labels, resamples)
+            dice = dice_run(population.draw_dice(rng))
+            found = intervals(run_of(labels, probabilities), test, CLASS_METRICS) + intervals(dice, test, ("dice",))
             for metric, of_methods in enumerate(found):
                 for method, (low, high) in enumerate(of_methods):
                     missed[method, metric] += known[METRICS[metric]] < low, known[METRICS[metric]] > high
     return missed
 
 
-def intervals(outcomes: Outcomes, test: TestSet) -> list[list[tuple[float, float]]]:
+def intervals(run: OneRun, test: EvaluationSet, metrics: tuple[str, ...]) -> list[list[tuple[float, float]]]:
     """Return the interval of each method, for each metric."""
-    scores = score(outcomes, test, 0.95)
-    without = score(outcomes, replace(test, resamples=leave_out(test)), 0.95)
+    scores = score(run, test, 0.95)
+    without = score(run, replace(test, resamples=leave_out(test)), 0.95)
     found = []
-    for metric in METRICS:
+    for metric in metrics:
         own, drawn = scores.estimates[metric], scores.resampled[metric]
         drawn = drawn[np.isfinite(drawn)]
         percentile = tuple(np.quantile(drawn, [0.025, 0.975]))
@@ -109,7 +110,7 @@ def intervals(outcomes: Outcomes, test: TestSet) -> list[list[tuple[float, float
     return found
 
 
-def leave_out(test: TestSet) -> Resamples:
+def leave_out(test: EvaluationSet) -> Resamples:
     """Return jackknife resamples that leave out one group, or one of up to MOST_BLOCKS blocks of groups, at a time."""
     blocks = min(test.groups, MOST_BLOCKS)
     kept = np.arange(test.groups) % blocks != np.arange(blocks)[:, None]

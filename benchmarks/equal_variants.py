@@ -16,8 +16,8 @@ import numpy as np
 from simulation import METRICS, Population, processes, scored, skill_of
 from threadpoolctl import threadpool_limits
 
-from medtransfer.comparison.metrics import title_of
 from medtransfer.comparison.pairs import all_pairs
+from medtransfer.statistics.metrics import title_of
 from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "equal_variants.md"

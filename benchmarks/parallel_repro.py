@@ -23,7 +23,8 @@ from medtransfer.util.text import markdown_table
 ROOT = Path(__file__).parents[1]
 VARIANTS, REPEATS = 8, 3
 MAPS = ("metrics/explain/.gitkeep", "plots/explain/.gitkeep")
-PARTS = (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming", "dvc.yaml", *MAPS, "src", "stages")
+PARTS = (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "dvc.yaml", *MAPS)
+PARTS += ("data/incoming", "extensions", "src", "stages")
 ENVIRONMENT = os.environ | {"MEDTRANSFER_TRACKING": "off", "MEDTRANSFER_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -12,10 +12,12 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from medtransfer.comparison.metrics import HEADLINE
-from medtransfer.comparison.scores import Outcomes, Scores, score
-from medtransfer.comparison.test_set import TestSet
+from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.comparison.scores import Scores, score
+from medtransfer.statistics.metrics import Outcomes
 from medtransfer.statistics.resampling import Resamples, draw, the_sample
+from medtransfer.tasks.classes.metrics import ClassOutcomes
+from medtransfer.tasks.masks.metrics import MaskOutcomes, measures
 from medtransfer.util.hardware import cpu_count
 
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc")
@@ -67,8 +69,8 @@ class Population:
         return labels, variants
 
     def draw_dice(self, rng: np.random.Generator) -> np.ndarray:
-        """Draw a Dice-like value in (0, 1) for each image of one run: [1, images]."""
-        return expit(DICE_LOGIT + self._noise(rng)[:, 0])[None]
+        """Draw a Dice-like value in (0, 1) for each image of one run: [images]."""
+        return expit(DICE_LOGIT + self._noise(rng)[:, 0])
 
     def _noise(self, rng: np.random.Generator) -> np.ndarray:
         share = WITHIN_GROUP if self.size > 1 else 0.0
@@ -79,11 +81,11 @@ class Population:
         """Draw resamples of the groups; they are independent of the images and can be shared by test sets."""
         return draw(self._groups(), number, rng)
 
-    def test_set(self, labels: np.ndarray, resamples: Resamples) -> TestSet:
+    def test_set(self, labels: np.ndarray, resamples: Resamples) -> EvaluationSet:
         """Return a test set with these labels."""
         images = pd.DataFrame({"path": np.arange(self.images), "group": self._groups(), "label": labels})
         names = tuple(f"class{number}" for number in range(self.classes))
-        return TestSet(images, names, the_sample(self._groups()), resamples)
+        return EvaluationSet(images, names, the_sample(self._groups()), resamples)
 
     def _groups(self) -> np.ndarray:
         return np.repeat(np.arange(self.groups), self.size)
@@ -96,15 +98,36 @@ class Population:
         return f"{self.images} in {self.groups} groups, {labels}"
 
 
+class OneRun:
+    """The predictions of one run, as far as `score` needs them: its `outcomes` for any resamples."""
+
+    def __init__(self, task: str, outcomes: Callable[[Resamples], Outcomes]) -> None:
+        self.task, self._outcomes = task, outcomes
+
+    def outcomes(self, weights: Resamples) -> list[Outcomes]:
+        """Return the outcomes of the run."""
+        return [self._outcomes(weights)]
+
+
+def run_of(labels: np.ndarray, probabilities: np.ndarray) -> OneRun:
+    """Return a run of a classification: labels [images], probabilities [images, classes]."""
+    return OneRun("classification", lambda weights: ClassOutcomes(weights, labels, probabilities))
+
+
+def dice_run(values: np.ndarray) -> OneRun:
+    """Return a run of a segmentation, all of whose metrics have these values [images]."""
+    return OneRun("segmentation", lambda weights: MaskOutcomes(weights, dict.fromkeys(measures(), values)))
+
+
 def processes() -> ProcessPoolExecutor:
     """Open a pool with one spawned process per CPU core."""
     return ProcessPoolExecutor(cpu_count(), get_context("spawn"))
 
 
-def scored(labels: np.ndarray, variants: list[np.ndarray], test: TestSet) -> dict[str, Scores]:
+def scored(labels: np.ndarray, variants: list[np.ndarray], test: EvaluationSet) -> dict[str, Scores]:
     """Score variants with one run each, as `compare` does."""
     return {
-        f"variant{number}": score(Outcomes({}, labels, probabilities[None]), test, 0.95)
+        f"variant{number}": score(run_of(labels, probabilities), test, 0.95)
         for number, probabilities in enumerate(variants)
     }
 
@@ -121,8 +144,8 @@ def truth(classes: int, skill: float, images: int = 1_000_000) -> dict[str, floa
     population = Population(classes, images)
     labels, (probabilities,) = population.draw([skill], rng)
     test = population.test_set(labels, population.resamples(2, rng))
-    found = score(Outcomes({}, labels, probabilities[None]), test, 0.95)
-    return {metric: found.estimates[metric].value for metric in HEADLINE}
+    found = score(run_of(labels, probabilities), test, 0.95)
+    return {metric: found.estimates[metric].value for metric in METRICS}
 
 
 def skill_of(classes: int, accuracy: float) -> float:

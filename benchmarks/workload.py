@@ -23,7 +23,7 @@ import torch
 
 from fetal_phantom import write_phantom
 from medtransfer.augmentation.store import Views, open_views, write_views
-from medtransfer.data.prepare import Outs, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import predict_variant
 from medtransfer.models.assemble import Weights
@@ -36,6 +36,7 @@ from medtransfer.training.variant import train_variant
 from medtransfer.util.compute import Compute, choose_compute
 from medtransfer.util.files import sha256_of_file
 from medtransfer.util.hardware import cpu_count, keep_freed_memory
+from medtransfer.util.places import Places
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("MEDTRANSFER_SHARED", ROOT.parent / "shared"))
@@ -73,9 +74,8 @@ def prepared_set(folder: Path, name: str = "fetal_head", **data: Any) -> Prepare
     if not raw.is_dir():
         name, raw = "phantom", folder / "raw"
         write_phantom(raw, patients=200, frames=5, size=224, difficulty=0.3, split_by="patient", seed=0)
-    outs = Outs(*(folder / out for out in ("prepared", "data.json", "data.md", "pairs.png", "leaks.png")))
-    prepare(raw, Data.model_validate(DATA | SETS[name] | data), 0, outs)
-    return Prepared(folder / "prepared")
+    prepare(raw, Data.model_validate(DATA | SETS[name] | data), 0, Places(folder))
+    return Prepared(Places(folder).prepared)
 
 
 def part_of(prepared: Prepared, folder: Path, rows: np.ndarray) -> Prepared:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.predictions import write_rows
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.command import run
 from medtransfer.util.files import write_json
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from medtransfer.data.sources.fetch import fetch
 from medtransfer.study import load_study
 from medtransfer.util.command import run
+from medtransfer.util.places import Places
 
 
 def main() -> None:
-    """Fetch the study's set to `data/raw`."""
-    params = load_study().params
-    fetch(params.data, params.study.seed, Path("data/raw"), Path("data/manifest.json"))
+    """Fetch the set of the study."""
+    params, places = load_study().params, Places()
+    fetch(params.data, params.study.seed, places.raw, places.manifest)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.data.prepared import Prepared
     from medtransfer.deployment.trained import predict_variant
     from medtransfer.tasks import TASKS
-    from medtransfer.tasks.classes.predictions import write_rows
+    from medtransfer.tasks.predictions import write_rows
     from medtransfer.training.model_files import HISTORY, read_card
     from medtransfer.util.compute import choose_compute
     from medtransfer.util.files import write_json

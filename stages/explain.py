@@ -24,14 +24,14 @@ def main(name: str) -> None:
 def explain(study: Study, name: str, tracker: Tracker) -> None:
     """Explain with torch, imported here: it takes seconds, in which the tracker starts beside it."""
     from medtransfer.deployment.explain.explain import explain_variant
-    from medtransfer.tasks.classes.predictions import Predictions
+    from medtransfer.tasks.classes.predictions import ClassPredictions
     from medtransfer.training.model_files import read_card
     from medtransfer.util.compute import choose_compute
     from medtransfer.util.files import write_json
 
     model, sheet = Path("models") / name, Path(f"plots/explain/{name}.png")
     compute = replace(choose_compute(study.params.training.device), precision=read_card(model)["precision"])
-    test = Predictions(pd.read_parquet(f"predictions/{name}.parquet")).of_role("test")
+    test = ClassPredictions(pd.read_parquet(f"predictions/{name}.parquet")).of_role("test")
     found = explain_variant(study, name, test, Path(), compute, sheet)
     write_json(Path(f"metrics/explain/{name}.json"), found)
     tracker.explanation(model, found, sheet)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from outs import outs_in
 from torch import nn
 
 from fetal_phantom import write_phantom
@@ -25,6 +24,7 @@ from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.runs import Inputs
 from medtransfer.util.compute import Compute, choose_compute
+from medtransfer.util.places import Places
 
 CLASSES = 3
 COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu")), "float32")
@@ -87,6 +87,7 @@ def tiny_pairs(folder: Path) -> Prepared:
 
 
 def _prepare(folder: Path, patients: int, task: str = "classification", **changes: Any) -> Prepared:
+    places = Places(folder)
     write_phantom(folder / "raw", patients=patients, frames=2, size=48, difficulty=0.0, split_by="patient", seed=1)
     data = Data.model_validate(
         {
@@ -102,8 +103,8 @@ def _prepare(folder: Path, patients: int, task: str = "classification", **change
         }
         | changes
     )
-    prepare(folder / "raw", data, 1, outs_in(folder), task=task)
-    return Prepared(folder / "prepared")
+    prepare(folder / "raw", data, 1, places, task=task)
+    return Prepared(places.prepared)
 
 
 def tiny_views(prepared: Prepared, policy: Policy) -> Views:

@@ -1,36 +1,261 @@
-"""What a study asks for and only the libraries know to be impossible."""
+"""Choices that are not registered, options that are not theirs, and parts that do not go together are one line each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from medtransfer.check import study_problems
-from medtransfer.study import check_study
+import pytest
+from small_study import LINE, STUDY, params_with
 
-Make = Callable[..., dict[str, Any]]
+from medtransfer.check import choice_problems, study_problems
+from medtransfer.models.heads import build_head
+from medtransfer.study import check_study, load_study
+from medtransfer.study.use import use_study
+from medtransfer.util import digests
+from medtransfer.util.errors import UserError
+from medtransfer.util.registry import Registry
+
+MASKS = {
+    "study.task": "segmentation",
+    "data.masks": "auto",
+    "comparison.metric": "dice",
+    "backbones": {"unet": {"weights": "none"}},
+    "augmentation.cutmix": {"transforms": []},
+    "strategies": {"scratch": {"init": "random", "train": "all"}},
+    "variants": {"whole": {"backbone": "unet", "strategy": "scratch", "augmentation": "none"}},
+}
+
+UNKNOWN = [
+    ("study.task", "clasification", "study.task: no task 'clasification'; did you mean 'classification'?"),
+    ("data.source", "fodler", "data.source: no source 'fodler'; did you mean 'folder'?"),
+    ("data.layout", "class_folder", "data.layout.kind: no layout 'class_folder'; did you mean 'class_folders'?"),
+    ("augmentation.cutmix.mix", {"method": "cutmxi"}, "augmentation.cutmix.mix.method: no mix 'cutmxi'; did you mean"),
+    ("strategies.frozen.head", "mpl", "strategies.frozen.head: no head 'mpl'; did you mean 'mlp'?"),
+    ("strategies.frozen.optimizer", "adan", "strategies.frozen.optimizer: no optimizer 'adan'; did you mean 'adam'?"),
+    ("strategies.frozen.schedule", "cosin", "strategies.frozen.schedule.kind: no schedule 'cosin'; did you mean"),
+    ("strategies.frozen.loss", "cross_entrpy", "strategies.frozen.loss.kind: no loss 'cross_entrpy'; did you mean"),
+    ("strategies.frozen.loss", "focal", "strategies.frozen.loss.kind: no loss 'focal'; choose from binary_cross_entro"),
+    ("comparison.metric", "acuracy", "comparison.metric: no metric 'acuracy'; did you mean 'accuracy'?"),
+    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: no method 'gradcam'; did you mean 'grad_cam'?"),
+    ("variants.head_only", LINE | {"loss": "focl"}, "variants.head_only.loss.kind: no loss 'focl'; choose from"),
+]
+
+OPTIONS = [
+    ("strategies.frozen.epocs", 3, "strategies.frozen.epocs: unknown key"),
+    ("variants.head_only", LINE | {"epocs": 3}, "variants.head_only.epocs: unknown key"),
+    ("strategies.frozen.schedule", {"kind": "step", "evry": 3}, "strategies.frozen.schedule.evry: unknown key"),
+    ("strategies.frozen.schedule", {"kind": "step", "every": 0}, "schedule.every: input should be greater than or"),
+    ("strategies.frozen.schedule", {"kind": "step", "every": 2.0}, "every: input should be a valid integer, but got"),
+    ("strategies.frozen.schedule", {"kind": "step", "factor": 1}, "schedule.factor: input should be less than 1, but"),
+    (
+        "strategies.frozen.schedule",
+        {"kind": "cosine", "patience": 3},
+        "strategies.frozen.schedule: patience belongs to schedule plateau, not to cosine",
+    ),
+    ("strategies.frozen.loss", {"kind": "cross_entropy", "weight": 2}, "strategies.frozen.loss.weight: unknown key"),
+    ("strategies.frozen.hidden", 64, "strategies.frozen: hidden belongs to head mlp, not to linear"),
+    ("strategies.frozen.nesterov", True, "strategies.frozen: nesterov belongs to optimizer sgd, not to adam"),
+]
+
+TOGETHER = [
+    (
+        "strategies.frozen",
+        {"head": "knn", "train": "all"},
+        "strategies.frozen: head: knn is fitted on frozen features: it goes with train: head alone",
+    ),
+    (
+        "strategies.prototypes.lr_search",
+        [0.1, 0.2],
+        "strategies.prototypes: lr_search is for a head that trains over epochs, not for head: prototypes",
+    ),
+    (
+        "variants.head_only",
+        LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
+        "variants.head_only: head: prototypes needs hard labels, but cutmix makes soft ones",
+    ),
+    (
+        "explain",
+        {"variants": ["neighbours"], "methods": ["grad_cam"]},
+        "explain.variants: neighbours has head: knn, whose votes have no gradient for grad_cam; remove one of the two",
+    ),
+]
+
+OF_MASKS = [
+    ("strategies.scratch.loss", "focl", "strategies.scratch.loss.kind: no loss 'focl'; did you mean 'focal'?"),
+    (
+        "strategies.scratch.loss",
+        {"kind": "dice", "gamma": 1.0},
+        "strategies.scratch.loss: gamma belongs to loss focal, not to dice",
+    ),
+    ("strategies.scratch.loss", {"kind": "focal", "gamma": -1}, "loss.gamma: input should be greater than or equal to"),
+    (
+        "strategies.scratch.loss",
+        {"kind": "dice", "label_smoothing": 0.1},
+        "strategies.scratch.loss: label_smoothing belongs to the cross-entropies, not to dice",
+    ),
+    (
+        "strategies.scratch.loss",
+        {"kind": "focal", "class_weights": "balanced"},
+        "strategies.scratch.loss: class_weights belongs to losses with weights of classes, not to focal",
+    ),
+]
 
 
-def problems(params: dict[str, Any]) -> list[str]:
-    found = study_problems(check_study(params, "params.yaml"))
+def choices(changes: dict[str, Any]) -> list[str]:
+    return choice_problems(check_study(params_with(changes), "params.yaml"))
+
+
+def problems(changes: dict[str, Any]) -> list[str]:
+    found = study_problems(check_study(params_with(changes), "params.yaml"))
     return [problem for problem in found if "data.folder" not in problem]
 
 
-def test_only_a_network_with_blocks_can_compute_them_again(params_with: Make) -> None:
-    forgetful = {"strategies.scratch.gradient_checkpointing": True}
-    assert problems(params_with(forgetful)) == [
-        "params.yaml: variants.from_scratch: gradient_checkpointing: cnn_small is a plain row of layers and has no "
-        "blocks to compute again"
+def test_a_right_study_has_no_problems() -> None:
+    assert problems({}) == []
+    assert problems(MASKS) == []
+
+
+@pytest.mark.parametrize(("key", "value", "line"), [*UNKNOWN, *OPTIONS, *TOGETHER])
+def test_each_mistake_is_one_line(key: str, value: Any, line: str) -> None:
+    neighbours = {"variants.neighbours": LINE | {"head": "knn"}}
+    (problem,) = choices(neighbours | {key: value})
+    assert problem.startswith("params.yaml: ")
+    assert line in problem
+
+
+@pytest.mark.parametrize(("key", "value", "line"), OF_MASKS)
+def test_losses_of_masks_are_checked_with_their_options(key: str, value: Any, line: str) -> None:
+    (problem,) = choices(MASKS | {key: value})
+    assert line in problem
+
+
+def test_a_fitted_head_needs_stored_views() -> None:
+    changes = {
+        "augmentation.fresh": {"views": "fresh", "transforms": [{"HorizontalFlip": {}}]},
+        "variants.head_only": LINE | {"strategy": "prototypes", "augmentation": "fresh"},
+    }
+    assert choices(changes) == [
+        "params.yaml: variants.head_only: head: prototypes is fitted once on stored views; "
+        "give the policy a number of views"
     ]
-    assert problems(params_with(forgetful | {"variants.from_scratch.backbone": "resnet18"})) == []
 
 
-def test_blocks_of_a_network_whose_widths_are_computed_are_known_by_name(params_with: Make) -> None:
+def test_a_mistake_in_a_strategy_is_not_repeated_for_its_variants() -> None:
+    changes = {"variants.head_only": LINE | {"epochs": 3}, "variants.again": LINE, "strategies.frozen.head": "mpl"}
+    assert len(choices(changes)) == 1
+
+
+def test_using_a_study_with_an_unknown_choice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(STUDY, encoding="utf-8")
+    target = tmp_path / "params.yaml"
+    with pytest.raises(UserError, match="no optimizer 'adan'; did you mean 'adam'"):
+        use_study("small", ["strategies.frozen.optimizer=adan"], tmp_path, target, choice_problems)
+    assert not target.exists()
+
+
+EXTENSION = """\
+import torch
+from medtransfer.models.heads import HEADS, Head
+from medtransfer.study.section import Positive
+from medtransfer.training.losses import CLASS_LOSSES
+from medtransfer.training.schedules import SCHEDULES
+
+@CLASS_LOSSES.entry("brier")
+def brier(logits, shares, *, power: Positive = 2.0):
+    return (logits.softmax(dim=-1) - shares).abs().pow(power).sum(dim=-1)
+
+@SCHEDULES.entry("half")
+def half(epoch, epochs, losses):
+    return 0.5
+
+@HEADS.entry("bilinear")
+class BilinearHead(Head):
+    def __init__(self, width: int, classes: int, *, rank: int = 2) -> None:
+        super().__init__()
+        self.rank = rank
+"""
+
+
+@pytest.fixture
+def extended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a small study with an extension, `extensions/mine.py`."""
+    from medtransfer.models.heads import HEADS
+    from medtransfer.training.losses import CLASS_LOSSES
+    from medtransfer.training.schedules import SCHEDULES
+
+    registry: Registry[Any]
+    for registry in (HEADS, CLASS_LOSSES, SCHEDULES):
+        len(registry)  # imports its package
+        monkeypatch.setattr(registry, "_items", dict(registry._items))
+    monkeypatch.setattr(digests, "EXTENSIONS", [])
+    monkeypatch.setattr("medtransfer.study.loading.EXTENSIONS", digests.EXTENSIONS)
+    (tmp_path / "extensions").mkdir()
+    (tmp_path / "extensions/mine.py").write_text(EXTENSION, encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(f"extensions: [extensions/mine.py]\n{STUDY}", encoding="utf-8")
+    return tmp_path
+
+
+def test_choices_of_an_extension_are_checked_like_others(extended: Path) -> None:
+    study = load_study(extended / "params.yaml")
+    assert choice_problems(study) == []
+    strategy = {"head": "bilinear", "rank": 3, "loss": {"kind": "brier", "power": 1.5}, "schedule": "half"}
+    raw = params_with({"strategies.frozen": strategy})
+    study = check_study(raw, "params.yaml")
+    assert choice_problems(study) == []
+    assert build_head(study.params.strategies["frozen"], 4, 2, []).rank == 3
+    raw["strategies"]["frozen"] |= {"rank": "many", "loss": {"kind": "brier", "power": 0}}
+    assert choice_problems(check_study(raw, "x")) == [
+        "x: strategies.frozen.rank: input should be a valid integer, but got 'many'",
+        "x: strategies.frozen.loss.power: input should be greater than 0, but got 0",
+    ]
+
+
+def test_an_extension_counts_in_every_digest_of_code(extended: Path, root: Path) -> None:
+    before = digests.script_digest(root / "stages/download.py"), digests.module_digest("medtransfer.util.text")
+    load_study(extended / "params.yaml")
+    after = digests.script_digest(root / "stages/download.py"), digests.module_digest("medtransfer.util.text")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (None, "extensions: extensions/mine.py is not a Python file"),
+        ("raise ValueError('no')", "extensions: extensions/mine.py cannot be imported: ValueError: no"),
+        ("def f(:", "extensions: extensions/mine.py cannot be imported: SyntaxError: "),
+        (
+            "from medtransfer.training.losses import CLASS_LOSSES\nCLASS_LOSSES.register('cross_entropy', max)",
+            "extensions: extensions/mine.py cannot be imported: ValueError: loss 'cross_entropy' is registered twice",
+        ),
+    ],
+)
+def test_an_extension_that_cannot_be_imported_is_one_line(extended: Path, code: str | None, reason: str) -> None:
+    (extended / "extensions/mine.py").unlink()
+    if code is not None:
+        (extended / "extensions/mine.py").write_text(code, encoding="utf-8")
+    with pytest.raises(UserError) as raised:
+        load_study(extended / "params.yaml")
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"{extended / 'params.yaml'}: {reason}")
+
+
+def test_only_a_network_with_blocks_can_recompute_them() -> None:
+    forgetful = {"strategies.scratch.gradient_checkpointing": True}
+    assert problems(forgetful) == [
+        "params.yaml: variants.from_scratch: gradient_checkpointing: cnn_small is a plain sequence of layers, "
+        "without blocks to recompute"
+    ]
+    assert problems(forgetful | {"variants.from_scratch.backbone": "resnet18"}) == []
+
+
+def test_blocks_of_a_network_with_computed_widths_are_known_by_name() -> None:
     regnet = {"backbones.regnet_y_400mf": {"weights": "none"}, "data.image_size": 64}
     wrong = {"explain": {"variants": [], "blocks": {"regnet_y_400mf": "trunk_output.block9"}}}
-    assert problems(params_with(regnet | wrong)) == [
+    assert problems(regnet | wrong) == [
         "params.yaml: explain.blocks.regnet_y_400mf: regnet_y_400mf has no block 'trunk_output.block9'; "
         "did you mean 'trunk_output.block4'?"
     ]
     wrong["explain"]["blocks"]["regnet_y_400mf"] = "trunk_output.block4"
-    assert problems(params_with(regnet | wrong)) == []
+    assert problems(regnet | wrong) == []

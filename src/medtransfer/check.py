@@ -1,46 +1,186 @@
-"""What only the libraries and the disk can say about a study: do its models, weights and transforms exist?"""
+"""What only registries, libraries and files know about a study: whether its choices exist and go together."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from medtransfer.augmentation.policy import policy_problems
+from medtransfer.data.layouts import LAYOUTS
+from medtransfer.data.sources import SOURCES
+from medtransfer.data.sources.folder import folder_problem
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.gradient_checkpointing import blocks_of
-from medtransfer.study import Group, Study
-from medtransfer.tasks.names import metrics_of
+from medtransfer.models.heads import HEADS
+from medtransfer.statistics.metrics import headline_metrics, metrics_of
+from medtransfer.study import METHODS as NAMES_OF_METHODS
+from medtransfer.study import WITH_GRADIENTS, Strategy, Study, Variant
+from medtransfer.study.loading import error_lines
+from medtransfer.study.schema import Params
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.task import Task
+from medtransfer.training.losses import CLASS_LOSSES
+from medtransfer.training.optimizers import OPTIMIZERS
+from medtransfer.training.schedules import SCHEDULES
 from medtransfer.util.errors import near
+from medtransfer.util.registry import Registry, options_of
+
+
+def _registered(kind: str, *names: str) -> Registry[Any]:
+    registry: Registry[Any] = Registry(kind)
+    for name in names:
+        registry.register(name, name)
+    return registry
+
+
+MIXES = _registered("mix", "cutmix", "mixup")
+METHODS = _registered("method", *NAMES_OF_METHODS)
+
+OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "dropout", "momentum", "nesterov")
+"""Fields of a strategy that only some heads or optimizers have."""
+GIVEN = {"weight", "classifier"}
+"""Parameters of losses and heads that training sets, not the study."""
 
 
 def study_problems(study: Study) -> list[str]:
-    """List, one line each, what the params ask for and cannot have; empty where everything is there."""
+    """List, one per line, everything that a study asks for and cannot have."""
+    return choice_problems(study) + [f"{study.where}: {problem}" for problem in _missing(study)]
+
+
+def choice_problems(study: Study) -> list[str]:
+    """List, one per line, the choices of a study that are not registered or do not go together."""
+    if problem := TASKS.problem(study.params.study.task):
+        return [f"{study.where}: study.task: {problem}"]
+    task = TASKS[study.params.study.task]
+    problems = _unknown(_choices(study.params)) + task.problems(study.params)
+    headline, metric = headline_metrics(study.params.study.task), study.params.comparison.metric
+    if metric not in headline:
+        problems.append(f"comparison.metric: no metric {metric!r}{near(metric, headline)}")
+    of_strategies = {name: _strategy_problems(each, task) for name, each in study.params.strategies.items()}
+    problems += [f"strategies.{name}{problem}" for name, found in of_strategies.items() for problem in found]
+    for name, variant in study.variants.items():
+        if not of_strategies[variant.strategy_name]:
+            found = _strategy_problems(variant.strategy, task)
+            found = found or _variant_problems(variant) + task.variant_problems(variant)
+            problems += [f"variants.{name}{problem}" for problem in found]
+    return [f"{study.where}: {problem}" for problem in [*problems, *_explain_problems(study)]]
+
+
+def _unknown(choices: Iterable[tuple[str, Registry[Any], str]]) -> list[str]:
+    return [f"{place}: {problem}" for place, registry, name in choices if (problem := registry.problem(name))]
+
+
+def _choices(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
+    yield "data.source", SOURCES, params.data.source
+    if params.data.layout.kind != "auto":
+        yield "data.layout.kind", LAYOUTS, params.data.layout.kind
+    for name, policy in params.augmentation.items():
+        if policy.mix is not None:
+            yield f"augmentation.{name}.mix.method", MIXES, policy.mix.method
+    for number, method in enumerate(params.explain.methods):
+        yield f"explain.methods.{number}", METHODS, method
+
+
+def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
+    """List the problems of a strategy, each as it follows the strategy's place in `params.yaml`."""
+    loss, schedule, losses = strategy.loss, strategy.schedule, task.losses
+    head, optimizer = (HEADS, strategy.head), (OPTIMIZERS, strategy.optimizer)
+    kinds = (".schedule.kind", SCHEDULES, schedule.kind), (".loss.kind", losses, loss.kind)
+    if unknown := _unknown([(".head", *head), (".optimizer", *optimizer), *kinds]):
+        return unknown
+    own = {name: getattr(strategy, name) for name in OF_A_HEAD_OR_OPTIMIZER}
+    own = {name: value for name, value in own.items() if value != Strategy.model_fields[name].default}
+    problems = [
+        *_option_problems("", own | (strategy.model_extra or {}), head, optimizer),
+        *_option_problems(".schedule", schedule.model_extra or {}, (SCHEDULES, schedule.kind)),
+        *_option_problems(".loss", loss.model_extra or {}, (losses, loss.kind)),
+    ]
+    options = options_of(losses[loss.kind])
+    if loss.class_weights and "weight" not in options:
+        problems.append(f".loss: class_weights belongs to losses with weights of classes, not to {loss.kind}")
+    if loss.label_smoothing and losses is not CLASS_LOSSES and "label_smoothing" not in options:
+        problems.append(f".loss: label_smoothing belongs to the cross-entropies, not to {loss.kind}")
+    if HEADS[strategy.head].fitted and strategy.train != "head":
+        problems.append(f": head: {strategy.head} is fitted on frozen features: it goes with train: head alone")
+    if HEADS[strategy.head].fitted and strategy.lr_search is not None:
+        problems.append(f": lr_search is for a head that trains over epochs, not for head: {strategy.head}")
+    return problems
+
+
+def _option_problems(place: str, given: Mapping[str, Any], *chosen: tuple[Registry[Any], str]) -> Iterator[str]:
+    """Yield the options that none of the chosen functions has, and those with a value of a wrong type or range."""
+    for key, value in given.items():
+        functions = [registry[name] for registry, name in chosen if key in _options(registry, name)]
+        if functions:
+            function = functions[0]
+            if isinstance(function, type):
+                function = function.__init__  # type: ignore[misc]
+            annotation = get_type_hints(function, include_extras=True).get(key, Any)
+            try:
+                TypeAdapter(annotation, config=ConfigDict(strict=True)).validate_python(value)
+            except ValidationError as error:
+                yield from (f"{place}.{key}: {line}" for line in error_lines(error))
+            continue
+        owners = [
+            f": {key} belongs to {registry.kind} {' or '.join(names)}, not to {name}"
+            for registry, name in chosen
+            if (names := [each for each in registry if key in _options(registry, each)])
+        ]
+        yield f"{place}{owners[0] if owners else f'.{key}: unknown key'}"
+
+
+def _options(registry: Registry[Any], name: str) -> set[str]:
+    return options_of(registry[name]).keys() - GIVEN
+
+
+def _variant_problems(variant: Variant) -> list[str]:
+    """List which parts of a variant do not go together, each as it follows the variant's place in `params.yaml`."""
+    head, policy = variant.strategy.head, variant.policy
+    if not HEADS[head].fitted:
+        return []
+    problems = []
+    if policy.mix is not None:
+        problems.append(f": head: {head} needs hard labels, but {policy.mix.method} makes soft ones")
+    if policy.views == "fresh":
+        problems.append(f": head: {head} is fitted once on stored views; give the policy a number of views")
+    return problems
+
+
+def _explain_problems(study: Study) -> list[str]:
+    explain = study.params.explain
+    return [
+        f"explain.variants: {name} has head: knn, whose votes have no gradient for {method}; remove one of the two"
+        for name in explain.variants
+        if study.variants[name].strategy.head == "knn"
+        for method in explain.methods
+        if method in WITH_GRADIENTS
+    ]
+
+
+def _missing(study: Study) -> list[str]:
+    """List what the libraries or the disk do not have: models, weights, transforms, blocks, metrics and images."""
     params = study.params
     size, masked = params.data.image_size, params.study.task == "segmentation"
     problems = []
     for name, backbone in params.backbones.items():
-        kind = SegmenterFamily if masked else ClassifierFamily
-        found = kind.backbone_problems(name, backbone, size)
+        found = (SegmenterFamily if masked else ClassifierFamily).backbone_problems(name, backbone, size)
         if is_path(backbone.weights) and not Path(backbone.weights).is_file():
-            found.append(f"weights: no file {backbone.weights}; give the path of a state dict")
+            found.append(f"weights: no file {backbone.weights}; expected the path of a state dict")
         problems += [f"backbones.{name}: {problem}" for problem in found]
     for name, policy in params.augmentation.items():
-        found = policy_problems(policy, size, masked=masked)
-        problems += [f"augmentation.{name}: {problem}" for problem in found]
+        problems += [f"augmentation.{name}: {problem}" for problem in policy_problems(policy, size, masked=masked)]
+    known = metrics_of(params.study.task)
+    problems += [
+        f"comparison.reference.rows.{row}: no metric {name!r}{near(name, known)}"
+        for row, figures in (params.comparison.reference.rows if params.comparison.reference else {}).items()
+        for name in figures
+        if name not in known
+    ]
     problems += _block_problems(study) + ([] if masked else _checkpointing_problems(study))
-    problems += _source_problems(study) + _metric_problems(study) + _group_problems(params.data.group)
-    return [f"params.yaml: {problem}" for problem in problems]
-
-
-def _source_problems(study: Study) -> list[str]:
-    folder = Path(study.params.data.folder)
-    if study.params.data.source != "folder":
-        return []
-    if not folder.is_dir():
-        return [f"data.folder: expected a folder of images, but {folder} is none"]
-    if not any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*")):
-        return [f"data.folder: {folder} is empty; put the set's files there, or name another folder"]
-    return []
+    return problems + _folder_problems(study)
 
 
 def _block_problems(study: Study) -> list[str]:
@@ -60,31 +200,16 @@ def _checkpointing_problems(study: Study) -> list[str]:
         for name, variant in study.variants.items()
         if variant.strategy.gradient_checkpointing and variant.model in ClassifierFamily.all_names()
     }
-    rows = {
-        model for model in models.values() if not any(blocks_of(build_on_meta(model, study.params.data.image_size)))
-    }
+    size = study.params.data.image_size
+    plain = {model for model in models.values() if not any(blocks_of(build_on_meta(model, size)))}
     return [
-        f"variants.{name}: gradient_checkpointing: {model} is a plain row of layers and has no blocks to compute again"
+        f"variants.{name}: gradient_checkpointing: {model} is a plain sequence of layers, without blocks to recompute"
         for name, model in models.items()
-        if model in rows
+        if model in plain
     ]
 
 
-def _metric_problems(study: Study) -> list[str]:
-    reference, known = study.params.comparison.reference, metrics_of(study.params.study.task)
-    return [
-        f"comparison.reference.rows.{row}: no metric {name!r}{near(name, known)}"
-        for row, figures in (reference.rows if reference else {}).items()
-        for name in figures
-        if name not in known
-    ]
-
-
-def _group_problems(group: Group | None) -> list[str]:
-    if group is None or group.pattern is None:
-        return []
-    try:
-        re.compile(group.pattern)
-    except re.error as error:
-        return [f"data.group.pattern: {group.pattern!r} is no regular expression: {error}"]
-    return []
+def _folder_problems(study: Study) -> list[str]:
+    data = study.params.data
+    problem = folder_problem(Path(data.folder)) if data.source == "folder" else None
+    return [problem] if problem else []

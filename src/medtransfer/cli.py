@@ -1,18 +1,20 @@
-"""The command `medtransfer`: what DVC has no command for."""
+"""The command `medtransfer`: what DVC has no command for. Each command imports what it needs when it runs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from medtransfer.util.command import run
 
+PARAMS, STUDIES = Path("params.yaml"), Path("studies")
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line and carry it out; a user's mistake ends in one line and exit code 1."""
+    """Parse the command line and run the command; a user's mistake ends in one line and exit code 1."""
     options = _parser().parse_args(arguments)
     run(lambda: options.carry_out(options))
 
@@ -20,60 +22,62 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="medtransfer",
-        description="Compare pretrained backbones on medical images. The pipeline itself runs with `dvc repro`.",
+        description="Compare pretrained backbones on medical images. `dvc repro` runs the pipeline itself.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    use = commands.add_parser("use", help="put a study in force as params.yaml; without a name, list the studies")
-    use.add_argument("name", nargs="?", help="a file of studies/, without .yaml")
-    use.add_argument(
-        "-S",
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a parameter, as in `dvc exp run -S`: data.source=folder",
-    )
-    use.set_defaults(carry_out=_use)
-    repro = commands.add_parser("repro", help="what `dvc repro` does, with several stages at once")
-    repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to bring up to date; all without")
-    repro.add_argument(
-        "-j",
-        "--jobs",
-        type=_jobs,
-        default="auto",
-        metavar="N",
-        help="stages at once; auto, the default: one a graphics card, else one a processor",
-    )
-    repro.set_defaults(carry_out=_repro)
-    plan = commands.add_parser("plan", help="what `dvc repro` would run, and what it will cost")
-    plan.set_defaults(carry_out=_plan)
-    log = commands.add_parser("log", help="log variants to MLflow from the files of their stages")
-    log.add_argument("variants", nargs="+", metavar="VARIANT")
-    log.set_defaults(carry_out=_log)
-    ranks = commands.add_parser("ranks", help="rank variants over several studies, from their comparison tables")
-    ranks.add_argument("tables", nargs="+", type=Path, metavar="COMPARISON.CSV")
-    ranks.add_argument("-m", "--metric", default="accuracy", help="a column of the tables; default: accuracy")
-    ranks.add_argument("-o", "--output", type=Path, default=Path("ranks"), metavar="FOLDER", help="default: ranks")
-    ranks.set_defaults(carry_out=_ranks)
-    results = commands.add_parser("results", help="write the finished study as a page of docs/results")
-    results.set_defaults(carry_out=_results)
-    predict = commands.add_parser("predict", help="predict images with a trained variant, as `evaluate` does")
+
+    def add(carry_out: Callable[[argparse.Namespace], None], summary: str) -> argparse.ArgumentParser:
+        name, description = carry_out.__name__.removeprefix("_"), f"{summary[0].upper()}{summary[1:]}."
+        command = commands.add_parser(name, help=summary, description=description)
+        command.set_defaults(carry_out=carry_out)
+        return command
+
+    use = add(_use, "put a study in force as params.yaml, or list the studies")
+    use.add_argument("name", nargs="?", metavar="STUDY", help="a file in studies/, without .yaml (default: list all)")
+    change = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
+    use.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=change)
+
+    add(_plan, "list the stages that `dvc repro` would run, with their estimated costs")
+
+    repro = add(_repro, "run the pipeline as `dvc repro` does, several stages at once")
+    repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to update (default: all)")
+    jobs = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
+    repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=jobs)
+
+    predict = add(_predict, "predict images with a trained variant")
     _add_model(predict)
-    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
-    predict.add_argument(
-        "-o", "--output", type=Path, default=Path("predictions.csv"), metavar="FILE", help="default: predictions.csv"
-    )
-    predict.add_argument("--explain", action="store_true", help="write maps of what speaks for the predicted class too")
-    predict.add_argument(
-        "--method", default="grad_cam", help="of --explain: grad_cam, the default, ablation_cam or occlusion"
-    )
-    predict.add_argument("--block", help="of --explain, mapped; default: the last at places of the image")
-    predict.set_defaults(carry_out=_predict)
-    export = commands.add_parser("export", help="write a trained variant as ONNX, checked, with a model card")
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders of images")
+    _add_output(predict, "predictions.csv", "FILE")
+    predict.add_argument("--explain", action="store_true", help="also draw maps of what speaks for the predicted class")
+    method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
+    predict.add_argument("--method", default="grad_cam", help=method)
+    block = "layer to visualize with --explain (default: the last spatial layer)"
+    predict.add_argument("--block", metavar="LAYER", help=block)
+
+    export = add(_export, "export a trained variant to ONNX, verified, with a model card")
     _add_model(export)
-    export.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: exports/VARIANT")
-    export.set_defaults(carry_out=_export)
+    export.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="(default: exports/VARIANT)")
+
+    ranks = add(_ranks, "rank the variants that several studies share")
+    ranks.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="comparison.csv of each study")
+    ranks.add_argument("-m", "--metric", default="accuracy", help="a column of the tables (default: accuracy)")
+    _add_output(ranks, "ranks", "FOLDER")
+
+    add(_results, "write the finished study as a page of docs/results/")
+
+    log = add(_log, "log variants to MLflow from files, if tracking was off or failed")
+    log.add_argument("variants", nargs="+", metavar="VARIANT", help="a trained variant")
     return parser
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="a trained variant, or its folder (models/VARIANT)")
+    command.add_argument("--run", metavar="RUN", help="one run, such as fold0_seed0 (default: the mean of all runs)")
+
+
+def _add_output(command: argparse.ArgumentParser, default: str, kind: str) -> None:
+    path = Path(default)
+    command.add_argument("-o", "--output", type=Path, default=path, metavar=kind, help=f"(default: {default})")
 
 
 def _jobs(text: str) -> int | Literal["auto"]:
@@ -84,16 +88,69 @@ def _jobs(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def _repro(options: argparse.Namespace) -> None:
-    from medtransfer.engine.run import reproduce
+def _use(options: argparse.Namespace) -> None:
+    from medtransfer.study.use import list_studies, use_study
 
-    reproduce(options.jobs, options.targets)
+    if options.name is None:
+        for name, title in list_studies(STUDIES).items():
+            sys.stdout.write(f"{name:24} {title}\n")
+        return
+    from medtransfer.check import choice_problems
+
+    use_study(options.name, options.set, STUDIES, PARAMS, choice_problems)
+    sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
 
 
 def _plan(_: argparse.Namespace) -> None:
     from medtransfer.engine.plan import plan
 
     sys.stdout.write(plan())
+
+
+def _repro(options: argparse.Namespace) -> None:
+    from medtransfer.engine.run import reproduce
+
+    reproduce(options.jobs, options.targets)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from medtransfer.deployment.images import find_images
+    from medtransfer.deployment.model import find_model
+    from medtransfer.util.errors import UserError
+
+    model, files = find_model(options.model, options.run), find_images(options.images)
+    from medtransfer.deployment.predict import predict_files
+    from medtransfer.deployment.predict_maps import Maps
+
+    _import_extensions()
+    maps = Maps(options.method, options.block) if options.explain else None
+    unreadable = predict_files(model, files, options.output, maps)
+    sys.stdout.write(f"{options.output}: {len(files) - len(unreadable)} images, mean of {len(model.runs)} runs\n")
+    if unreadable:
+        raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
+
+
+def _export(options: argparse.Namespace) -> None:
+    from medtransfer.deployment.model import find_model
+
+    model = find_model(options.model, options.run)
+    from medtransfer.deployment.export import TOLERANCE, export_model
+
+    _import_extensions()
+    target = options.output or Path("exports") / model.name
+    difference = export_model(model, target)
+    sys.stdout.write(
+        f"{target}/model.onnx: on real images its probabilities differ from the PyTorch model's by at most "
+        f"{difference:.1e} (allowed: {TOLERANCE:g}); the model card is {target}/README.md\n"
+    )
+
+
+def _import_extensions() -> None:
+    """Import the extensions of `params.yaml`, if there is one, because the model may be made of them."""
+    from medtransfer.study.loading import import_extensions, read_yaml
+
+    if PARAMS.is_file():
+        import_extensions(read_yaml(PARAMS).get("extensions", []), Path(), str(PARAMS))
 
 
 def _ranks(options: argparse.Namespace) -> None:
@@ -107,24 +164,8 @@ def _results(_: argparse.Namespace) -> None:
     from medtransfer.report.results import write_results
     from medtransfer.util.places import HERE
 
-    path = write_results(Path("studies"), Path("params.yaml"), HERE, Path("docs/results"))
-    sys.stdout.write(f"{path}: the tables and figures of the finished study, and how to make them\n")
-
-
-def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL", help="a trained variant's name, or its folder (models/NAME)")
-    command.add_argument("--run", metavar="RUN", help="one run, such as fold0_seed0, instead of the mean of all")
-
-
-def _use(options: argparse.Namespace) -> None:
-    from medtransfer.study.use import list_studies, use_study
-
-    if options.name is None:
-        for name, title in list_studies(Path("studies")).items():
-            sys.stdout.write(f"{name:24} {title}\n")
-        return
-    use_study(options.name, options.set, Path("studies"), Path("params.yaml"))
-    sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
+    path = write_results(STUDIES, PARAMS, HERE, Path("docs/results"))
+    sys.stdout.write(f"{path}: the tables and figures of the finished study, and how to reproduce them\n")
 
 
 def _log(options: argparse.Namespace) -> None:
@@ -136,38 +177,6 @@ def _log(options: argparse.Namespace) -> None:
         study.variant(name)
         log_variant(study.params.study.name, name)
         sys.stdout.write(f"logged {name}\n")
-
-
-def _predict(options: argparse.Namespace) -> None:
-    from medtransfer.deployment.images import find_images
-    from medtransfer.deployment.model import find_model
-    from medtransfer.util.errors import UserError
-
-    model, files = find_model(options.model, options.run), find_images(options.images)
-    from medtransfer.deployment.predict import predict_files
-    from medtransfer.deployment.predict_maps import Maps
-
-    maps = Maps(options.method, options.block) if options.explain else None
-    unreadable = predict_files(model, files, options.output, maps)
-    sys.stdout.write(f"{options.output}: {len(files) - len(unreadable)} images, mean of {len(model.runs)} runs\n")
-    if unreadable:
-        raise UserError(
-            [*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were passed over"]
-        )
-
-
-def _export(options: argparse.Namespace) -> None:
-    from medtransfer.deployment.model import find_model
-
-    model = find_model(options.model, options.run)
-    from medtransfer.deployment.export import TOLERANCE, export_model
-
-    target = options.output or Path("exports") / model.name
-    difference = export_model(model, target)
-    sys.stdout.write(
-        f"{target}/model.onnx: on real images its probabilities differ from the PyTorch model's by {difference:.1e} "
-        f"at most (allowed: {TOLERANCE:g}); the model's card is {target}/README.md\n"
-    )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from medtransfer.study import Study, check_study
-from medtransfer.tasks.classes.metrics import evaluate_predictions
-from medtransfer.tasks.classes.predictions import Predictions, predictions_frame, write_predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_json, write_text
 from medtransfer.util.places import Places
 
@@ -70,8 +70,8 @@ def finish(tmp_path: Path) -> Callable[..., Places]:
         for number, (name, skill) in enumerate(SKILL.items()):
             baseline = name in ("majority", "nearest_neighbour")
             predictions = drawn_predictions(skill, number, 1 if baseline else 2, classes, folds)
-            write_predictions(places.predictions(name), [predictions.table])
-            write_json(places.metrics(name), evaluate_predictions(predictions))
+            write_rows(places.predictions(name), [predictions.table])
+            write_json(places.metrics(name), predictions.tests.summary())
             if not baseline:
                 _write_training(places, name, 1000 * (number + 1))
         _write_prepared(places, classes, folds)
@@ -86,7 +86,7 @@ def finished(finish: Callable[..., Places]) -> Places:
     return finish()
 
 
-def drawn_predictions(skill: float, key: int, runs: int, classes: int = 3, folds: int = 1) -> Predictions:
+def drawn_predictions(skill: float, key: int, runs: int, classes: int = 3, folds: int = 1) -> ClassPredictions:
     """Draw predictions of a given skill: test rows, and validation rows of other images, for each fold and seed."""
     frames = []
     fold_of_image = np.arange(IMAGES) // (GROUP * classes) % folds
@@ -96,7 +96,7 @@ def drawn_predictions(skill: float, key: int, runs: int, classes: int = 3, folds
             test = np.flatnonzero(fold_of_image == fold)
             frames.append(_frame(rng, skill, classes, test, fold, seed, "test"))
             frames.append(_frame(rng, skill, classes, np.arange(1000, 1045), fold, seed, "validation"))
-    return Predictions(pd.concat(frames, ignore_index=True))
+    return ClassPredictions(pd.concat(frames, ignore_index=True))
 
 
 def _frame(

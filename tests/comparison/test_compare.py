@@ -16,8 +16,8 @@ from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.writing import TABLES
 from medtransfer.study import Study
-from medtransfer.tasks.classes.predictions import write_predictions
-from medtransfer.tasks.reading import read_predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_folder
 from medtransfer.util.places import Places
@@ -48,7 +48,7 @@ def test_rows_stand_from_the_best_to_the_worst_then_baselines_then_published(
 def test_values_are_means_over_runs_and_lie_in_their_intervals(study_with: MakeStudy, finished: Places) -> None:
     table = compute_comparison(study_with(), finished).table.set_index("variant")
     for name in table.index:
-        runs = read_predictions(finished.predictions(name)).of_role("test").runs().values()
+        runs = ClassPredictions(pd.read_parquet(finished.predictions(name))).tests.runs().values()
         accuracies = [(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]
         assert table.loc[name, "accuracy"] == pytest.approx(np.mean(accuracies))
         assert table.loc[name, "accuracy_low"] <= table.loc[name, "accuracy"] <= table.loc[name, "accuracy_high"]
@@ -176,9 +176,9 @@ def test_folds_that_take_turns_have_the_corrected_t_test_beside(study_with: Make
 def test_few_groups_are_warned_of(study_with: MakeStudy, finish: Finish) -> None:
     places = finish()
     for name in ("weak", "strong", "twin", "majority", "nearest_neighbour"):
-        table = read_predictions(places.predictions(name)).table
+        table = pd.read_parquet(places.predictions(name))
         few = table[(table["role"] == "validation") | (table["path"] < "image027.png")]
-        write_predictions(places.predictions(name), [few])
+        write_rows(places.predictions(name), [few])
     warnings = compute_comparison(study_with(), places).warnings
     assert warnings[0].startswith("LEAKAGE")
     assert any("SMALL N: 9 groups" in warning for warning in warnings)
@@ -205,10 +205,10 @@ def test_what_is_no_better_than_the_majority_class_is_warned_of(
         found = compute_comparison(study_with(metric=metric), finished).warnings
         return [text for text in found if text.startswith("CHANCE LEVEL")]
 
-    write_predictions(finished.predictions("weak"), [drawn_predictions(0.9, 2, 2).table])
+    write_rows(finished.predictions("weak"), [drawn_predictions(0.9, 2, 2).table])
     assert warned() == []
     guesses = drawn_predictions(0.0, 2, 2)
-    write_predictions(finished.predictions("weak"), [guesses.table])
+    write_rows(finished.predictions("weak"), [guesses.table])
     (warning,) = warned()
     assert "no image (accuracy" in warning if metric == "accuracy" else "no image (ROC-AUC" in warning
     assert ": weak (." in warning
@@ -216,7 +216,7 @@ def test_what_is_no_better_than_the_majority_class_is_warned_of(
 
 
 def test_a_head_that_is_not_trained_is_not_warned_of(study_with: MakeStudy, finished: Places) -> None:
-    write_predictions(finished.predictions("weak"), [drawn_predictions(0.0, 2, 2).table])
+    write_rows(finished.predictions("weak"), [drawn_predictions(0.0, 2, 2).table])
     study = study_with()
     line = study.variants["weak"]
     untrained = replace(line, strategy=line.strategy.model_copy(update={"train": "none"}))
@@ -235,8 +235,8 @@ def test_missing_predictions_are_all_named_with_what_to_do(study_with: MakeStudy
 
 
 def test_predictions_of_other_test_images_are_an_error(study_with: MakeStudy, finished: Places) -> None:
-    table = read_predictions(finished.predictions("twin")).table
-    write_predictions(finished.predictions("twin"), [table[table["path"] != "image007.png"]])
+    table = pd.read_parquet(finished.predictions("twin"))
+    write_rows(finished.predictions("twin"), [table[table["path"] != "image007.png"]])
     with pytest.raises(UserError, match=r"^predictions/twin\.parquet covers other test images"):
         compute_comparison(study_with(), finished)
 
@@ -244,9 +244,9 @@ def test_predictions_of_other_test_images_are_an_error(study_with: MakeStudy, fi
 def test_validation_rows_change_nothing(study_with: MakeStudy, finished: Places) -> None:
     expected = compute_comparison(study_with(), finished).table
     for name in ("strong", "majority"):
-        table = read_predictions(finished.predictions(name)).table
+        table = pd.read_parquet(finished.predictions(name))
         further = table.assign(role="validation", path="v" + table["path"], label=0)
-        write_predictions(finished.predictions(name), [table, further])
+        write_rows(finished.predictions(name), [table, further])
     pd.testing.assert_frame_equal(compute_comparison(study_with(), finished).table, expected)
 
 
@@ -272,7 +272,7 @@ def test_the_points_for_plots_are_those_of_the_predictions(study_with: MakeStudy
     for name, rows in confusion.groupby("variant"):
         assert rows["count"].sum() == 2 * 90
         right = rows.loc[rows["label"] == rows["predicted"], "count"].sum() / 180
-        runs = read_predictions(finished.predictions(str(name))).of_role("test").runs().values()
+        runs = ClassPredictions(pd.read_parquet(finished.predictions(str(name)))).tests.runs().values()
         assert right == pytest.approx(np.mean([(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]))
     roc = pd.read_csv(plots / "roc_curves.csv")
     assert set(roc["variant"]) == {"weak", "strong", "twin"}

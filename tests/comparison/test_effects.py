@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from medtransfer.comparison.effects import factor_effects, matched_pairs
-from medtransfer.comparison.scores import Scores, classification_outcomes, score
-from medtransfer.comparison.test_set import TestSet, draw_test_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.scores import Scores, score
 from medtransfer.study import Study, check_study
 
 from .conftest import CLASSES, drawn_predictions
@@ -88,11 +88,11 @@ def test_a_field_that_a_line_overrides_is_a_factor_and_two_are_none() -> None:
     assert found["schedule", "constant", "step, every 3"] == [("whole", "stepped")]
 
 
-def scores_of(study: Study) -> tuple[dict[str, Scores], TestSet]:
+def scores_of(study: Study) -> tuple[dict[str, Scores], EvaluationSet]:
     tests = {name: drawn_predictions(1.0, key, 2).of_role("test") for key, name in enumerate(study.variants)}
     images = next(iter(tests.values())).images
-    test = draw_test_set(images, tuple(CLASSES), 200, np.random.default_rng(0))
-    return {name: score(classification_outcomes(found), test, 0.95) for name, found in tests.items()}, test
+    test = draw_evaluation_set(images, tuple(CLASSES), 200, np.random.default_rng(0))
+    return {name: score(found, test, 0.95) for name, found in tests.items()}, test
 
 
 def test_an_effect_is_the_mean_over_contexts_with_its_extremes() -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scored import class_metrics
 
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Study
-from medtransfer.tasks.classes.metrics import classification_metrics
 from medtransfer.util.places import Places
 
 
@@ -21,9 +21,9 @@ def test_values_of_folds_are_means_over_their_seeds(
     inputs = read_inputs(study_with(), places)
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
     assert folds is not None
-    runs = inputs.predictions["weak"].of_role("test").runs()
+    runs = inputs.predictions["weak"].tests.runs()
     for fold in range(3):
-        values = [classification_metrics(*runs[fold, seed])["roc_auc"] for seed in (0, 1)]
+        values = [class_metrics(*runs[fold, seed])["roc_auc"] for seed in (0, 1)]
         assert folds.values["roc_auc"]["weak"][fold] == pytest.approx(np.mean(values))
     # of three folds one tests, one validates and one trains, thirty images each
     assert folds.test_to_train == pytest.approx(1.0)

@@ -9,25 +9,25 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from medtransfer.comparison.metrics import HEADLINE
+from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
 from medtransfer.comparison.pairs import Folds, all_pairs
-from medtransfer.comparison.scores import Scores, classification_outcomes, score
-from medtransfer.comparison.test_set import TestSet, draw_test_set
+from medtransfer.comparison.scores import Scores, score
+from medtransfer.statistics.metrics import headline_metrics
 
 from .conftest import CLASSES, drawn_predictions
 
+HEADLINE = headline_metrics("classification")
 SKILLS = {"good": 2.0, "fair": 1.2, "poor": 0.5}
 
 
-def scores_of(runs: int, single: bool = False) -> tuple[dict[str, Scores], TestSet, dict[str, np.ndarray]]:
+def scores_of(runs: int, single: bool = False) -> tuple[dict[str, Scores], EvaluationSet, dict[str, np.ndarray]]:
     predictions = {name: drawn_predictions(skill, key, runs) for key, (name, skill) in enumerate(SKILLS.items())}
     tests = {name: found.of_role("test") for name, found in predictions.items()}
     images = tests["good"].images
     images = images.assign(group=images["path"]) if single else images
-    test = draw_test_set(images, tuple(CLASSES), 500, np.random.default_rng(0))
-    outcomes = {name: classification_outcomes(found) for name, found in tests.items()}
-    right = {name: found.right for name, found in outcomes.items()}
-    return {name: score(found, test, 0.95) for name, found in outcomes.items()}, test, right
+    test = draw_evaluation_set(images, tuple(CLASSES), 500, np.random.default_rng(0))
+    right = {name: np.stack([run.right for run in found.outcomes(test.sample)]) for name, found in tests.items()}
+    return {name: score(found, test, 0.95) for name, found in tests.items()}, test, right
 
 
 def test_every_pair_stands_once_a_metric_and_p_values_are_corrected_over_all_of_them() -> None:

@@ -5,46 +5,45 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import precision_recall_fscore_support
+from scored import class_metrics
 
-from medtransfer.comparison.metrics import METRICS
-from medtransfer.comparison.scores import Outcomes, Scores, classification_outcomes, score
-from medtransfer.comparison.test_set import TestSet, draw_test_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.scores import Scores, score
 from medtransfer.statistics.intervals import wilson_interval
-from medtransfer.tasks.classes.metrics import classification_metrics
-from medtransfer.tasks.names import BINARY_METRICS, MASK_METRICS
+from medtransfer.statistics.metrics import metrics_of
+from medtransfer.tasks.classes.predictions import ClassPredictions
+from medtransfer.tasks.masks.predictions import MaskPredictions
 
 from .conftest import CLASSES, drawn_predictions
 
 
-def scored(runs: int, single: bool = False, skill: float = 1.0, classes: int = 3) -> tuple[Scores, TestSet, Outcomes]:
-    tests = drawn_predictions(skill, 0, runs, classes).of_role("test")
+def scored(
+    runs: int, single: bool = False, skill: float = 1.0, classes: int = 3
+) -> tuple[Scores, EvaluationSet, ClassPredictions]:
+    tests = drawn_predictions(skill, 0, runs, classes).tests
     images = tests.images.assign(group=tests.images["path"]) if single else tests.images
-    test = draw_test_set(images, tuple(CLASSES[:classes]), 300, np.random.default_rng(0))
-    outcomes = classification_outcomes(tests)
-    return score(outcomes, test, 0.95), test, outcomes
+    test = draw_evaluation_set(images, tuple(CLASSES[:classes]), 300, np.random.default_rng(0))
+    return score(tests, test, 0.95), test, tests
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_values_are_means_over_runs_of_the_metrics_that_evaluation_gives(classes: int) -> None:
-    found, test, outcomes = scored(3, classes=classes)
-    assert outcomes.probabilities is not None
-    by_run = [classification_metrics(test.labels, scores) for scores in outcomes.probabilities]
-    assert set(found.estimates) == set(METRICS) - set(MASK_METRICS) - (set(BINARY_METRICS) if classes == 3 else set())
+    found, test, tests = scored(3, classes=classes)
+    by_run = [class_metrics(test.labels, scores) for scores in tests.replicates]
+    assert set(found.estimates) == set(metrics_of("classification", classes)) - {"ece"}
     for name, estimate in found.estimates.items():
         values = [run[name] for run in by_run]
         assert estimate.value == pytest.approx(np.mean(values), abs=1e-9), name
         assert estimate.spread == pytest.approx(np.std(values, ddof=1), abs=1e-9), name
         assert estimate.low <= estimate.value <= estimate.high, name
     assert {values.shape for values in found.resampled.values()} == {(300,)}
-    assert set(found.estimates) - set(found.resampled) == (set(BINARY_METRICS) if classes == 2 else set())
+    assert set(found.estimates) == set(found.resampled)
 
 
 def test_a_resample_is_the_mean_over_runs_of_its_images() -> None:
-    found, test, outcomes = scored(2)
-    assert outcomes.probabilities is not None
+    found, test, tests = scored(2)
     drawn = np.repeat(np.arange(len(test.images)), test.resamples.counts[4][test.resamples.group].astype(int))
-    by_run = [classification_metrics(test.labels[drawn], scores[drawn]) for scores in outcomes.probabilities]
+    by_run = [class_metrics(test.labels[drawn], scores[drawn]) for scores in tests.replicates]
     for name, values in found.resampled.items():
         assert values[4] == pytest.approx(np.mean([run[name] for run in by_run]), abs=1e-5), name
 
@@ -71,23 +70,13 @@ def test_accuracy_of_one_run_of_single_images_is_a_plain_proportion() -> None:
 
 
 def test_the_standard_error_of_accuracy_is_that_of_its_groups() -> None:
-    found, test, outcomes = scored(2)
-    assert outcomes.right is not None
-    by_group = outcomes.right.mean(axis=0).reshape(30, 3).mean(axis=1)
+    found, test, tests = scored(2)
+    right = tests.replicates.argmax(axis=2) == test.labels
+    by_group = right.mean(axis=0).reshape(30, 3).mean(axis=1)
     expected = by_group.std(ddof=1) / np.sqrt(30)
     assert found.estimates["accuracy"].error == pytest.approx(expected, rel=0.15)  # 300 resamples: 4 % each way
     assert test.groups == 30
-    np.testing.assert_array_equal(found.right, outcomes.right.sum(axis=0).reshape(30, 3).sum(axis=1))
-
-
-def test_classes_have_their_own_precision_recall_and_f1() -> None:
-    found, test, outcomes = scored(1)
-    assert outcomes.probabilities is not None
-    expected = precision_recall_fscore_support(test.labels, outcomes.probabilities[0].argmax(axis=1))
-    for name, values in zip(("precision", "recall", "f1"), expected, strict=False):
-        assert [estimate.value for estimate in found.of_classes[name]] == pytest.approx(list(values), abs=1e-9)
-        for estimate in found.of_classes[name]:
-            assert 0 <= estimate.low < estimate.value < estimate.high <= 1
+    np.testing.assert_array_equal(found.right, right.sum(axis=0).reshape(30, 3).sum(axis=1))
 
 
 def test_a_model_that_is_always_right_has_an_interval_that_says_how_little_that_is() -> None:
@@ -99,13 +88,15 @@ def test_a_model_that_is_always_right_has_an_interval_that_says_how_little_that_
 
 def test_a_task_without_classes_has_the_metrics_that_are_means_over_images() -> None:
     rng = np.random.default_rng(0)
-    images = pd.DataFrame({"path": [str(number) for number in range(40)], "group": np.arange(40) // 2})
-    test = draw_test_set(images, (), 200, rng)
+    images = pd.DataFrame({"path": [f"{number:02}" for number in range(40)], "group": np.arange(40) // 2})
+    test = draw_evaluation_set(images, (), 200, rng)
     values = rng.random((3, 40))
-    found = score(Outcomes({"brier": values}), test, 0.95)
-    assert set(found.estimates) == {"brier"}
-    estimate = found.estimates["brier"]
+    columns = dict.fromkeys(metrics_of("segmentation"), 0.5)
+    rows = [images.assign(fold=0, seed=seed, role="test", **columns | {"dice": run}) for seed, run in enumerate(values)]
+    found = score(MaskPredictions(pd.concat(rows)), test, 0.95)
+    assert set(found.estimates) == set(columns)
+    estimate = found.estimates["dice"]
     assert estimate.value == pytest.approx(values.mean())
     assert estimate.spread == pytest.approx(values.mean(axis=1).std(ddof=1))
     assert estimate.low < estimate.value < estimate.high
-    assert (found.right, found.influence, found.of_classes, test.warnings) == (None, None, {}, [])
+    assert (found.right, found.influence, test.warnings) == (None, None, [])

@@ -14,20 +14,21 @@ from scipy import stats
 
 from medtransfer.comparison.compare import compare
 from medtransfer.comparison.results import Comparison
-from medtransfer.comparison.scores import outcomes_of
 from medtransfer.comparison.warnings import chance_warnings
 from medtransfer.data.prepared import PIXEL, Prepared
 from medtransfer.report.page import write_report
+from medtransfer.statistics.metrics import headline_metrics
+from medtransfer.statistics.resampling import the_sample
 from medtransfer.study import check_study
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.predictions import write_rows
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
-from medtransfer.tasks.names import MASK_METRICS
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_json
 from medtransfer.util.places import Places
 
 Build = Callable[..., Prepared]
 SCORING = TASKS["segmentation"]
+MASK_METRICS = headline_metrics("segmentation")
 SHIFTS = {"close": 1, "far": 4, "again": 1}
 """By how many pixels each variant misses."""
 
@@ -118,7 +119,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, build_prepared: Build) -> P
         write_variant(places, prepared, name, list(predict(prepared)))
     small = root / "small"
     tiny_pairs(small)
-    (small / "audit.json").rename(root / "metrics/data.json")
+    (small / "metrics/data.json").rename(root / "metrics/data.json")
     return places
 
 
@@ -204,8 +205,8 @@ def test_the_files_speak_of_masks(found: Comparison, places: Places) -> None:
 def test_the_report_can_be_written(found: Comparison, places: Places) -> None:
     write_report(found, places)
     page = (places.root / "report/index.html").read_text(encoding="utf-8")
-    assert 'id="masks"' in page
-    assert "Masks that close finds" in page
+    assert "Examples of masks" in page
+    assert "true masks and predictions of close" in page
     assert (places.plots / "figures/masks-close.png").stat().st_size > 3000
 
 
@@ -218,8 +219,10 @@ def test_two_comparisons_are_equal(places: Places) -> None:
 
 
 def test_outcomes_are_by_image(places: Places, found: Comparison) -> None:
-    tests = MaskPredictions(pd.read_parquet(places.predictions("close"))).of_role("test")
-    outcomes = outcomes_of(tests)
-    assert outcomes.right is None
-    assert set(outcomes.values) == set(MASK_METRICS)
-    assert outcomes.values["dice"].shape == (2, found.test["images"])
+    tests = MaskPredictions(pd.read_parquet(places.predictions("close"))).tests
+    runs = tests.outcomes(the_sample(tests.images["group"].to_numpy()))
+    assert len(runs) == 2
+    for run in runs:
+        assert run.right is None
+        assert set(run.values) == set(MASK_METRICS)
+        assert run.values["dice"].shape == (found.test["images"],)

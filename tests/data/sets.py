@@ -1,4 +1,4 @@
-"""Small sets that tests of preparing are made of, and how they are prepared."""
+"""Small sets for the tests of `prepare`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from outs import outs_in
 from PIL import Image
 
 from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Data
+from medtransfer.util.places import Places
 
 BY_PATIENT = {"pattern": r"^(patient\d+)_"}
 
@@ -38,7 +38,7 @@ def phantom_data(**fields: Any) -> Data:
 
 
 def write_images(raw: Path, *names: str, seed: int = 0) -> Path:
-    """Write a grey image of noise under each name, all different."""
+    """Write a different grey image of noise under each name."""
     rng = np.random.default_rng(seed)
     for name in names:
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ SPLIT_SET = [*names_of("train", range(8)), *names_of("val", range(8, 12)), *name
 
 
 def prepared_from(raw: Path, data: Data, seed: int = 1) -> tuple[Prepared, dict[str, Any]]:
-    outs = outs_in(raw.parent)
-    audit = prepare(raw, data, seed, outs)
-    assert json.loads(outs.audit.read_text(encoding="utf-8")) == audit
-    return Prepared(outs.prepared), audit
+    places = Places(raw.parent)
+    audit = prepare(raw, data, seed, places)
+    assert json.loads(places.audit.read_text(encoding="utf-8")) == audit
+    return Prepared(places.prepared), audit

@@ -1,4 +1,4 @@
-"""What belongs together: by the user's definition, and by exact duplicates."""
+"""Groups: by the definition of the user, and by duplicates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtransfer.data.groups import duplicate_groups, group_keys, merge_groups
+from medtransfer.data.audit.pairs import sibling_pairs
+from medtransfer.data.groups import duplicate_groups, group_keys, join_groups
 from medtransfer.study import Group
 from medtransfer.util.errors import UserError
 
@@ -32,11 +33,11 @@ def test_without_a_definition_every_image_is_its_own_group() -> None:
     ],
     ids=["a group", "the whole match", "two groups", "alternatives"],
 )
-def test_a_pattern_on_the_file_name_gives_what_it_captures(pattern: str, keys: list[str]) -> None:
+def test_a_key_is_what_the_pattern_captures_in_the_file_name(pattern: str, keys: list[str]) -> None:
     assert keys_of(Group(pattern=pattern)) == keys
 
 
-def test_a_pattern_does_not_see_the_folders() -> None:
+def test_a_pattern_is_not_applied_to_folders() -> None:
     with pytest.raises(UserError) as raised:
         keys_of(Group(pattern="(train|test)"))
     assert len(raised.value.problems) == 3
@@ -48,8 +49,8 @@ def test_every_name_that_a_pattern_does_not_match_is_listed() -> None:
     assert raised.value.problems == ["data.group.pattern: '_aug_1|^p02' does not match train/p01_b.png"]
 
 
-def test_a_pattern_that_is_no_regular_expression_is_one_line() -> None:
-    with pytest.raises(UserError, match=r"data\.group\.pattern: '\(p' is no regular expression: "):
+def test_an_invalid_regular_expression_is_an_error_of_one_line() -> None:
+    with pytest.raises(UserError, match=r"data\.group\.pattern: '\(p' is not a regular expression: "):
         keys_of(Group(pattern="(p"))
 
 
@@ -57,12 +58,12 @@ def test_a_column_gives_its_values_without_spaces() -> None:
     assert keys_of(Group(column="patient"), patient=["7", " 7", "8 "]) == ["7", "7", "8"]
 
 
-def test_a_missing_column_is_asked_for_by_a_near_name() -> None:
+def test_a_missing_column_is_an_error_that_names_a_similar_one() -> None:
     with pytest.raises(UserError, match="no 'pateint'; did you mean 'patient'"):
         keys_of(Group(column="pateint"), patient=["1", "2", "3"])
 
 
-def test_rows_without_a_group_are_listed_rather_than_thrown_together() -> None:
+def test_rows_without_a_group_are_listed() -> None:
     with pytest.raises(UserError) as raised:
         keys_of(Group(column="patient"), patient=["", "1", " "])
     assert raised.value.problems == [
@@ -86,16 +87,21 @@ def naive_union(keys: list[str], hashes: list[str]) -> list[str]:
     return found
 
 
+def joined(keys: list[str], hashes: list[str]) -> pd.Series:
+    table = pd.DataFrame({"key": keys, "sha256": hashes, "split": None})
+    return join_groups(table["key"], sibling_pairs(table, pd.DataFrame(columns=["first", "second", "inliers"])))
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("0123456789")), min_size=1, max_size=14))
 def test_groups_that_share_a_duplicate_are_joined_through_any_chain(rows: list[tuple[str, str]]) -> None:
     keys, hashes = (list(column) for column in zip(*rows, strict=True))
-    found = merge_groups(pd.Series(keys), pd.Series(hashes))
+    found = joined(keys, hashes)
     assert list(found) == naive_union(keys, hashes)
 
 
 def test_a_chain_of_duplicates_worked_by_hand() -> None:
     keys, hashes = list("cbbad"), list("11223")
-    assert list(merge_groups(pd.Series(keys), pd.Series(hashes))) == ["a", "a", "a", "a", "d"]
+    assert list(joined(keys, hashes)) == ["a", "a", "a", "a", "d"]
 
 
 def test_sets_of_duplicates_are_listed_by_row_and_single_images_are_not() -> None:

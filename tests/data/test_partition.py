@@ -41,7 +41,7 @@ def test_every_row_has_a_part_and_no_group_is_divided(
 
 @settings(max_examples=300)
 @given(ONE_LABEL_GROUPS, PARTS, st.integers(0, 99))
-def test_with_one_label_a_group_each_class_is_within_its_largest_group_of_its_share(
+def test_with_one_label_per_group_each_class_is_within_its_largest_group_of_its_share(
     groups: list[tuple[int, int]], shares: np.ndarray, seed: int
 ) -> None:
     names, labels = rows_of(groups)
@@ -54,7 +54,7 @@ def test_with_one_label_a_group_each_class_is_within_its_largest_group_of_its_sh
 
 @settings(max_examples=300)
 @given(MIXED_GROUPS, PARTS, st.integers(0, 99))
-def test_with_several_labels_a_group_each_class_is_within_the_largest_group_of_its_share(
+def test_with_several_labels_per_group_each_class_is_within_the_largest_group_of_its_share(
     groups: list[list[int]], shares: np.ndarray, seed: int
 ) -> None:
     names = np.repeat(np.arange(len(groups)), [sum(counts) for counts in groups])
@@ -90,7 +90,7 @@ def test_groups_of_every_size_are_spread_over_all_parts() -> None:
         np.testing.assert_allclose(counts, shares * counts.sum(), atol=1)
 
 
-def test_a_class_of_few_groups_stands_in_every_part_and_first_in_the_largest() -> None:
+def test_a_class_of_few_groups_is_in_every_part_and_first_in_the_largest() -> None:
     shares = np.array([0.1, 0.7, 0.2])
     for groups, expected in ((1, [0, 1, 0]), (3, [1, 1, 1]), (4, [1, 2, 1])):
         parts = partition(np.arange(groups), np.zeros(groups), shares, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""From a published set to the prepared one: what is written, what is refused, and nothing in between."""
+"""From a published set to the prepared one: the written files and the errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from outs import outs_in
 from PIL import Image
 
 from fetal_phantom import write_phantom
@@ -17,21 +16,20 @@ from medtransfer.data.prepare import COLUMNS, prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_file, sha256_of_folder
+from medtransfer.util.places import Places
 
 from .sets import SPLIT_SET, data_of, phantom_data, prepared_from, write_images
 
 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Prepared, dict[str, Any]]:
-    """Give a tiny simulated set, raw and prepared, and its audit."""
+    """Return a tiny simulated set, raw and prepared, and its audit."""
     raw = tmp_path_factory.mktemp("phantom") / "raw"
     write_phantom(raw, patients=40, frames=2, size=40, difficulty=0.0, split_by="patient", seed=1)
     return raw, *prepared_from(raw, phantom_data())
 
 
-def test_the_table_is_the_truth_that_the_simulation_wrote_beside_it(
-    phantom: tuple[Path, Prepared, dict[str, Any]],
-) -> None:
+def test_the_table_equals_the_truth_of_the_simulation(phantom: tuple[Path, Prepared, dict[str, Any]]) -> None:
     raw, prepared, _ = phantom
     table = prepared.table
     assert tuple(table.columns) == COLUMNS
@@ -55,7 +53,7 @@ def test_every_row_of_pixels_is_its_own_image(phantom: tuple[Path, Prepared, dic
         assert prepared.table["sha256"].iloc[row] == found.sha256
 
 
-def test_the_description_ties_the_files_together(phantom: tuple[Path, Prepared, dict[str, Any]]) -> None:
+def test_the_description_has_the_hashes_of_the_files(phantom: tuple[Path, Prepared, dict[str, Any]]) -> None:
     _, prepared, _ = phantom
     assert prepared.about["pixels_sha256"] == sha256_of_file(prepared.folder / "images.npy")
     assert prepared.about["table_sha256"] == sha256_of_file(prepared.folder / "table.parquet")
@@ -66,13 +64,13 @@ def test_the_description_ties_the_files_together(phantom: tuple[Path, Prepared, 
 
 def test_preparing_twice_gives_the_same_bytes(phantom: tuple[Path, Prepared, dict[str, Any]], tmp_path: Path) -> None:
     raw, prepared, _ = phantom
-    outs = outs_in(tmp_path)
-    prepare(raw, phantom_data(), 1, outs)
-    assert sha256_of_folder(outs.prepared) == sha256_of_folder(prepared.folder)
-    assert outs.duplicates.read_bytes() == (raw.parent / "duplicates.png").read_bytes()
+    places = Places(tmp_path)
+    prepare(raw, phantom_data(), 1, places)
+    assert sha256_of_folder(places.prepared) == sha256_of_folder(prepared.folder)
+    assert places.duplicates.read_bytes() == Places(raw.parent).duplicates.read_bytes()
 
 
-def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Path) -> None:
+def test_exact_duplicates_join_their_groups_and_are_in_one_split(tmp_path: Path) -> None:
     names = [f"{'ab'[patient % 2]}/patient{patient:02}_{frame}.png" for patient in range(24) for frame in range(2)]
     raw = write_images(tmp_path / "raw", *names)
     for patient, copy_of in ((6, 2), (10, 2), (21, 10)):  # all of them by a chain: 6 and 10 copy 2, and 21 copies 10
@@ -82,18 +80,12 @@ def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Pat
     prepared, audit = prepared_from(raw, data_of(layout="class_folders", split={"method": "random"}))
     table = prepared.table
     joined = table[table["group"] == "patient02"]
-    assert set(joined["path"].str.extract(r"/(patient\d+)_", expand=False)) == {
-        "patient02",
-        "patient06",
-        "patient10",
-        "patient21",
-    }
+    patients = set(joined["path"].str.extract(r"/(patient\d+)_", expand=False))
+    assert patients == {"patient02", "patient06", "patient10", "patient21"}
     assert table.groupby("group")["split"].nunique().max() == 1
     assert (audit["group_keys"], audit["groups"]) == (24, 24 - 3)
-    in_one_class, in_two = (
-        ["a/patient02_1.png", "a/patient06_0.bmp", "a/patient10_0.bmp"],
-        ["a/patient10_1.png", "b/patient21_0.bmp"],
-    )
+    in_one_class = ["a/patient02_1.png", "a/patient06_0.bmp", "a/patient10_0.bmp"]
+    in_two = ["a/patient10_1.png", "b/patient21_0.bmp"]
     assert audit["exact_duplicates"] == {
         "sets": 2,
         "sets_across_splits": 0,
@@ -104,13 +96,13 @@ def test_exact_duplicates_join_their_groups_and_stand_in_one_split(tmp_path: Pat
     }
 
 
-def test_a_set_without_a_group_key_is_marked(tmp_path: Path) -> None:
+def test_a_set_without_a_group_key_has_a_warning(tmp_path: Path) -> None:
     prepared, _ = prepared_from(write_images(tmp_path / "raw", *SPLIT_SET), data_of(group=None))
     assert prepared.about["warnings"][0].startswith("NO GROUP KEY: ")
     assert prepared.about["grouped"] is False
 
 
-def test_folds_stand_in_the_table_and_the_description(tmp_path: Path) -> None:
+def test_folds_are_in_the_table_and_the_description(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET)
     prepared, audit = prepared_from(raw, data_of(split={"method": "kfold", "folds": 4}))
     assert set(prepared.table["fold"]) == {0, 1, 2, 3}
@@ -118,7 +110,7 @@ def test_folds_stand_in_the_table_and_the_description(tmp_path: Path) -> None:
     assert prepared.folds == audit["folds"] == 4
 
 
-def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_path: Path) -> None:
+def test_all_unreadable_images_are_listed_and_the_earlier_set_is_kept(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET)
     prepared, _ = prepared_from(raw, data_of())
     before = sha256_of_folder(prepared.folder)
@@ -128,19 +120,14 @@ def test_unreadable_images_are_all_listed_and_the_set_that_was_there_stays(tmp_p
         prepared_from(raw, data_of())
     assert {problem.split(":")[0] for problem in raised.value.problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
     assert sha256_of_folder(prepared.folder) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "audit.json",
-        "audit.md",
-        "duplicates.png",
-        "prepared",
-        "raw",
-    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "metrics", "plots", "raw"]
+    assert [path.name for path in prepared.folder.parent.iterdir()] == ["prepared"]
 
 
-def test_a_published_split_that_is_not_used_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unused_published_split_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET)
     prepared_from(raw, data_of())
-    assert "unused" not in capsys.readouterr().out
+    assert "unused   " not in capsys.readouterr().out
     prepared_from(raw, data_of(split={"method": "random", "test": 0.25, "validation": 0.25}))
     assert "unused   the published split: data.split.method is random" in capsys.readouterr().out
 
@@ -148,7 +135,9 @@ def test_a_published_split_that_is_not_used_is_told(tmp_path: Path, capsys: pyte
 def test_a_test_set_of_one_class_is_an_error(tmp_path: Path) -> None:
     images = [name for name in SPLIT_SET if not name.startswith("test/")]
     raw = write_images(tmp_path / "raw", *images, "test/normal/patient90_0.png", "test/normal/patient91_0.png")
-    with pytest.raises(UserError, match=r"^data\.split: all 2 test images are of class 'normal', which tells no"):
+    with pytest.raises(
+        UserError, match=r"^data\.split: all 2 test images are of class 'normal', so no classes can be told apart"
+    ):
         prepared_from(raw, data_of())
 
 

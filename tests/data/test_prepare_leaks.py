@@ -1,4 +1,4 @@
-"""Sets whose published split leaks, from files to the prepared set: stopped, reported, dropped, split anew."""
+"""Sets whose published split leaks, from files to the prepared set: refused, reported, dropped, split again."""
 
 from __future__ import annotations
 
@@ -13,27 +13,33 @@ from medtransfer.util.errors import UserError
 from .sets import SPLIT_SET, data_of, prepared_from, write_images
 
 
+@pytest.fixture(autouse=True)
+def state_folder_in_a_temporary_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
 @pytest.fixture
 def leaking(tmp_path: Path) -> Path:
-    """Give a set whose patient 3 trains, and tests under the same name; images 20 x 24."""
+    """Return a set whose patient 3 is in train and in test; images 20 x 24."""
     return write_images(tmp_path / "raw", *SPLIT_SET, "test/cyst/patient03_9.png")
 
 
-def test_leaking_fails_with_the_remedy_and_leaves_a_picture_alone(leaking: Path) -> None:
-    with pytest.raises(UserError, match=r"data\.leakage: fail, and 1 groups stand in more than one split"):
+def test_a_leak_is_an_error_with_the_remedy_and_only_its_figure_is_written(leaking: Path) -> None:
+    with pytest.raises(UserError, match=r"data\.leakage: fail, and 1 group in more than one split"):
         prepared_from(leaking, data_of())
-    assert sorted(path.name for path in leaking.parent.iterdir()) == ["leaks.png", "raw"]
+    written = [path for path in leaking.parent.rglob("*") if path.is_file() and leaking not in path.parents]
+    assert written == [leaking.parent / ".medtransfer/leaking_images.png"]
 
 
-def test_reporting_keeps_every_image_and_the_warning(leaking: Path) -> None:
+def test_reporting_keeps_every_image_with_a_warning(leaking: Path) -> None:
     prepared, audit = prepared_from(leaking, data_of(leakage="report"))
     assert len(prepared.table) == len(SPLIT_SET) + 1
-    assert any(warning.startswith("LEAKAGE: 1 groups") for warning in prepared.about["warnings"])
+    assert any(warning.startswith("LEAKAGE: 1 group") for warning in prepared.about["warnings"])
     assert audit["warnings"] == prepared.about["warnings"]
     assert (audit["crossing"]["test"], audit["crossing"]["test_total"]) == (1, 9)
 
 
-def test_dropping_leaves_images_out_of_table_and_pixels_alike(leaking: Path) -> None:
+def test_dropping_leaves_images_out_of_both_table_and_pixels(leaking: Path) -> None:
     prepared, audit = prepared_from(leaking, data_of(leakage="drop"))
     left_out = {"train/cyst/patient03_0.png", "train/cyst/patient03_1.png"}
     assert set(prepared.table["path"]) == {*SPLIT_SET, "test/cyst/patient03_9.png"} - left_out
@@ -48,7 +54,7 @@ def test_regrouping_puts_every_group_into_one_split(leaking: Path) -> None:
     assert len(prepared.table) == len(SPLIT_SET) + 1
     assert prepared.table.groupby("group")["split"].nunique().max() == 1
     assert audit["crossing"]["groups"] == 1
-    assert any(warning.startswith("split anew by group") for warning in audit["warnings"])
+    assert any(warning.startswith("split again by group") for warning in audit["warnings"])
 
 
 def test_a_duplicate_in_another_split_leaks_even_without_a_group_key(tmp_path: Path) -> None:
@@ -58,7 +64,7 @@ def test_a_duplicate_in_another_split_leaks_even_without_a_group_key(tmp_path: P
         prepared_from(raw, data_of(group=None))
 
 
-def test_a_class_that_dropping_leaves_no_image_of_is_an_error(tmp_path: Path) -> None:
+def test_a_class_without_images_after_dropping_is_an_error(tmp_path: Path) -> None:
     leaking = ["train/mass/patient90_0.png", "test/normal/patient90_1.png"]
     raw = write_images(tmp_path / "raw", *SPLIT_SET, *leaking)
     with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):

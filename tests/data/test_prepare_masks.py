@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from outs import outs_in
 from PIL import Image
 
 from fetal_phantom import write_phantom
@@ -15,11 +14,12 @@ from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_file
+from medtransfer.util.places import Places
 
 from .sets import SPLIT_SET, data_of, phantom_data, prepared_from, write_images
 
 
-def test_masks_are_packed_beside_their_images_and_follow_them_when_rows_are_dropped(tmp_path: Path) -> None:
+def test_masks_are_packed_with_their_images_and_dropped_with_them(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET, "test/cyst/patient01_9.png")
     (raw / "test/normal").mkdir(exist_ok=True)
     kept = sorted([*SPLIT_SET, "test/cyst/patient01_9.png"])
@@ -65,9 +65,9 @@ def test_a_set_for_segmentation_needs_no_classes(tmp_path: Path) -> None:
         write_mask.save(raw / f"truth/{number}_mask.png")
     data = data_of(layout="auto", masks="auto", group=None, split={"method": "random"})
     with pytest.raises(UserError, match=r"data\.masks: 2 of 12 images have no mask"):
-        prepare(raw, data, 1, outs_in(tmp_path), task="segmentation")
+        prepare(raw, data, 1, Places(tmp_path), task="segmentation")
     dropping = data.model_copy(update={"masks": data.masks.model_copy(update={"missing": "drop"})})  # type: ignore[union-attr]
-    audit = prepare(raw, dropping, 1, outs_in(tmp_path), task="segmentation")
-    prepared = Prepared(tmp_path / "prepared")
+    audit = prepare(raw, dropping, 1, Places(tmp_path), task="segmentation")
+    prepared = Prepared(Places(tmp_path).prepared)
     assert (audit["layout"], audit["images"], audit["masks"]["empty"]) == ("images", 10, 5)
     assert prepared.task == "segmentation"

@@ -1,4 +1,4 @@
-"""Groups that file names suggest: what is proposed, and what only looks like copies."""
+"""Groups that file names suggest, and names that only look like copies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.data.groups import propose_groups
+from medtransfer.data.groups import PATTERNS, propose_groups
 
 AUGMENTED = [f"train/head{source}_aug_{copy}_png.jpg" for source in range(4) for copy in range(5)]
 ROBOFLOW = [f"a/scan{source}_png.rf.{copy:032x}.jpg" for source in range(4) for copy in range(3)]
@@ -29,9 +29,9 @@ SERIES = [f"NORMAL2-IM-{number:04}-0001-000{frame}.jpeg" for number in range(9) 
 )
 def test_names_of_copies_and_of_patients_are_recognised(names: list[str], what: str, groups: int) -> None:
     (proposal,) = propose_groups(names)
-    assert (proposal.what, proposal.groups, proposal.matched) == (what, groups, len(names))
-    assert f"all file names look like {what}, {groups} in number" in proposal.sentence()
-    keys = {re.search(proposal.pattern, name.rsplit("/", 1)[-1]).group(1) for name in names}  # type: ignore[union-attr]
+    assert proposal.startswith(f"all file names look like {what}, {groups} in number")
+    assert proposal.endswith(f"set data.group: {{pattern: '{PATTERNS[what]}'}}")
+    keys = {re.search(PATTERNS[what], name.rsplit("/", 1)[-1]).group(1) for name in names}  # type: ignore[union-attr]
     assert len(keys) == groups
 
 
@@ -48,7 +48,7 @@ def test_names_of_copies_and_of_patients_are_recognised(names: list[str], what: 
     ],
     ids=[
         "numbers",
-        "an image a patient",
+        "one image per patient",
         "numbered throughout",
         "one copy among many",
         "one group",
@@ -56,16 +56,15 @@ def test_names_of_copies_and_of_patients_are_recognised(names: list[str], what: 
         "nothing",
     ],
 )
-def test_what_tells_no_groups_apart_is_not_proposed(names: list[str]) -> None:
+def test_names_without_groups_make_no_proposal(names: list[str]) -> None:
     assert propose_groups(names) == []
 
 
-def test_a_pattern_that_covers_a_part_says_so() -> None:
+def test_a_pattern_that_covers_only_some_names_says_so() -> None:
     (proposal,) = propose_groups([*AUGMENTED, "scan.png"])
-    assert proposal.sentence().startswith("20 of 21 file names look like augmented copies")
+    assert proposal.startswith("20 of 21 file names look like augmented copies")
 
 
 def test_the_sources_of_a_real_set_are_found(shared: Path) -> None:
     paths = [str(path) for path in (shared / "data" / "fetal_head").rglob("*.jpg")]
-    found = {proposal.what: proposal.groups for proposal in propose_groups(paths)}
-    assert found["augmented copies"] == 106
+    assert any("look like augmented copies, 106 in number" in line for line in propose_groups(paths))

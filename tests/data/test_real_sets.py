@@ -1,4 +1,4 @@
-"""Real sets of which it is known what is in them: what the audit finds, and what it costs."""
+"""Real sets with known contents: what the audit finds, and what it costs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MOST_PROCESSOR_SECONDS, MOST_MEMORY = 120, 2_000_000_000
 PREPARE = """
 import json, resource, sys, time
 from pathlib import Path
-from medtransfer.data.prepare import Outs, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.study import Data
+from medtransfer.util.places import Places
 
 folder = Path(sys.argv[2])
-outs = Outs(folder / "prepared", folder / "data.json", folder / "data.md", folder / "pairs.png", folder / "leaks.png")
-prepare(Path(sys.argv[1]), Data.model_validate_json(sys.argv[3]), 0, outs)
+prepare(Path(sys.argv[1]), Data.model_validate_json(sys.argv[3]), 0, Places(folder))
 used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path("/proc/self/status")  # ru_maxrss counts what the parent had when it started this process
 if status.exists():
@@ -41,28 +41,28 @@ else:
 
 
 def data_of(root: Path, study: str, **changes: Any) -> Data:
-    """Give a study's section `data`, read from a folder of the same set in any layout."""
+    """Return the section `data` of a study, for a folder of the same set in any layout."""
     section = read_yaml(root / "studies" / f"{study}.yaml")["data"]
     return Data.model_validate(section | {"source": "folder", "folder": ".", "layout": "auto"} | changes)
 
 
 def keyed(folder: Path, data: Data) -> Any:
-    """Read a set's names, and give its rows with the group keys as their groups."""
+    """Read the file names of a set; return its rows with the group keys as their groups."""
     table = read_layout(folder, resolve_layout(folder, data.layout))
     return table.assign(group=group_keys(table, data.group))
 
 
 def audited(folder: Path, data: Data, target: Path) -> dict[str, Any]:
-    """Prepare a set in a process of its own, within a minute on two cores and 2 GB; give its audit."""
+    """Prepare a set in its own process, within a minute on two cores and 2 GB; return its audit."""
     command = [sys.executable, "-c", PREPARE, str(folder), str(target), data.model_dump_json()]
     subprocess.run(command, check=True, capture_output=True)
     cost = json.loads((target / "cost.json").read_text())
     assert cost["seconds"] < MOST_PROCESSOR_SECONDS
     assert cost["peak"] < MOST_MEMORY
-    return json.loads((target / "data.json").read_text(encoding="utf-8"))
+    return json.loads((target / "metrics/data.json").read_text(encoding="utf-8"))
 
 
-def test_no_patient_of_the_chest_x_rays_stands_in_two_splits(root: Path, shared: Path) -> None:
+def test_no_patient_of_the_chest_x_rays_is_in_two_splits(root: Path, shared: Path) -> None:
     table = keyed(shared / "data/chest_xray", data_of(root, "chest_xray"))
     assert table["split"].value_counts().to_dict() == {"train": 5216, "val": 16, "test": 624}
     crossing = find_crossing(table, AS_PUBLISHED)
@@ -79,9 +79,7 @@ def test_every_test_image_of_the_fetal_heads_has_a_sibling_in_train(root: Path, 
     assert (crossing.validation, crossing.validation_total) == (278, 278)
 
 
-def test_the_duplicates_of_the_brain_images_are_found_and_a_shortcut_is_warned_of(
-    root: Path, shared: Path, tmp_path: Path
-) -> None:
+def test_the_brain_images_have_duplicates_and_a_shortcut(root: Path, shared: Path, tmp_path: Path) -> None:
     audit = audited(shared / "data/brain_mri", data_of(root, "stroke_mri"), tmp_path)
     assert audit["class_counts"] == {"no": 98, "yes": 155}
     assert (audit["exact_duplicates"]["sets"], audit["exact_duplicates"]["files_too_many"]) == (22, 25)

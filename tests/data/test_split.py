@@ -80,7 +80,7 @@ def assert_shares(table: pd.DataFrame, column: str, shares: dict[Any, float]) ->
 
 
 def drawn_parts(table: pd.DataFrame, split: Split) -> list[tuple[pd.Series, str, dict[Any, float]]]:
-    """List what was drawn: of which rows, in which column, and with which shares; first splits, then folds."""
+    """List the draws: their rows, their column and their shares; first splits, then folds."""
     rest, all_rows = table["split"] != "test", table["split"].notna()
     drawn: list[tuple[pd.Series, str, dict[Any, float]]] = []
     if split.method == "random":
@@ -114,7 +114,7 @@ def test_every_split_that_can_be_made_keeps_groups_whole_and_class_shares_within
 
 @QUICKLY
 @given(tables(), SEEDS)
-def test_random_splits_keep_groups_whole_and_give_every_class_its_share(table: pd.DataFrame, seed: int) -> None:
+def test_random_splits_keep_groups_whole_and_class_shares(table: pd.DataFrame, seed: int) -> None:
     found, notes = assign_splits(table, split_of(), seed)
     assert parts_of_groups(found, "split") == {1}
     assert_shares(found, "split", {"train": 0.5, "val": 0.2, "test": 0.3})
@@ -124,7 +124,7 @@ def test_random_splits_keep_groups_whole_and_give_every_class_its_share(table: p
 
 @QUICKLY
 @given(tables(), st.integers(3, 5), SEEDS)
-def test_rotating_folds_keep_groups_whole_and_share_every_class_out(table: pd.DataFrame, folds: int, seed: int) -> None:
+def test_rotating_folds_keep_groups_whole_and_divide_every_class(table: pd.DataFrame, folds: int, seed: int) -> None:
     found, notes = assign_splits(table, split_of(method="kfold", folds=folds), seed)
     assert set(found["split"]) == {"rotating"}
     assert parts_of_groups(found, "fold") == {1}
@@ -134,7 +134,7 @@ def test_rotating_folds_keep_groups_whole_and_share_every_class_out(table: pd.Da
 
 @QUICKLY
 @given(tables(), SEEDS)
-def test_folds_beside_a_random_split_leave_the_test_rows_out(table: pd.DataFrame, seed: int) -> None:
+def test_folds_of_a_random_split_leave_the_test_rows_out(table: pd.DataFrame, seed: int) -> None:
     plain, _ = assign_splits(table, split_of(), seed)
     found, _ = assign_splits(table, split_of(folds=2), seed)
     test = found["split"] == "test"
@@ -163,7 +163,9 @@ def test_another_seed_draws_another_split() -> None:
 
 @QUICKLY
 @given(tables(published=True), SEEDS)
-def test_a_published_split_is_kept_or_only_its_validation_rows_are_drawn_anew(table: pd.DataFrame, seed: int) -> None:
+def test_a_published_split_is_kept_except_that_validation_rows_may_be_drawn_again(
+    table: pd.DataFrame, seed: int
+) -> None:
     split = split_of(method="published")
     if not {"train", "test"} <= set(table["split"]):
         with pytest.raises(UserError, match=r"but the set has no (train|test) images"):
@@ -189,7 +191,7 @@ def test_a_published_split_is_kept_or_only_its_validation_rows_are_drawn_anew(ta
     ("train", "validation", "usable"),
     [(80, 20, True), (81, 19, False), (1000, LEAST_VALIDATION, True), (1000, LEAST_VALIDATION - 1, False)],
 )
-def test_published_validation_rows_are_used_where_they_are_a_share_or_enough(
+def test_published_validation_rows_are_used_if_they_are_a_share_or_enough(
     train: int, validation: int, usable: bool
 ) -> None:
     table = table_of([("a", train, "train"), ("a", validation, "val"), ("b", 500, "test")])
@@ -210,10 +212,10 @@ def test_every_row_without_a_published_split_is_listed() -> None:
     table = table_of([("a", 2, "train"), ("b", 2, None), ("b", 2, "test")])
     with pytest.raises(UserError) as raised:
         assign_splits(table, split_of(method="published"), 0)
-    assert raised.value.problems == ["0002.png: stands in no published split", "0003.png: stands in no published split"]
+    assert raised.value.problems == ["0002.png: not in a published split", "0003.png: not in a published split"]
 
 
-def test_a_layout_that_publishes_no_split_is_told_what_else_there_is() -> None:
+def test_a_layout_without_a_published_split_is_an_error_that_names_the_other_methods() -> None:
     with pytest.raises(UserError, match="publishes no split; use random or kfold"):
         assign_splits(table_of([("a", 5, None), ("b", 5, None)]), split_of(method="published"), 0)
 
@@ -232,7 +234,7 @@ def test_every_class_with_fewer_images_than_parts_is_listed(fields: dict[str, An
 
 def test_fewer_groups_than_parts_are_an_error_that_names_the_largest() -> None:
     table = table_of([("a", 9, None), ("b", 4, None)])
-    with pytest.raises(UserError, match="the 13 images stand in 2 groups, the largest of 9, which cannot fill 3 parts"):
+    with pytest.raises(UserError, match="the 13 images are in 2 groups, the largest of 9, which cannot fill 3 parts"):
         assign_splits(table, split_of(), 0)
 
 

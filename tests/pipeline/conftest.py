@@ -1,4 +1,4 @@
-"""A copy of the project with a tiny study, run once through DVC; each test goes on from a copy of that."""
+"""A copy of the project with a tiny study, run once through DVC; each test starts from a copy of it."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ comparison: {metric: accuracy, resamples: 200}
 explain: {variants: [frozen, few_shot], scored: 6}
 """
 )
-PARTS = [".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming/.gitkeep", "dvc.yaml"]
+PARTS = [".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming/.gitkeep", "dvc.yaml", "extensions"]
 PARTS += ["metrics/explain/.gitkeep", "plots/explain/.gitkeep", "src", "stages"]
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder in which commands run."""
+    """A project folder to run commands in."""
 
     folder: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a user: this Python's commands, no tracking, one thread."""
+        """The environment of a user, with the commands of this Python, without tracking, with one thread."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         git = {
             f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
@@ -58,11 +58,12 @@ class Project:
         return (
             os.environ
             | git
-            | {"PATH": path, "MEDTRANSFER_TRACKING": "off", "MEDTRANSFER_THREADS": "1", "OMP_NUM_THREADS": "1"}
+            | {"PATH": path, "PYTHONPATH": "src", "MEDTRANSFER_TRACKING": "off"}
+            | {"MEDTRANSFER_THREADS": "1", "OMP_NUM_THREADS": "1"}
         )
 
     def run(self, *command: str, fails: bool = False) -> str:
-        """Run a command; give what it wrote. It must succeed, or fail with exit code 1 or DVC's 255."""
+        """Run a command and return its output. It must succeed, or fail if `fails`."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -71,7 +72,7 @@ class Project:
         return output
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start a command in a process group of its own."""
+        """Start a command in its own process group."""
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -82,7 +83,7 @@ class Project:
         )
 
     def read(self, name: str) -> str:
-        """Give a file's text."""
+        """Return the text of a file."""
         return (self.folder / name).read_text(encoding="utf-8")
 
     def write(self, name: str, text: str) -> None:
@@ -91,19 +92,19 @@ class Project:
         (self.folder / name).write_text(text, encoding="utf-8")
 
     def replace(self, old: str, new: str) -> None:
-        """Change the parameters by their text."""
+        """Replace text of the parameters."""
         params = self.read("params.yaml")
         assert old in params
         self.write("params.yaml", params.replace(old, new))
 
 
 def stages_run(output: str) -> set[str]:
-    """Give the names of the stages that DVC says it ran."""
+    """Return the names of the stages that DVC ran, from its output."""
     return set(re.findall(r"Running stage '(.+?)'", output))
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process with all that it started, as the machine's end would."""
+    """Kill a process with all that it started, as a power failure would."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -123,7 +124,7 @@ def _new_project(root: Path, folder: Path) -> Project:
 
 @pytest.fixture
 def fresh(root: Path, tmp_path: Path) -> Project:
-    """Give a project that has not run, without git."""
+    """Return a project that has not run, without git."""
     project = _new_project(root, tmp_path / "fresh")
     project.run("dvc", "config", "--local", "core.no_scm", "true")
     return project
@@ -131,7 +132,7 @@ def fresh(root: Path, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def raw(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of the images that the project simulates."""
+    """Return the folder of the images that the project simulates."""
     project = _new_project(root, tmp_path_factory.mktemp("raw") / "project")
     project.run("dvc", "config", "--local", "core.no_scm", "true")
     project.run("dvc", "repro", "download")
@@ -140,7 +141,7 @@ def raw(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Give the project after its first `dvc repro`, committed; no test may change it."""
+    """Return the project after its first `dvc repro`, committed; tests must not change it."""
     project = _new_project(root, tmp_path_factory.mktemp("pipeline") / "finished")
     project.run("git", "init", "-q")
     project.run("dvc", "repro")
@@ -151,14 +152,14 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(finished: Project, tmp_path: Path) -> Project:
-    """Give a copy of the finished project to work in."""
+    """Return a copy of the finished project to work in."""
     shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)
     return Project(tmp_path / "project")
 
 
 @pytest.fixture
 def changed(project: Project) -> Callable[..., set[str]]:
-    """Give a function that runs `dvc exp run` with changes, and gives the stages that ran."""
+    """Return a function that runs `dvc exp run` with changes, and returns the stages that ran."""
 
     def run(*changes: str) -> set[str]:
         options = [part for change in changes for part in ("-S", change)]

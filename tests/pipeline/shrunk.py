@@ -1,4 +1,4 @@
-"""Every study made small: a handful of simulated images laid out and named as its own set, two epochs, one seed."""
+"""Shrunk studies: a few simulated images, laid out and named as the set of the study, two epochs, one seed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fetal_phantom import write_phantom
 from medtransfer.study.use import read_study
 
 Picture = tuple[Path, int, int, str]
-"""A simulated image: its file, its class and patient by number, its split."""
+"""A simulated image: its file, the numbers of its class and patient, and its split."""
 
 PIXELS = 80
-"""Inception takes no smaller ones."""
+"""The smallest size that Inception accepts."""
 PRETRAINING = f"{{images: 64, size: {PIXELS}, epochs: 1}}"
 
 
@@ -32,7 +32,7 @@ def pictures(folder: Path) -> list[Picture]:
 
 
 def changes(path: Path) -> list[str]:
-    """Say what `medtransfer use -S` has to change of a study: where its images are, and how long it runs."""
+    """Return the changes for `medtransfer use -S`: the folder of the images, and shorter training."""
     params = read_study(path).params
     found = ["training.seeds=[0]", "comparison.resamples=200", f"data.image_size={PIXELS}"]
     if params.data.source != "phantom":
@@ -49,13 +49,13 @@ def changes(path: Path) -> list[str]:
     found += [
         f"variants.{name}.epochs=2" for name, line in params.variants.items() if "epochs" in (line.model_extra or {})
     ]
-    if path.stem in ("stroke_mri", "brain_mri"):  # a quarter of the lines: every backbone with every depth and rate
+    if path.stem in ("stroke_mri", "brain_mri"):  # a quarter of the lines, with every backbone, depth and rate
         found += ["grid.augmentation={augmented: {augmentation: standard}}", "grid.optimizer={adam: {optimizer: adam}}"]
     return found
 
 
 def lay_out(study: str, images: list[Picture], folder: Path) -> None:
-    """Write the images to `folder` as the study's own set is laid out."""
+    """Write the images to `folder` in the layout of the study's set."""
     LAYOUTS[study](images, folder)
 
 
@@ -76,7 +76,7 @@ def _fetal_head(images: list[Picture], folder: Path) -> None:
 
 
 def _chest_xray(images: list[Picture], folder: Path) -> None:
-    """Split and class folders below one of the set's name; the patient in every file name."""
+    """Split and class folders below a folder named as the set; file names identify the patient."""
     for number, (file, label, patient, split) in enumerate(images):
         sick = label > 0
         name = f"person{patient}_bacteria_{number}.png" if sick else f"IM-{patient:04}-{number:04}.png"
@@ -85,7 +85,7 @@ def _chest_xray(images: list[Picture], folder: Path) -> None:
 
 
 def _fractures(images: list[Picture], folder: Path) -> None:
-    """Split and class folders two levels down; the second image of a patient is called a rotated copy of the first."""
+    """Split and class folders two levels down; the second image of a patient is named as a copy of the first."""
     place, seen = folder.joinpath(*["Bone_Fracture_Binary_Classification"] * 2), set()
     for file, label, patient, split in images:
         name = f"{patient}-rotated1-rotated2.jpg" if patient in seen else f"{patient}.jpg"
@@ -107,7 +107,7 @@ def _two_folders(images: list[Picture], folder: Path) -> None:
 
 
 def _tumours(images: list[Picture], folder: Path) -> None:
-    """Class folders alone, files numbered as those with and without a tumour are."""
+    """Class folders alone, with files numbered within their class."""
     for number, (file, label, _, _) in enumerate(images):
         _copy(file, folder / ("yes" if label > 1 else "no") / f"{'Y' if label > 1 else 'No'}{number}.png")
 
@@ -122,7 +122,7 @@ def _fetal_planes(images: list[Picture], folder: Path) -> None:
 
 
 def _xray_segmentation(images: list[Picture], folder: Path) -> None:
-    """Images and masks in twin folders, half of the masks with `_mask` behind their names, a few missing."""
+    """Images and masks in two folders; half of the masks have the suffix `_mask`, and a few are missing."""
     for number, (file, _, patient, split) in enumerate(images):
         name, behind = (
             (f"CHNCXR_{patient:04}_{number}", "_mask") if patient % 2 else (f"MCUCXR_{patient:04}_{number}", "")
@@ -134,7 +134,7 @@ def _xray_segmentation(images: list[Picture], folder: Path) -> None:
 
 
 def _hc18(images: list[Picture], folder: Path) -> None:
-    """Images and masks of the same names in twin folders; the second frame of an examination is called so."""
+    """Images and masks of the same names in two folders; second frames of an examination are named as such."""
     seen = set()
     for file, _, patient, split in images:
         name = f"{patient:03}_{'2' if patient in seen else ''}HC.png"

@@ -1,4 +1,4 @@
-"""What a user gets wrong is told before anything trains: all of it, a line each, and nothing half written."""
+"""Mistakes of a user are reported before anything trains: all of them, one line each, with no partial output."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .conftest import Project, stages_run
 
 
 def problems(output: str) -> list[str]:
-    """Give the lines of the stage that says what is wrong."""
+    """Return the error lines of a stage's output."""
     return [line for line in output.splitlines() if line.startswith("error: ")]
 
 
-def test_every_error_of_the_params_is_listed_at_once(fresh: Project) -> None:
+def test_all_errors_of_the_params_are_listed_at_once(fresh: Project) -> None:
     fresh.replace("image_size: 32", "image_size: large")
     fresh.replace("patients: 40", "patiens: 40")
     fresh.replace("epochs: 2}\n  frozen", "epochs: 0}\n  frozen")
@@ -28,7 +28,7 @@ def test_every_error_of_the_params_is_listed_at_once(fresh: Project) -> None:
     ]
 
 
-def test_names_that_are_not_there_and_impossible_parts_are_listed_at_once(fresh: Project) -> None:
+def test_unknown_names_and_impossible_parts_are_listed_at_once(fresh: Project) -> None:
     fresh.replace("backbone: cnn_small, strategy: scratch", "backbone: cnn_smal, strategy: scratch")
     fresh.replace("weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}", "weights: IMAGENET1K_V1")
     fresh.replace("HorizontalFlip", "HorizontalFlipp")
@@ -51,7 +51,7 @@ def test_nothing_runs_after_a_failed_check(fresh: Project) -> None:
 
 
 @pytest.mark.parametrize("make", [False, True], ids=["missing", "empty"])
-def test_a_missing_or_empty_folder(fresh: Project, make: bool) -> None:
+def test_a_missing_or_empty_folder_fails_the_check(fresh: Project, make: bool) -> None:
     fresh.replace("source: phantom", "source: folder")
     fresh.replace("folder: data/incoming", "folder: mine")
     if make:
@@ -63,7 +63,7 @@ def test_a_missing_or_empty_folder(fresh: Project, make: bool) -> None:
 
 @pytest.fixture
 def own(fresh: Project, raw: Path) -> Project:
-    """Give a project whose images are a folder of the user's own."""
+    """Return a project whose images are in a folder of the user."""
     shutil.copytree(raw, fresh.folder / "mine")
     fresh.replace("source: phantom", "source: folder")
     fresh.replace("folder: data/incoming", "folder: mine")
@@ -101,12 +101,12 @@ def test_unreadable_images_are_all_listed(own: Project) -> None:
     assert all(path.name in found for path in (truncated, empty, text))
 
 
-def test_a_class_with_too_few_groups_for_the_folds(own: Project) -> None:
+def test_a_class_with_too_few_groups_for_the_folds_is_reported(own: Project) -> None:
     own.replace("split: {method: published}", "split: {method: kfold, folds: 30}")
     assert "fold" in failure(own)
 
 
-def test_a_leak_stops_the_run_and_says_where_to_look_and_what_can_be_done(own: Project) -> None:
+def test_a_leak_stops_the_run_and_names_the_evidence_and_the_remedies(own: Project) -> None:
     table = pd.read_csv(own.folder / "mine/train/_classes.csv")
     moved = table.iloc[[0]]
     test = own.folder / "mine/test/_classes.csv"

@@ -1,4 +1,4 @@
-"""Every ready-made study, shrunk, from `medtransfer use` to the comparison, through DVC."""
+"""Every ready-made study, shrunk, runs through DVC from `medtransfer use` to the table."""
 
 from __future__ import annotations
 

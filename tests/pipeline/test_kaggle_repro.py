@@ -1,4 +1,4 @@
-"""`dvc repro download` from Kaggle, as a user has it, against a server of our own."""
+"""`dvc repro download` from a local server that answers as Kaggle does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server() -> Iterator[KaggleServer]:
 
 @pytest.fixture
 def kaggle(fresh: Project, server: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Give a project whose set is the server's, with a token, in a home without credentials."""
+    """Return a project that downloads from the server, with a token, in a home without credentials."""
     (tmp_path / "home").mkdir()
     settings = server.environment | {"HOME": str(tmp_path / "home"), "KAGGLE_API_TOKEN": TOKEN, "VERBOSE": "1"}
     for name, value in settings.items():
@@ -40,7 +40,7 @@ def kaggle(fresh: Project, server: KaggleServer, tmp_path: Path, monkeypatch: py
 
 
 def error_of(output: str) -> str:
-    """Give the one line that the stage ended with."""
+    """Return the single error line of a stage's output."""
     lines = [line for line in output.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
     assert "Traceback" not in output
@@ -75,7 +75,7 @@ def test_a_refusal_is_one_line_and_the_next_run_succeeds(kaggle: Project, server
     assert (kaggle.folder / "data/raw/labels.csv").exists()
 
 
-def test_a_killed_run_goes_on_where_it_stopped(kaggle: Project, server: KaggleServer) -> None:
+def test_a_killed_download_resumes(kaggle: Project, server: KaggleServer) -> None:
     server.archive = zipped({"noise.png": os.urandom(2_000_000)})
     server.faults["archive"].append(Fault(drip=0.1))
     running = kaggle.start(*DOWNLOAD)

@@ -1,4 +1,4 @@
-"""`medtransfer repro` through real DVC: the same bytes as `dvc repro`, failures kept apart, no process left."""
+"""`medtransfer repro` writes the bytes of `dvc repro`, isolates failures and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def processes_below(folder: Path) -> list[str]:
     return [command for command in found if command]
 
 
-def test_two_at_once_give_the_bytes_of_one_after_the_other(fresh: Project, finished: Project) -> None:
+def test_two_stages_at_once_write_the_same_bytes_as_one_after_the_other(fresh: Project, finished: Project) -> None:
     output = fresh.run("medtransfer", "repro", "-j", "2")
     assert output.count("done") == len(YAML(typ="safe").load(fresh.read("dvc.lock"))["stages"])
     assert hashes(fresh) == hashes(finished)
@@ -42,7 +42,7 @@ def test_two_at_once_give_the_bytes_of_one_after_the_other(fresh: Project, finis
     assert "Running stage" not in fresh.run("dvc", "repro")
 
 
-def test_a_failed_variant_is_named_with_its_log_and_stops_no_other(project: Project) -> None:
+def test_a_failed_variant_is_reported_with_its_log_and_stops_no_other(project: Project) -> None:
     project.replace("frozen: {train: head, lr: 1.0e-3, epochs: 2}", "frozen: {train: head, lr: 1.0e-3, epochs: 3}")
     project.replace("scratch: {init: random, train: all, epochs: 2}", "scratch: {init: random, train: all, epochs: 3}")
     script = project.read("stages/train.py")
@@ -56,9 +56,9 @@ def test_a_failed_variant_is_named_with_its_log_and_stops_no_other(project: Proj
     assert not (project.folder / "models/frozen").exists()
 
 
-@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc, which is not here")
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to find processes")
 @pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_an_interrupted_run_leaves_no_process_and_goes_on(project: Project, sign: signal.Signals) -> None:
+def test_an_interrupted_run_leaves_no_process_and_resumes(project: Project, sign: signal.Signals) -> None:
     project.replace(
         "scratch: {init: random, train: all, epochs: 2}", "scratch: {init: random, train: all, epochs: 400}"
     )
@@ -75,7 +75,7 @@ def test_an_interrupted_run_leaves_no_process_and_goes_on(project: Project, sign
     project.run("medtransfer", "repro", "-j", "2")
 
 
-def test_an_unknown_stage_and_a_broken_file_end_in_one_line(project: Project) -> None:
+def test_an_unknown_stage_and_a_broken_file_are_one_line(project: Project) -> None:
     output = project.run("medtransfer", "repro", "train@nobody", fails=True)
     assert output.strip() == "error: dvc.yaml has no stage 'train@nobody'; `dvc stage list` lists them"
     project.write("dvc.yaml", "stages: [")

@@ -1,4 +1,4 @@
-"""What `medtransfer plan` says against what DVC then runs."""
+"""`medtransfer plan` lists the stages that DVC then runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
     assert set(kept) == {"scratch", "frozen", "few_shot"}
 
 
-def test_a_plan_of_another_training_is_not_shown(project: Project) -> None:
+def test_the_report_does_not_show_the_plan_of_another_training(project: Project) -> None:
     project.replace("lr: 1.0e-3, epochs: 2}", "lr: 1.0e-3, epochs: 3}")
     rows = project.run(*PLAN)
     assert "train@frozen" in rows

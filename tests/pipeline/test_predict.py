@@ -1,4 +1,4 @@
-"""`medtransfer predict` and `export` in a finished study, against what `evaluate` made of the same images."""
+"""`medtransfer predict` and `export` agree with the predictions of `evaluate` for the same images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHOSEN = slice(3, 40, 3)
 
 
 def scores(table: pd.DataFrame) -> np.ndarray:
-    """Give the bits of a table's probabilities, float32 as whole numbers, in the order of the images' paths."""
+    """Return the bits of a table's probabilities, float32 as integers, sorted by path."""
     names = sorted(name for name in table if name.startswith("p_"))
     return table.sort_values("path")[names].to_numpy(np.float32).view(np.uint32)
 
@@ -33,7 +33,7 @@ def predicted(project: Project, *arguments: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("variant", ["scratch", "frozen", "few_shot"])
-def test_a_runs_bits_are_those_of_evaluate_for_all_images_and_for_some(project: Project, variant: str) -> None:
+def test_predictions_of_a_run_are_bit_identical_to_those_of_evaluate(project: Project, variant: str) -> None:
     truth = evaluated(project, variant, seed=1)
     found = predicted(project, variant, "data/raw/test", "data/raw/valid", "--run", "fold0_seed1")
     assert sorted(found["path"]) == sorted(truth["path"])
@@ -44,7 +44,7 @@ def test_a_runs_bits_are_those_of_evaluate_for_all_images_and_for_some(project: 
     assert np.array_equal(scores(found), scores(some))
 
 
-def test_without_a_run_the_probabilities_are_the_mean_of_all(project: Project) -> None:
+def test_without_a_run_the_probabilities_are_the_mean_of_all_runs(project: Project) -> None:
     found = predicted(project, "models/scratch", "data/raw/test", "data/raw/valid")
     names = [name for name in found if name.startswith("p_")]
     runs = [evaluated(project, "scratch", seed).sort_values("path")[names].to_numpy(np.float64) for seed in (0, 1)]
@@ -62,7 +62,7 @@ def test_maps_of_all_runs_change_no_probability(project: Project, variant: str) 
     assert found["map"].is_unique
 
 
-def test_unreadable_files_are_listed_and_passed_over_and_the_exit_code_says_so(project: Project) -> None:
+def test_unreadable_files_are_listed_and_skipped_with_exit_code_1(project: Project) -> None:
     folder: Path = project.folder / "data/raw/test"
     good = sorted(folder.glob("*.png"))[:2]
     names = {f"images/{path.name}": path.read_bytes() for path in good}
@@ -75,7 +75,7 @@ def test_unreadable_files_are_listed_and_passed_over_and_the_exit_code_says_so(p
     assert sorted(pd.read_csv(project.folder / "out/mine.csv")["path"]) == sorted(names)
 
 
-def test_an_export_stands_beside_its_card(project: Project) -> None:
+def test_an_export_has_a_model_card(project: Project) -> None:
     output = project.run(*MEDTRANSFER, "export", "few_shot", "--run", "fold0_seed1")
     assert "exports/few_shot/model.onnx: on real images its probabilities differ" in output
     assert (project.folder / "exports/few_shot/model.onnx").stat().st_size > 0

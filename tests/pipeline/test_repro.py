@@ -1,4 +1,4 @@
-"""The whole pipeline through real DVC: what it makes, what it runs again, and what stays the same."""
+"""The whole pipeline through real DVC: its outputs, what runs again after a change, and reproducibility."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ VARIANTS = ("scratch", "frozen", "few_shot")
 
 
 def locked(project: Project) -> dict[str, Any]:
-    """Give the hash of every out, by its path."""
+    """Return the hash of every out by its path."""
     stages = YAML(typ="safe").load(project.read("dvc.lock"))["stages"]
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
-def test_the_table_has_a_row_a_variant_and_the_two_baselines(finished: Project) -> None:
+def test_the_table_has_one_row_per_variant_and_baseline(finished: Project) -> None:
     table = pd.read_csv(finished.folder / "metrics/comparison.csv")
     assert set(table["variant"]) == {*VARIANTS, "majority", "nearest_neighbour"}
     predictions = pd.read_parquet(finished.folder / "predictions/frozen.parquet")
@@ -37,7 +37,7 @@ def test_the_table_has_a_row_a_variant_and_the_two_baselines(finished: Project) 
     assert all(isinstance(value, float) for row in summary.values() for value in row.values())
 
 
-def test_only_test_rows_are_predicted_for_the_table(finished: Project) -> None:
+def test_the_table_is_made_of_predictions_of_test_rows(finished: Project) -> None:
     rows = pd.read_parquet(finished.folder / "data/prepared/table.parquet")
     test = set(rows["path"][rows["split"] == "test"])
     scored = pd.read_parquet(finished.folder / "predictions/frozen.parquet")
@@ -64,9 +64,7 @@ def test_an_added_variant_runs_alone_and_a_removed_one_leaves_the_table(
     assert "new" not in set(pd.read_csv(project.folder / "metrics/comparison.csv")["variant"])
 
 
-def test_maps_are_drawn_of_the_variants_that_are_named_and_of_none_where_none_is(
-    changed: Callable[..., set[str]], project: Project
-) -> None:
+def test_maps_are_drawn_for_exactly_the_named_variants(changed: Callable[..., set[str]], project: Project) -> None:
     assert {path.stem for path in (project.folder / "plots/explain").glob("*.png")} == {"frozen", "few_shot"}
     table = pd.read_csv(project.folder / "metrics/tables/maps.csv")
     assert list(table["variant"]) == ["frozen", "frozen", "few_shot", "few_shot"]
@@ -76,7 +74,7 @@ def test_maps_are_drawn_of_the_variants_that_are_named_and_of_none_where_none_is
     assert 'id="maps"' not in project.read("report/index.html")
 
 
-def test_metrics_diff_exp_show_and_plots_answer(project: Project, changed: Callable[..., set[str]]) -> None:
+def test_metrics_diff_exp_show_and_plots_work(project: Project, changed: Callable[..., set[str]]) -> None:
     changed("strategies.scratch.epochs=4")
     diff = project.run("dvc", "metrics", "diff", "--md")
     assert "scratch" in diff
@@ -89,7 +87,7 @@ def test_metrics_diff_exp_show_and_plots_answer(project: Project, changed: Calla
 
 
 @pytest.mark.slow
-def test_two_forced_runs_differ_in_what_they_cost_and_in_nothing_else(project: Project) -> None:
+def test_two_forced_runs_differ_only_in_their_costs(project: Project) -> None:
     before = locked(project)
     shutil.rmtree(project.folder / ".medtransfer")
     project.run("dvc", "repro", "--force", "--no-run-cache")
@@ -106,7 +104,7 @@ def test_two_forced_runs_differ_in_what_they_cost_and_in_nothing_else(project: P
     assert differing <= allowed
 
 
-def test_a_killed_repro_resumes_and_ends_in_the_same_bytes(project: Project) -> None:
+def test_a_killed_repro_resumes_and_produces_identical_files(project: Project) -> None:
     project.replace("train: all, epochs: 2", "train: all, epochs: 40")
     interrupted = Project(project.folder.parent / "interrupted")
     shutil.copytree(project.folder, interrupted.folder, symlinks=True)
@@ -131,12 +129,12 @@ def _checkpoints(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
 
 
-def test_an_unpacked_archive_without_git_works(fresh: Project) -> None:
+def test_a_project_without_git_works(fresh: Project) -> None:
     assert stages_run(fresh.run("dvc", "repro", "prepare")) == {"check", "download", "prepare"}
 
 
 @pytest.mark.parametrize("layout", ["class_folders", "split_folders"])
-def test_a_folder_of_the_users_own(fresh: Project, finished: Project, layout: str) -> None:
+def test_a_folder_of_images_is_prepared_like_the_simulated_set(fresh: Project, finished: Project, layout: str) -> None:
     source = finished.folder / "data/raw"
     for split in ("train", "valid", "test"):
         table = pd.read_csv(source / split / "_classes.csv").set_index("filename")

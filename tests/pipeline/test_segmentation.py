@@ -1,4 +1,4 @@
-"""Segmentation through real DVC: the same stages, files and rules as for classes."""
+"""Segmentation through real DVC: the same stages, files and rules as for classification."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ explain: {variants: []}
 
 @pytest.fixture
 def masks(fresh: Project) -> Project:
-    """Give a project whose study segments."""
+    """Return a project with a segmentation study."""
     fresh.write("params.yaml", STUDY)
     return fresh
 
 
-def test_a_study_of_masks_runs_to_the_table_and_again_only_where_it_changed(masks: Project) -> None:
+def test_a_study_of_masks_runs_to_the_table_and_re_runs_only_what_changed(masks: Project) -> None:
     masks.run("dvc", "repro")
     table = pd.read_csv(masks.folder / "metrics/comparison.csv").set_index("variant")
     assert set(table.index) == {"scratch", "frozen", "majority", "nearest_neighbour"}
@@ -64,8 +64,8 @@ def test_a_study_of_masks_runs_to_the_table_and_again_only_where_it_changed(mask
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("task: segmentation", "task: classification", "comparison.metric: dice is no metric of classification"),
-        ("metric: dice", "metric: accuracy", "comparison.metric: accuracy is no metric of segmentation"),
+        ("task: segmentation", "task: classification", "comparison.metric: no metric 'dice'; choose from"),
+        ("metric: dice", "metric: accuracy", "comparison.metric: no metric 'accuracy'; choose from"),
         ("method: cutmix", "method: mixup", "variants.scratch: mixup would blend masks, whose classes are not shared"),
         (
             "train: head, loss",
@@ -77,7 +77,7 @@ def test_a_study_of_masks_runs_to_the_table_and_again_only_where_it_changed(mask
         ("  resnet18: {", "  resnet18: {model: efficientnet_b0, ", "no segmentation model 'efficientnet_b0'"),
     ],
 )
-def test_what_masks_cannot_be_learned_with_is_told_before_anything_runs(
+def test_parts_that_cannot_learn_masks_are_reported_before_anything_runs(
     masks: Project, old: str, new: str, problem: str
 ) -> None:
     masks.replace(old, new)

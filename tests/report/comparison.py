@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from medtransfer.comparison.results import LEARNING, MASKS, Comparison, Verdict, frame
+from medtransfer.comparison.results import LEARNING, MASKS, Comparison, Verdict
 
 from . import tables
 from .study import CLASSES, TEST_IMAGES, make_study
@@ -37,10 +37,10 @@ def make_comparison(**changes: Any) -> Comparison:
         "curves": tables.curves(),
         "per_class": tables.per_class(),
         "confusion": tables.confusion(),
-        "learning": frame(LEARNING, []),
+        "learning": tables.frame(LEARNING, []),
         "costs": tables.costs(),
         "images": tables.images(),
-        "masks": frame(MASKS, []),
+        "masks": tables.frame(MASKS, []),
         "maps": tables.maps(),
         "published": tables.published(),
         "audit": tables.audit(),

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from medtransfer.comparison.classes import mask_table
 from medtransfer.comparison.results import Comparison
+from medtransfer.comparison.tables.segmentation import mask_table
 from medtransfer.data.prepared import PIXEL, Prepared
-from medtransfer.tasks.classes.predictions import write_rows
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
 

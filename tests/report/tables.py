@@ -19,10 +19,14 @@ from medtransfer.comparison.results import (
     PER_CLASS,
     PUBLISHED,
     RELIABILITY,
-    frame,
 )
 
 from .study import ACCURACY, CLASSES, EXPLAINED, SOURCE, VARIANTS, image_paths
+
+
+def frame(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Make a table of exactly these columns."""
+    return pd.DataFrame(rows, columns=columns)
 
 
 def table() -> pd.DataFrame:

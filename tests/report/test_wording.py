@@ -10,7 +10,6 @@ from medtransfer.report.wording import (
     breakable,
     in_interval,
     p_alone,
-    phrase_of,
     three_digits,
 )
 
@@ -32,11 +31,5 @@ def test_p_values(value: float, text: str) -> None:
 def test_small_words() -> None:
     assert in_interval(0.1, 0.25) == "[.100, .250]"
     assert in_interval(math.nan, 0.2) == ""
-    assert [phrase_of(name, "mm") for name in ("accuracy", "roc_auc", "f1_macro")] == [
-        "accuracy",
-        "ROC-AUC",
-        "F1 (macro)",
-    ]
-    assert [phrase_of(name, "mm") for name in ("dice", "hd95")] == ["Dice", "HD95 (mm)"]
     assert in_interval(9.876, 12.34) == "[9.876, 12.3]"
     assert breakable("a_<b>") == "a_<wbr>&lt;b&gt;"

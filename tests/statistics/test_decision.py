@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medtransfer.statistics.thresholds import THRESHOLDS, net_benefit_by_image, worth
+from medtransfer.statistics.thresholds import THRESHOLDS, benefit_of_treating, net_benefit_by_image
 
 
 def test_an_example_worked_by_hand() -> None:
@@ -28,4 +28,4 @@ def test_it_is_true_less_weighted_false_positives_for_every_threshold() -> None:
 
 def test_treating_all_is_the_prevalence_less_the_rest() -> None:
     truth = np.array([True, False, False, False])
-    np.testing.assert_allclose(worth(truth, np.array([0.25, 0.5])).mean(axis=0), [0.0, -0.5], atol=1e-15)
+    np.testing.assert_allclose(benefit_of_treating(truth, np.array([0.25, 0.5])).mean(axis=0), [0.0, -0.5], atol=1e-15)

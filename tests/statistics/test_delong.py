@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from medtransfer.statistics.paired_tests import auc_influence, delong_test
+from medtransfer.statistics.areas import auc_influence
+from medtransfer.statistics.paired_tests import delong_test
 
 
 def by_definition(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""A grid becomes lines: one of each level of each axis, seen in params.yaml, and told apart from mistakes."""
+"""A grid is written out as lines of `variants`: one per combination of levels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_study import STUDY
 
 from medtransfer.study import load_study
 from medtransfer.study.use import grid_lines, read_study, use_study
@@ -21,14 +22,14 @@ grid:
 
 
 @pytest.fixture
-def studies(tmp_path: Path, study_text: str) -> Path:
+def studies(tmp_path: Path) -> Path:
     folder = tmp_path / "studies"
     folder.mkdir()
-    (folder / "wide.yaml").write_text(study_text + GRID, encoding="utf-8")
+    (folder / "wide.yaml").write_text(STUDY + GRID, encoding="utf-8")
     return folder
 
 
-def test_the_lines_stand_in_params_beside_those_that_were_there(studies: Path, tmp_path: Path) -> None:
+def test_the_lines_join_those_of_variants(studies: Path, tmp_path: Path) -> None:
     target = tmp_path / "params.yaml"
     use_study("wide", [], studies, target)
     study = load_study(target)
@@ -45,7 +46,7 @@ def test_the_lines_stand_in_params_beside_those_that_were_there(studies: Path, t
     assert read_study(studies / "wide.yaml").variants == study.variants
 
 
-def test_changes_reach_the_axes_first_and_then_the_lines(studies: Path, tmp_path: Path) -> None:
+def test_changes_apply_to_axes_first_and_then_to_lines(studies: Path, tmp_path: Path) -> None:
     target = tmp_path / "params.yaml"
     changes = [
         "variants.head_only_net.epochs=9",
@@ -58,7 +59,7 @@ def test_changes_reach_the_axes_first_and_then_the_lines(studies: Path, tmp_path
 
 
 def test_params_with_a_grid_are_refused(studies: Path) -> None:
-    with pytest.raises(UserError, match="`medtransfer use NAME` writes its lines out"):
+    with pytest.raises(UserError, match="`medtransfer use NAME` writes out its lines"):
         load_study(studies / "wide.yaml")
 
 
@@ -67,21 +68,21 @@ def test_params_with_a_grid_are_refused(studies: Path) -> None:
     [
         ([], "grid: expected axes"),
         ({"rate": {"fast": 0.1}}, "grid.rate: expected levels, each with its fields"),
-        ({"a": {"x": {"lr": 1}}, "b": {"y": {"lr": 2}}}, "grid.b: lr is set by the axis a too"),
+        ({"a": {"x": {"lr": 1}}, "b": {"y": {"lr": 2}}}, "grid.b: lr is also set by the axis a"),
     ],
 )
-def test_a_grid_that_is_none_is_told(grid: object, line: str) -> None:
+def test_a_wrong_grid_is_an_error(grid: object, line: str) -> None:
     with pytest.raises(UserError, match=line):
         grid_lines(grid, "file")
 
 
-def test_a_line_that_is_there_already_is_told(studies: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="head_only: these lines stand in variants already"):
+def test_a_line_that_exists_already_is_an_error(studies: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="head_only: variants already has these lines"):
         use_study("wide", ["grid={all: {head_only: {strategy: frozen}}}"], studies, tmp_path / "params.yaml")
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-def test_there_is_one_line_for_each_choice_of_levels(sizes: list[int]) -> None:
+def test_there_is_one_line_per_combination_of_levels(sizes: list[int]) -> None:
     grid = {f"a{i}": {f"l{j}": {f"field{i}": j} for j in range(size)} for i, size in enumerate(sizes)}
     lines = grid_lines(grid, "file")
     count = 1

@@ -1,21 +1,19 @@
-"""What a parameter file may say, and files that are none."""
+"""A valid parameter file resolves to variants; an unreadable one is a one-line error."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_study import LINE, STUDY, params_with, problems_of
 
-from medtransfer.study import check_study, load_study
-from medtransfer.util.errors import UserError, near
-
-Make = Callable[..., dict[str, Any]]
+from medtransfer.study import Strategy, check_study, load_study
+from medtransfer.util.errors import UserError
 
 
-def test_a_study_loads_and_its_variants_have_their_parts(params_with: Make) -> None:
+def test_the_variants_of_a_study_have_their_parts() -> None:
     study = check_study(params_with(), "params.yaml")
     assert list(study.variants) == ["from_scratch", "head_only"]
     variant = study.variant("head_only")
@@ -32,7 +30,7 @@ def test_a_study_loads_and_its_variants_have_their_parts(params_with: Make) -> N
     assert variant.policy.mix.method == "cutmix"
 
 
-def test_a_section_of_one_kind_may_be_that_word_alone(params_with: Make) -> None:
+def test_a_section_may_be_its_kind_alone() -> None:
     short = check_study(params_with({"strategies.frozen.loss": "binary_cross_entropy"}), "short")
     long = check_study(
         params_with(
@@ -43,16 +41,10 @@ def test_a_section_of_one_kind_may_be_that_word_alone(params_with: Make) -> None
     assert short.params == long.params
 
 
-def test_a_variant_that_is_not_there_is_asked_for_by_a_near_name(params_with: Make) -> None:
+def test_an_unknown_variant_is_answered_by_the_nearest_name() -> None:
     study = check_study(params_with(), "params.yaml")
     with pytest.raises(UserError, match=re.escape("no 'head_olny' in params.yaml; did you mean 'head_only'?")):
         study.variant("head_olny")
-
-
-def test_near_names_are_offered_before_a_list() -> None:
-    assert near("resnet5", ["vgg16", "resnet50"]) == "; did you mean 'resnet50'?"
-    assert near("zzz", ["b", "a"]) == "; there are a, b"
-    assert near("zzz", [f"n{number:02}" for number in range(20)]).endswith("n10, n11 …")
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
@@ -80,7 +72,48 @@ def test_a_file_that_cannot_be_parsed_is_one_line(tmp_path: Path, content: bytes
     assert "\n" not in problem
 
 
-def test_a_file_on_disk_loads_as_its_values_do(tmp_path: Path, study_text: str, params_with: Make) -> None:
+def test_a_file_loads_as_its_values_do(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(study_text, encoding="utf-8")
+    path.write_text(STUDY, encoding="utf-8")
     assert load_study(path).params == check_study(params_with(), "x").params
+
+
+WRONG_OVERRIDES = [
+    ({"lr": 0}, "variants.head_only.lr: input should be greater than 0, but got 0"),
+    ({"train": {"lst": 2}}, "variants.head_only.train.last: missing"),
+    ({"backbone_lr": 1e-5}, "variants.head_only.backbone_lr needs train"),
+]
+
+OVERRIDES = [
+    {"train": "all", "backbone_lr": 1e-5},
+    {"train": {"last": 3}},
+    {"shots": 5},
+    {"head": "mlp", "hidden": 64, "head_batch_norm": True},
+    {"head": "knn", "neighbours": 1},
+    {"optimizer": "sgd", "momentum": 0.8, "nesterov": True, "weight_decay": 5e-4},
+    {"schedule": "plateau"},
+    {"schedule": {"kind": "step", "every": 3, "factor": 0.1}},
+    {"loss": {"kind": "binary_cross_entropy", "class_weights": "balanced"}},
+    {"epochs": 50, "patience": 4, "batch_size": 8, "dropout": 0.3},
+]
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_an_override_on_a_variants_line_is_the_same_as_in_its_strategy(override: dict[str, Any]) -> None:
+    on_the_line = check_study(params_with({"variants.head_only": LINE | override}), "line")
+    strategy = params_with()["strategies"]["frozen"] | override
+    in_the_strategy = check_study(params_with({"strategies.frozen": strategy, "variants.head_only": LINE}), "strategy")
+    assert on_the_line.variant("head_only").strategy == in_the_strategy.variant("head_only").strategy
+    assert on_the_line.variant("head_only").key() == in_the_strategy.variant("head_only").key()
+    assert on_the_line.params.strategies["frozen"] == Strategy(lr=1e-4, schedule={"kind": "cosine"})
+
+
+def test_overrides_are_checked_together_with_their_strategy() -> None:
+    line = LINE | {"backbone": "cnn_small", "init": "random", "train": "all"}
+    assert check_study(params_with({"variants.head_only": line}), "x").variant("head_only").strategy.init == "random"
+
+
+@pytest.mark.parametrize(("override", "line"), WRONG_OVERRIDES)
+def test_a_wrong_override_is_reported_at_the_line_of_its_variant(override: dict[str, Any], line: str) -> None:
+    found = problems_of(params_with({"variants.head_only": LINE | override}))
+    assert f"params.yaml: {line}" in found[0]

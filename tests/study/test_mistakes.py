@@ -1,21 +1,17 @@
-"""How each mistake in a parameter file is told: one line, with the key and the remedy."""
+"""Each mistake in a parameter file is one line, with the key and the remedy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from .mistakes import LINE, problems_of
-
-Make = Callable[..., dict[str, Any]]
+from small_study import LINE, params_with, problems_of
 
 WRONG_VALUES = [
     ("data.colour", "grey", "data.colour: unknown key"),
     ("data.split.tset", 0.2, "data.split.tset: unknown key"),
-    ("strategies.frozen.epocs", 3, "strategies.frozen.epocs: unknown key"),
     ("more", {}, "more: unknown key"),
+    ("extensions", ["mine.py"], "extensions.0: string should match pattern '^extensions/"),
     ("strategies.frozen.epochs", "5", "strategies.frozen.epochs: input should be a valid integer, but got '5'"),
     ("strategies.frozen.epochs", 5.0, "strategies.frozen.epochs: input should be a valid integer, but got 5.0"),
     ("strategies.frozen.epochs", True, "strategies.frozen.epochs: input should be a valid integer, but got True"),
@@ -24,13 +20,11 @@ WRONG_VALUES = [
     ("strategies.frozen.lr_search", [0.1], "lr_search: list should have at least 2 items"),
     ("strategies.frozen.nesterov", "yes", "nesterov: input should be a valid boolean, but got 'yes'"),
     ("strategies.frozen.dropout", 1.0, "strategies.frozen.dropout: input should be less than 1, but got 1.0"),
-    ("strategies.frozen.optimizer", "adan", "'adam', 'adamw', 'sgd' or 'rmsprop', but got 'adan'"),
     ("strategies.frozen.train", "some", "strategies.frozen.train: input should be 'none', 'head' or 'all'"),
     ("strategies.frozen.train", {"last": 0}, "train.last: input should be greater than or equal to 1, but got 0"),
     ("strategies.frozen.train", {"first": 1, "last": 1}, "strategies.frozen.train.first: unknown key"),
-    ("strategies.frozen.schedule", "linear", "strategies.frozen.schedule.kind: input should be 'constant', 'step'"),
     ("strategies.frozen.loss", 3, "strategies.frozen.loss: expected a section of keys and values, but got 3"),
-    ("data.layout", "csv", "data.layout.kind: input should be 'auto', 'one_hot_csv', 'class_folders'"),
+    ("data.layout", {"kind": 3}, "data.layout.kind: input should be a valid string, but got 3"),
     ("data", 5, "data: expected a section of keys and values, but got 5"),
     ("data.image_size", 8, "data.image_size: input should be greater than or equal to 16, but got 8"),
     ("augmentation.none.views", "always", "augmentation.none.views: input should be 'fresh', but got 'always'"),
@@ -43,7 +37,6 @@ WRONG_VALUES = [
     ("training.seeds", [-1], "training.seeds.0: input should be greater than or equal to 0, but got -1"),
     ("study.seed", -1, "study.seed: input should be greater than or equal to 0, but got -1"),
     ("study.name", "My study", "study.name: string should match pattern"),
-    ("comparison.metric", "acuracy", "comparison.metric: input should be 'accuracy', 'balanced_accuracy'"),
     ("comparison.resamples", 10, "comparison.resamples: input should be greater than or equal to 200, but got 10"),
 ]
 
@@ -55,7 +48,6 @@ WRONG_TOGETHER = [
         True,
         "strategies.frozen: gradient_checkpointing goes with train: all",
     ),
-    ("strategies.prototypes.lr_search", [0.1, 0.2], "strategies.prototypes: lr_search is for a head that trains"),
     (
         "strategies.scratch.schedule",
         {"kind": "cosine", "warmup": 99},
@@ -81,48 +73,42 @@ WRONG_TOGETHER = [
     ("data.masks", {"folder": "../m"}, "data.masks: folder: expected the name of a folder of the set, but got ../m"),
     ("data.masks", {"classes": {"a": "red"}}, "classes: expected grey values above 0 or colours such as '#ff0000'"),
     ("data.masks", {"classes": {"a": "#ff0000", "b": 2}}, "data.masks: classes: expected grey values or colours"),
-    ("data.masks", {"classes": {"a": 1, "b": 1}}, "data.masks: classes: expected another value for each class"),
+    ("data.masks", {"classes": {"a": 1, "b": 1}}, "data.masks: classes: expected a different value for each class"),
     ("data.masks", {"classes": {"a": 0}}, "such as '#ff0000', but got 0"),
     ("data.masks", {"classes": {"a": True}}, "such as '#ff0000', but got True"),
     ("data.masks", {"spacing": {"file": "a.csv"}}, "data.masks.spacing: expected a number of mm, or file, image and"),
     ("data.masks", {"spacing": 0}, "data.masks.spacing.mm: input should be greater than 0"),
     ("data.group", {}, "data.group: expected either pattern or column"),
     ("data.group", {"pattern": "a", "column": "b"}, "data.group: expected either pattern or column"),
+    ("data.group", {"pattern": "(p"}, "data.group: pattern: '(p' is not a valid regular expression: "),
     ("data.split", {"method": "kfold", "folds": 2}, "data.split: kfold needs folds: 3 or more"),
     (
         "data.split",
         {"method": "random", "test": 0.6, "validation": 0.4},
-        "data.split: test + validation must stay below 1, but are 1",
+        "data.split: test + validation must be below 1, but are 1",
     ),
     (
         "backbones.cnn_small.pretraining",
         {"epochs": 1},
         "backbones.cnn_small: pretraining belongs to weights: simulated, not to weights: none",
     ),
-    (
-        "strategies.frozen",
-        {"head": "knn", "train": "all"},
-        "strategies.frozen: head: knn is fitted on frozen features: it goes with train: head alone",
-    ),
     ("strategies.frozen", {"init": "random", "train": {"last": 2}}, "would freeze layers that never learned"),
     ("strategies.frozen", {"backbone_lr": 1e-5}, "backbone_lr needs train: all or {last: N}"),
-    ("strategies.frozen", {"nesterov": True}, "nesterov belongs to optimizer: sgd with a momentum above 0"),
     (
         "strategies.frozen",
         {"nesterov": True, "optimizer": "sgd", "momentum": 0.0},
-        "nesterov belongs to optimizer: sgd with a momentum above 0",
+        "nesterov needs a momentum above 0",
     ),
     ("explain", {"variants": ["head_onyl"]}, "explain.variants: no 'head_onyl' in variants; did you mean 'head_only'?"),
     ("explain", {"blocks": {"resnet81": "a"}}, "explain.blocks: no 'resnet81' in backbones; did you mean 'resnet18'?"),
     ("explain", {"images": ["a", "a"]}, "explain: images: expected each once, but got ['a', 'a']"),
     ("explain", {"methods": []}, "explain.methods: list should have at least 1 item"),
-    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: input should be 'grad_cam', 'ablation_cam' or"),
     ("training.seeds", [1, 2, 1], "training: seeds must differ, but are [1, 2, 1]"),
     ("variants.head_only", LINE | {"backbone": "resnet81"}, "no 'resnet81' in backbones; did you mean 'resnet18'?"),
     (
         "variants.head_only",
         LINE | {"strategy": "xyz"},
-        "variants.head_only.strategy: no 'xyz' in strategies; there are frozen, prototypes, scratch",
+        "variants.head_only.strategy: no 'xyz' in strategies; choose from frozen, prototypes, scratch",
     ),
     (
         "variants.head_only",
@@ -141,12 +127,7 @@ WRONG_TOGETHER = [
         "variants.head_only",
         LINE | {"backbone": "cnn_small"},
         "variants.head_only: init: pretrained needs weights, but backbones.cnn_small.weights is none; "
-        "give weights, or use a strategy with init: random",
-    ),
-    (
-        "variants.head_only",
-        LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
-        "variants.head_only: head: prototypes needs hard labels, but cutmix makes soft ones",
+        "set weights, or use a strategy with init: random",
     ),
     (
         "variants.head_only",
@@ -157,7 +138,7 @@ WRONG_TOGETHER = [
 
 
 @pytest.mark.parametrize(("key", "value", "line"), [*WRONG_VALUES, *WRONG_TOGETHER])
-def test_each_mistake_is_told_in_one_line(params_with: Make, key: str, value: Any, line: str) -> None:
+def test_each_mistake_is_one_line(key: str, value: Any, line: str) -> None:
     (problem,) = problems_of(params_with({key: value}))
     assert line in problem
 
@@ -169,16 +150,16 @@ def test_each_mistake_is_told_in_one_line(params_with: Make, key: str, value: An
         *("study.title", "data.leakage", "data.group", "variants.head_only.strategy", "backbones.resnet18.weights"),
     ],
 )
-def test_what_is_missing_is_named(params_with: Make, key: str) -> None:
+def test_missing_keys_are_named(key: str) -> None:
     assert problems_of(params_with(without=key)) == [f"params.yaml: {key}: missing"]
 
 
 @pytest.mark.parametrize("raw", [None, [], "text", 3])
-def test_a_file_that_is_no_table_of_sections_is_told_so(raw: Any) -> None:
+def test_a_file_without_sections_is_an_error(raw: Any) -> None:
     assert problems_of(raw) == [f"params.yaml: expected a section of keys and values, but got {raw!r}"]
 
 
-def test_all_wrong_values_are_listed_at_once(params_with: Make) -> None:
+def test_all_wrong_values_are_listed_at_once() -> None:
     found = problems_of(params_with({"data.colour": 1, "study.seed": "x", "strategies.frozen.lr": 0}, "training"))
     assert sorted(line.split(": ")[1] for line in found) == [
         "data.colour",
@@ -188,12 +169,12 @@ def test_all_wrong_values_are_listed_at_once(params_with: Make) -> None:
     ]
 
 
-def test_all_wrong_names_and_combinations_are_listed_at_once(params_with: Make) -> None:
+def test_all_wrong_names_and_combinations_are_listed_at_once() -> None:
     lines = {
         "variants.Bad-Name": LINE,
         "variants.two": LINE | {"backbone": "x", "strategy": "y"},
         "variants.three": LINE | {"epochs": 0},
-        "variants.four": LINE | {"strategy": "prototypes", "augmentation": "cutmix", "shots": 1},
+        "variants.four": LINE | {"backbone": "cnn_small", "augmentation": "cutmix", "shots": 1},
     }
     found = problems_of(params_with(lines))
     assert [line.split(": ")[1] for line in found] == [
@@ -203,15 +184,4 @@ def test_all_wrong_names_and_combinations_are_listed_at_once(params_with: Make) 
         "variants.three.epochs",
         "variants.four",
         "variants.four",
-    ]
-
-
-def test_a_fitted_head_needs_kept_views(params_with: Make) -> None:
-    changes = {
-        "augmentation.fresh": {"views": "fresh", "transforms": [{"HorizontalFlip": {}}]},
-        "variants.head_only": LINE | {"strategy": "prototypes", "augmentation": "fresh"},
-    }
-    assert problems_of(params_with(changes)) == [
-        "params.yaml: variants.head_only: head: prototypes is fitted once on kept views; "
-        "give the policy a number of views"
     ]

@@ -1,19 +1,21 @@
-"""Every study that ships loads, and the first one is in force."""
+"""Every shipped study is valid, the default one is in force, and documented commands work."""
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from medtransfer.augmentation.policy import policy_problems
 from medtransfer.check import study_problems
+from medtransfer.study import load_study
 from medtransfer.study.loading import read_yaml
-from medtransfer.study.use import list_studies, read_study
-from medtransfer.tasks.names import METRICS
+from medtransfer.study.use import list_studies, read_study, use_study
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/results").glob("*.md"))]
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -25,18 +27,7 @@ def test_a_study_loads_and_resolves(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_a_studys_policies_can_be_drawn_and_its_published_metrics_exist(path: Path) -> None:
-    params = read_study(path).params
-    found = {name: policy_problems(policy, params.data.image_size) for name, policy in params.augmentation.items()}
-    assert not any(found.values()), found
-    if params.comparison.reference is not None:
-        named = {metric for row in params.comparison.reference.rows.values() for metric in row}
-        assert named <= set(METRICS)
-
-
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_a_study_asks_for_nothing_that_is_not_there(path: Path) -> None:
-    """As `check` finds it, but for the images, which a study from a folder leaves to its user."""
+def test_a_study_passes_the_check_except_for_images_that_its_user_provides(path: Path) -> None:
     assert [problem for problem in study_problems(read_study(path)) if "data.folder" not in problem] == []
 
 
@@ -53,7 +44,7 @@ def test_a_study_states_every_parameter_that_a_stage_of_dvc_reads(path: Path) ->
             section = section[part]
 
 
-def test_all_studies_are_listed_by_their_titles() -> None:
+def test_all_studies_are_listed_with_their_titles() -> None:
     titles = list_studies(ROOT / "studies")
     assert list(titles) == [path.stem for path in STUDIES]
     assert all(titles.values())
@@ -61,3 +52,15 @@ def test_all_studies_are_listed_by_their_titles() -> None:
 
 def test_the_phantom_study_is_in_force_byte_for_byte() -> None:
     assert (ROOT / "params.yaml").read_bytes() == (ROOT / "studies" / "phantom.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_put_studies_in_force(tmp_path: Path, page: Path) -> None:
+    commands = re.findall(r"^medtransfer use (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    assert commands
+    for command in commands:
+        name, *options = shlex.split(command)
+        changes = options[1::2]
+        assert options[::2] == ["-S"] * len(changes)
+        use_study(name, changes, ROOT / "studies", tmp_path / "params.yaml")
+        load_study(tmp_path / "params.yaml")

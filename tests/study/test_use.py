@@ -1,4 +1,4 @@
-"""Putting a study in force keeps its comments, checks every change first, and never leaves half a file."""
+"""Putting a study in force keeps its comments, checks all changes first, and writes the whole file or nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from small_study import STUDY
 
 from medtransfer.study import load_study
 from medtransfer.study.use import command_of, list_studies, use_study
@@ -14,10 +15,10 @@ from medtransfer.util.errors import UserError
 
 
 @pytest.fixture
-def studies(tmp_path: Path, study_text: str) -> Path:
+def studies(tmp_path: Path) -> Path:
     folder = tmp_path / "studies"
     folder.mkdir()
-    (folder / "small.yaml").write_text(study_text, encoding="utf-8")
+    (folder / "small.yaml").write_text(STUDY, encoding="utf-8")
     return folder
 
 
@@ -28,17 +29,17 @@ def target(tmp_path: Path) -> Path:
     return path
 
 
-def test_without_changes_the_study_is_copied_byte_for_byte(studies: Path, target: Path, study_text: str) -> None:
+def test_without_changes_the_study_is_copied_byte_for_byte(studies: Path, target: Path) -> None:
     use_study("small", [], studies, target)
-    assert target.read_text(encoding="utf-8") == study_text
+    assert target.read_text(encoding="utf-8") == STUDY
 
 
-def test_a_change_keeps_every_comment_and_every_other_value(studies: Path, target: Path, study_text: str) -> None:
+def test_a_change_keeps_every_comment_and_every_other_value(studies: Path, target: Path) -> None:
     use_study("small", ["data.image_size=64"], studies, target)
     text = target.read_text(encoding="utf-8")
-    for comment in ("# a small study", "# its name", "# no weights: it learns from nothing"):
+    for comment in ("# a small study", "# its name", "# no weights: trained from scratch"):
         assert comment in text
-    expected = YAML(typ="safe", pure=True).load(study_text)
+    expected = YAML(typ="safe", pure=True).load(STUDY)
     expected["data"]["image_size"] = 64
     assert YAML(typ="safe", pure=True).load(text) == expected
 
@@ -72,12 +73,12 @@ def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
     [
         ("data.image_size", "-S data.image_size: expected KEY=VALUE, on one line, such as data.source=folder"),
         ("data.image_size=6\n4", "-S data.image_size=6 4: expected KEY=VALUE, on one line"),
-        ("dta.image_size=64", "-S dta.image_size=64: the study has no 'dta' on the way to dta.image_size"),
+        ("dta.image_size=64", "-S dta.image_size=64: the study has no 'dta' in dta.image_size"),
         ("data.image_size.x=64", "-S data.image_size.x=64: data.image_size is a value, not a section"),
         ("data.folder={a", "-S data.folder={a: the value is not valid YAML: expected ',' or '}'"),
         (
             r'data.group={pattern: "(\d+)"}',
-            "unknown escape character 'd'; a backslash stands for itself in single quotes",
+            "unknown escape character 'd'; use single quotes, in which a backslash is literal",
         ),
         ("data.colour=grey", "data.colour: unknown key"),
         ("data.image_size=big", "data.image_size: input should be a valid integer, but got 'big'"),
@@ -85,9 +86,7 @@ def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
         ("training=", "training: expected a section of keys and values, but got None"),
     ],
 )
-def test_a_bad_change_is_told_in_one_line_and_changes_nothing(
-    studies: Path, target: Path, change: str, line: str
-) -> None:
+def test_a_bad_change_is_one_line_and_changes_nothing(studies: Path, target: Path, change: str, line: str) -> None:
     with pytest.raises(UserError) as raised:
         use_study("small", ["training.seeds=[5]", change], studies, target)
     (problem,) = raised.value.problems
@@ -96,22 +95,22 @@ def test_a_bad_change_is_told_in_one_line_and_changes_nothing(
     assert [path.name for path in target.parent.iterdir() if path.is_file()] == ["params.yaml"]
 
 
-def test_an_unknown_study_is_asked_for_by_a_near_name(studies: Path, target: Path) -> None:
+def test_an_unknown_study_is_answered_by_the_nearest_name(studies: Path, target: Path) -> None:
     with pytest.raises(UserError, match="no study 'smal'; did you mean 'small'"):
         use_study("smal", [], studies, target)
     assert target.read_text() == "as it was\n"
 
 
 @pytest.mark.parametrize("changes", [[], ["data.image_size=64"]])
-def test_a_study_that_is_no_yaml_is_told_in_one_line(studies: Path, target: Path, changes: list[str]) -> None:
+def test_invalid_yaml_is_one_line(studies: Path, target: Path, changes: list[str]) -> None:
     (studies / "broken.yaml").write_text("study: {")
     with pytest.raises(UserError, match="not valid YAML"):
         use_study("broken", changes, studies, target)
     assert target.read_text() == "as it was\n"
 
 
-def test_studies_are_listed_with_their_titles(studies: Path, study_text: str) -> None:
-    (studies / "another.yaml").write_text(study_text.replace("A small study", "Another one"), encoding="utf-8")
+def test_studies_are_listed_with_their_titles(studies: Path) -> None:
+    (studies / "another.yaml").write_text(STUDY.replace("A small study", "Another one"), encoding="utf-8")
     assert list_studies(studies) == {"another": "Another one", "small": "A small study"}
 
 
@@ -126,7 +125,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("changes", "command"), COMMANDS)
-def test_the_parameters_tell_the_command_that_made_them(
+def test_parameters_name_the_command_that_made_them(
     studies: Path, target: Path, changes: list[str], command: str
 ) -> None:
     use_study("small", changes, studies, target)
@@ -136,7 +135,7 @@ def test_the_parameters_tell_the_command_that_made_them(
     assert again.read_bytes() == target.read_bytes()
 
 
-def test_changes_by_hand_are_no_command(studies: Path, target: Path) -> None:
+def test_changes_by_hand_have_no_command(studies: Path, target: Path) -> None:
     use_study("small", ["data.image_size=64"], studies, target)
     target.write_text(target.read_text().replace("image_size: 64", "image_size: 48"))
     with pytest.raises(UserError, match="is not what `medtransfer use small -S"):

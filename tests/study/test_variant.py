@@ -1,23 +1,21 @@
-"""A resolved variant: equal text, equal training."""
+"""Resolved variants are equal exactly if their trainings are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from small_study import params_with
 
 from medtransfer.study import Variant, check_study
-
-Make = Callable[..., dict[str, Any]]
 
 
 def head_only(values: dict[str, Any]) -> Variant:
     return check_study(values, "params.yaml").variant("head_only")
 
 
-def test_the_key_is_canonical_json_of_all_parts(params_with: Make) -> None:
+def test_the_key_is_canonical_json_of_all_parts() -> None:
     found = json.loads(head_only(params_with()).key())
     assert found["model"] == "resnet18"
     assert found["backbone"]["weights"] == "DEFAULT"
@@ -36,7 +34,7 @@ def test_the_key_is_canonical_json_of_all_parts(params_with: Make) -> None:
         ("comparison.resamples", 999),
     ],
 )
-def test_what_means_the_same_training_leaves_the_key_alone(params_with: Make, key: str, value: Any) -> None:
+def test_changes_that_mean_the_same_training_keep_the_key(key: str, value: Any) -> None:
     changed = head_only(params_with({key: value})).resolved()
     original = head_only(params_with()).resolved()
     changed["backbone"]["model"] = original["backbone"]["model"] = None
@@ -55,22 +53,22 @@ def test_what_means_the_same_training_leaves_the_key_alone(params_with: Make, ke
         ("augmentation.cutmix.mix", {"method": "cutmix", "alpha": 0.5}),
     ],
 )
-def test_what_changes_training_changes_the_key(params_with: Make, key: str, value: Any) -> None:
+def test_changes_of_the_training_change_the_key(key: str, value: Any) -> None:
     assert head_only(params_with({key: value})).key() != head_only(params_with()).key()
 
 
-def test_a_backbone_may_name_another_model(params_with: Make) -> None:
+def test_a_backbone_may_name_another_model() -> None:
     assert head_only(params_with({"backbones.resnet18.model": "resnet34"})).model == "resnet34"
 
 
-def test_pretraining_counts_only_where_weights_are_simulated(params_with: Make) -> None:
+def test_pretraining_counts_only_if_weights_are_simulated() -> None:
     assert "pretraining" not in head_only(params_with()).resolved()["backbone"]
     simulated = params_with({"backbones.resnet18": {"weights": "simulated", "pretraining": {"epochs": 2}}})
     assert head_only(simulated).resolved()["backbone"]["pretraining"]["epochs"] == 2
 
 
 @pytest.mark.parametrize("train", ["all", {"last": 3}])
-def test_a_card_gives_back_the_variant(params_with: Make, train: Any) -> None:
+def test_a_card_restores_the_variant(train: Any) -> None:
     values = params_with({"strategies.frozen.train": train, "backbones.resnet18.weights": "simulated"})
     original = head_only(values)
     card = json.loads(json.dumps({"variant": original.name} | original.resolved()))

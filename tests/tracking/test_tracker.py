@@ -16,8 +16,8 @@ from builders import tiny_inputs, tiny_prepared
 
 from medtransfer.deployment.trained import predict_variant
 from medtransfer.tasks.classes.figures import write_variant_figure
-from medtransfer.tasks.classes.metrics import evaluate_predictions
-from medtransfer.tasks.classes.predictions import write_predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
+from medtransfer.tasks.predictions import write_rows
 from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
 from medtransfer.tracking.variant_log import VariantLog, log_variant
@@ -178,8 +178,8 @@ def test_a_lost_variant_can_be_logged_from_its_files(store: Path) -> None:
     reported: list[Any] = []
     train_variant(inputs, model, store / "cost.json", lambda *event: reported.append(event))
     frames = list(predict_variant(inputs.variant, prepared, model, inputs.compute))
-    predictions = write_predictions(store / "predictions" / "tiny.parquet", frames)
-    found = evaluate_predictions(predictions)
+    predictions = ClassPredictions(write_rows(store / "predictions" / "tiny.parquet", frames))
+    found = predictions.tests.summary()
     write_json(store / "metrics" / "variants" / "tiny.json", found)
     maps = {"grad_cam": {"pointing_game": {"value": 0.75}, "likeness_to_untrained": {"value": None}}}
     write_json(store / "metrics" / "explain" / "tiny.json", {"maps": {"methods": maps}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import Any
+from typing import Any, TypeGuard
 
 import albumentations
 import cv2
@@ -109,6 +109,6 @@ def _build_one(name: str, arguments: dict[str, Any], size: int, known: bool = Fa
         raise UserError(f"{name}: {' '.join(str(error).split())[:200]}") from None
 
 
-def _is_transform(value: Any) -> bool:
+def _is_transform(value: Any) -> TypeGuard[type[albumentations.BasicTransform]]:
     base = albumentations.BasicTransform
     return inspect.isclass(value) and issubclass(value, base) and value is not base

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from medtransfer.data.images.packed import Pixels, open_packed
+from medtransfer.data.images.packed import Pixels, open_packed, write_npy_header
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
 from medtransfer.util.digests import module_digest
@@ -166,9 +164,11 @@ def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> li
     with (
         closing(Drawers(ViewMaker(prepared, policy, seed))) as drawers,
         progress(total=views * len(rows), desc="augment", unit="view") as bar,
-        _npy_file(target / PIXELS, np.uint8, (views, len(rows), *prepared.images.shape[1:])) as pixels_out,
-        _npy_file(learned_file, targets.dtype, (views, len(rows), *targets.shape[1:])) as learned_out,
+        (target / PIXELS).open("wb") as pixels_out,
+        learned_file.open("wb") as learned_out,
     ):
+        write_npy_header(pixels_out, (views, len(rows), *prepared.images.shape[1:]))
+        write_npy_header(learned_out, (views, len(rows), *targets.shape[1:]), targets.dtype)
         drawn = one_ahead(lambda block: (block[0], *drawers.draw(block[1], block[0])), blocks)
         for view, pixels, learned in drawn:
             hashes[view].update(pixels.data)
@@ -178,12 +178,3 @@ def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> li
     if policy.mix is None and not masked:
         learned_file.unlink()  # the labels are those of the images
     return [one.hexdigest() for one in hashes]
-
-
-@contextmanager
-def _npy_file(path: Path, kind: npt.DTypeLike, shape: tuple[int, ...]) -> Iterator[BinaryIO]:
-    """Open an .npy file of a known shape, whose data are then written in blocks."""
-    descr = np.lib.format.dtype_to_descr(np.dtype(kind))
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
-        yield file

@@ -1,4 +1,4 @@
-"""The critical difference diagram: average ranks on a line, and bars over those that no difference is shown within; The same variants on several sets of images: average ranks, from the comparison tables of several studies."""
+"""Average ranks of variants over several studies, from their comparison tables, and the critical difference diagram."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medtransfer.comparison.metrics import title_of
+from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
 from medtransfer.statistics.ranks import Ranks, average_ranks
-from medtransfer.tasks.names import LOWER_IS_BETTER
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_text
 from medtransfer.util.plotting import COLOURS, INK, new_figure, save_png
@@ -44,7 +43,7 @@ def draw_critical_differences(found: Ranks, names: list[str], metric: str) -> Fi
             height, rank = -bars - STEP * (place + 1), found.average[variant]
             axis.plot([rank, rank, edge], [0, height, height], color=INK, linewidth=1)
             axis.text(edge, height, f" {names[variant]} ({rank:.2f}) ", ha=align, va="center")
-    axis.set_title(f"Average rank by {title_of(metric).lower()}; 1 is best")
+    axis.set_title(f"Average rank by {phrase_of(metric)}; 1 is best")
     return figure
 
 
@@ -70,8 +69,7 @@ def compare_across(tables: list[Path], metric: str, folder: Path, confidence: fl
     """
     values = _read(tables, metric)
     _check(values, confidence)
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    found = average_ranks(sign * values.to_numpy(), confidence)
+    found = average_ranks(-METRICS[metric].sort_key(values.to_numpy()), confidence)
     order = np.argsort(found.average, kind="stable")
     table = values.T.iloc[order].assign(average_rank=found.average[order])
     table.index.name = "variant"

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.comparison.pairs import freedom_of_difference
-from medtransfer.comparison.results import EFFECTS, frame
+from medtransfer.comparison.results import EFFECTS
 from medtransfer.comparison.scores import Scores
-from medtransfer.comparison.test_set import TestSet
 from medtransfer.statistics.paired_tests import holm, paired_differences
 from medtransfer.study import Study, Variant
 
@@ -24,7 +24,7 @@ Effect = tuple[str, str, str]
 
 
 def factor_effects(
-    study: Study, scores: dict[str, Scores], metrics: tuple[str, ...], test: TestSet, confidence: float
+    study: Study, scores: dict[str, Scores], metrics: tuple[str, ...], test: EvaluationSet, confidence: float
 ) -> pd.DataFrame:
     """Average the differences of variants that differ in one factor alone; see `Comparison.effects`.
 
@@ -36,7 +36,7 @@ def factor_effects(
         of_metric = [_effect(effect, pairs, scores, metric, test, confidence) for effect, pairs in found.items()]
         corrected = holm(np.array([row["p"] for row in of_metric]))
         rows += [row | {"p_corrected": p} for row, p in zip(of_metric, corrected, strict=True)]
-    return frame(EFFECTS, rows)
+    return pd.DataFrame(rows, columns=EFFECTS)
 
 
 def matched_pairs(study: Study) -> dict[Effect, list[tuple[str, str]]]:
@@ -86,7 +86,7 @@ def _effect(
     pairs: list[tuple[str, str]],
     scores: dict[str, Scores],
     metric: str,
-    test: TestSet,
+    test: EvaluationSet,
     confidence: float,
 ) -> dict[str, Any]:
     by_context = np.array([scores[a].estimates[metric].value - scores[b].estimates[metric].value for a, b in pairs])

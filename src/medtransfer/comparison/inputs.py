@@ -1,4 +1,4 @@
-"""What a comparison reads: the predictions, metrics, cards and costs that the other stages left."""
+"""Read the predictions, metrics, cards and costs that the other stages wrote."""
 
 from __future__ import annotations
 
@@ -15,38 +15,40 @@ import pandas as pd
 from medtransfer.comparison.pairs import Folds
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import BASELINES, Study
-from medtransfer.tasks.reading import AnyPredictions, read_predictions
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Files read: predictions and metrics by variant and baseline, cards by variant, and what `prepare` found."""
+class StageOutputs:
+    """Predictions and metrics by variant and baseline, cards by variant, and the two reports of `prepare`."""
 
-    predictions: dict[str, AnyPredictions]
+    predictions: dict[str, Predictions]
     metrics: dict[str, dict[str, Any]]
     cards: dict[str, dict[str, Any]]
     about: dict[str, Any]
     audit: dict[str, Any]
 
 
-def read_inputs(study: Study, places: Places) -> Inputs:
-    """Read what the variants of the params and the baselines left; name files of other variants in a warning.
+def read_inputs(study: Study, places: Places) -> StageOutputs:
+    """Read the outputs of the variants of the params and of the baselines; warn of files of other variants.
 
-    Raises `UserError` where predictions are missing, or cover other test images than the first's.
+    Raises `UserError` if predictions are missing, or cover other test images than the first's.
     """
+    task = TASKS[study.params.study.task]
     names = [*study.variants, *BASELINES]
     missing = [name for name in names if not places.predictions(name).exists()]
     if missing:
         raise UserError([f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in missing])
     _warn_of_orphans(set(names), places)
-    predictions = {name: read_predictions(places.predictions(name)) for name in names}
+    predictions = {name: task.predictions(pd.read_parquet(places.predictions(name))) for name in names}
     images = predictions[names[0]].of_role("test").images
     for name, found in predictions.items():
-        if not found.of_role("test").images.equals(images):
-            raise UserError(f"predictions/{name}.parquet covers other test images; `dvc repro` brings them in line")
-    return Inputs(
+        if not found.tests.images.equals(images):
+            raise UserError(f"predictions/{name}.parquet covers other test images; `dvc repro` updates it")
+    return StageOutputs(
         predictions,
         metrics={name: _read_json(places.metrics(name)) for name in names},
         cards={name: _read_json(places.model(name) / "card.json") for name in study.variants},
@@ -56,7 +58,7 @@ def read_inputs(study: Study, places: Places) -> Inputs:
 
 
 def read_folds(metrics: dict[str, dict[str, Any]], prepared: Prepared) -> Folds | None:
-    """Give the values of each fold, seeds averaged, where folds take turns in testing; None elsewhere.
+    """Return the metrics of each fold, averaged over seeds, if folds take turns in testing, else None.
 
     metrics: by variant, its `runs` by the name `foldF_seedS`.
     """
@@ -79,8 +81,8 @@ def _warn_of_orphans(known: set[str], places: Places) -> None:
     if orphans:
         names = ", ".join(orphans)
         print(  # noqa: T201
-            f"warning: left over from variants that params.yaml no longer has: {names}; "
-            "delete their files, or `dvc gc --workspace` their cache",
+            f"warning: predictions of variants that params.yaml no longer has: {names}; "
+            "delete their files, or free their cache with `dvc gc --workspace`",
             file=sys.stderr,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.comparison.results import MAPS, frame
+from medtransfer.comparison.results import MAPS
 from medtransfer.study import Study
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
@@ -24,7 +24,7 @@ def maps_table(study: Study, places: Places) -> pd.DataFrame:
     missing = [name for name in names if not places.explained(name).exists()]
     if missing:
         raise UserError([f"metrics/explain/{name}.json is missing; `dvc repro explain@{name}`" for name in missing])
-    table = frame(MAPS, [row for name in names for row in _rows(name, places)])
+    table = pd.DataFrame([row for name in names for row in _rows(name, places)], columns=MAPS)
     return table.astype(dict.fromkeys(MAPS[MAPS.index("mask_share") :], float))  # None, not defined, becomes nan
 
 

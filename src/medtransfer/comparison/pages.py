@@ -1,4 +1,4 @@
-r"""The comparison as Markdown; The comparison as LaTeX tables for a paper, to be included with \input; they need the package booktabs."""
+r"""The comparison as Markdown, and as LaTeX tables to \input into a paper that uses the package booktabs."""
 
 from __future__ import annotations
 

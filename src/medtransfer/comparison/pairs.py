@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.metrics import METRICS
+from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.comparison.results import PAIRS
 from medtransfer.comparison.scores import Scores
-from medtransfer.comparison.test_set import TestSet
+from medtransfer.statistics.metrics import METRICS
 from medtransfer.statistics.paired_tests import (
     Differences,
     corrected_resampled_t_test,
@@ -36,14 +36,13 @@ class Folds:
     test_to_train: float
 
 
-def freedom_of_difference(metric: str, test: TestSet) -> float:
-    """Give the degrees of freedom of a difference: those of the classes where the metric weighs them alike."""
-    of_classes = METRICS[metric].over != "images" or metric.endswith("_macro")
-    return test.freedom_of_classes if of_classes else test.groups - 1.0
+def freedom_of_difference(metric: str, test: EvaluationSet) -> float:
+    """Return the degrees of freedom of a difference in a metric between two variants."""
+    return test.freedom(METRICS[metric].difference_average or METRICS[metric].average)
 
 
 def all_pairs(
-    scores: dict[str, Scores], metrics: tuple[str, ...], test: TestSet, folds: Folds | None, confidence: float
+    scores: dict[str, Scores], metrics: tuple[str, ...], test: EvaluationSet, folds: Folds | None, confidence: float
 ) -> pd.DataFrame:
     """Test every pair of variants by every metric; see `Comparison.pairs`."""
     names = list(combinations(scores, 2))
@@ -75,7 +74,7 @@ def all_pairs(
     return pd.concat(tables, ignore_index=True)
 
 
-def _differences(scores: dict[str, Scores], metric: str, test: TestSet, confidence: float) -> Differences:
+def _differences(scores: dict[str, Scores], metric: str, test: EvaluationSet, confidence: float) -> Differences:
     """Test the pairs of one metric, in the order of `combinations`."""
     values = np.array([found.estimates[metric].value for found in scores.values()])
     resampled = np.stack([found.resampled[metric] for found in scores.values()], axis=1)

@@ -152,8 +152,3 @@ class Comparison:
     def confidence(self) -> float:
         """The confidence of all intervals."""
         return self.study.params.comparison.confidence
-
-
-def frame(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Make a table of exactly `columns`, in this order, also where there are no rows."""
-    return pd.DataFrame(rows, columns=list(columns))

@@ -1,4 +1,4 @@
-"""The comparison as one row a variant, beside the baselines and the published figures."""
+"""The main table of a comparison: one row per variant, baseline and published result."""
 
 from __future__ import annotations
 
@@ -7,41 +7,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.inputs import Inputs
-from medtransfer.comparison.results import PUBLISHED, Verdict, frame
+from medtransfer.comparison.inputs import StageOutputs
+from medtransfer.comparison.results import PUBLISHED, Verdict
 from medtransfer.comparison.scores import Scores
+from medtransfer.statistics.metrics import METRICS
 from medtransfer.study import Reference, Study
-from medtransfer.tasks.names import LOWER_IS_BETTER
 
 FACTORS = ("backbone", "strategy", "augmentation")
 SIZES = ("parameters", "trainable_parameters", "multiply_adds")
 
 
-def comparison_table(study: Study, scores: dict[str, Scores], pairs: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    """Make the table, a row a variant, baseline and published line; see `Comparison.table`."""
+def comparison_table(
+    study: Study, scores: dict[str, Scores], pairs: pd.DataFrame, outputs: StageOutputs
+) -> pd.DataFrame:
+    """Make the table of variants, baselines and published results; see `Comparison.table`."""
     metric = study.params.comparison.metric
     values = {name: scores[name].estimates[metric].value for name in study.variants}
-    best = min(values, key=lambda name: sort_key(metric, values[name]))
+    best = min(values, key=lambda name: METRICS[metric].sort_key(values[name]))
     to_best = differences_to(best, pairs[pairs["metric"] == metric])
     rows = []
     for name, found in scores.items():
         row: dict[str, Any] = {"variant": name, "kind": "variant" if name in study.variants else "baseline"}
         if name in study.variants:
-            line, card = study.variant(name), inputs.cards[name]
+            line, card = study.variant(name), outputs.cards[name]
             row |= dict(zip(FACTORS, (line.backbone_name, line.strategy_name, line.augmentation_name), strict=True))
             row |= {"runs": len(card["runs"])} | {size: card[size] for size in SIZES} | to_best[name]
-        further = {key: value for key, value in inputs.metrics[name]["mean"].items() if key not in found.estimates}
+        further = {key: value for key, value in outputs.metrics[name]["mean"].items() if key not in found.estimates}
         rows.append(row | _estimates(found) | further)
     return _in_order(rows + _published_rows(study.params.comparison.reference), metric)
 
 
-def sort_key(metric: str, value: Any) -> Any:
-    """Give what is the less, the better a value of a metric is."""
-    return value if metric in LOWER_IS_BETTER else -value
-
-
 def differences_to(best: str, pairs: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Read off the pairs of one metric how far each variant is from the best, and whether it is tied with it."""
+    """Return each variant's difference to the best, and whether they are tied, from the pairs of one metric."""
     names = ("difference_to_best", "difference_low", "difference_high", "p_corrected", "tied_with_best")
     found: dict[str, dict[str, Any]] = {best: dict(zip(names, (0.0, 0.0, 0.0, 1.0, True), strict=True))}
     for row in pairs[(pairs["a"] == best) | (pairs["b"] == best)].to_dict("records"):
@@ -53,7 +50,7 @@ def differences_to(best: str, pairs: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def published_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Set every published figure beside ours; see `Comparison.published`."""
+    """Compare every published value with ours; see `Comparison.published`."""
     ours = table[table["kind"] == "variant"].set_index("variant")
     rows = []
     for _, line in table[table["kind"] == "published"].dropna(axis=1, how="all").iterrows():
@@ -65,11 +62,11 @@ def published_table(table: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {"variant": line["variant"], "metric": metric, "source": line["source"], "differs": differs} | figures
             )
-    return frame(PUBLISHED, rows)
+    return pd.DataFrame(rows, columns=PUBLISHED)
 
 
 def verdict_of(table: pd.DataFrame, metric: str) -> Verdict:
-    """Sum the comparison table up."""
+    """Summarise the comparison table."""
     variants = table[table["kind"] == "variant"]
     best, others = variants.iloc[0], variants.iloc[1:]
     return Verdict(
@@ -89,7 +86,7 @@ def best_of_each_backbone(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_tied(row: pd.Series) -> bool:
-    """Say whether a row is marked as tied with the best; baselines and published rows never are."""
+    """Return whether a row is marked as tied with the best; baselines and published rows never are."""
     return row.get("tied_with_best") in (True,)
 
 
@@ -111,10 +108,10 @@ def _published_rows(reference: Reference | None) -> list[dict[str, Any]]:
 
 
 def _in_order(rows: list[dict[str, Any]], metric: str) -> pd.DataFrame:
-    """Put the rows into a table: variants, baselines, published, each from the best to the worst."""
+    """Sort the rows: variants, baselines, published, each from the best to the worst."""
     table = pd.DataFrame(rows)
     rank = table["kind"].map({"variant": 0, "baseline": 1, "published": 2})
-    keys = pd.DataFrame({"kind": rank, "value": sort_key(metric, table[metric]).fillna(np.inf)})
+    keys = pd.DataFrame({"kind": rank, "value": METRICS[metric].sort_key(table[metric]).fillna(np.inf)})
     ordered = table.loc[keys.sort_values(["kind", "value"], kind="stable").index].reset_index(drop=True)
     first = ["variant", "kind", *FACTORS, "runs"]
     last = [*SIZES, *(name for name in ordered if name.startswith("difference_")), "p_corrected", "tied_with_best"]

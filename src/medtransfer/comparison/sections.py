@@ -9,9 +9,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from medtransfer.comparison.maps import maps_legend
-from medtransfer.comparison.metrics import in_sentence, title_of
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
+from medtransfer.comparison.tables import tables_of
+from medtransfer.statistics.metrics import phrase_of, title_of
 from medtransfer.study import METHODS
 from medtransfer.util.text import in_figures
 
@@ -92,28 +93,15 @@ def _main(found: Comparison) -> Section:
 
 
 def _legend(found: Comparison) -> str:
-    title, confidence, test = in_sentence(title_of(found.metric)), f"{found.confidence:.0%}", found.test
+    title, confidence, test = phrase_of(found.metric), f"{found.confidence:.0%}", found.test
     return (
         f"Value [{confidence} interval]. Intervals: bootstrap over the test set's {test['groups']} groups "
         f"({test['images']} images), {test['resamples']} resamples, quantiles of Student's t on the logit scale. "
         f"SD runs: what another training would change in {title}; SE images: what other test images would. p: of the "
         "paired difference from the best, corrected by Holm's rule over all pairs of variants; where it is "
         f"{1 - found.confidence:.2g} or more, the variant is tied with the best, which is marked =. "
-        f"Baselines train no network. {masks_legend(found)}"
+        f"Baselines train no network. {tables_of(found.study.params.study.task).legend(found.about)}"
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
-    )
-
-
-def masks_legend(found: Comparison) -> str:
-    """Say in which unit lengths are, and what is measured where a mask is empty; nothing where there are no masks."""
-    if "dice" not in found.metrics:
-        return ""
-    unit = {"px": "pixels of the original images", "mm": "mm"}[found.about["masks"]["unit"]]
-    return (
-        f"HD95 and ASSD are in {unit}; less is better. Every metric is measured image by image and averaged. Where "
-        "true and found mask are both empty, Dice and IoU are 1, distances are 0, precision and recall are left out; "
-        "where one is, Dice, IoU and precision are 0, recall is 0 or, without a truth, left out, and distances are the "
-        "image's diagonal. "
     )
 
 
@@ -146,7 +134,7 @@ def _effects(found: Comparison) -> Section:
         for row in effects.to_dict("records")
     ]
     note = (
-        f"Differences in {in_sentence(title_of(found.metric))} between variants that differ in the factor alone, "
+        f"Differences in {phrase_of(found.metric)} between variants that differ in the factor alone, "
         "averaged over the contexts (all else that a variant is made of) in which both occur. p: corrected by Holm's "
         "rule."
     )

@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.comparison.metrics import TITLES, in_sentence
+from medtransfer.statistics.metrics import METRICS, phrase_of
 from medtransfer.study import Study
-from medtransfer.tasks.names import LOWER_IS_BETTER
 from medtransfer.util.text import in_figures
 
 LEARNED = 0.55
@@ -43,7 +42,7 @@ def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     metric = study.params.comparison.metric
     rows = table[table["kind"] != "published"].set_index("variant")
     blind = rows.loc[BLIND, metric]
-    reaches = rows[f"{metric}_high"] >= blind if metric in LOWER_IS_BETTER else rows[f"{metric}_low"] <= blind
+    reaches = rows[f"{metric}_high"] >= blind if METRICS[metric].lower_is_better else rows[f"{metric}_low"] <= blind
     trained = [name for name, line in study.variants.items() if line.strategy.train != "none"]
     names = [name for name in rows.index[reaches][::-1] if name in trained]  # the worst first
     if not names:
@@ -52,6 +51,6 @@ def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return [
         f"CHANCE LEVEL: within their intervals no better than the baseline {BLIND}, which looks at no image "
-        f"({in_sentence(TITLES[metric])} {in_figures(blind)}): {told}{more}; what has learned nothing may need a lower "
+        f"({phrase_of(metric)} {in_figures(blind)}): {told}{more}; what has learned nothing may need a lower "
         "lr, a warm-up (schedule.warmup) or more epochs"
     ]

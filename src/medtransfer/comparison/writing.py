@@ -1,4 +1,4 @@
-"""Points for `dvc plots`: a few small tables over all variants, kept in git; Writes a comparison: the tables for people and for programs, and the points of curves."""
+"""Write a comparison: tables for people and programs, and the points of curves for `dvc plots`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from medtransfer.comparison.cost import cost_page
-from medtransfer.comparison.metrics import SUMMARY
 from medtransfer.comparison.pages import comparison_page, comparison_tables
 from medtransfer.comparison.results import Comparison
+from medtransfer.statistics.metrics import metrics_of
 from medtransfer.util.files import atomic_folder, write_json, write_text
 from medtransfer.util.places import Places
 
@@ -56,7 +56,8 @@ def write_comparison(found: Comparison, places: Places) -> None:
 
 def _summary(found: Comparison) -> dict[str, dict[str, float]]:
     """Give the few numbers of each variant that `dvc metrics diff` shows."""
-    wanted = dict.fromkeys((*SUMMARY[found.study.params.study.task], found.metric))
+    shown = [name for name, metric in metrics_of(found.study.params.study.task).items() if metric.in_summary]
+    wanted = dict.fromkeys((*shown, found.metric))
     rows = found.table[found.table["kind"] == "variant"].set_index("variant")
     return {
         name: {metric: round(float(rows.loc[name, metric]), 4) for metric in wanted} for name in found.study.variants

@@ -1,1 +1,1 @@
-"""Data."""
+"""Data: from a published set to one table and one packed array."""

@@ -1,11 +1,13 @@
-"""What belongs together: rows of one patient or source, and exact duplicates of one another; Group keys that file names suggest: copies that an export made, and patients. Proposed, never used unasked."""
+"""Groups of rows that must not be divided: images of one patient or source, and duplicates of one another.
+
+A group key comes from the params. Keys that file names suggest are proposed, but never used unasked.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,10 +19,10 @@ from medtransfer.util.errors import UserError, near
 
 
 def group_keys(table: pd.DataFrame, group: Group | None) -> pd.Series:
-    """Give each row its group key; without a group definition every image is its own group.
+    """Return the group key of each row; without a group definition every image is its own group.
 
-    Raises `UserError` that lists the paths the pattern does not match or whose column is empty, or names the
-    column that is not there.
+    Raises `UserError` that lists the paths that the pattern does not match or whose column is empty, or names the
+    missing column.
     """
     if group is None:
         return table["path"].copy()
@@ -35,7 +37,7 @@ def group_keys(table: pd.DataFrame, group: Group | None) -> pd.Series:
     try:
         pattern = re.compile(str(group.pattern))
     except re.error as error:
-        raise UserError(f"data.group.pattern: {group.pattern!r} is no regular expression: {error}") from None
+        raise UserError(f"data.group.pattern: {group.pattern!r} is not a regular expression: {error}") from None
     found = [pattern.search(path.rsplit("/", 1)[-1]) for path in table["path"]]
     missed = [path for path, match in zip(table["path"], found, strict=True) if match is None]
     if missed:
@@ -43,20 +45,8 @@ def group_keys(table: pd.DataFrame, group: Group | None) -> pd.Series:
     return pd.Series([_captured(match) for match in found if match is not None], index=table.index)
 
 
-def merge_groups(keys: pd.Series, sha256: pd.Series) -> pd.Series:
-    """Join the groups that share an exact duplicate; each joined group bears its first key."""
-    key_codes, key_names = pd.factorize(keys, sort=True)
-    hash_codes, hash_names = pd.factorize(sha256)
-    size = len(key_names) + len(hash_names)
-    ones = np.ones(len(keys), dtype=np.int8)
-    graph = coo_array((ones, (key_codes, hash_codes + len(key_names))), shape=(size, size))
-    _, component = connected_components(graph, directed=False)
-    first = pd.Series(key_names).groupby(component[: len(key_names)]).first()
-    return pd.Series(first.loc[component[key_codes]].to_numpy(), index=keys.index)
-
-
 def join_groups(keys: pd.Series, pairs: pd.DataFrame) -> pd.Series:
-    """Join the groups of the rows that stand in a pair (columns first, second: row numbers)."""
+    """Join the groups of the two rows of each pair (columns first, second: row numbers); each has its first key."""
     codes, names = pd.factorize(keys, sort=True)
     ends = (codes[pairs["first"].to_numpy(int)], codes[pairs["second"].to_numpy(int)])
     graph = coo_array((np.ones(len(pairs), dtype=np.int8), ends), shape=(len(names), len(names)))
@@ -79,7 +69,7 @@ def _captured(match: re.Match[str]) -> str:
 
 COPIES = "copies of files"
 MARK = r" ?\(\d+\)| - copy(?: ?\(\d+\))?"
-"""What a file manager adds to the name of a copy."""
+"""The mark that a file manager adds to the name of a copy."""
 
 PATTERNS = {
     "augmented copies": r"^(.+?)_aug_?\d+",
@@ -91,41 +81,26 @@ PATTERNS = {
 LEAST_SHARE = 1 / 5
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A pattern for `data.group`, what its groups seem to be, and how many of how many names it covers."""
+def propose_groups(paths: Sequence[str]) -> list[str]:
+    """Return a sentence for each pattern by which at least a fifth of the names share their key, in two or more groups.
 
-    what: str
-    pattern: str
-    groups: int
-    matched: int
-    names: int
-
-    def sentence(self) -> str:
-        """Say what the names look like, and which parameter would make use of it."""
-        share = "all" if self.matched == self.names else f"{self.matched} of {self.names}"
-        return (
-            f"{share} file names look like {self.what}, {self.groups} in number; if they are, "
-            f"set data.group: {{pattern: '{self.pattern}'}}"
-        )
-
-
-def propose_groups(paths: Sequence[str]) -> list[Proposal]:
-    """Give the patterns by which a fifth of the names or more share their key with another, in two groups or more.
-
-    A copy of a file stands beside its original: names that are numbered throughout, `cyst (1).png` to
-    `cyst (90).png`, and files of one name in several folders are no copies.
+    A copy of a file must be in the set with its original: names that are numbered throughout, `cyst (1).png` to
+    `cyst (90).png`, and files of one name in several folders are not copies.
     """
     names = [path.rsplit("/", 1)[-1] for path in paths]
     proposals = []
-    for what, pattern in PATTERNS.items():
+    for groups, pattern in PATTERNS.items():
         found = [(match.group(1), name) for name in names if (match := re.search(pattern, name))]
         sizes = Counter(key for key, _ in found)
         shared = {key for key, size in sizes.items() if size > 1}
-        if what == COPIES:
+        if groups == COPIES:
             marked = {key for key, name in found if re.search(rf"(?i:{MARK})\.\w+$", name)}
             shared &= marked & {key for key, name in found if name.startswith(f"{key}.")}
         sharing = sum(sizes[key] for key in shared)
         if len(sizes) > 1 and sharing >= max(LEAST_SHARE * len(names), 1):
-            proposals.append(Proposal(what, pattern, len(sizes), len(found), len(names)))
+            share = "all" if len(found) == len(names) else f"{len(found)} of {len(names)}"
+            proposals.append(
+                f"{share} file names look like {groups}, {len(sizes)} in number; if they are, "
+                f"set data.group: {{pattern: '{pattern}'}}"
+            )
     return proposals

@@ -1,8 +1,7 @@
-"""What every table made from a set must say of it; From a published set to the prepared one: read, decode, group, split, and say what was found."""
+"""From a published set to the prepared one: read, decode, group, split and audit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,101 +12,73 @@ from medtransfer.data.audit.audit import audit_of
 from medtransfer.data.audit.leakage import Crossing, pass_gate, resolve_leakage
 from medtransfer.data.audit.near_duplicates import near_duplicate_pairs
 from medtransfer.data.audit.page import audit_page
-from medtransfer.data.audit.pairs import sibling_pairs, write_pair_sheet
+from medtransfer.data.audit.pairs import sibling_pairs, write_pair_figure
 from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
-from medtransfer.data.groups import group_keys, join_groups, merge_groups, propose_groups
+from medtransfer.data.groups import group_keys, join_groups, propose_groups
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
-from medtransfer.data.layouts.describe import as_yaml, describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.mask_files import find_masks
-from medtransfer.data.layouts.read import read_layout
-from medtransfer.data.prepared import ABOUT, IMAGES, MASKS, PIXEL, TABLE, Prepared
+from medtransfer.data.layouts.mask_pairs import find_masks
+from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, Prepared
 from medtransfer.data.split import assign_splits
 from medtransfer.study import Data, Layout
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
+from medtransfer.util.places import Places, state_folder
+
+LEAKING = "leaking_images.png"
+"""The figure, in the state folder, of the images at which `data.leakage: fail` stopped."""
 
 
-def set_warnings(data: Data, paths: list[str], shortcuts: list[Shortcut]) -> list[str]:
-    """Warn of simulated images, of a missing group key, and of shortcuts that are strong."""
-    warnings = []
-    if data.source == "phantom":
-        warnings.append("SIMULATION: these images are simulated, and figures on them say nothing about patients")
-    if data.group is None:
-        warnings.append(
-            "NO GROUP KEY: images of one patient may stand on both sides of a split; "
-            "intervals treat every image as independent"
-        )
-        warnings += [proposal.sentence() for proposal in propose_groups(paths)]
-    return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
+def prepare(raw: Path, data: Data, seed: int, places: Places, task: str = "classification") -> dict[str, Any]:
+    """Write the prepared set, its audit, its audit page and the figure of its duplicates; return the audit.
 
-
-COLUMNS = (
-    "path",
-    "label",
-    "label_index",
-    "group",
-    "sha256",
-    "phash",
-    "width",
-    "height",
-    "mode",
-    "brightness",
-    "split",
-    "fold",
-)
-
-
-@dataclass(frozen=True)
-class Outs:
-    """Where `prepare` writes.
-
-    prepared: the folder of the prepared set. audit: what was found in it, as JSON. page: the same to be read.
-    duplicates: a picture of them. leaks: the picture that is written instead of all these where
-    `data.leakage: fail` stops.
-    """
-
-    prepared: Path
-    audit: Path
-    page: Path
-    duplicates: Path
-    leaks: Path
-
-
-def prepare(raw: Path, data: Data, seed: int, outs: Outs, task: str = "classification") -> dict[str, Any]:
-    """Write the prepared set, its audit and the picture of its duplicates.
-
-    What was understood of the set's layout is printed first, for its user to confirm.
-    Images of one group key, exact duplicates and near duplicates make one group. Returns the audit. Raises
-    `UserError` with all problems of the layout, then those of the groups, then all unreadable images, then all
-    unreadable masks, then those of the leakage gate and the splits; nothing is written then but what the gate
-    stopped at.
+    First, how the layout of the set was understood is printed for the user to confirm.
+    Images of one group key, exact duplicates and near duplicates form one group. Raises
+    `UserError` with all problems of the layout, or else those of the groups, or all unreadable images, or all
+    unreadable masks, or those of the leakage gate and the splits; then nothing is written, except the figure of the
+    leakage gate.
     """
     found, masks, layout = _read(raw, data, task)
     keys = group_keys(found, data.group)
     found = found[["path", "label", "split"]]
-    with atomic_folder(outs.prepared) as folder:
+    with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, found, masks, folder).assign(key=keys)
         packed = open_packed(folder / IMAGES)
         near = near_duplicate_pairs(packed, list(whole["sha256"]))
-        whole["group"] = join_groups(merge_groups(keys, whole["sha256"]), near)
         pairs = sibling_pairs(whole, near)
-        crossing = pass_gate(whole, pairs, packed, data, outs.leaks)
-        table, warnings = _split(whole, data, seed, crossing)
-        write_pair_sheet(packed, whole, pairs, outs.duplicates)
+        whole["group"] = join_groups(keys, pairs)
+        crossing = pass_gate(whole, pairs, packed, data, state_folder() / LEAKING)
+        table, notes = _split(whole, data, seed, crossing)
+        write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
-        warnings = [*set_warnings(data, list(found["path"]), shortcuts), *warnings]
+        warnings = [*set_warnings(data, list(found["path"]), shortcuts), *notes]
         _store(table, whole, data, folder, warnings, task)
-    audit = {"layout": as_yaml(layout)} | audit_of(Prepared(outs.prepared), whole, near, crossing, shortcuts)
-    write_json(outs.audit, audit)
-    write_text(outs.page, audit_page(audit))
+    audit = {"layout": as_yaml(layout)}
+    audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts)
+    write_json(places.audit, audit)
+    write_text(places.audit_page, audit_page(audit))
     return audit
 
 
+def set_warnings(data: Data, paths: list[str], shortcuts: list[Shortcut]) -> list[str]:
+    """Return warnings for every table made from the set: simulated images, no group key, and strong shortcuts."""
+    warnings = []
+    if data.source == "phantom":
+        warnings.append("SIMULATION: these images are simulated; results on them say nothing about patients")
+    if data.group is None:
+        warnings.append(
+            "NO GROUP KEY: images of one patient may be on both sides of a split; "
+            "intervals treat every image as independent"
+        )
+        warnings += propose_groups(paths)
+    return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
+
+
 def _read(raw: Path, data: Data, task: str) -> tuple[pd.DataFrame, dict[str, list[str]], Layout]:
-    """Read the set's layout and say what was understood; give its rows, the masks of each, and the explicit layout."""
+    """Read the set, and print how it was understood; return its rows, the masks of each, and the explicit layout."""
     labelled = task == "classification"
     masks = find_masks(raw, data.layout.root, data.masks) if data.masks else {}
     files = frozenset(chain.from_iterable(masks.values()))
@@ -122,7 +93,7 @@ def _read(raw: Path, data: Data, task: str) -> tuple[pd.DataFrame, dict[str, lis
 
 
 def _pack(raw: Path, data: Data, found: pd.DataFrame, masks: dict[str, list[str]], folder: Path) -> pd.DataFrame:
-    """Pack the pixels of all rows, and their masks where there are any; give the rows with what the files held."""
+    """Pack the pixels of all rows, and their masks if there are any; return the rows with properties of the files."""
     images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
     whole = pd.concat([found, images], axis=1)
     if data.masks:
@@ -146,14 +117,14 @@ def _split(table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None
     tested = table["label"][table["split"].isin(("test", "rotating"))]
     if len(labels) > 1 and tested.nunique() == 1:
         raise UserError(
-            f"data.split: all {len(tested)} test images are of class {tested.iloc[0]!r}, which tells no classes apart; "
-            "use random or kfold"
+            f"data.split: all {len(tested)} test images are of class {tested.iloc[0]!r}, so no classes can be told "
+            "apart; use random or kfold"
         )
     return table, warnings + notes
 
 
 def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed: int) -> list[Shortcut]:
-    """Ask what the looks of images tell of their class and, where the test images are as published, of them."""
+    """Measure what the appearance of images reveals of their class and, if test images are as published, of them."""
     targets = {"class": table["label"]}
     if crossing is not None and not (crossing.groups and data.leakage == "regroup"):
         targets["test"] = table["split"] == "test"
@@ -162,7 +133,7 @@ def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed:
 
 
 def _store(table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, warnings: list[str], task: str) -> None:
-    """Write the table of the rows that are used, keep their pixels alone, and describe both."""
+    """Write the table of the rows in use, keep only their pixels, and describe both."""
     if len(table) < len(whole):
         rows = whole.index[whole["path"].isin(table["path"])].to_numpy()
         for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
@@ -170,29 +141,21 @@ def _store(table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, w
     classes = sorted(whole["label"].unique())
     table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
     table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
-    write_json(folder / ABOUT, _about(table, classes, data, folder, warnings, task))
-
-
-def _about(
-    table: pd.DataFrame, classes: list[str], data: Data, folder: Path, warnings: list[str], task: str
-) -> dict[str, Any]:
-    folds = int(table["fold"].max()) + 1
     about = {
         "task": task,
         "classes": classes,
         "image_size": data.image_size,
         "resize": data.resize,
-        "folds": max(folds, 1),
+        "folds": max(int(table["fold"].max()) + 1, 1),
         "grouped": data.group is not None,
         "pixels_sha256": sha256_of_file(folder / IMAGES),
         "table_sha256": sha256_of_file(folder / TABLE),
         "warnings": warnings,
     }
     if data.masks:
-        unit = PIXELS if data.masks.spacing is None else MILLIMETRES
         about["masks"] = {
             "classes": data.masks.class_names,
             "sha256": sha256_of_file(folder / MASKS),
-            "unit": unit,
+            "unit": PIXELS if data.masks.spacing is None else MILLIMETRES,
         }
-    return about
+    write_json(folder / ABOUT, about)

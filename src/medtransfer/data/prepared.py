@@ -14,12 +14,14 @@ import pandas as pd
 from medtransfer.data.images.packed import Packed, Pixels, open_packed
 
 TABLE, IMAGES, MASKS, ABOUT = "table.parquet", "images.npy", "masks.npy", "dataset.json"
+COLUMNS = ("path", "label", "label_index", "group", "sha256", "width", "height", "mode", "brightness", "split", "fold")
 PIXEL = ("pixel_height", "pixel_width")
+"""Further columns of a set with masks: the sides of a packed pixel, in `Prepared.unit`."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The row numbers that train, select and test in one fold."""
+    """The row numbers for training, selection and testing in one fold."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -28,48 +30,44 @@ class Roles:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A folder that `prepare` wrote.
-
-    table: a row an image: path, label, label_index, group, sha256, phash, width, height, mode, brightness, split, fold;
-    and, where there are masks, the sides of a packed pixel, pixel_height and pixel_width, in `unit`.
-    """
+    """A folder that `prepare` wrote."""
 
     folder: Path
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Give the table, in the order of the packed pixels."""
+        """One row per image, in the order of the packed pixels, with COLUMNS and, if there are masks, PIXEL."""
         return pd.read_parquet(self.folder / TABLE)
 
     @cached_property
     def images(self) -> Packed:
-        """Open the packed pixels: uint8, [images, size, size, channels]."""
+        """The packed pixels: uint8, [images, size, size, channels]."""
         return open_packed(self.folder / IMAGES)
 
     @property
     def pixels(self) -> Pixels:
-        """Give the packed pixels with their hash."""
+        """The packed pixels with their hash."""
         images = self.images
         return Pixels(self.about["pixels_sha256"], len(images), images.row_bytes, images.__getitem__)
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """Give what was decided: classes, image size, channels, number of folds, hash, warnings."""
+        """The decisions: task, classes, image size, resizing, number of folds, hashes, warnings."""
         described: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
         return described
 
     @cached_property
     def masks(self) -> Packed | None:
-        """Open the packed masks, uint8 [images, size, size], class numbers with 0 for background; None without any."""
+        """The packed masks, uint8 [images, size, size], class numbers with 0 for background; None without any."""
         return open_packed(self.folder / MASKS) if "masks" in self.about else None
 
     @property
     def target_masks(self) -> Packed | None:
-        """Give the masks where they are what is to be learned; None in classification."""
+        """The masks if they are to be learned; None in classification."""
         return self.masks if self.task == "segmentation" else None
 
     def targets(self, rows: np.ndarray) -> np.ndarray:
-        """Give what is to be learned of rows: one-hot labels float32 [rows, classes], or masks as `masks` has them."""
+        """Return the targets of rows: one-hot labels float32 [rows, classes], or masks as in `masks`."""
         if self.target_masks is not None:
             return self.target_masks[rows]
         return self._one_hot[rows]
@@ -80,34 +78,34 @@ class Prepared:
 
     @property
     def mask_classes(self) -> list[str]:
-        """Name the classes of the masks in the order of their numbers, which begin with 1; empty without masks."""
+        """The classes of the masks in the order of their numbers, which begin with 1; empty without masks."""
         return list(self.about["masks"]["classes"]) if "masks" in self.about else []
 
     @property
     def unit(self) -> str:
-        """Give the unit of lengths on masks: `px`, pixels of the original image, or `mm`."""
+        """The unit of lengths on masks: `px`, pixels of the original image, or `mm`."""
         return str(self.about["masks"]["unit"])
 
     @property
     def task(self) -> str:
-        """Name the task: `classification` or `segmentation`."""
+        """The task: `classification` or `segmentation`."""
         return str(self.about["task"])
 
     @property
     def classes(self) -> list[str]:
-        """Name the classes, in the order of `label_index`."""
+        """The classes in the order of `label_index`."""
         return list(self.about["classes"])
 
     @property
     def folds(self) -> int:
-        """Count the folds; 1 where nothing rotates."""
+        """The number of folds; 1 if nothing rotates."""
         return int(self.about["folds"])
 
     def roles(self, fold: int) -> Roles:
-        """Say which rows train, select and test in `fold`.
+        """Return the rows for training, selection and testing in `fold`.
 
         Rows of split `rotating` test in their own fold, select in the one before it, and train in the
-        others. Other folded rows select in their own fold and train in the others. Rows without a fold
+        others. Other rows with a fold select in their own fold and train in the others. Rows without a fold
         keep their split.
         """
         return self._roles[fold]
@@ -119,19 +117,18 @@ class Prepared:
         found = []
         for fold in range(self.folds):
             test = np.where(rotating, home == fold, split == "test")
-            selects = np.where(
-                rotating, home == (fold + 1) % self.folds, np.where(folded, home == fold, split == "val")
-            )
+            fixed = np.where(folded, home == fold, split == "val")
+            selects = np.where(rotating, home == (fold + 1) % self.folds, fixed)
             found.append(Roles(*(np.flatnonzero(rows) for rows in (~test & ~selects, selects, test))))
         return found
 
     @cached_property
     def learnable_rows(self) -> np.ndarray:
-        """List the rows that train in some fold: all but fixed test rows and fixed validation rows."""
+        """The rows that train in some fold: all but fixed test rows and fixed validation rows."""
         split, home = self.table["split"].to_numpy(), self.table["fold"].to_numpy()
         return np.flatnonzero((split != "test") & ((split != "val") | (home >= 0)))
 
     def cells(self) -> np.ndarray:
-        """Number each row's (split, fold): rows of one cell are always on the same side of every split."""
+        """Return a number for the (split, fold) of each row: rows of one cell are on the same side of every split."""
         codes, _ = pd.factorize(self.table["split"] + "/" + self.table["fold"].astype(str), sort=True)
         return np.asarray(codes)

@@ -1,4 +1,4 @@
-"""Divides rows into parts by group, so that each part has its share of every class; Gives each row its split and its fold."""
+"""Splits and folds: rows are divided by group, so that each part has its share of every class."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from medtransfer.study import Split
 from medtransfer.util.errors import UserError
 from medtransfer.util.seeds import generator
 
+NOT_FOLDED = -1
+LEAST_VALIDATION = 30
+"""With fewer validation rows the standard error of an accuracy of .5 is above 9 points."""
+
 
 def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Assign every row a part, never dividing a group.
+    """Assign every row to a part without dividing a group.
 
     Groups are placed from the largest to the smallest (ties in random order), each into the part that still lacks
-    the largest fraction of its own share of the group's classes. Measured by that fraction, not by images, groups of
+    the largest fraction of its own share of the group's classes. Because that fraction counts, not images, groups of
     every size are spread over all parts: patients with many images are tested too, and so are classes of few groups.
-    The largest part comes first where parts are even. Where every group bears one label, a class exceeds its share of
+    Of equal parts the largest comes first. If every group has one label, a class exceeds its share of
     a part by less than the size g of its largest group, and falls short by at most share x (parts - 1) x g.
 
     groups, labels: [n], of any sortable kind. shares: [parts], positive, sum 1. Returns int64 [n].
@@ -25,8 +29,7 @@ def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: n
     _, label_index = np.unique(labels, return_inverse=True)
     counts = np.zeros((group_index.max() + 1, label_index.max() + 1))
     np.add.at(counts, (group_index, label_index), 1)
-    totals = counts.sum(axis=0)
-    exact = shares[:, None] * totals
+    exact = shares[:, None] * counts.sum(axis=0)
     missing = exact.copy()  # [parts, classes]: how far each part is below its share
     tie_break = rng.permutation(len(counts))
     order = np.lexsort((tie_break, -counts.sum(axis=1)))
@@ -39,26 +42,19 @@ def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: n
     return part_of[group_index]
 
 
-NOT_FOLDED = -1
-LEAST_VALIDATION = 30
-"""Below this many validation rows the standard error of an accuracy of .5 is above 9 points."""
-
-
 def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
-    """Fill the columns `split` and `fold`; see `Roles` for what they mean.
+    """Fill the columns `split` and `fold`; see `Roles` for their meaning.
 
     The table needs path, label, group and the published split (or missing values). Returns the new table,
-    without the rows that `train_images` leaves out, and what was decided, as sentences. Raises `UserError`
-    where the set cannot be split so.
+    without the rows that `train_images` leaves out, and the decisions, as sentences. Raises `UserError`
+    if the set cannot be split so.
     """
     table = table.assign(fold=NOT_FOLDED)
     notes: list[str] = []
     if split.method == "published":
         table, notes = _published(table, split, seed)
     else:
-        problems = _too_few(table, split.folds if split.method == "kfold" else 3)
-        if problems:
-            raise UserError(problems)
+        _require_enough(table, split.folds if split.method == "kfold" else 3)
         if split.method == "random":
             shares = np.array([1 - split.test - split.validation, split.validation, split.test])
             table["split"] = np.array(["train", "val", "test"])[_parts(table, shares, seed, "random")]
@@ -74,25 +70,25 @@ def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.Data
 
 
 def require_published(table: pd.DataFrame) -> None:
-    """Raise `UserError` where the published split leaves a row out, or has no train or no test rows."""
+    """Raise `UserError` if the published split leaves a row out, or has no train or no test rows."""
     unknown = table["split"].isna()
     if unknown.all():
         raise UserError("data.split.method: published, but this layout publishes no split; use random or kfold")
     if unknown.any():
-        raise UserError([f"{path}: stands in no published split" for path in table["path"][unknown]])
+        raise UserError([f"{path}: not in a published split" for path in table["path"][unknown]])
     for name in ("train", "test"):
         if not (table["split"] == name).any():
             raise UserError(f"data.split.method: published, but the set has no {name} images; use random or kfold")
 
 
 def usable_validation(table: pd.DataFrame, split: Split) -> bool:
-    """Say whether the published validation rows are enough to select by, or as many as would be carved."""
+    """Return whether the published validation rows are enough for selection, or as many as would be carved."""
     pool = int((table["split"] != "test").sum())
     return int((table["split"] == "val").sum()) >= min(LEAST_VALIDATION, split.validation * pool)
 
 
 def draws_validation(table: pd.DataFrame, split: Split) -> bool:
-    """Say whether a published split's train and validation rows get their roles anew, by group: carved or folded."""
+    """Return whether train and validation rows of a published split get new roles, by group: carved or folded."""
     return split.folds > 1 or not usable_validation(table, split)
 
 
@@ -102,21 +98,17 @@ def _published(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFra
         return table, []
     validation = int((table["split"] == "val").sum())
     pool = (table["split"] != "test").to_numpy()
-    shares = np.array([1 - split.validation, split.validation])
-    parts = _parts(table[pool], shares, seed, "validation")
+    parts = _parts(table[pool], np.array([1 - split.validation, split.validation]), seed, "validation")
     table.loc[pool, "split"] = np.array(["train", "val"])[parts]
-    note = (
-        f"the published split has {validation} validation images, too few to select by: "
+    return table, [
+        f"the published split has {validation} validation images, too few for selection: "
         f"{int((parts == 1).sum())} were carved, by group, from train and val together"
-    )
-    return table, [note]
+    ]
 
 
 def _folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
     pool = (table["split"] != "test").to_numpy()
-    problems = _too_few(table[pool], folds)
-    if problems:
-        raise UserError(problems)
+    _require_enough(table[pool], folds)
     fold = np.full(len(table), NOT_FOLDED)
     fold[pool] = _parts(table[pool], np.full(folds, 1 / folds), seed, "folds")
     return fold
@@ -127,14 +119,11 @@ def _fewer_training_rows(table: pd.DataFrame, wanted: int, seed: int) -> tuple[p
     count = int(train.sum())
     if count < wanted:
         raise UserError(f"data.split.train_images: {wanted}, but there are only {count} training images")
-    kept = ~train
+    kept = np.ones(len(table), dtype=bool)
     if count > wanted:
         share = wanted / count
         kept[train] = _parts(table[train], np.array([share, 1 - share]), seed, "train_images") == 0
-    else:
-        kept[train] = True
-    left = int(kept[train].sum())
-    note = f"data.split.train_images keeps {left} of {count} training images, by class and group"
+    note = f"data.split.train_images keeps {int(kept[train].sum())} of {count} training images, by class and group"
     return table[kept].reset_index(drop=True), note
 
 
@@ -144,20 +133,22 @@ def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> 
     if len(np.unique(parts)) < len(shares):
         sizes = table["group"].value_counts()
         raise UserError(
-            f"data.split: the {len(table)} images stand in {len(sizes)} groups, the largest of {sizes.iloc[0]}, "
+            f"data.split: the {len(table)} images are in {len(sizes)} groups, the largest of {sizes.iloc[0]}, "
             f"which cannot fill {len(shares)} parts; check data.group"
         )
     return parts
 
 
-def _too_few(table: pd.DataFrame, parts: int) -> list[str]:
+def _require_enough(table: pd.DataFrame, parts: int) -> None:
     counts = table["label"].value_counts().sort_index()
-    return [
+    problems = [
         f"data.split: class {label!r} has {count} images, too few for {parts} parts; "
         "use fewer folds, or leave the class out"
         for label, count in counts.items()
         if count < parts
     ]
+    if problems:
+        raise UserError(problems)
 
 
 def _few_groups(table: pd.DataFrame, folds: int) -> list[str]:

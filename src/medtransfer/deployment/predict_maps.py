@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medtransfer.data.images.masks import unfit_mask
+from medtransfer.data.images.decode_masks import unfit_mask
 from medtransfer.deployment.explain.maps import Explainer, open_explainer
 from medtransfer.deployment.explain.sheet import overlay
 from medtransfer.deployment.images import ImageBatch

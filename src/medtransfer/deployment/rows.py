@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from medtransfer.data.images.masks import unfit_mask
+from medtransfer.data.images.decode_masks import unfit_mask
 from medtransfer.deployment.images import ImageBatch
 from medtransfer.tasks.classes.predictions import PREFIX
 from medtransfer.util.files import atomic_folder

@@ -114,9 +114,9 @@ class Estimator:
 
     def train(self, variant: Variant, probe: Probe) -> Estimate:
         """Estimate training all runs of a variant; heads trained at once cost little more than one of them."""
-        strategy = variant.strategy
         from medtransfer.models.heads import HEADS  # imports torch
 
+        strategy = variant.strategy
         one_step = HEADS[strategy.head].fitted or strategy.train == "none"
         epochs = 1 if one_step else strategy.epochs
         trained, validated = (epochs * count for count in self._images(variant))
@@ -151,10 +151,12 @@ class Estimator:
 
     def _missing(self, variant: Variant, probe: Probe) -> int | None:
         """Count the views and images whose features are not cached yet; None if they are never cached."""
+        from medtransfer.training.runs import views_used  # imports torch
+
         if probe.features is None:
             return None
         rows = min(self._images(variant)[0], self._learnable)
-        views = rows * variant.strategy.views_used(variant.policy.distinct)
+        views = rows * views_used(variant.strategy, variant.policy.distinct)
         if not fits(state_folder() / "features", (views + len(self._prepared.table)) * probe.row_bytes):
             return None
         cache = (probe.features, variant.backbone.weights, variant.strategy.init)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from medtransfer.comparison.rows import is_tied
 from medtransfer.report.material import Material
-from medtransfer.report.wording import title_of
+from medtransfer.statistics.metrics import title_of
 from medtransfer.util.plotting import INK, MUTED, new_figure
 
 WARNING_WIDTH, WARNING_COLOUR = 130, "#A00000"

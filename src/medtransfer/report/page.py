@@ -13,7 +13,8 @@ from medtransfer.comparison.results import Comparison, Verdict
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS
 from medtransfer.report.svg import THEME
-from medtransfer.report.wording import SPACE, breakable, in_interval, p_value, phrase_of
+from medtransfer.report.wording import SPACE, breakable, in_interval, p_value
+from medtransfer.statistics.metrics import phrase_of
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
 from medtransfer.util.plotting import MARKERS

@@ -8,8 +8,6 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from medtransfer.comparison.metrics import TITLES, in_sentence
-from medtransfer.tasks.names import LENGTHS
 from medtransfer.util.text import MISSING, is_missing, typeset
 
 LEAST_P, SPACE = 0.001, "\N{NO-BREAK SPACE}"
@@ -18,17 +16,6 @@ LEAST_P, SPACE = 0.001, "\N{NO-BREAK SPACE}"
 def breakable(name: str) -> Markup:
     """Return a name as HTML that may break after underscores."""
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
-
-
-def title_of(metric: str, unit: str) -> str:
-    """Return a metric's title, with `unit` if it is a length."""
-    title = TITLES.get(metric, metric.replace("_", " "))
-    return f"{title} ({unit})" if metric in LENGTHS else title
-
-
-def phrase_of(metric: str, unit: str) -> str:
-    """Return a metric's title for use within a sentence."""
-    return in_sentence(title_of(metric, unit))
 
 
 def in_interval(low: Any, high: Any, digits: int = 3) -> str:

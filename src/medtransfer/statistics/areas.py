@@ -1,4 +1,4 @@
-"""Areas under ROC and precision-recall curves of thousands of resamples at once."""
+"""Areas under ROC and precision-recall curves of thousands of resamples at once, and what each image adds to them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from medtransfer.statistics.resampling import Resamples
 
 @dataclass(frozen=True)
 class Areas:
-    """Of each resample [resamples]: the area under the ROC curve, and the average precision.
+    """The area under the ROC curve and the average precision of each resample: [resamples].
 
-    nan where the resample lacks images of the class, or of the rest.
+    They are nan where the resample lacks images of the class, or of the rest.
     """
 
     roc: np.ndarray
@@ -22,13 +22,15 @@ class Areas:
 
 
 def class_areas(truth: np.ndarray, scores: np.ndarray, resamples: Resamples) -> Areas:
-    """Compute the areas of scores [images] against truth [images], which of them are of the class.
+    """Compute the areas of scores [images] against truth, bool [images], whether an image is of the class.
 
     ROC: the share of pairs in which an image of the class scores above another, ties counting half. Average
     precision: the mean, over images of the class, of the precision at their score. Only the scores of the class
-    are thresholds: what else there is, is counted between two of them.
+    are thresholds; the other images are counted between them.
     """
     own, others = _by_score(truth, scores), _by_score(~truth, scores)
+    if not (len(own) and len(others)):
+        return Areas(*np.full((2, len(resamples.counts)), np.nan))
     starts = np.flatnonzero(np.diff(scores[own], prepend=-np.inf))
     thresholds, levels = scores[own][starts], scores[others]
     past, first = (np.searchsorted(levels, thresholds, side) for side in ("left", "right"))
@@ -47,14 +49,31 @@ def class_areas(truth: np.ndarray, scores: np.ndarray, resamples: Resamples) -> 
 
 
 def macro_areas(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamples) -> Areas:
-    """Average the areas of each class against the rest; for two classes give those of the second.
+    """Average the areas of each class against the rest; of two classes, return those of the second.
 
-    labels: [images], class numbers. probabilities: [images, classes]. A class that is absent from a resample,
-    or alone in it, is left out there.
+    labels: [images], class numbers. probabilities: [images, classes]. A class that is absent from a resample, or the
+    only one in it, is left out of the average.
     """
     numbers = [1] if probabilities.shape[1] == 2 else np.unique(labels)
     areas = [class_areas(labels == number, probabilities[:, number], resamples) for number in numbers]
     return Areas(_mean([area.roc for area in areas]), _mean([area.precision_recall for area in areas]))
+
+
+def auc_influence(labels: np.ndarray, probabilities: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return each group's influence on the area under the ROC curve: [groups]; their squares sum to its variance.
+
+    labels: [images], class numbers. probabilities: [images, classes]. group: int [images]. The area is that of
+    `macro_areas`. If every image is its own group and there are two classes, the variance is DeLong's.
+    """
+    numbers = [1] if probabilities.shape[1] == 2 else np.unique(labels)
+    truths = [labels == number for number in numbers]
+    parts = [
+        _influence(truth, probabilities[:, number])
+        for truth, number in zip(truths, numbers, strict=True)
+        if 0 < truth.sum() < len(truth)
+    ]
+    total = np.sum(parts, axis=0) / max(len(parts), 1) if parts else np.zeros(len(labels))
+    return np.bincount(group, weights=total)
 
 
 def _by_score(chosen: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -63,7 +82,7 @@ def _by_score(chosen: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def _areas(at: np.ndarray, weights: np.ndarray, below: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give both areas from counts of the class at each threshold, and of the others between them, lowest first.
+    """Compute both areas from counts of the class at each threshold, and of the others between them, lowest first.
 
     weights: `at` as floats; both [thresholds, resamples]. below: [thresholds + 1, resamples], others by how many
     thresholds they reach. pairs: [resamples], what ties add to the pairs in which the class scores above another.
@@ -84,9 +103,9 @@ def _areas(at: np.ndarray, weights: np.ndarray, below: np.ndarray, pairs: np.nda
 
 
 def _summed_up(counts: np.ndarray) -> np.ndarray:
-    """Sum rows up to each row: within parts, then over parts.
+    """Compute the cumulative sum over rows: within parts, then over parts.
 
-    `np.cumsum` down columns takes five times as long, and a step for each row makes threads wait for each other.
+    `np.cumsum` down columns takes five times as long, and adding row by row makes threads wait for each other.
     """
     rows, columns = counts.shape
     width = max(math.isqrt(rows), 1)
@@ -106,3 +125,13 @@ def _mean(areas: list[np.ndarray]) -> np.ndarray:
     known = np.isfinite(stacked)
     with np.errstate(invalid="ignore"):
         return np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
+
+
+def _influence(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the structural components, centred and scaled so that their sum of squares is the variance."""
+    found = np.zeros(len(scores))
+    for side, sign in ((truth, 1), (~truth, -1)):
+        own, other = sign * scores[side], np.sort(sign * scores[~side])
+        beaten = (np.searchsorted(other, own, "left") + np.searchsorted(other, own, "right")) / 2 / len(other)
+        found[side] = (beaten - beaten.mean()) / math.sqrt(len(own) * max(len(own) - 1, 1))
+    return found

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: reliability, and the calibration error with its bias known; Temperature scaling: one number, fitted on validation rows, that makes probabilities softer or sharper."""
+"""Calibration: reliability, the calibration error and its bias, and temperature scaling."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ CALIBRATION_BINS = 15
 LEAST_PROBABILITY = 1e-7
 
 
-def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, weights: Resamples) -> np.ndarray:
     """Average |accuracy - confidence| over 15 equal bins of the largest probability, weighted by their counts.
 
-    Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    labels: [images]. probabilities: [images, classes]. Returns one error per resample. Guo et al. 2017, "On Calibration
+    of Modern Neural Networks".
     """
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = confidence_bins(confidence)
-    gaps = np.bincount(bins, weights=right - confidence.astype(np.float64), minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    gaps = (probabilities.argmax(axis=1) == labels) - confidence.astype(np.float64)
+    inside = confidence_bins(confidence)[:, None] == np.arange(CALIBRATION_BINS)
+    return np.asarray(np.abs(weights.means(inside * gaps[:, None])).sum(axis=1))
 
 
 def confidence_bins(confidence: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How many degrees of freedom a standard error has: how well so few groups can tell their own spread; Confidence intervals from a bootstrap standard error, on a scale on which they may be symmetric; Intervals of plain proportions: trials that each stand for themselves."""
+"""Confidence intervals from a bootstrap standard error, its degrees of freedom, and intervals of proportions."""
 
 from __future__ import annotations
 

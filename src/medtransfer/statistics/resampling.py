@@ -16,7 +16,7 @@ BLOCK = 2048
 """Resamples that are worked on together: what is computed of them image by image has to fit in memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resamples:
     """How often each group of the test set counts in each resample.
 
@@ -51,6 +51,10 @@ class Resamples:
     def means(self, values: np.ndarray) -> np.ndarray:
         """Average values [images, columns] over the images of each resample: [resamples, columns]."""
         return self.totals(values) / self.images
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Average values [images], nan where not defined, over the images of each resample: [resamples]."""
+        return self.means_of_known(values[:, None])[:, 0]
 
     def means_of_known(self, values: np.ndarray) -> np.ndarray:
         """Average values [images, columns] that may be nan over those that are not; nan where a resample has none."""

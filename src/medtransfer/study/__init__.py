@@ -1,7 +1,7 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
 from medtransfer.study.data import Data, Group, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
-from medtransfer.study.loading import BASELINES, RULES, Study, check_study, load_study
+from medtransfer.study.loading import BASELINES, Study, check_study, load_study
 from medtransfer.study.schema import (
     METHODS,
     SCHEMA_VERSION,
@@ -22,7 +22,6 @@ from medtransfer.study.variant import Variant
 __all__ = [
     "BASELINES",
     "METHODS",
-    "RULES",
     "SCHEMA_VERSION",
     "WITH_GRADIENTS",
     "Backbone",

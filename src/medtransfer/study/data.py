@@ -1,4 +1,4 @@
-"""The section `data.masks`: which masks belong to the images, and what their values mean; The section `data`: where the images come from, how they are laid out, grouped and split."""
+"""The section `data`: where the images come from, how they are laid out, grouped and split."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from medtransfer.study.section import Count, Fraction, Positive, Section, kind_alone
+from medtransfer.study.section import KIND_ALONE, Count, Fraction, Positive, Section, leaves_folder
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class Spacing(Section):
-    """The side of a square pixel of the original images in mm: `mm`, one number for all, or a column of a CSV.
+    """The side of a square pixel of the original images in mm: one number, `mm`, or a column of a CSV.
 
-    `file` is the CSV, below the layout's root, `image` its column of images and `column` that of the spacing.
+    file: the CSV, below the layout's root. image, column: its columns of images and of spacings.
     """
 
     mm: Positive | None = None
@@ -25,7 +25,7 @@ class Spacing(Section):
     column: str | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Spacing:
+    def _number_or_column(self) -> Spacing:
         of_a_table = (self.file, self.image, self.column)
         if (self.mm is None) != all(of_a_table) or (self.mm is not None and any(of_a_table)):
             raise ValueError("expected a number of mm, or file, image and column of a CSV")
@@ -36,27 +36,20 @@ def _number_alone(value: Any) -> Any:
     return {"mm": float(value)} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _is_grey(value: Any) -> bool:
-    return type(value) is int and 0 < value < 2**16
-
-
-def _is_colour(value: Any) -> bool:
-    return isinstance(value, str) and COLOUR.fullmatch(value) is not None
-
-
-def _auto(value: Any) -> Any:
-    return {} if value == "auto" else value
+def _is_mask_value(value: Any) -> bool:
+    is_colour = isinstance(value, str) and COLOUR.fullmatch(value) is not None
+    return is_colour or (type(value) is int and 0 < value < 2**16)
 
 
 class MaskFiles(Section):
-    """Where the masks of the images lie, and which class each of their values means.
+    """Where the masks of the images are, and which class each of their values means.
 
-    folder: the name of the folders that hold masks, wherever they stand; a mask bears the name of its image. suffix:
-    what may follow its image's name in that of a mask (`_mask`, also `_mask_1` and so on). With neither, masks are
-    known by words such as mask, segmentation and annotation in the names of folders and files (`auto`).
-    Several masks of one image are laid over each other. classes: the grey value or colour (`#rrggbb`) of each
-    class; all other values are background. Without it there is one class, `foreground`: 1 of masks of 0 and 1, else
-    what is brighter than half. missing: what becomes of images without a mask; `empty` says that nothing is on them.
+    folder: the name of the folders that hold masks, at any depth; a mask has the name of its image. suffix: what may
+    follow the image's name in that of a mask (`_mask`, also `_mask_1` and so on). If both are omitted (`auto`), masks
+    are recognised by words such as mask, segmentation and annotation in the names of folders and files. Several masks
+    of one image are merged. classes: the grey value or colour (`#rrggbb`) of each class; all other values are
+    background. If omitted, there is one class, `foreground`: the 1 of masks of 0 and 1, otherwise pixels brighter than
+    half. missing: what happens to images without a mask; `empty` means that nothing is on them.
     """
 
     folder: str | None = None
@@ -68,7 +61,7 @@ class MaskFiles(Section):
     @model_validator(mode="after")
     def _values_are_of_one_kind(self) -> MaskFiles:
         values = list((self.classes or {}).values())
-        wrong = [value for value in values if not _is_grey(value) and not _is_colour(value)]
+        wrong = [value for value in values if not _is_mask_value(value)]
         if wrong:
             raise ValueError(
                 f"classes: expected grey values above 0 or colours such as '#ff0000', but got {wrong[0]!r}"
@@ -76,29 +69,26 @@ class MaskFiles(Section):
         if len({type(value) for value in values}) > 1:
             raise ValueError("classes: expected grey values or colours, not both")
         if len(set(values)) < len(values):
-            raise ValueError("classes: expected another value for each class")
+            raise ValueError("classes: expected a different value for each class")
         if len(values) > 255:
-            raise ValueError(f"classes: expected 255 at most, but got {len(values)}")
+            raise ValueError(f"classes: expected at most 255, but got {len(values)}")
         return self
 
     @model_validator(mode="after")
-    def _the_folder_is_within_the_set(self) -> MaskFiles:
+    def _folder_is_within_the_set(self) -> MaskFiles:
         path = PurePosixPath(self.folder or "masks")
-        if path.is_absolute() or ".." in path.parts or not path.parts:
+        if leaves_folder(path) or not path.parts:
             raise ValueError(f"folder: expected the name of a folder of the set, but got {self.folder}")
         return self
 
     @property
     def class_names(self) -> list[str]:
-        """Name the classes in the order of their numbers, which begin with 1; 0 is background."""
+        """The classes in the order of their numbers, which start at 1; 0 is background."""
         return list(self.classes) if self.classes else ["foreground"]
 
 
-Masks = Annotated[MaskFiles, BeforeValidator(_auto)]
-
-
 class PhantomSource(Section):
-    """The simulated set: how many patients, at most how many frames of each, pixels, and how hard."""
+    """The simulated set: the number of patients, the most frames of each, their pixels, and the difficulty."""
 
     patients: Annotated[int, Field(ge=10)] = 150
     frames: Count = 4
@@ -108,12 +98,11 @@ class PhantomSource(Section):
 
 
 class KaggleSource(Section):
-    """A Kaggle data set, `owner/name` and the version that the study was made with, or a competition by its name.
+    """A Kaggle data set, `owner/name` with its version, or a competition by its name.
 
-    `files` are patterns that choose some of its files, `*` standing for anything, folders included. `sha256`
-    is that of the archive. It stands here, not beside `source`, because only Kaggle's sets come as an
-    archive, and because the download then runs again when it changes. Without it, the one recorded at the first
-    download counts.
+    files: patterns that select files, in which `*` matches anything, folders included. sha256: the hash of the archive;
+    if omitted, that recorded at the first download counts. It is a parameter so that a change of it re-runs the
+    download.
     """
 
     dataset: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")
@@ -123,7 +112,7 @@ class KaggleSource(Section):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> KaggleSource:
+    def _dataset_or_competition(self) -> KaggleSource:
         if (self.dataset is None) == (self.competition is None):
             raise ValueError("expected either dataset, with its version, or competition")
         if self.dataset is not None and self.version is None:
@@ -133,26 +122,25 @@ class KaggleSource(Section):
         return self
 
 
-LayoutKind = Literal[
-    "auto", "one_hot_csv", "class_folders", "split_folders", "class_split_folders", "label_csv", "images"
-]
+DEEP_LAYOUTS = ("class_folders", "split_folders")
+FOLDER_LAYOUTS = (*DEEP_LAYOUTS, "auto", "class_split_folders", "images")
 
 
 class Layout(Section):
-    """How the set's files say which image has which label.
+    """How the files of the set state which image has which label.
 
-    auto: recognised from the files, and refused where they can be read in more than one way. one_hot_csv: split
-    folders, each with a one-hot `_classes.csv`; with `file`, one such CSV for the whole set, whose columns
-    `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders: CLASS/image.
-    split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the CSV `file`, with
-    columns `image` (path or bare name, with or without extension), `label`, and perhaps `split`. images: all images
-    below the root, without labels, which segmentation needs none of; a folder named as a split is one. `images` is
-    the folder, below `root`, that a CSV's names are looked for in. `root` is the folder within the set where
-    all this begins, because archives often wrap a set in folders of its own name. `depth` counts the folders
-    above the classes that are neither split nor class (`train/train/CLASS`).
+    kind: a registered layout, or `auto`: recognised from the files, and refused if they can be read in several ways.
+    one_hot_csv: split folders, each with a one-hot `_classes.csv`; with `file`, one such CSV for the whole set, whose
+    columns `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders: CLASS/image.
+    split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the CSV `file`, with columns
+    `image` (a path or name, with or without extension), `label`, and optionally `split`. images: all images below the
+    root, without labels, for segmentation; a folder named as a split is one. root: the folder of the set that contains
+    all this, because archives often wrap a set in folders of its name. images: the folder, below `root`, of the images
+    that a CSV names. depth: the number of folders above the classes that are neither split nor class
+    (`train/train/CLASS`).
     """
 
-    kind: LayoutKind
+    kind: str
     root: str = "."
     depth: Annotated[int, Field(ge=0)] = 0
     file: str | None = None
@@ -170,47 +158,52 @@ class Layout(Section):
             raise ValueError(f"label_csv needs {missing}: the CSV file and its column names")
         of_a_csv = any(columns.values()) or self.split is not None or self.images != "."
         one_table = self.kind == "one_hot_csv" and self.file is not None and self.label is None
-        if of_a_csv and self.kind != "label_csv" and not one_table:
+        if of_a_csv and not one_table and self.kind in ("one_hot_csv", *FOLDER_LAYOUTS):
             raise ValueError(f"file, image, label, split and images belong to label_csv, not to {self.kind}")
         if self.classes is not None and not one_table:
             raise ValueError("classes belongs to one_hot_csv with a file: its columns of 0 and 1")
-        if self.depth and self.kind not in ("class_folders", "split_folders"):
+        if self.depth and self.kind in ("label_csv", "one_hot_csv", *FOLDER_LAYOUTS[2:]):
             raise ValueError(f"depth belongs to class_folders and split_folders, not to {self.kind}")
         return self
 
     @model_validator(mode="after")
-    def _folders_stay_inside_the_set(self) -> Layout:
+    def _folders_are_within_the_set(self) -> Layout:
         for name in ("root", "file", "images"):
             path = PurePosixPath(getattr(self, name) or ".")
-            if path.is_absolute() or ".." in path.parts:
+            if leaves_folder(path):
                 raise ValueError(f"{name}: expected a path within the set, but got {path}")
         return self
 
 
 class Group(Section):
-    """What must not be divided by a split: a regular expression on the file name, or a column of the label CSV.
+    """What a split must not divide: the images that share a key.
 
-    The key is what the pattern's groups captured, or the whole match where it has none.
+    pattern: a regular expression on file names; the key is what its groups capture, or the whole match if it has none.
+    column: the column of the label CSV that holds the key.
     """
 
     pattern: str | None = None
     column: str | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Group:
+    def _pattern_or_column(self) -> Group:
         if (self.pattern is None) == (self.column is None):
             raise ValueError("expected either pattern or column")
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"pattern: {self.pattern!r} is not a valid regular expression: {error}") from None
         return self
 
 
 class Split(Section):
-    """Which rows train, select and test.
+    """Which rows train, validate and test.
 
-    published: as the set's own folders or column say; where it has no usable validation rows, a share
-    `validation` of train is carved, by group. random: stratified shares `test` and `validation`, by group.
-    kfold: fold f tests, fold f + 1 validates, the others train. With published or random, `folds` above 1
-    rotates the validation rows and leaves the test rows as they are. `train_images` keeps that many training
-    images, by class and group, and leaves the others out of the set.
+    published: as the folders or a column of the set say; if it has no usable validation rows, a share `validation` of
+    the training rows is carved, by group. random: stratified shares `test` and `validation`, by group. kfold: fold f
+    tests, fold f + 1 validates, the others train. With published or random, `folds` above 1 rotates the validation rows
+    and keeps the test rows. train_images: the number of training images to keep, by class and group; the others are
+    left out of the set.
     """
 
     method: Literal["published", "random", "kfold"]
@@ -224,29 +217,41 @@ class Split(Section):
         if self.method == "kfold" and self.folds < 3:
             raise ValueError("kfold needs folds: 3 or more (one tests, one validates, the others train)")
         if self.method == "random" and self.test + self.validation >= 1:
-            raise ValueError(f"test + validation must stay below 1, but are {self.test + self.validation:g}")
+            raise ValueError(f"test + validation must be below 1, but are {self.test + self.validation:g}")
         if self.train_images is not None and self.folds > 1:
             raise ValueError("train_images goes with fixed training rows, not with folds")
         return self
 
 
 class Data(Section):
-    """Where the images come from, how they are laid out, and how they are split."""
+    """Where the images come from, how they are laid out, and how they are split.
 
-    source: Literal["phantom", "folder", "kaggle"]
+    settings: the section `data.SOURCE` of a source that an extension registers.
+    """
+
+    source: str
     folder: str
     phantom: PhantomSource | None = None
     kaggle: KaggleSource | None = None
-    layout: Annotated[Layout, BeforeValidator(kind_alone)]
-    masks: Masks | None = None
+    settings: Any = None
+    layout: Annotated[Layout, KIND_ALONE]
+    masks: Annotated[MaskFiles, BeforeValidator(lambda value: {} if value == "auto" else value)] | None = None
     group: Group | None
     image_size: Annotated[int, Field(ge=16, le=2048)]
     resize: Literal["stretch", "crop", "pad"]
     split: Split
     leakage: Literal["fail", "regroup", "drop", "report"]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_other_sources(cls, values: Any) -> Any:
+        source = values.get("source") if isinstance(values, dict) else None
+        if not isinstance(source, str) or source in cls.model_fields or source not in values:
+            return values
+        return {**{key: value for key, value in values.items() if key != source}, "settings": values[source]}
+
     @model_validator(mode="after")
-    def _the_source_is_described(self) -> Data:
-        if self.source != "folder" and getattr(self, self.source) is None:
+    def _source_is_described(self) -> Data:
+        if self.source in ("phantom", "kaggle") and getattr(self, self.source) is None:
             raise ValueError(f"source: {self.source} needs a section data.{self.source}")
         return self

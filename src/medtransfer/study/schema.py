@@ -1,71 +1,59 @@
-"""The section `explain`: of which variants maps are made that show where they look, and how; `params.yaml` as a whole, typed. An unknown key, a wrong type or a value out of range is an error."""
+"""`params.yaml` as a whole, with types. An unknown key, a wrong type or a value out of range is an error.
+
+Names of registered choices are strings here: `medtransfer.check` looks them up, so that reading the parameters imports
+no library.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from medtransfer.study.data import Data
-from medtransfer.study.section import OTHER, WORD, Count, Fraction, Positive, Section, Seed, word_or_other
+from medtransfer.study.section import (
+    OTHER,
+    WORD,
+    Count,
+    Fraction,
+    OpenSection,
+    Positive,
+    Section,
+    Seed,
+    word_or_other,
+)
 from medtransfer.study.strategy import Strategy
-
-Method = Literal["grad_cam", "ablation_cam", "occlusion"]
-METHODS: dict[str, str] = {"grad_cam": "Grad-CAM", "ablation_cam": "Ablation-CAM", "occlusion": "Occlusion"}
-WITH_GRADIENTS: tuple[Method, ...] = ("grad_cam",)
-
-
-class Explain(Section):
-    """Maps of what speaks for a class in test images, for some variants of a classification.
-
-    methods: see `explanation.maps`. blocks: for a backbone, by its name, the block whose activations are mapped, by
-    its dotted name in the model; without, the last one whose activations lie at places of the image. images: the
-    test images on the contact sheet, by their paths; without, for each class the `of_each` that are right with the
-    highest probability, and as many that are wrong. scored: how many test images with a mask, at most, the maps
-    are held against.
-    """
-
-    variants: list[str] = Field(default_factory=list)
-    methods: list[Method] = Field(default=["grad_cam", "occlusion"], min_length=1)
-    blocks: dict[str, str] = Field(default_factory=dict)
-    images: list[str] = Field(default_factory=list)
-    of_each: Count = 1
-    scored: Count = 40
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Explain:
-        for name, values in (("variants", self.variants), ("methods", self.methods), ("images", self.images)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name}: expected each once, but got {values}")
-        return self
-
 
 SCHEMA_VERSION = 1
 
+METHODS: dict[str, str] = {"grad_cam": "Grad-CAM", "ablation_cam": "Ablation-CAM", "occlusion": "Occlusion"}
+WITH_GRADIENTS = ("grad_cam",)
+
 
 class StudySection(Section):
-    """What the study is called, and the seed of its splits, views and simulated pretraining."""
+    """The name of the study, its task, and the seed of its splits, views and simulated pretraining."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
-    task: Literal["classification", "segmentation"] = "classification"
+    task: str = "classification"
     seed: Seed = 0
 
 
-class Mix(Section):
+class Mix(OpenSection):
     """Views made of two images of the same split and fold, with a soft label; lambda ~ Beta(alpha, alpha)."""
 
-    method: Literal["cutmix", "mixup"]
+    method: str
     alpha: Positive = 1.0
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Policy(Section):
-    """An augmentation: Albumentations transforms by name, then mixing; `views` a training image, or `fresh`.
+    """An augmentation: Albumentations transforms by name, then mixing.
 
-    Epoch e trains on view e mod views. `fresh` draws a new view every epoch and keeps none. Few views cost accuracy
-    where a head is large and learns fast, and nothing elsewhere: with 16, the classifier of a MobileNetV3-small loses
-    .014 of the accuracy that 50 give it, with 8 .026 (`benchmarks/results/views.md`).
+    views: the number of views per training image; epoch e trains on view e mod views. `fresh` draws a new view every
+    epoch and keeps none. Few views cost accuracy if a head is large and learns fast, and nothing otherwise: with 16,
+    the classifier of a MobileNetV3-small loses .014 of the accuracy that 50 give it, with 8 .026
+    (`benchmarks/results/views.md`).
     """
 
     transforms: list[dict[str, dict[str, Any]]]
@@ -81,13 +69,13 @@ class Policy(Section):
 
     @property
     def distinct(self) -> int | None:
-        """How many distinct views an image has; None where every epoch's is new."""
+        """The number of distinct views per image; None if every epoch's is new."""
         if self.original:
             return 1
         return None if self.views == "fresh" else int(self.views)
 
     @model_validator(mode="after")
-    def _one_name_an_item(self) -> Policy:
+    def _one_name_per_item(self) -> Policy:
         for number, item in enumerate(self.transforms):
             if len(item) != 1:
                 raise ValueError(f"transforms[{number}]: expected one transform, but got {sorted(item)}")
@@ -95,7 +83,7 @@ class Policy(Section):
 
 
 class Pretraining(Section):
-    """The short pretraining of `weights: simulated`: how many images of how many pixels, how long."""
+    """The short pretraining of `weights: simulated`: the number and size of its images, and how long it takes."""
 
     images: Annotated[int, Field(ge=64)] = 4000
     size: Annotated[int, Field(ge=32, le=256)] = 64
@@ -105,9 +93,10 @@ class Pretraining(Section):
 
 
 class UNet(Section):
-    """Channels at full resolution, twice as many at each halving; of the plain U-Net also its halvings and batch norm.
+    """The U-Net's channels at full resolution, which double with each halving of the image.
 
-    Of a U-Net on a classification model the base is that of its decoder.
+    depth, batch_norm: the number of halvings and the normalisation of the plain U-Net; a U-Net on a classification
+    model takes only `base`, for its decoder.
     """
 
     base: Count = 16
@@ -116,13 +105,12 @@ class UNet(Section):
 
 
 class Backbone(Section):
-    """A model by its torchvision name (or `cnn_small`, `cnn_large`, `unet`), its weights and its normalisation.
+    """A model, its weights and its normalisation.
 
-    For segmentation, torchvision's models become encoders of U-Nets; `unet` is the plain one.
-
-    weights: a member of torchvision's enum (`IMAGENET1K_V1`, `DEFAULT`), the path of a state dict (`.pth`,
-    `.safetensors`), `simulated`, or `none`. normalise: by the mean and standard deviation that the weights
-    were trained with, or by the training rows' own.
+    model: the model's name; if omitted, that of the backbone. For segmentation, a classification model becomes the
+    encoder of a U-Net; `unet` is the plain one. weights: published weights by their name (`IMAGENET1K_V1`, `DEFAULT`),
+    the path of a state dict (`.pth`, `.safetensors`), `simulated`, or `none`. normalise: by the mean and standard
+    deviation that the weights were trained with, or by those of the training rows.
     """
 
     model: str | None = None
@@ -138,10 +126,8 @@ class Backbone(Section):
         return self
 
 
-class VariantLine(Section):
-    """One line of the comparison: the names of its parts; any field of a strategy may be overridden here."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+class VariantLine(OpenSection):
+    """One line of the comparison: the names of its parts, and any field of the strategy that it overrides."""
 
     backbone: str
     strategy: str
@@ -163,9 +149,9 @@ class Training(Section):
 
 
 class Reference(Section):
-    """Published figures that stand beside ours: for each variant, metrics by their names in the table.
+    """Published results to show next to ours: for each variant, values of metrics by their names in the table.
 
-    A row whose name is no variant of the study stands alone.
+    A row whose name is not a variant of the study is shown by itself.
     """
 
     source: str
@@ -173,21 +159,49 @@ class Reference(Section):
 
 
 class Comparison(Section):
-    """What the table is ordered by, and how its intervals are drawn."""
+    """The metric that orders the table, and how intervals are computed."""
 
-    metric: Literal[
-        "accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "roc_auc",
-        "dice", "iou", "precision", "recall", "hd95", "assd",
-    ] = "accuracy"  # fmt: skip
+    metric: str = "accuracy"
     resamples: Annotated[int, Field(ge=200)] = 2000
     confidence: Fraction = 0.95
     reference: Reference | None = None
 
 
+class Explain(Section):
+    """Maps of what speaks for a class in test images, for some variants of a classification.
+
+    blocks: the block whose activations are mapped, by its dotted name in the model, for backbones by their names; if
+    omitted, the last one whose activations correspond to places of the image. images: the test images on the contact
+    sheet, by their paths; if omitted, for each class the `of_each` most confident right and wrong predictions.
+    scored: the most test images with a mask that maps are compared with.
+    """
+
+    variants: list[str] = Field(default_factory=list)
+    methods: list[str] = Field(default=["grad_cam", "occlusion"], min_length=1)
+    blocks: dict[str, str] = Field(default_factory=dict)
+    images: list[str] = Field(default_factory=list)
+    of_each: Count = 1
+    scored: Count = 40
+
+    @model_validator(mode="after")
+    def _no_repetition(self) -> Explain:
+        for name in ("variants", "methods", "images"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: expected each once, but got {values}")
+        return self
+
+
 class Params(Section):
-    """The whole of `params.yaml`."""
+    """The whole of `params.yaml`.
+
+    extensions: Python files, relative to `params.yaml`, that register losses, heads, models, metrics and other choices.
+    They are in the folder `extensions`, on which the stage `check` depends.
+    weights_mirror: a folder with the files of published weights.
+    """
 
     study: StudySection
+    extensions: list[Annotated[str, Field(pattern=r"^extensions/.+\.py$")]] = Field(default_factory=list)
     data: Data
     augmentation: dict[str, Policy] = Field(min_length=1)
     weights_mirror: str | None = None

@@ -1,10 +1,11 @@
-"""What every section of `params.yaml` is made of: its base class, and types with a range."""
+"""The base class of all sections of `params.yaml`, and types with a range."""
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -15,20 +16,29 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A part of `params.yaml`: closed to unknown keys and never changed after loading."""
+    """A part of `params.yaml`: without unknown keys, and never changed after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def kind_alone(value: Any) -> Any:
-    """Read a word as a section that has nothing but its `kind`."""
-    return {"kind": value} if isinstance(value, str) else value
+class OpenSection(Section):
+    """A section whose further keys are options of a registered choice that it names; `check` checks them."""
 
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+
+KIND_ALONE = BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)
+"""Reads a word as a section with nothing but its `kind`."""
 
 WORD, OTHER = "<word>", "<other>"
-"""The branches of a value that is a word or something else; an error line leaves them out."""
+"""The branches of a value that is a word or something else; error lines leave them out."""
 
 
 def word_or_other(value: Any) -> str:
-    """Tell a word from anything else, as the branch of a union."""
+    """Return the branch of a value."""
     return WORD if isinstance(value, str) else OTHER
+
+
+def leaves_folder(path: PurePosixPath) -> bool:
+    """Return whether a path may lead out of the folder that it is relative to."""
+    return path.is_absolute() or ".." in path.parts

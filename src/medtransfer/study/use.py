@@ -1,10 +1,10 @@
-"""The section `grid` of a study file: many lines of `variants` from a few axes, written out before they run; Puts a ready-made study in force, with changes of the user's own."""
+"""Put a ready-made study in force as `params.yaml`, with changes, and its `grid` written out as lines of `variants`."""
 
 from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,87 +13,52 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from medtransfer.study.loading import Study, check_study, parse_yaml, read_yaml
+from medtransfer.study.loading import Study, check_study, import_extensions, parse_yaml, read_yaml
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.files import write_text
-
-
-def grid_lines(grid: Any, where: str) -> dict[str, dict[str, Any]]:
-    """Give the lines of a grid by their names, in the order of its axes.
-
-    Raises `UserError` where it is no mapping of axes to levels to fields, or two axes set the same field.
-    """
-    problems = list(_problems(grid))
-    if problems:
-        raise UserError([f"{where}: {problem}" for problem in problems])
-    axes = [list(levels.items()) for levels in grid.values()]
-    return {
-        "_".join(name for name, _ in chosen): {key: value for _, fields in chosen for key, value in fields.items()}
-        for chosen in product(*axes)
-    }
-
-
-def write_out(document: Any, where: str) -> None:
-    """Replace the section `grid` of a study, in place, by its lines at the end of `variants`.
-
-    Raises `UserError` where a line of that name stands there already.
-    """
-    if not isinstance(document, dict) or "grid" not in document:
-        return
-    lines = grid_lines(document.pop("grid"), where)
-    variants = document.setdefault("variants", {})
-    if not isinstance(variants, dict):
-        raise UserError(f"{where}: variants: expected a section of lines, but got {variants!r}")
-    if twice := sorted(lines.keys() & variants.keys()):
-        raise UserError(f"{where}: grid: {', '.join(twice)}: these lines stand in variants already")
-    variants.update(lines)
-
-
-def _problems(grid: Any) -> list[str]:
-    if not isinstance(grid, dict) or not grid:
-        return [f"grid: expected axes, such as backbone: {{vgg19: {{backbone: vgg19}}}}, but got {grid!r}"]
-    problems: list[str] = []
-    owner: dict[str, str] = {}
-    for axis, levels in grid.items():
-        if not isinstance(levels, dict) or not levels or not all(isinstance(f, dict) for f in levels.values()):
-            problems.append(f"grid.{axis}: expected levels, each with its fields, but got {levels!r}")
-            continue
-        for key in {key for fields in levels.values() for key in fields}:
-            if owner.setdefault(key, axis) != axis:
-                problems.append(f"grid.{axis}: {key} is set by the axis {owner[key]} too")
-    return sorted(problems)
-
 
 LONGEST_LINE = 160
 COMMAND = ("medtransfer", "use")
 
 
 def list_studies(folder: Path) -> dict[str, str]:
-    """Give the title of every study in a folder, by its name."""
+    """Return the title of every study in a folder, by name."""
     return {path.stem: read_study(path).params.study.title for path in sorted(folder.glob("*.yaml"))}
 
 
 def read_study(path: Path) -> Study:
-    """Read and check a file of `studies/`, its grid written out."""
+    """Read and check a file of `studies/`, with its grid written out."""
     raw = read_yaml(path)
     write_out(raw, str(path))
     return check_study(raw, str(path))
 
 
-def use_study(name: str, changes: Sequence[str], folder: Path, target: Path) -> None:
-    """Write the study `name`, changed and its grid written out, to `target`, comments and all.
+def use_study(
+    name: str,
+    changes: Sequence[str],
+    folder: Path,
+    target: Path,
+    problems_of: Callable[[Study], list[str]] = lambda _: [],
+) -> None:
+    """Write the study `name`, with changes and its grid written out, to `target`; comments are kept.
 
-    A change is `key.path=value`, the value in YAML; those of the grid come first, the others can change its
-    lines. Where anything changed, the first line is a comment with the command. Raises `UserError` where there is no
-    such study or key, or the result is no valid study; then `target` stays as it was.
+    A change is `key.path=value`, with the value in YAML; changes of the grid come first, and the others may change its
+    lines. If anything changed, the first line is a comment with the command. problems_of: further checks of the result.
+    Raises `UserError` if there is no such study or key, or the result is not valid; `target` then stays as it was.
     """
-    write_text(target, _text(name, changes, folder))
+    text = _text(name, changes, folder)
+    where = str(folder / f"{name}.yaml")
+    study = check_study(parse_yaml(text, where), where)
+    import_extensions(study.params.extensions, target.parent, where)
+    if problems := problems_of(study):
+        raise UserError(problems)
+    write_text(target, text)
 
 
 def command_of(folder: Path, target: Path) -> str:
-    """Give the command that makes `target`: its first line, or that of the study which it is a copy of.
+    """Return the command that makes `target`: its first line, or that of the study which it is a copy of.
 
-    Raises `UserError` where no such command makes these very parameters.
+    Raises `UserError` if no such command makes exactly these parameters.
     """
     text = target.read_text(encoding="utf-8")
     words = shlex.split(text.partition("\n")[0].removeprefix("#")) if text.startswith("#") else []
@@ -108,17 +73,58 @@ def command_of(folder: Path, target: Path) -> str:
     return shlex.join(words)
 
 
+def grid_lines(grid: Any, where: str) -> dict[str, dict[str, Any]]:
+    """Return the lines of a grid by name, in the order of its axes.
+
+    Raises `UserError` if it is not a mapping of axes to levels to fields, or two axes set the same field.
+    """
+    if not isinstance(grid, dict) or not grid:
+        raise UserError(
+            f"{where}: grid: expected axes, such as backbone: {{vgg19: {{backbone: vgg19}}}}, but got {grid!r}"
+        )
+    problems: list[str] = []
+    owner: dict[str, str] = {}
+    for axis, levels in grid.items():
+        if not isinstance(levels, dict) or not levels or not all(isinstance(f, dict) for f in levels.values()):
+            problems.append(f"{where}: grid.{axis}: expected levels, each with its fields, but got {levels!r}")
+            continue
+        for key in {key for fields in levels.values() for key in fields}:
+            if owner.setdefault(key, axis) != axis:
+                problems.append(f"{where}: grid.{axis}: {key} is also set by the axis {owner[key]}")
+    if problems:
+        raise UserError(sorted(problems))
+    return {
+        "_".join(name for name, _ in chosen): {key: value for _, fields in chosen for key, value in fields.items()}
+        for chosen in product(*(levels.items() for levels in grid.values()))
+    }
+
+
+def write_out(document: Any, where: str) -> None:
+    """Replace the section `grid` of a study, in place, by its lines at the end of `variants`.
+
+    Raises `UserError` if one of its lines already exists.
+    """
+    if not isinstance(document, dict) or "grid" not in document:
+        return
+    lines = grid_lines(document.pop("grid"), where)
+    variants = document.setdefault("variants", {})
+    if not isinstance(variants, dict):
+        raise UserError(f"{where}: variants: expected a section of lines, but got {variants!r}")
+    if twice := sorted(lines.keys() & variants.keys()):
+        raise UserError(f"{where}: grid: {', '.join(twice)}: variants already has these lines")
+    variants.update(lines)
+
+
 def _text(name: str, changes: Sequence[str], folder: Path) -> str:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"no study {name!r}{near(name, (file.stem for file in folder.glob('*.yaml')))}")
     raw = read_yaml(path)
     text = path.read_text(encoding="utf-8")
-    if changes or (isinstance(raw, dict) and "grid" in raw):
-        options = [word for change in changes for word in ("-S", change)]
-        text = f"# {shlex.join([*COMMAND, name, *options])}\n" + _changed(text, changes, str(path))
-    check_study(parse_yaml(text, str(path)), str(path))
-    return text
+    if not changes and not (isinstance(raw, dict) and "grid" in raw):
+        return text
+    options = [word for change in changes for word in ("-S", change)]
+    return f"# {shlex.join([*COMMAND, name, *options])}\n" + _changed(text, changes, str(path))
 
 
 def _changed(text: str, changes: Sequence[str], where: str) -> str:
@@ -131,22 +137,17 @@ def _changed(text: str, changes: Sequence[str], where: str) -> str:
         _change(document, change)
     if isinstance(document, dict) and "grid" in document:
         write_out(document, where)
-        _one_line_each(document)
+        variants: dict[str, Any] = document["variants"]
+        for name, line in variants.items():
+            if type(line) is dict:  # made by the grid: written in braces, on one line
+                variants[name] = CommentedMap(line)
+                variants[name].fa.set_flow_style()
     for change in changes:
         if change not in of_the_grid:
             _change(document, change)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
-
-
-def _one_line_each(document: Any) -> None:
-    """Have plain variants, which a grid made, written in braces on one line."""
-    variants: dict[str, Any] = document["variants"]
-    for name, line in variants.items():
-        if type(line) is dict:
-            variants[name] = CommentedMap(line)
-            variants[name].fa.set_flow_style()
 
 
 def _change(document: Any, change: str) -> None:
@@ -157,14 +158,14 @@ def _change(document: Any, change: str) -> None:
     section = document
     for part in path:
         if not isinstance(section, dict) or part not in section:
-            raise UserError(f"-S {change}: the study has no {part!r} on the way to {key}")
+            raise UserError(f"-S {change}: the study has no {part!r} in {key}")
         section = section[part]
     if not isinstance(section, dict):
         whole = f"{'.'.join(path)}={{{last}: …}}"
-        raise UserError(f"-S {change}: {'.'.join(path)} is a value, not a section; set it whole: -S '{whole}'")
+        raise UserError(f"-S {change}: {'.'.join(path)} is a value, not a section; set it as a whole: -S '{whole}'")
     try:
         section[last] = YAML(typ="safe", pure=True).load(value)
     except YAMLError as error:
         reason = getattr(error, "problem", None) or "it cannot be read"
-        quotes = "; a backslash stands for itself in single quotes" if "\\" in value and '"' in value else ""
+        quotes = "; use single quotes, in which a backslash is literal" if "\\" in value and '"' in value else ""
         raise UserError(f"-S {change}: the value is not valid YAML: {reason}{quotes}") from None

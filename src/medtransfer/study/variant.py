@@ -24,11 +24,11 @@ class Variant:
 
     @property
     def model(self) -> str:
-        """The model's name: the backbone's own, unless it says another."""
+        """The name of the model: that of the backbone, unless it sets another."""
         return self.backbone.model or self.backbone_name
 
     def resolved(self) -> dict[str, Any]:
-        """Everything that decides what the variant trains, as plain values: for cards, tracking and keys."""
+        """Return everything that decides what the variant trains, as plain values: for cards, tracking and keys."""
         without = {"pretraining"} if self.backbone.weights != "simulated" else set()
         without |= {"unet"} if self.model != "unet" and self.backbone.unet == UNet() else set()
         return {
@@ -40,7 +40,7 @@ class Variant:
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Variant:
-        """Make the variant that a model's card describes; the parts keep no names but the variant's own."""
+        """Return the variant that a model's card describes; its parts have no names."""
         return cls(
             name=card["variant"],
             backbone_name=card["model"],
@@ -52,5 +52,5 @@ class Variant:
         )
 
     def key(self) -> str:
-        """The resolved variant as canonical JSON: equal text, equal training."""
+        """Return the resolved variant as canonical JSON: equal text, equal training."""
         return json.dumps(self.resolved(), sort_keys=True)

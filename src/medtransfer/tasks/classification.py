@@ -14,8 +14,7 @@ from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
 from medtransfer.tasks.classes.figures import write_variant_figure
-from medtransfer.tasks.classes.metrics import evaluate_predictions
-from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
 from medtransfer.tasks.task import Baselines, Task
 
 if TYPE_CHECKING:
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
+    from medtransfer.study.schema import Params
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
     from medtransfer.util.seeds import Key
 
 
@@ -40,6 +42,19 @@ class Classification(Task):
     def baselines(self) -> Baselines:
         """Return the most frequent class and the nearest neighbours."""
         return {"majority": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
+
+    @property
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses of class scores."""
+        from medtransfer.training.losses import CLASS_LOSSES
+
+        return CLASS_LOSSES
+
+    def problems(self, params: Params) -> list[str]:
+        """Refuse a layout without labels."""
+        if params.data.layout.kind == "images":
+            return ["data.layout: images has no labels; classification needs a layout with classes"]
+        return []
 
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the classes."""
@@ -88,18 +103,22 @@ class Classification(Task):
     def frame(
         self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
     ) -> pd.DataFrame:
-        """Return rows of `Predictions`."""
+        """Return rows of `ClassPredictions`."""
         return predictions_frame(prepared.table.iloc[rows], answers, prepared.classes, fold, seed, role)
+
+    def predictions(self, table: pd.DataFrame) -> ClassPredictions:
+        """Return rows of predictions as an object."""
+        return ClassPredictions(table)
 
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute metrics by run, their means, those of each class, and the confusion matrix."""
-        return evaluate_predictions(Predictions(table))
+        return self.predictions(table).tests.summary()
 
     def figure(
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, the confusion matrix and ROC curves."""
-        write_variant_figure(name, history, Predictions(table), found, path)
+        write_variant_figure(name, history, self.predictions(table), found, path)
 
 
 TASKS.register("classification", Classification())

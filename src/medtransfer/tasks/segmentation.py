@@ -15,7 +15,6 @@ from medtransfer.tasks import TASKS
 from medtransfer.tasks.masks.baselines import predict_majority_mask, predict_nearest_mask
 from medtransfer.tasks.masks.figures import write_mask_figure
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
-from medtransfer.tasks.masks.summary import evaluate_masks
 from medtransfer.tasks.task import Baselines, Task
 from medtransfer.util.seeds import Key, seed_from
 
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
+    from medtransfer.study.schema import Params
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
 
 BACKGROUND = "background"
 
@@ -42,6 +44,31 @@ class Segmentation(Task):
     def baselines(self) -> Baselines:
         """Return the most frequent class of each pixel and the nearest neighbour's mask."""
         return {"majority": predict_majority_mask, "nearest_neighbour": predict_nearest_mask}
+
+    @property
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses of masks."""
+        from medtransfer.training.losses import MASK_LOSSES
+
+        return MASK_LOSSES
+
+    def problems(self, params: Params) -> list[str]:
+        """Require masks, and refuse maps of what speaks for a class."""
+        problems = []
+        if params.data.masks is None:
+            problems.append("data.masks: segmentation needs masks; auto finds those that file and folder names mention")
+        if params.explain.variants:
+            problems.append("explain.variants: maps explain the class of an image; segmentation has none: use []")
+        return problems
+
+    def variant_problems(self, variant: Variant) -> list[str]:
+        """Refuse heads that classify images, and blends of masks."""
+        problems, head = [], variant.strategy.head
+        if head != "linear":
+            problems.append(f": head: {head} classifies images; in segmentation the decoder is the head: omit it")
+        if variant.policy.mix is not None and variant.policy.mix.method == "mixup":
+            problems.append(": mixup would blend masks, whose classes are not shared; use cutmix, which pastes them")
+        return problems
 
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the background and of the masks' classes."""
@@ -121,15 +148,25 @@ class Segmentation(Task):
         """Return rows of `MaskPredictions`."""
         return mask_predictions_frame(prepared, rows, answers, fold, seed, role)
 
+    def predictions(self, table: pd.DataFrame) -> MaskPredictions:
+        """Return rows of predictions as an object."""
+        return MaskPredictions(table)
+
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute metrics by run, their means, and those of each class."""
-        return evaluate_masks(MaskPredictions(table), prepared.mask_classes, prepared.unit)
+        test = self.predictions(table).tests
+        return test.summary() | {
+            "classes": test.of_classes(prepared.mask_classes),
+            "unit": prepared.unit,
+            "empty": test.empty(),
+            "test_images": len(test.images),
+        }
 
     def figure(
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, the images' Dice, and the best, median and worst masks over their images."""
-        write_mask_figure(name, history, MaskPredictions(table), prepared, path)
+        write_mask_figure(name, history, self.predictions(table), prepared, path)
 
 
 TASKS.register("segmentation", Segmentation())

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
     from medtransfer.study import Loss, Variant
+    from medtransfer.study.schema import Params
+    from medtransfer.tasks.predictions import Predictions
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
     from medtransfer.util.seeds import Key
 
 Baselines = dict[str, "Callable[[Prepared], Iterator[pd.DataFrame]]"]
@@ -38,6 +42,19 @@ class Task(ABC):
     @abstractmethod
     def baselines(self) -> Baselines:
         """Return the predictors that need no network, by the names of `study.BASELINES`."""
+
+    @property
+    @abstractmethod
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses that `loss` can build."""
+
+    def problems(self, params: Params) -> list[str]:
+        """List which parts of a study do not fit this task, each with its place in `params.yaml`."""
+        return []
+
+    def variant_problems(self, variant: Variant) -> list[str]:
+        """List which parts of a variant do not fit this task, each as it follows the variant's place."""
+        return []
 
     @abstractmethod
     def outputs(self, prepared: Prepared) -> list[str]:
@@ -80,6 +97,10 @@ class Task(ABC):
         self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
     ) -> pd.DataFrame:
         """Return the rows of predictions of one run and role, made from `answers`."""
+
+    @abstractmethod
+    def predictions(self, table: pd.DataFrame) -> Predictions:
+        """Return rows of predictions as an object."""
 
     @abstractmethod
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:

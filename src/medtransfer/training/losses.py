@@ -16,6 +16,7 @@ from torch.nn import functional
 
 import medtransfer.models.torchvision_models  # noqa: F401  # before segmentation-models-pytorch, which imports it
 from medtransfer.study import Loss
+from medtransfer.study.section import NotNegative, Positive
 from medtransfer.util.registry import Registry, with_options
 
 LossFunction = Callable[..., torch.Tensor]
@@ -84,7 +85,7 @@ def dice_cross_entropy(
 
 
 @MASK_LOSSES.entry("focal")
-def focal(logits: torch.Tensor, masks: torch.Tensor, *, gamma: float = 2.0) -> torch.Tensor:
+def focal(logits: torch.Tensor, masks: torch.Tensor, *, gamma: NotNegative = 2.0) -> torch.Tensor:
     """Return the focal loss of each class by itself (Lin et al. 2017); easy pixels are discounted by power `gamma`."""
     from segmentation_models_pytorch.losses import FocalLoss
 
@@ -92,7 +93,7 @@ def focal(logits: torch.Tensor, masks: torch.Tensor, *, gamma: float = 2.0) -> t
 
 
 @MASK_LOSSES.entry("tversky")
-def tversky(logits: torch.Tensor, masks: torch.Tensor, *, alpha: float = 0.3, beta: float = 0.7) -> torch.Tensor:
+def tversky(logits: torch.Tensor, masks: torch.Tensor, *, alpha: Positive = 0.3, beta: Positive = 0.7) -> torch.Tensor:
     """Return 1 - Tversky index (Salehi et al. 2017), averaged as `dice`.
 
     False positives are weighted by `alpha`, false negatives by `beta`.

@@ -19,7 +19,7 @@ from medtransfer.models.assemble import Weights, normalisation
 from medtransfer.models.gradient_checkpointing import forget_activations
 from medtransfer.models.heads import HEADS, Head
 from medtransfer.models.network import Network
-from medtransfer.study import Variant
+from medtransfer.study import Strategy, Variant
 from medtransfer.training.batches import ImageExamples, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
@@ -189,7 +189,15 @@ def _images_in_all(inputs: Inputs, rows: int) -> int:
     """Count the views and images that all runs of a variant ask for; the rows of few-shot runs may differ."""
     prepared = inputs.prepared
     rows = min(rows * prepared.folds * len(inputs.seeds), len(prepared.learnable_rows))
-    return rows * inputs.variant.strategy.views_used(inputs.views.count) + len(prepared.table)
+    return rows * views_used(inputs.variant.strategy, inputs.views.count) + len(prepared.table)
+
+
+def views_used(strategy: Strategy, distinct: int | None) -> int:
+    """Return how many views of an image training uses if so many are distinct; None means one per epoch."""
+    if strategy.train == "none":
+        return 1
+    views = distinct or strategy.epochs
+    return views if HEADS[strategy.head].fitted else min(views, strategy.epochs)
 
 
 def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from medtransfer.study import Schedule, Strategy
+from medtransfer.study.section import Count, Fraction
 from medtransfer.util.registry import Registry, with_options
 
 PLATEAU_THRESHOLD = 1e-4
@@ -28,19 +29,19 @@ def constant(epoch: int, epochs: int, losses: Sequence[float]) -> float:
 
 
 @SCHEDULES.entry("step")
-def step(epoch: int, epochs: int, losses: Sequence[float], *, every: int = 2, factor: float = 0.8) -> float:
+def step(epoch: int, epochs: int, losses: Sequence[float], *, every: Count = 2, factor: Fraction = 0.8) -> float:
     """Multiply the rate by `factor` every `every` epochs."""
     return float(factor ** (epoch // every))
 
 
 @SCHEDULES.entry("exponential")
-def exponential(epoch: int, epochs: int, losses: Sequence[float], *, factor: float = 0.8) -> float:
+def exponential(epoch: int, epochs: int, losses: Sequence[float], *, factor: Fraction = 0.8) -> float:
     """Multiply the rate by `factor` every epoch."""
     return float(factor**epoch)
 
 
 @SCHEDULES.entry("plateau")
-def plateau(epoch: int, epochs: int, losses: Sequence[float], *, factor: float = 0.8, patience: int = 2) -> float:
+def plateau(epoch: int, epochs: int, losses: Sequence[float], *, factor: Fraction = 0.8, patience: Count = 2) -> float:
     """Multiply the rate by `factor` after more than `patience` epochs without progress of the validation loss."""
     best, waited, plateaus = math.inf, 0, 0
     for loss in losses:

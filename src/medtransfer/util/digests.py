@@ -12,23 +12,24 @@ from pathlib import Path
 OWN_PACKAGES = ("medtransfer", "fetal_phantom")
 """Packages whose code is an input of the stages. All others are pinned by the lock file."""
 
+EXTENSIONS: list[Path] = []
+"""The files that the study in force has imported as extensions; they count in every digest."""
+
 
 def script_digest(script: Path) -> str:
     """Return the SHA-256 of a script and of every module of our packages that it reaches by import.
 
-    Imports within functions count, as do the modules of a `Registry(..., package=...)`; imports under `TYPE_CHECKING`
-    do not. Comments, docstrings and layout leave the
-    digest as it is. Of a package that is reached, files other than Python (templates, style sheets) count by their
-    bytes.
+    Imports within functions count, as do the modules of a `Registry(..., package=...)` and the `EXTENSIONS`; imports
+    under `TYPE_CHECKING` do not. Comments, docstrings and formatting leave the digest as it is. Of a package that is
+    reached, files other than Python (templates, style sheets) count by their bytes.
     """
     return _digest({"__main__": script, **_closure(script)})
 
 
-@cache
 def module_digest(*names: str) -> str:
     """Return the SHA-256 of modules, named as in an import, and of all that they reach; see `script_digest`.
 
-    It is that of the files as they are at the first call.
+    Each file counts as it was when it was first read.
     """
     files = {name: _file_of(name) for name in names}
     missing = [name for name, file in files.items() if file is None]
@@ -55,6 +56,8 @@ def _closure(script: Path) -> dict[str, Path]:
 
 
 def _digest(files: dict[str, Path]) -> str:
+    for extension in EXTENSIONS:
+        files = {**files, f"extension {extension.name}": extension, **_closure(extension)}
     total = hashlib.sha256()
     for name, file in sorted(files.items()):
         total.update(f"{name} {_tree_digest(file)}\n".encode())
@@ -65,7 +68,7 @@ def _digest(files: dict[str, Path]) -> str:
 
 
 def _data_files(package: Path) -> list[Path]:
-    """List the files of a package that are not code: those beside its modules, and in folders that hold no modules."""
+    """List the files of a package that are not code: those next to its modules, and in folders without modules."""
     folders = [package, *(path for path in package.iterdir() if path.is_dir() and not list(path.glob("*.py")))]
     files = (path for folder in folders if folder.name != "__pycache__" for path in folder.iterdir() if path.is_file())
     return sorted(path for path in files if path.suffix not in (".py", ".pyc", ".typed"))
@@ -87,7 +90,7 @@ def _parse(file: Path) -> ast.Module:
 
 
 def _imports(node: ast.AST) -> Iterator[str]:
-    """Yield the modules of our packages that code names in imports, and the packages that these lie in."""
+    """Yield the modules of our packages that code names in imports, and the packages that contain them."""
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return
     if isinstance(node, ast.Import):
@@ -107,8 +110,9 @@ def _imports(node: ast.AST) -> Iterator[str]:
 def _modules_of(package: str) -> Iterator[str]:
     """Yield the modules of a package, which a `Registry` imports without naming them."""
     file = _file_of(package)
-    for path in sorted(file.parent.glob("*.py")) if file is not None else ():
-        yield from _with_packages(f"{package}.{path.stem}")
+    for path in sorted(file.parent.iterdir()) if file is not None else ():
+        if path.suffix == ".py" or (path / "__init__.py").is_file():
+            yield from _with_packages(f"{package}.{path.stem}")
 
 
 def _with_packages(name: str) -> Iterator[str]:
@@ -119,7 +123,7 @@ def _with_packages(name: str) -> Iterator[str]:
 
 @cache
 def _file_of(name: str) -> Path | None:
-    """Return the file of a module; None where the name is no module, such as that of a function."""
+    """Return the file of a module; None if the name is not a module but, for example, a function."""
     package, _, last = name.rpartition(".")
     if not package:
         spec = find_spec(name)
@@ -136,7 +140,7 @@ def _file_of(name: str) -> Path | None:
 def _shape(node: ast.AST) -> Iterator[str]:
     """Yield a syntax tree as lines: types, names and values, without docstrings, positions and empty fields.
 
-    Empty fields are left out because which there are depends on the version of Python.
+    Empty fields are left out because they differ between versions of Python.
     """
     yield type(node).__name__
     documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (

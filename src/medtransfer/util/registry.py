@@ -61,9 +61,10 @@ class Registry(Mapping[str, Item], Generic[Item]):
 
     def _loaded(self) -> dict[str, Item]:
         if self._package is not None:
-            package, self._package = import_module(self._package), None
+            package = import_module(self._package)
             for module in sorted(found.name for found in iter_modules(package.__path__)):
                 import_module(f"{package.__name__}.{module}")
+            self._package = None  # only now: another thread that asks meanwhile must wait for the imports
         return self._items
 
 

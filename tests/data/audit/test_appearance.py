@@ -23,7 +23,7 @@ def test_file_types_have_one_name_each() -> None:
     assert file_types(paths) == ["jpg", "jpg", "tif", "tif", "png", "none", "none"]
 
 
-def test_looks_by_class_worked_by_hand() -> None:
+def test_appearance_by_class_worked_by_hand() -> None:
     assert appearance_by(TABLE, "label") == {
         "cyst": {
             "images": 2,

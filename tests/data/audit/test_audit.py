@@ -1,4 +1,4 @@
-"""What is found in a set: counted in one whose truth is known, and told on a page."""
+"""The audit: counts in sets of known contents, and its page."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from outs import outs_in
 from PIL import Image
 
 from fetal_phantom import write_phantom
 from medtransfer.data.audit.shortcuts import ALL
 from medtransfer.data.prepare import prepare
 from medtransfer.study import Data
+from medtransfer.util.places import Places
 
 from ..sets import data_of
 
@@ -24,15 +24,15 @@ def found_data(**fields: Any) -> Data:
 
 
 def audited(folder: Path, data: Data) -> tuple[dict[str, Any], list[str]]:
-    """Prepare the set in folder/raw; give its audit and the lines of its page, without the tables' spaces."""
-    audit = prepare(folder / "raw", data, 1, outs_in(folder))
-    lines = (folder / "audit.md").read_text(encoding="utf-8").splitlines()
+    """Prepare the set in folder/raw; return its audit and the lines of its page, without the spaces of tables."""
+    audit = prepare(folder / "raw", data, 1, Places(folder))
+    lines = (folder / "metrics/data.md").read_text(encoding="utf-8").splitlines()
     return audit, [" ".join(line.split()) for line in lines]
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
-    """Give the audit of 240 images: class `small` is smaller, `rare` is not in test, one image has two labels."""
+    """Return the audit of 240 images: class `small` is smaller, `rare` is not in test, one image has two labels."""
     folder, rng = tmp_path_factory.mktemp("planted"), np.random.default_rng(0)
     for split, count in (("train", 80), ("test", 40)):
         for label, side in (("large", 40), ("small", 24)):
@@ -49,7 +49,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
     return audited(folder, found_data())
 
 
-def test_classes_that_are_missing_from_a_split_are_told(planted: tuple[dict[str, Any], list[str]]) -> None:
+def test_classes_missing_from_a_split_are_reported(planted: tuple[dict[str, Any], list[str]]) -> None:
     audit, page = planted
     assert audit["classes_missing"]["test"] == ["rare"]
     assert "**No image in test**: rare." in page
@@ -58,17 +58,17 @@ def test_classes_that_are_missing_from_a_split_are_told(planted: tuple[dict[str,
     assert (train + val, test) == (80, 40)
 
 
-def test_one_image_with_two_labels_is_told(planted: tuple[dict[str, Any], list[str]]) -> None:
+def test_one_image_with_two_labels_is_reported(planted: tuple[dict[str, Any], list[str]]) -> None:
     audit, page = planted
     pair = ["test/small/copy.png", "train/large/0.png"]
     assert audit["exact_duplicates"]["contradictory"] == [pair]
     assert audit["exact_duplicates"]["sets_across_splits"] == 1
     assert "| Exact duplicates, sets | 1 | 1 | 1 |" in page
     assert "- `test/small/copy.png`, `train/large/0.png`" in page
-    assert any(line.startswith("As published, 1 groups stand in more than one split: 1 of 81 test") for line in page)
+    assert any(line.startswith("As published, 1 group in more than one split: 1 of 81 test") for line in page)
 
 
-def test_looks_stand_there_by_class_and_by_split(planted: tuple[dict[str, Any], list[str]]) -> None:
+def test_appearance_is_reported_by_class_and_by_split(planted: tuple[dict[str, Any], list[str]]) -> None:
     audit, page = planted
     rare = audit["appearance"]["class"]["rare"]
     assert (rare["images"], rare["width"], rare["modes"], rare["file_types"]) == (
@@ -79,10 +79,10 @@ def test_looks_stand_there_by_class_and_by_split(planted: tuple[dict[str, Any], 
     )
     assert set(audit["appearance"]["split"]) == {"train", "val", "test"}
     least, median, greatest = audit["appearance"]["class"]["small"]["brightness"]
-    assert f"| small | L 121 | png 121 | 121 | 25 (24–40) | 24 (24–40) | {median:g} ({least:g}–{greatest:g}) |" in page
+    assert f"| small | L | png | 25 (24–40) | 24 (24–40) | {median:g} ({least:g}–{greatest:g}) | 121 |" in page
 
 
-def test_a_shortcut_is_told_on_the_page_and_on_every_table(planted: tuple[dict[str, Any], list[str]]) -> None:
+def test_a_shortcut_is_on_the_page_and_in_the_warnings(planted: tuple[dict[str, Any], list[str]]) -> None:
     audit, page = planted
     assert audit["shortcuts"]["class"]["strong"]
     assert audit["shortcuts"]["class"]["scores"]["size"]["balanced_accuracy"] > 0.97
@@ -93,7 +93,7 @@ def test_a_shortcut_is_told_on_the_page_and_on_every_table(planted: tuple[dict[s
     assert any(line.startswith("| test images from the others |") for line in page)
 
 
-def test_test_images_of_another_kind_are_told_unless_the_split_is_drawn_here(tmp_path: Path) -> None:
+def test_different_test_images_are_reported_unless_the_split_is_drawn(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for split, high in (("train", 256), ("test", 128)):
         for label in "ab":
@@ -108,7 +108,7 @@ def test_test_images_of_another_kind_are_told_unless_the_split_is_drawn_here(tmp
     assert set(audit["shortcuts"]) == {"class"}
 
 
-def test_the_audit_counts_what_the_simulation_wrote(tmp_path: Path) -> None:
+def test_the_audit_agrees_with_the_simulation(tmp_path: Path) -> None:
     write_phantom(tmp_path / "raw", patients=40, frames=2, size=40, difficulty=0.0, split_by="patient", seed=1)
     data = found_data(source="phantom", phantom={}, layout="one_hot_csv", group={"pattern": r"^(patient\d+)_"})
     audit, page = audited(tmp_path, data)
@@ -123,7 +123,7 @@ def test_the_audit_counts_what_the_simulation_wrote(tmp_path: Path) -> None:
     assert not any(line.startswith("SHORTCUT") for line in audit["warnings"])
 
 
-def test_long_lists_are_cut_and_say_so(tmp_path: Path) -> None:
+def test_long_lists_are_shortened_with_their_length(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for split in ("train", "test"):
         for label in "ab":
@@ -139,5 +139,5 @@ def test_long_lists_are_cut_and_say_so(tmp_path: Path) -> None:
     audit, page = audited(tmp_path, found_data())
     exact = audit["exact_duplicates"]
     assert (exact["contradictory_sets"], len(exact["contradictory"]), len(exact["paths"])) == (60, 50, 50)
-    assert "Exact duplicates with differing labels, 10 of 60:" in page
+    assert "Exact duplicates with different labels, 10 of 60:" in page
     assert sum(line.startswith("- `") for line in page) == 10

@@ -1,4 +1,4 @@
-"""The gate: what stops at it, what its line counts, and the picture that it leaves."""
+"""The leakage gate: its error line and its figure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def through(data: Data, picture: Path) -> str | None:
     ],
     ids=["validation as published", "validation drawn anew"],
 )
-def test_what_leaks_is_counted_by_kind_and_drawn(tmp_path: Path, split: dict[str, Any], counts: str) -> None:
+def test_leaks_are_counted_by_kind_and_drawn(tmp_path: Path, split: dict[str, Any], counts: str) -> None:
     picture = tmp_path / "state" / "leaks.png"
     line = through(rule("fail", **split), picture)
     assert line is not None
@@ -61,7 +61,9 @@ def test_what_leaks_is_counted_by_kind_and_drawn(tmp_path: Path, split: dict[str
     assert [path.name for path in picture.parent.iterdir()] == ["leaks.png"]
 
 
-def test_a_path_below_the_current_folder_is_told_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_below_the_current_folder_is_shown_relative_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     line = through(rule("fail"), tmp_path / "state" / "leaks.png")
     assert line is not None
@@ -69,7 +71,7 @@ def test_a_path_below_the_current_folder_is_told_from_there(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("leakage", ["report", "drop", "regroup"])
-def test_whoever_asked_for_it_passes_and_an_old_picture_goes(tmp_path: Path, leakage: str) -> None:
+def test_other_settings_pass_and_remove_an_old_figure(tmp_path: Path, leakage: str) -> None:
     (tmp_path / "leaks.png").write_bytes(b"of an earlier run")
     assert through(rule(leakage), tmp_path / "leaks.png") is None
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Groups that stand in more than one published split: found, and failed, reported, dropped or split anew."""
+"""Groups in more than one published split: found, and refused, reported, dropped or split again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rule(leakage: str, **split: Any) -> Data:
 
 
 KEPT = rule("fail", validation=0.01).split
-"""A split whose validation rows, however few, stay what they were published as."""
+"""A split that keeps its published validation rows, however few."""
 
 
 def resolved(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, Split, list[str]]:
@@ -43,17 +43,17 @@ def resolved(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, Split, list
 SPLITS = ["train", "test", "test", "train", "val", "train", "val", "test", "train", "train", "val", "test"]
 LEAKING = table_of(list(zip([1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 6], SPLITS, strict=True)))
 CLEAN = LEAKING[LEAKING["group"] >= 4].reset_index(drop=True)
-SENTENCE = "3 groups stand in more than one split: 3 of 4 test images and 2 of 3 validation images have a sibling"
+SENTENCE = "3 groups in more than one split: 3 of 4 test images and 2 of 3 validation images have a sibling"
 
 
-def test_what_crosses_counted_by_hand() -> None:
+def test_crossing_groups_and_images_worked_by_hand() -> None:
     found = find_crossing(LEAKING, KEPT)
     assert (found.groups, found.test, found.test_total, found.validation, found.validation_total) == (3, 3, 4, 2, 3)
     assert found.sentence().startswith(SENTENCE)
 
 
 @given(ROWS)
-def test_what_crosses_is_what_a_loop_over_pairs_of_images_finds(rows: list[tuple[int, str]]) -> None:
+def test_crossings_equal_those_of_a_loop_over_pairs_of_images(rows: list[tuple[int, str]]) -> None:
     found = find_crossing(table_of(rows), KEPT)
 
     def with_sibling(split: str, others: set[str]) -> int:
@@ -70,7 +70,7 @@ def test_what_crosses_is_what_a_loop_over_pairs_of_images_finds(rows: list[tuple
 
 
 @pytest.mark.parametrize("leakage", ["fail", "regroup", "drop", "report"])
-def test_where_nothing_crosses_nothing_is_done(leakage: str) -> None:
+def test_without_crossing_groups_nothing_changes(leakage: str) -> None:
     data = rule(leakage)
     table, split, warnings = resolved(CLEAN, data)
     pd.testing.assert_frame_equal(table, CLEAN)
@@ -78,15 +78,15 @@ def test_where_nothing_crosses_nothing_is_done(leakage: str) -> None:
     assert warnings == []
 
 
-def test_failing_says_what_crosses_of_which_kind_where_to_look_and_what_to_do() -> None:
-    kinds = {"group_keys": 2, "exact_sets": 0, "near_pairs": 7}
+def test_the_error_names_the_kinds_the_figure_and_the_remedy() -> None:
+    kinds = {"group keys": 2, "sets of exact duplicates": 0, "pairs of near duplicates": 7}
     line = refusal(find_crossing(LEAKING, KEPT), kinds, "leaks.png")
     assert line.startswith(f"data.leakage: fail, and {SENTENCE}")
     assert "(2 group keys, 7 pairs of near duplicates; side by side in leaks.png)" in line
-    assert all(remedy in line for remedy in ("regroup splits anew", "drop leaves", "report goes on"))
+    assert all(remedy in line for remedy in ("regroup draws a new split", "drop leaves", "report continues"))
 
 
-def test_reporting_changes_nothing_and_warns_every_table() -> None:
+def test_reporting_changes_nothing_and_adds_a_warning() -> None:
     data = rule("report")
     table, split, (warning,) = resolved(LEAKING, data)
     pd.testing.assert_frame_equal(table, LEAKING)
@@ -94,7 +94,7 @@ def test_reporting_changes_nothing_and_warns_every_table() -> None:
     assert warning.startswith(f"LEAKAGE: {SENTENCE}")
 
 
-def test_dropping_leaves_out_what_leaks_by_hand() -> None:
+def test_dropping_worked_by_hand() -> None:
     table, split, (warning,) = resolved(LEAKING, rule("drop"))
     # out go 000 (group 1), 005 and 006 (group 3): their group tests; then 003 (group 2): it validates
     assert table["path"].tolist() == [f"{row:03}.png" for row in (1, 2, 4, 7, 8, 9, 10, 11)]
@@ -103,7 +103,7 @@ def test_dropping_leaves_out_what_leaks_by_hand() -> None:
 
 
 @given(ROWS)
-def test_after_dropping_nothing_crosses_and_nothing_was_dropped_without_need(rows: list[tuple[int, str]]) -> None:
+def test_after_dropping_no_group_crosses_and_no_row_was_dropped_needlessly(rows: list[tuple[int, str]]) -> None:
     table = table_of(rows)
     kept = drop_leaking(table, KEPT)
     assert find_crossing(kept, KEPT).groups == 0
@@ -118,7 +118,7 @@ FEW = table_of([*[(1, "train")] * 4, *[(2, "train")] * 4, (1, "val"), (2, "val")
 
 
 @pytest.mark.parametrize(("split", "anew"), [({"validation": 0.3}, True), ({"folds": 2}, True), ({}, False)])
-def test_train_and_validation_are_one_split_where_they_are_drawn_anew(split: dict[str, Any], anew: bool) -> None:
+def test_train_and_validation_are_one_split_if_they_are_drawn_again(split: dict[str, Any], anew: bool) -> None:
     data = rule("fail", **split)
     found = find_crossing(FEW, data.split)
     assert set(splits_in_use(FEW, data.split)) == ({"train", "test"} if anew else {"train", "val", "test"})
@@ -126,15 +126,15 @@ def test_train_and_validation_are_one_split_where_they_are_drawn_anew(split: dic
     assert len(drop_leaking(FEW, data.split)) == (12 if anew else 4)
 
 
-def test_a_sentence_without_validation_images_does_not_count_them() -> None:
+def test_the_sentence_leaves_out_validation_images_if_there_are_none() -> None:
     found = find_crossing(LEAKING, rule("fail", folds=2).split)
     assert (found.groups, found.test, found.validation_total) == (2, 3, 0)
-    assert found.sentence().startswith("2 groups stand in more than one split: 3 of 4 test images have a sibling")
+    assert found.sentence().startswith("2 groups in more than one split: 3 of 4 test images have a sibling")
 
 
 @settings(max_examples=60)
 @given(ROWS, st.integers(1, 3), st.floats(0.05, 0.6), st.integers(0, 99))
-def test_what_is_dropped_and_then_split_crosses_nothing(
+def test_after_dropping_and_splitting_no_group_crosses(
     rows: list[tuple[int, str]], folds: int, validation: float, seed: int
 ) -> None:
     table, split = table_of(rows), rule("drop", folds=folds, validation=validation).split
@@ -148,13 +148,13 @@ def test_what_is_dropped_and_then_split_crosses_nothing(
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**20), st.booleans())
-def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, with_validation: bool) -> None:
+def test_regrouping_keeps_groups_whole_and_the_published_shares(seed: int, with_validation: bool) -> None:
     names = ["train"] * 6 + ["test"] * 2 + (["val"] * 2 if with_validation else [])
     groups = [number for number in range(40) for _ in range(5)]
     rng = pd.Series(names).sample(200, replace=True, random_state=seed)
     table = table_of(list(zip(groups, rng, strict=True)))
     regrouped, split, (warning,) = resolved(table, rule("regroup"))
-    assert warning.startswith("split anew by group, because ")
+    assert warning.startswith("split again by group, because ")
     found, _ = assign_splits(regrouped, split, seed)
     assert find_crossing(found, KEPT).groups == 0
     assert len(found) == len(table)
@@ -165,7 +165,7 @@ def test_regrouping_keeps_groups_whole_and_the_shares_as_published(seed: int, wi
         assert abs((found["split"] == name).sum() - 200 * share) <= 10  # two groups of five
 
 
-def test_regrouping_keeps_the_folds_that_were_asked_for() -> None:
+def test_regrouping_keeps_the_number_of_folds() -> None:
     _, split, _ = resolved(LEAKING, rule("regroup", folds=4))
     assert (split.method, split.folds) == ("random", 4)
     assert split.test == pytest.approx(4 / 12)

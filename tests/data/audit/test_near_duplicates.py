@@ -19,7 +19,7 @@ SIZE = 160
 
 @pytest.fixture(scope="module")
 def heads(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    """Give one simulated image of each of 30 patients, uint8 [30, size, size, 1]."""
+    """Return one simulated image of each of 30 patients, uint8 [30, size, size, 1]."""
     folder = tmp_path_factory.mktemp("heads") / "raw"
     write_phantom(folder, patients=30, frames=1, size=SIZE, difficulty=0.5, split_by="patient", seed=3)
     files = sorted(path for split in ("train", "valid", "test") for path in (folder / split).glob("*.png"))
@@ -50,7 +50,7 @@ COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("change", COPIES)
-def test_copies_are_found_and_nothing_else_is(heads: np.ndarray, change: str) -> None:
+def test_only_copies_are_found(heads: np.ndarray, change: str) -> None:
     count = 12
     copies = np.stack([COPIES[change](image[..., 0])[..., None] for image in heads[:count]])
     images = np.concatenate([heads, copies])
@@ -62,11 +62,11 @@ def test_copies_are_found_and_nothing_else_is(heads: np.ndarray, change: str) ->
     assert set(pairs["mirrored"]) <= {change in ("mirrored", "upside down", "mirrored and rotated")}
 
 
-def test_images_of_different_patients_are_no_duplicates(heads: np.ndarray) -> None:
+def test_images_of_different_patients_are_not_duplicates(heads: np.ndarray) -> None:
     assert near_duplicate_pairs(heads, range(len(heads))).empty
 
 
-def test_of_exact_duplicates_one_is_compared_for_all(heads: np.ndarray) -> None:
+def test_only_one_of_each_set_of_exact_duplicates_is_compared(heads: np.ndarray) -> None:
     images = np.concatenate([heads[:10], heads[:2], rotated(heads[0, ..., 0])[None, ..., None]])
     same = [*range(10), 0, 1, "rotated"]
     pairs = near_duplicate_pairs(images, same)

@@ -1,4 +1,4 @@
-"""Shortcuts: told where one was put in, not told of random images, and not told by siblings."""
+"""Shortcuts: found if planted, and not in random images or because of siblings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
-from medtransfer.data.audit.shortcuts import ALL, LEAST_GROUPS, STRONG, Score, Shortcut, find_shortcut
+from medtransfer.data.audit.shortcuts import ALL, LEAST_GROUPS, STRONG, BalancedAccuracy, Shortcut, find_shortcut
 
 
 def table_of(groups: int, classes: int, images: int = 1, seed: int = 0) -> tuple[pd.DataFrame, pd.Series, np.ndarray]:
-    """Make a table of groups of alike images that tell nothing, its labels, and each group's class by number."""
+    """Make a table of groups of similar images without a shortcut, its labels, and the class number of each group."""
     rng = np.random.default_rng(seed)
     of_group = rng.permutation(np.arange(groups) % classes)
     looks = pd.DataFrame(
@@ -41,20 +41,22 @@ SHORTCUTS: dict[str, Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]] = {
 
 
 @pytest.mark.parametrize("measure", SHORTCUTS)
-def test_what_tells_the_class_is_told_by_its_name(measure: str) -> None:
+def test_the_warning_names_the_measure_that_predicts_the_class(measure: str) -> None:
     table, labels, of = table_of(200, 2)
     found = find_shortcut(SHORTCUTS[measure](table, of), "class", labels, 0)
     assert found is not None
     assert found.strong
-    assert found.best()[0] == measure
+    assert f"({measure} by itself" in found.warning()
     line = found.warning()
-    assert line.startswith("SHORTCUT: image size, mode, file type and brightness alone tell the class in a balanced")
+    assert line.startswith(
+        "SHORTCUT: image size, mode, file type and brightness alone predict the class with a balanced"
+    )
     assert f"where guessing has .500 ({measure} by itself " in line
     assert "\n" not in line
 
 
 @pytest.mark.parametrize(("groups", "classes"), [(40, 2), (200, 3), (300, 14), (1500, 2)])
-def test_random_images_give_no_warning_and_intervals_that_hold_guessing(groups: int, classes: int) -> None:
+def test_random_images_give_no_warning_and_intervals_that_contain_guessing(groups: int, classes: int) -> None:
     found: list[Shortcut] = []
     for seed in range(12):
         table, labels, _ = table_of(groups, classes, seed=seed)
@@ -65,7 +67,7 @@ def test_random_images_give_no_warning_and_intervals_that_hold_guessing(groups: 
     assert sum(shortcut.scores[ALL].low > shortcut.chance for shortcut in found) <= 2
 
 
-def test_siblings_do_not_tell_each_others_labels() -> None:
+def test_siblings_do_not_reveal_each_others_labels() -> None:
     table, labels, _ = table_of(60, 2, images=20)
     found = find_shortcut(table, "class", labels, 0)
     alone = find_shortcut(table.assign(group=table["path"]), "class", labels, 0)
@@ -76,7 +78,7 @@ def test_siblings_do_not_tell_each_others_labels() -> None:
     assert alone.strong  # what is asked here would be told of any set with siblings, were groups not respected
 
 
-def test_the_score_is_that_of_scikit_learn_and_its_scale_is_kappa() -> None:
+def test_the_score_equals_that_of_scikit_learn_and_is_scaled_like_kappa() -> None:
     table, labels, of = table_of(400, 4)
     table = table.assign(brightness=np.where(np.random.default_rng(1).random(400) < 0.6, 40 * of, table["brightness"]))
     found = find_shortcut(table, "class", labels, 0)
@@ -120,7 +122,7 @@ def test_order_of_rows_changes_nothing_and_twice_is_the_same() -> None:
     assert find_shortcut(table, "class", labels, 4) == first
 
 
-def test_small_classes_are_left_out_and_few_are_not_asked_about() -> None:
+def test_small_classes_are_left_out_and_fewer_than_two_have_no_result() -> None:
     table, labels, _ = table_of(70, 2)
     labels.iloc[: LEAST_GROUPS - 1] = "rare"
     found = find_shortcut(table, "class", labels, 0)
@@ -130,7 +132,7 @@ def test_small_classes_are_left_out_and_few_are_not_asked_about() -> None:
     assert find_shortcut(table, "class", pd.Series(["one"] * 70), 0) is None
 
 
-def test_images_that_measure_the_same_are_not_asked_about_and_a_measure_alike_in_all_has_no_score() -> None:
+def test_equal_images_have_no_result_and_a_constant_measure_has_no_score() -> None:
     table, labels, _ = table_of(60, 2)
     alike = table.assign(width=64, height=64, mode="L", path=[f"{row}.png" for row in range(60)])
     found = find_shortcut(alike, "class", labels, 0)
@@ -140,10 +142,11 @@ def test_images_that_measure_the_same_are_not_asked_about_and_a_measure_alike_in
 
 
 @pytest.mark.parametrize(("low", "strong"), [(0.5 + STRONG / 2 + 0.01, True), (0.5 + STRONG / 2 - 0.01, False)])
-def test_it_is_strong_where_the_lower_limit_is_more_than_slight(low: float, strong: bool) -> None:
-    shortcut = Shortcut("test", 40, 0.5, {ALL: Score(0.9, low, 0.95), "mode": Score(0.8, 0.7, 0.9)})
+def test_a_shortcut_is_strong_if_its_lower_limit_is_more_than_slight(low: float, strong: bool) -> None:
+    scores = {ALL: BalancedAccuracy(0.9, low, 0.95), "mode": BalancedAccuracy(0.8, 0.7, 0.9)}
+    shortcut = Shortcut("test", 40, 0.5, scores)
     assert shortcut.strong == strong
     assert shortcut.as_json()["strong"] == strong
     assert shortcut.warning().startswith(
-        "SHIFT: image size, mode, file type and brightness alone tell test images from"
+        "SHIFT: image size, mode, file type and brightness alone distinguish test images from"
     )

@@ -19,7 +19,7 @@ def table_of(rows: list[tuple[object, object, str | None]]) -> pd.DataFrame:
 
 
 def linked(pairs: pd.DataFrame, count: int) -> set[tuple[int, int]]:
-    """Give all pairs of rows that are linked, directly or not."""
+    """Return all pairs of rows that are linked, directly or not."""
     related = np.eye(count, dtype=int)
     for first, second in pairs[["first", "second"]].to_numpy():
         related[first, second] = related[second, first] = 1
@@ -36,7 +36,8 @@ def test_pairs_worked_by_hand() -> None:
     assert pairs.to_numpy().tolist() == [[0, 2, "exact", 0], [0, 3, "exact", 0], [1, 4, "near", 40], [0, 4, "key", 0]]
     divided = divided_pairs(pairs, table["split"])
     assert divided.tolist() == [True, False, True, True]
-    assert count_kinds(table, pairs[divided]) == {"group_keys": 1, "exact_sets": 1, "near_pairs": 1}
+    counts = count_kinds(table, pairs[divided])
+    assert counts == {"group keys": 1, "sets of exact duplicates": 1, "pairs of near duplicates": 1}
 
 
 @given(ROWS)
@@ -51,7 +52,7 @@ def test_exact_pairs_link_every_set_of_duplicates_by_the_fewest_pairs(rows: list
 
 
 @given(ROWS)
-def test_a_kind_has_a_divided_pair_where_any_of_its_pairs_is_divided(rows: list[tuple[int, int, str | None]]) -> None:
+def test_a_kind_is_counted_if_any_of_its_pairs_is_divided(rows: list[tuple[int, int, str | None]]) -> None:
     table = table_of(rows)
     pairs = sibling_pairs(table, NONE)
     counts = count_kinds(table, pairs[divided_pairs(pairs, table["split"])])
@@ -62,12 +63,12 @@ def test_a_kind_has_a_divided_pair_where_any_of_its_pairs_is_divided(rows: list[
             splits.setdefault(row[column], set()).update({row[2]} - {None})
         return sum(len(found) > 1 for found in splits.values())
 
-    assert counts["group_keys"] == crossing(1)
+    assert counts["group keys"] == crossing(1)
     if all(split is not None for _, _, split in rows):
-        assert counts["exact_sets"] == crossing(0)
+        assert counts["sets of exact duplicates"] == crossing(0)
 
 
-def test_without_splits_nothing_is_divided_and_keys_make_no_pairs() -> None:
+def test_without_splits_no_pair_is_divided_and_keys_make_no_pairs() -> None:
     table = table_of([("x", "p1", None), ("x", "p1", None), ("y", "p1", None)])
     pairs = sibling_pairs(table, NONE)
     assert pairs[["first", "second", "kind"]].to_numpy().tolist() == [[0, 1, "exact"]]

@@ -1,4 +1,4 @@
-"""Damaged image files, drawn from a seed: what a set that went through many hands may hold, and worse."""
+"""Damaged image files, drawn from a seed: such as sets collect over time, and worse."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def flipped(rng: np.random.Generator, suffix: str, content: bytes) -> Damage:
 
 
 def other_suffix(rng: np.random.Generator, suffix: str, content: bytes) -> Damage:
-    """Give a sound file the suffix of another format (it stays readable), or text the suffix of an image."""
+    """Change the suffix of a sound file to that of another format (still readable), or of text to that of an image."""
     if rng.random() < 0.5:
         return "jpg", b"patient,label\n1,cyst\n" * int(rng.integers(1, 40)), True
     others = [other for other in SUFFIXES.values() if other != suffix]
@@ -83,7 +83,7 @@ def other_suffix(rng: np.random.Generator, suffix: str, content: bytes) -> Damag
 
 
 def zeroed(rng: np.random.Generator, suffix: str, content: bytes) -> Damage:
-    """Leave nothing, or nothing but zeros: what a full disk and a broken download leave."""
+    """Leave nothing, or only zeros, as a full disk and a broken download do."""
     return suffix, b"" if rng.random() < 0.5 else bytes(len(content)), True
 
 

@@ -1,4 +1,4 @@
-"""DICOM files against grey values worked out by hand from the standard's formulas."""
+"""DICOM files, compared with grey values worked out by hand from the formulas of the standard."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ def test_windows_follow_the_standard(function: str, centre: float, width: float,
     assert window(VALUES, centre, width, function)[0].tolist() == shown
 
 
-def test_the_files_window_is_applied(tmp_path: Path) -> None:
+def test_the_window_of_the_file_is_applied(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dcm", VALUES, WindowCenter=100, WindowWidth=101)
     assert grey(path) == [0, 1, 129, 131, 255, 255]
 
 
-def test_the_first_of_several_windows_counts_and_its_function_too(tmp_path: Path) -> None:
+def test_the_first_of_several_windows_and_its_function_are_used(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dcm", VALUES, WindowCenter=[100, 5], WindowWidth=[100, 9], VOILUTFunction="LINEAR_EXACT")
     assert grey(path) == [0, 0, 128, 130, 255, 255]
 
 
-def test_slope_and_intercept_come_before_the_window(tmp_path: Path) -> None:
+def test_slope_and_intercept_are_applied_before_the_window(tmp_path: Path) -> None:
     # 2 v - 1000 of 0, 500, 1000 is -1000, 0, 1000; LINEAR with c = 0.5, w = 2001: 255 (v / 2000 + 0.5)
     values = np.array([[0, 250, 500, 1000]], np.int16)
     fields = {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 0.5, "WindowWidth": 2001}
@@ -99,11 +99,11 @@ def test_without_a_window_wide_values_are_scaled_from_their_own_range(tmp_path: 
     assert grey(write(tmp_path / "b.dcm", np.array([[-1000, 0, 1000, 4100]], np.int16))) == [0, 50, 100, 255]
 
 
-def test_without_a_window_8_bits_stay_as_they_are(tmp_path: Path) -> None:
+def test_without_a_window_8_bit_values_are_kept(tmp_path: Path) -> None:
     assert grey(write(tmp_path / "a.dcm", np.array([[3, 7, 90, 100]], np.uint8))) == [3, 7, 90, 100]
 
 
-def test_colour_stays_colour_and_the_mark_tells_without_a_suffix(tmp_path: Path) -> None:
+def test_colour_is_kept_and_the_mark_identifies_a_file_without_a_suffix(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     found = decode(write(tmp_path / "scan.png", pixels), 16, "stretch")
     assert found.mode == "DICOM RGB"
@@ -113,15 +113,15 @@ def test_colour_stays_colour_and_the_mark_tells_without_a_suffix(tmp_path: Path)
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"NumberOfFrames": 2, "PixelData": VALUES.tobytes() * 2}, "holds 2 frames, but one image is expected"),
+        ({"NumberOfFrames": 2, "PixelData": VALUES.tobytes() * 2}, "has 2 frames, but one image is expected"),
         ({"Rows": 65535, "Columns": 65535}, "65535 x 65535 pixels; expected 1 to 50,000,000"),
-        ({"WindowCenter": 0, "WindowWidth": 0}, "window centre 0, width 0 (LINEAR) is none that DICOM allows"),
+        ({"WindowCenter": 0, "WindowWidth": 0}, "window centre 0, width 0 (LINEAR) is not allowed by DICOM"),
         ({"WindowCenter": 0, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}, "window function 'CUBIC'; expected LINEAR"),
         ({"PixelData": b"\0\0"}, ""),
         ({"syntax": "1.2.840.10008.1.2.1.99"}, "a deflated DICOM file; save it uncompressed"),
     ],
 )
-def test_what_cannot_be_shown_is_unreadable(tmp_path: Path, fields: dict[str, Any], line: str) -> None:
+def test_an_image_that_cannot_be_shown_is_unreadable(tmp_path: Path, fields: dict[str, Any], line: str) -> None:
     path = write(tmp_path / "a.dcm", VALUES, **fields)
     with pytest.raises(UnreadableImageError) as raised:
         decode(path, 16, "stretch")
@@ -129,7 +129,7 @@ def test_what_cannot_be_shown_is_unreadable(tmp_path: Path, fields: dict[str, An
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\0" * 128 + b"DICM", b"\0" * 128 + b"DICM" + b"\xff" * 64])
-def test_what_is_no_dicom_is_unreadable(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_dicom_is_unreadable(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.dcm").write_bytes(content)
     with pytest.raises(UnreadableImageError, match=r"^a\.dcm: "):
         decode(tmp_path / "a.dcm", 16, "stretch")

@@ -33,8 +33,8 @@ def test_grey_images_are_packed_in_one_channel_in_the_order_of_their_paths(tmp_p
     for row, name in enumerate(names):
         alone = decode(tmp_path / name, 8, "pad")
         np.testing.assert_array_equal(packed[row, ..., 0], alone.pixels)
-        described = (alone.sha256, alone.phash, 9, 6, "L")
-        assert tuple(table.loc[row, ["sha256", "phash", "width", "height", "mode"]]) == described
+        described = (alone.sha256, 9, 6, "L")
+        assert tuple(table.loc[row, ["sha256", "width", "height", "mode"]]) == described
 
 
 def test_one_coloured_image_gives_all_three_channels(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_more_images_than_a_chunk_stay_in_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "packed.npy")[:, 0, 0, 0], np.arange(count) % 251)
 
 
-def test_every_unreadable_file_is_listed_and_nothing_is_left(tmp_path: Path) -> None:
+def test_every_unreadable_file_is_listed_and_nothing_is_written(tmp_path: Path) -> None:
     names = write_images(tmp_path, 4)
     (tmp_path / names[1]).write_bytes(b"no image")
     (tmp_path / names[3]).write_bytes((tmp_path / names[3]).read_bytes()[:40])
@@ -71,7 +71,7 @@ def test_every_unreadable_file_is_listed_and_nothing_is_left(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("count", [6, CHUNK + 9])
-def test_repacking_keeps_the_rows_asked_for_and_writes_what_numpy_would(tmp_path: Path, count: int) -> None:
+def test_repacking_keeps_the_selected_rows_and_writes_the_same_file_as_numpy(tmp_path: Path, count: int) -> None:
     original = RNG.integers(0, 256, (count, 4, 4, 1), dtype=np.uint8)
     kept = np.delete(np.arange(count), [1, 4])
     np.save(tmp_path / "packed.npy", original)

@@ -32,7 +32,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
 
 
 @given(rows=ROWS)
-def test_rows_are_those_of_the_array_in_memory(packed: Packed, rows: Any) -> None:
+def test_rows_equal_those_of_the_array_in_memory(packed: Packed, rows: Any) -> None:
     found = packed[rows]
     np.testing.assert_array_equal(found, ORIGINAL[rows])
     assert found.flags.writeable
@@ -40,7 +40,7 @@ def test_rows_are_those_of_the_array_in_memory(packed: Packed, rows: Any) -> Non
 
 
 @given(rows=st.lists(st.integers(0, 50)).map(lambda rows: np.array(rows, dtype=np.int64)))
-def test_runs_are_the_longest_stretches_that_follow_each_other(rows: np.ndarray) -> None:
+def test_runs_are_the_longest_ranges_of_consecutive_numbers(rows: np.ndarray) -> None:
     found = runs(rows)
     places = [place for start, stop in found for place in range(start, stop)]
     assert places == list(range(len(rows)))
@@ -57,21 +57,21 @@ def test_shape_and_iteration(packed: Packed) -> None:
 
 
 @pytest.mark.parametrize("row", [6, -7])
-def test_a_row_that_is_not_there_is_an_error(packed: Packed, row: int) -> None:
+def test_a_missing_row_is_an_error(packed: Packed, row: int) -> None:
     with pytest.raises(IndexError):
         packed[row]
     with pytest.raises(IndexError):
         packed[np.array([row])]
 
 
-def test_one_row_opens_as_an_array_of_its_own(tmp_path: Path) -> None:
+def test_one_row_opens_as_an_array(tmp_path: Path) -> None:
     np.save(tmp_path / "views.npy", ORIGINAL)
     part = open_packed(tmp_path / "views.npy", part=4)
     assert part.shape == (4, 3, 1)
     np.testing.assert_array_equal(part[[2, 0]], ORIGINAL[4][[2, 0]])
 
 
-def test_a_file_that_was_replaced_stays_as_it_was_opened(tmp_path: Path) -> None:
+def test_a_replaced_file_reads_as_it_was_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "old.npy", ORIGINAL)
     packed = open_packed(tmp_path / "old.npy")
     np.save(tmp_path / "new.npy", ORIGINAL[:2] + 1)

@@ -1,4 +1,4 @@
-"""All modes of picture files against values worked out by hand, and what is refused before it is decoded."""
+"""All modes of image files, compared with values worked out by hand, and files that are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medtransfer.data.images.decode import UnreadableImageError, decode
-from medtransfer.data.images.raster import BLOCK, MAX_PIXELS, bounded, eight_bits, read_raster
+from medtransfer.data.images.raster import BLOCK, MAX_PIXELS, eight_bits, read_raster, require_bounded
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_wide_values_are_scaled_from_their_own_range(values: np.ndarray, scaled:
     assert eight_bits(values)[0].tolist() == scaled
 
 
-def test_scaling_in_blocks_is_scaling_at_once() -> None:
+def test_scaling_in_blocks_equals_scaling_at_once() -> None:
     values = np.random.default_rng(0).integers(0, 4096, (2 * BLOCK + 7, 5)).astype(np.uint16)
     low, high = int(values.min()), int(values.max())
     np.testing.assert_array_equal(eight_bits(values), np.rint((values.astype(float) - low) * (255 / (high - low))))
@@ -39,7 +39,7 @@ def test_scaling_in_blocks_is_scaling_at_once() -> None:
 
 def test_an_image_without_any_finite_value_is_unreadable(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(UnreadableImageError, match=r"^a\.tif: holds no finite value$"):
+    with pytest.raises(UnreadableImageError, match=r"^a\.tif: has no finite value$"):
         decode(tmp_path / "a.tif", 16, "stretch")
 
 
@@ -80,25 +80,25 @@ def test_a_file_is_read_by_its_content_and_not_by_its_suffix(tmp_path: Path) -> 
 def test_several_pages_are_refused_and_counted(tmp_path: Path, suffix: str) -> None:
     pages = [Image.fromarray(np.full((16, 16), value, np.uint8)) for value in (10, 90, 200)]
     pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:])
-    with pytest.raises(UnreadableImageError, match="holds 3 pages or frames, but one image is expected; save each"):
+    with pytest.raises(UnreadableImageError, match="has 3 pages or frames, but one image is expected; save each"):
         decode(tmp_path / f"a.{suffix}", 16, "stretch")
 
 
-def test_the_previews_of_a_camera_file_are_no_pages(tmp_path: Path) -> None:
+def test_the_previews_of_a_camera_file_are_not_pages(tmp_path: Path) -> None:
     pages = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (10, 90)]
     pages[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=pages[1:])
     assert decode(tmp_path / "a.jpg", 16, "stretch").pixels.max() <= 12
 
 
 @pytest.mark.parametrize(("width", "height"), [(MAX_PIXELS, 1), (1, 1), (5000, 10_000)])
-def test_as_many_pixels_as_are_allowed(width: int, height: int) -> None:
-    bounded(width, height)
+def test_the_largest_allowed_number_of_pixels(width: int, height: int) -> None:
+    require_bounded(width, height)
 
 
 @pytest.mark.parametrize(("width", "height"), [(MAX_PIXELS + 1, 1), (0, 5), (65535, 65535)])
 def test_more_pixels_or_none_are_refused(width: int, height: int) -> None:
-    with pytest.raises(ValueError, match=f"{width} x {height} pixels; expected 1 to 50,000,000 in all"):
-        bounded(width, height)
+    with pytest.raises(ValueError, match=f"{width} x {height} pixels; expected 1 to 50,000,000 in total"):
+        require_bounded(width, height)
 
 
 def test_postscript_is_not_handed_to_an_interpreter(tmp_path: Path) -> None:

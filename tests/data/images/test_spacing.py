@@ -15,7 +15,7 @@ from medtransfer.util.errors import UserError
 
 
 @pytest.mark.parametrize(("resize", "sides"), [("stretch", [5.0, 10.0]), ("crop", [5.0, 5.0]), ("pad", [10.0, 10.0])])
-def test_a_packed_pixel_covers_so_many_pixels_of_its_image(resize: Any, sides: list[float]) -> None:
+def test_the_sides_of_a_packed_pixel_in_pixels_of_its_image(resize: Any, sides: list[float]) -> None:
     shapes = pd.DataFrame({"width": [640, 64], "height": [320, 64]})
     np.testing.assert_allclose(pixel_sides(shapes, 64, resize), [sides, [1.0, 1.0]])
 
@@ -32,7 +32,7 @@ def test_the_spacing_of_a_csv_finds_its_image(tmp_path: Path) -> None:
     assert found.tolist() == [0.5, 0.25]
 
 
-def test_one_number_is_that_of_every_image(tmp_path: Path) -> None:
+def test_one_number_applies_to_every_image(tmp_path: Path) -> None:
     assert read_spacing(tmp_path, ".", Spacing(mm=0.1), ["a.png", "b.png"]).tolist() == [0.1, 0.1]
 
 
@@ -48,11 +48,11 @@ def test_every_image_without_a_spacing_is_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"file": "none.csv"}, "none.csv: not a CSV table"),
+        ({"file": "none.csv"}, "none.csv: not a readable CSV table"),
         ({"column": "m"}, "sizes.csv has no column 'm'; did you mean"),
     ],
 )
-def test_a_table_or_column_that_is_not_there(tmp_path: Path, changes: dict[str, str], problem: str) -> None:
+def test_a_missing_table_or_column_is_an_error(tmp_path: Path, changes: dict[str, str], problem: str) -> None:
     spacing = table_of(tmp_path, "name,mm\na.png,1\n").model_copy(update=changes)
     with pytest.raises(UserError, match=problem):
         read_spacing(tmp_path, "set", spacing, ["set/a.png"])

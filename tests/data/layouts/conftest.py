@@ -15,7 +15,7 @@ from medtransfer.util.errors import UserError
 
 @pytest.fixture
 def write_set(tmp_path: Path) -> Callable[..., Path]:
-    """Give a function that writes files by their paths: images without content, other files with theirs."""
+    """Return a function that writes files by their paths: images without content, other files with theirs."""
 
     def write(images: str, files: Mapping[str, str] | None = None) -> Path:
         root = tmp_path / "raw"
@@ -29,7 +29,7 @@ def write_set(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def rows_of() -> Callable[..., list[tuple[Any, ...]]]:
-    """Give a function that reads a set and gives its rows as (path, label, split)."""
+    """Return a function that reads a set and returns its rows as (path, label, split)."""
 
     def read(root: Path, /, **layout: Any) -> list[tuple[Any, ...]]:
         table = read_layout(root, Layout(**layout))
@@ -40,7 +40,7 @@ def rows_of() -> Callable[..., list[tuple[Any, ...]]]:
 
 @pytest.fixture
 def problems_of() -> Callable[..., list[str]]:
-    """Give a function that reads a set that cannot be read, and gives the lines that say why."""
+    """Return a function that reads a set in vain and returns the error lines."""
 
     def read(root: Path, /, **layout: Any) -> list[str]:
         with pytest.raises(UserError) as raised:

@@ -1,4 +1,4 @@
-"""Sets in a few words, and what `data.layout: auto` makes of them."""
+"""Helpers that write small sets and detect their layouts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from medtransfer.data.layouts.describe import as_yaml
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.study import Layout
 from medtransfer.util.errors import UserError
 

@@ -1,4 +1,4 @@
-"""`data.layout: auto`: folders of classes and splits, whole sets on disk, and what cannot be read in one way alone."""
+"""`data.layout: auto`: folders of classes and splits, real sets, and ambiguous ones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.data.layouts.describe import as_yaml, describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
 from medtransfer.study import Layout
 
 from .detection import CLASSES, SPLITS, below, detected, refusal, understood
@@ -39,11 +38,11 @@ from .detection import CLASSES, SPLITS, below, detected, refusal, understood
         ),
     ],
 )
-def test_folders_are_recognised_at_any_depth(write_set, images: str, layout: str) -> None:
+def test_folders_are_detected_at_any_depth(write_set, images: str, layout: str) -> None:
     assert detected(write_set(images)) == layout
 
 
-def test_all_that_systems_leave_behind_is_passed_over(write_set) -> None:
+def test_files_that_operating_systems_leave_behind_are_ignored(write_set) -> None:
     files = {"Thumbs.db": "", "cyst/Thumbs.db": "", ".DS_Store": "", "cyst/.DS_Store": "", "__MACOSX/x/._a.png": ""}
     root = write_set(f"{CLASSES} .cache/x/a.png __MACOSX/cyst/a.png", files | {"cyst/desktop.ini": ""})
     assert detected(root) == "class_folders"
@@ -53,7 +52,7 @@ def test_all_that_systems_leave_behind_is_passed_over(write_set) -> None:
     )
 
 
-def test_paths_are_those_below_the_whole_set(write_set) -> None:
+def test_paths_are_relative_to_the_whole_set(write_set) -> None:
     assert understood(write_set(below("dataset/dataset", SPLITS))) == [
         ("dataset/dataset/test/cyst/c.png", "cyst", "test"),
         ("dataset/dataset/train/cyst/a.png", "cyst", "train"),
@@ -68,11 +67,11 @@ def test_classes_above_splits_are_read(write_set) -> None:
     ]  # fmt: skip
 
 
-def test_classes_above_splits_list_what_is_in_no_split(write_set, problems_of) -> None:
+def test_images_of_a_class_outside_its_splits_are_listed(write_set, problems_of) -> None:
     root = write_set("cyst/train/a.png cyst/b.png normal/c.png")
     assert problems_of(root, kind="class_split_folders") == [
-        "cyst/b.png: stands in no split folder",
-        "normal: expected folders named train, val, test; found no folder at all",
+        "cyst/b.png: not in a split folder",
+        "normal: expected folders named train, val, test; found no folder",
     ]
 
 
@@ -117,7 +116,9 @@ READS = "data.layout: auto: the set can be read in 2 ways; name one: "
     ],
     ids=["centres", "a set and its copy", "folders and a CSV", "two labels", "two CSVs", "two sizes"],
 )  # fmt: skip
-def test_ambiguity_names_the_choices(write_set, images: str, files: dict[str, str], choices: str | None) -> None:
+def test_an_ambiguous_set_is_an_error_that_lists_the_choices(
+    write_set, images: str, files: dict[str, str], choices: str | None
+) -> None:
     line = refusal(write_set(images, files))
     if choices is None:
         assert "images: large" in line
@@ -126,13 +127,13 @@ def test_ambiguity_names_the_choices(write_set, images: str, files: dict[str, st
         assert line == READS + choices
 
 
-def test_every_choice_that_is_named_can_be_taken(write_set, rows_of) -> None:
+def test_every_listed_choice_can_be_read(write_set, rows_of) -> None:
     root = write_set("berlin/cyst/a.png berlin/normal/b.png oslo/cyst/c.png oslo/normal/d.png")
     labels = [{label for _, label, _ in rows_of(root, kind="class_folders", depth=depth)} for depth in (0, 1)]
     assert labels == [{"berlin", "oslo"}, {"cyst", "normal"}]
 
 
-def test_a_root_settles_which_copy_is_read(write_set) -> None:
+def test_a_root_decides_which_copy_is_read(write_set) -> None:
     root = write_set(f"{SPLITS} {below('chest', SPLITS)}")
     found = resolve_layout(root, Layout(kind="auto", root="chest"))
     assert as_yaml(found) == "{kind: split_folders, root: chest}"
@@ -142,7 +143,7 @@ def test_a_root_settles_which_copy_is_read(write_set) -> None:
 def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None:
     line = refusal(write_set(" ".join(f"patient{number:02}/a.png" for number in range(21))))
     assert line.startswith(
-        "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): where they are classes "
+        "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): if they are classes "
         "and not patients, set data.layout: class_folders;"
     )
 
@@ -151,28 +152,24 @@ def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None
     ("images", "line"),
     [
         ("", "RAW: expected images, but got 1 files of other kinds"),
-        ("a.png b.png", "RAW: no layout is recognised in 2 images, the first being a.png; expected folders of classes"),
-        ("train/a.png test/b.png", "RAW: no layout is recognised in 2 images, the first being test/b.png; expected "),
+        ("a.png b.png", "RAW: no layout is detected for 2 images, the first being a.png; expected folders of classes"),
+        ("train/a.png test/b.png", "RAW: no layout is detected for 2 images, the first being test/b.png; expected "),
     ],
 )
-def test_what_is_not_recognised_is_told_in_one_line(write_set, images: str, line: str) -> None:
+def test_a_set_that_is_not_recognised_is_an_error_of_one_line(write_set, images: str, line: str) -> None:
     assert refusal(write_set(images, {"readme.txt": "nothing"})).startswith(line)
 
 
-def test_a_root_that_is_not_there_is_named(write_set) -> None:
-    line = "data.layout.root: dataset is no folder of the set"
+def test_a_missing_root_is_named(write_set) -> None:
+    line = "data.layout.root: dataset is not a folder of the set"
     assert refusal(write_set(CLASSES), Layout(kind="auto", root="dataset")) == line
 
 
 @pytest.mark.parametrize(
     ("folder", "layout", "images"),
-    [
-        ("fetal_head", "one_hot_csv", 1391),
-        ("chest_xray", "split_folders", 5856),
-        ("brain_mri", "class_folders", 253),
-    ],
+    [("fetal_head", "one_hot_csv", 1391), ("chest_xray", "split_folders", 5856), ("brain_mri", "class_folders", 253)],
 )
-def test_real_sets_are_recognised(shared: Path, folder: str, layout: str, images: int) -> None:
+def test_real_sets_are_detected(shared: Path, folder: str, layout: str, images: int) -> None:
     root = shared / "data" / folder
     assert detected(root) == layout
     assert len(understood(root)) == images

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from medtransfer.data.layouts.describe import as_yaml, describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO, CLASSES, SPLITS, detected, understood
@@ -60,33 +59,33 @@ def test_a_csv_may_have_splits_semicolons_and_a_label_of_any_name(write_set) -> 
     assert understood(root)[0] == ("img/a.png", "cyst", "train")
 
 
-def test_a_code_beside_a_name_of_the_class_is_no_ambiguity(write_set) -> None:
+def test_a_code_and_a_name_of_the_same_class_are_not_ambiguous(write_set) -> None:
     table = "image,class_id,class_name\na,0,cyst\nb,1,normal\nc,0,cyst\n"
     root = write_set("a.png b.png c.png", {"labels.csv": table})
     assert detected(root) == "{kind: label_csv, file: labels.csv, image: image, label: class_name}"
 
 
-def test_parts_of_an_archive_are_no_classes_beside_a_csv(write_set) -> None:
+def test_parts_of_an_archive_are_not_classes_if_there_is_a_csv(write_set) -> None:
     root = write_set("part_1/a.png part_1/b.png part_2/c.png", {"labels.csv": "id,dx\na,x\nb,y\nc,y\n"})
     assert detected(root) == "{kind: label_csv, file: labels.csv, image: id, label: dx}"
 
 
-def test_images_without_a_row_are_left_out_only_by_whole_folders_and_shown(write_set) -> None:
+def test_images_without_a_row_are_left_out_only_as_whole_folders_and_are_shown(write_set) -> None:
     root = write_set("train/a.png train/b.png test/c.png test/d.png", {"train.csv": "id,label\na,x\nb,y\n"})
     layout = resolve_layout(root, AUTO)
     assert as_yaml(layout) == "{kind: label_csv, file: train.csv, image: id, label: label, images: train}"
     assert "ignored  images in test" in describe_set(root, layout, read_layout(root, layout))
 
 
-def test_a_csv_that_agrees_with_the_folders_decides_nothing(write_set) -> None:
+def test_a_csv_that_agrees_with_the_folders_is_preferred(write_set) -> None:
     table = "file,label\na.png,0\nb.png,0\nc.png,1\n"
     assert detected(write_set(CLASSES, {"labels.csv": table})).startswith("{kind: label_csv")
 
 
-def test_folders_with_splits_go_before_a_csv_that_agrees(write_set) -> None:
+def test_folders_with_splits_are_preferred_to_a_csv_that_agrees(write_set) -> None:
     table = "file,label\na.png,0\nb.png,1\nc.png,0\n"
     assert detected(write_set(SPLITS, {"labels.csv": table})) == "split_folders"
 
 
-def test_a_csv_without_labels_is_passed_over(write_set) -> None:
+def test_a_csv_without_labels_is_ignored(write_set) -> None:
     assert detected(write_set(CLASSES, {"meta.csv": "file,age,width\na,4,7\nb,5,7\nc,6,7\n"})) == "class_folders"

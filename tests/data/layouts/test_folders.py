@@ -16,7 +16,7 @@ def test_the_first_folder_is_the_class(write_set, rows_of) -> None:
     ]
 
 
-def test_hidden_files_archives_of_the_mac_and_other_files_are_passed_over(write_set, rows_of) -> None:
+def test_hidden_files_files_of_the_system_and_other_files_are_ignored(write_set, rows_of) -> None:
     root = write_set(
         "cyst/a.png cyst/._a.png .cache/x/b.png __MACOSX/cyst/a.png normal/c.png normal/Thumbs.db readme.txt"
     )
@@ -26,8 +26,8 @@ def test_hidden_files_archives_of_the_mac_and_other_files_are_passed_over(write_
 def test_an_image_outside_all_classes_and_a_class_without_images_are_listed(write_set, problems_of) -> None:
     root = write_set("b.png cyst/a.png normal/c.png mass/notes.txt a.png")
     assert problems_of(root, **CLASSES) == [
-        "a.png: stands in no class folder",
-        "b.png: stands in no class folder",
+        "a.png: not in a class folder",
+        "b.png: not in a class folder",
         "mass: a class folder without images",
     ]
 
@@ -39,15 +39,15 @@ def test_one_class_is_too_few(write_set, problems_of) -> None:
 
 
 @pytest.mark.parametrize("kind", ["class_folders", "split_folders"])
-def test_an_empty_set_is_told_so(write_set, problems_of, kind: str) -> None:
+def test_an_empty_set_is_an_error(write_set, problems_of, kind: str) -> None:
     (problem,) = problems_of(write_set("", {"readme.txt": "nothing"}), kind=kind)
     assert problem in (
         "RAW: no images were found by layout class_folders",
-        "RAW: expected folders named train, val, test; found no folder at all",
+        "RAW: expected folders named train, val, test; found no folder",
     )
 
 
-def test_splits_stand_above_classes(write_set, rows_of) -> None:
+def test_split_folders_contain_class_folders(write_set, rows_of) -> None:
     root = write_set("train/cyst/a.png Valid/normal/p1/b.png TEST/cyst/c.png")
     assert rows_of(root, **SPLITS) == [
         ("TEST/cyst/c.png", "cyst", "test"),
@@ -60,7 +60,7 @@ def test_problems_of_all_splits_are_listed_by_their_paths(write_set, problems_of
     root = write_set("train/cyst/a.png train/b.png test/normal/c.png", {"test/mass/notes.txt": ""})
     assert problems_of(root, **SPLITS) == [
         "test/mass: a class folder without images",
-        "train/b.png: stands in no class folder",
+        "train/b.png: not in a class folder",
     ]
 
 
@@ -69,7 +69,7 @@ def test_classes_may_differ_between_splits(write_set, rows_of) -> None:
     assert [label for _, label, _ in rows_of(root, **SPLITS)] == ["normal", "cyst", "mass"]
 
 
-def test_two_folders_of_one_split_are_not_silently_one(write_set, problems_of) -> None:
+def test_two_folders_of_one_split_are_an_error(write_set, problems_of) -> None:
     root = write_set("train/cyst/a.png val/cyst/b.png valid/normal/c.png test/normal/d.png testing/cyst/e.png")
     assert problems_of(root, **SPLITS) == [
         "RAW: expected one folder of split test, but got test and testing",
@@ -77,7 +77,7 @@ def test_two_folders_of_one_split_are_not_silently_one(write_set, problems_of) -
     ]
 
 
-def test_a_set_without_split_folders_is_told_what_is_there(write_set, problems_of) -> None:
+def test_a_set_without_split_folders_is_an_error_that_lists_its_folders(write_set, problems_of) -> None:
     assert problems_of(write_set("cyst/a.png normal/b.png"), **SPLITS) == [
         "RAW: expected folders named train, val, test; found cyst, normal"
     ]
@@ -85,4 +85,4 @@ def test_a_set_without_split_folders_is_told_what_is_there(write_set, problems_o
 
 def test_problems_below_a_root_say_so(write_set, problems_of) -> None:
     root = write_set("set/cyst/a.png set/normal/c.png set/x.png")
-    assert problems_of(root, kind="class_folders", root="set") == ["in set: x.png: stands in no class folder"]
+    assert problems_of(root, kind="class_folders", root="set") == ["in set: x.png: not in a class folder"]

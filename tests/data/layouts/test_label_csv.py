@@ -1,4 +1,4 @@
-"""One CSV of labels beside a folder of images."""
+"""One CSV of labels and a folder of images."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def test_a_path_wins_over_the_same_bare_name_elsewhere(write_set, rows_of) -> No
     assert rows_of(root, **KIND) == [("a.png", "brain", None), ("x/a.png", "femur", None)]
 
 
-def test_an_ambiguous_bare_name_is_an_error_that_blames_nothing_else(write_set, problems_of) -> None:
+def test_an_ambiguous_bare_name_is_the_only_error(write_set, problems_of) -> None:
     root = write_set("x/a.png y/a.jpg b.png", {"labels.csv": "name,plane\na,brain\nb,femur\n"})
-    assert problems_of(root, **KIND) == ["labels.csv: a: 2 images of that name; give paths"]
+    assert problems_of(root, **KIND) == ["labels.csv: a: 2 images have that name; give paths"]
 
 
-def test_all_that_does_not_fit_is_listed_at_once(write_set, problems_of) -> None:
+def test_all_problems_are_listed_at_once(write_set, problems_of) -> None:
     rows = "name,plane,part\na,brain,train\na.png,brain,train\nb,,train\nc,femur,tests\nmissing,femur,val\n,femur,val\n"
     root = write_set("a.png b.png c.png d.png", {"labels.csv": rows})
     assert problems_of(root, **KIND, split="part") == [
         "labels.csv: missing: no such image",
         "labels.csv: (empty name): no such image",
-        "labels.csv: 'tests' is no split; expected train, val, test",
+        "labels.csv: 'tests' is not a split; expected train, val, test",
         "labels.csv: b: has no label",
-        "labels.csv: a.png stands in more than one row",
+        "labels.csv: a.png is in more than one row",
         "d.png: has no row in labels.csv",
     ]
 
@@ -80,9 +80,9 @@ def test_one_label_is_too_few(write_set, problems_of) -> None:
     [
         ({"file": "label.csv"}, "data.layout.file: label.csv is not in the set"),
         ({"image": "nmae"}, "data.layout.image: labels.csv has no column 'nmae'; did you mean 'name'?"),
-        ({"label": "x"}, "data.layout.label: labels.csv has no column 'x'; there are name, plane"),
-        ({"split": "part"}, "data.layout.split: labels.csv has no column 'part'; there are name, plane"),
-        ({"images": "scans"}, "data.layout.images: scans is no folder of the set"),
+        ({"label": "x"}, "data.layout.label: labels.csv has no column 'x'; choose from name, plane"),
+        ({"split": "part"}, "data.layout.split: labels.csv has no column 'part'; choose from name, plane"),
+        ({"images": "scans"}, "data.layout.images: scans is not a folder of the set"),
     ],
 )
 def test_a_layout_that_does_not_fit_the_set_names_its_key(write_set, problems_of, change: Any, line: str) -> None:
@@ -91,7 +91,7 @@ def test_a_layout_that_does_not_fit_the_set_names_its_key(write_set, problems_of
 
 
 @pytest.mark.parametrize("content", [b"", b"name,plane\na,\xff\n", b'name,plane\n"a,brain\nb,femur\nc,c,c\n'])
-def test_a_file_that_is_no_csv_is_one_line(write_set, problems_of, content: bytes) -> None:
+def test_a_file_that_is_not_a_csv_is_an_error_of_one_line(write_set, problems_of, content: bytes) -> None:
     root = write_set("a.png b.png", {"labels.csv": ""})
     (root / "labels.csv").write_bytes(content)
     (problem,) = problems_of(root, **KIND)

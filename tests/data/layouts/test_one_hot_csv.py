@@ -15,7 +15,7 @@ def csvs(train: str = TRAIN, test: str = TEST) -> dict[str, str]:
     return {"train/_classes.csv": train, "test/_classes.csv": test}
 
 
-def test_every_row_gets_the_marked_class_and_its_folders_split(write_set, rows_of) -> None:
+def test_every_row_has_the_marked_class_and_the_split_of_its_folder(write_set, rows_of) -> None:
     assert rows_of(write_set(IMAGES, csvs()), **KIND) == ROWS
 
 
@@ -46,12 +46,12 @@ def test_names_may_be_paths_below_the_split_folder(write_set, rows_of) -> None:
     assert ("train/x/a.png", "cyst", "train") in rows_of(root, **KIND)
 
 
-def test_folders_that_are_no_splits_and_files_that_are_no_images_are_passed_over(write_set, rows_of) -> None:
+def test_other_folders_and_other_files_are_ignored(write_set, rows_of) -> None:
     root = write_set(f"{IMAGES} masks/train/a.png train/.a.png.swp.png train/notes.txt", csvs())
     assert rows_of(root, **KIND) == ROWS
 
 
-def test_rows_and_files_are_matched_both_ways_and_all_that_is_left_is_listed(write_set, problems_of) -> None:
+def test_rows_without_files_and_files_without_rows_are_listed(write_set, problems_of) -> None:
     root = write_set(f"{IMAGES} train/y.png test/z.png", csvs(TRAIN + "x.png,1,0\nw.png,1,0\n"))
     assert problems_of(root, **KIND) == [
         "test/z.png: has no row in test/_classes.csv",
@@ -67,18 +67,15 @@ def test_rows_and_files_are_matched_both_ways_and_all_that_is_left_is_listed(wri
         ("a.png,1,1\nb.jpg,0,1\n", ["a.png has 2 classes marked, but one is expected"]),
         (
             "a.png,0,0\nb.jpg,1,1\n",
-            [
-                "a.png has 0 classes marked, but one is expected",
-                "b.jpg has 2 classes marked, but one is expected",
-            ],
+            ["a.png has 0 classes marked, but one is expected", "b.jpg has 2 classes marked, but one is expected"],
         ),
-        ("a.png,1,0\nb.jpg,0,1\na.png,1,0\n", ["a.png stands in more than one row"]),
+        ("a.png,1,0\nb.jpg,0,1\na.png,1,0\n", ["a.png is in more than one row"]),
         (
             "a.png,1,1\na.png,1,0\nb.jpg,0,1\n",
-            ["a.png has 2 classes marked, but one is expected", "a.png stands in more than one row"],
+            ["a.png has 2 classes marked, but one is expected", "a.png is in more than one row"],
         ),
         ("a.png,2,0\nb.jpg,0,1\n", ["column 'cyst' holds 2, but a one-hot column holds 0 and 1"]),
-        ("a.png,yes,0\nb.jpg,,1\n", ["column 'cyst' holds nan, yes, but a one-hot column holds 0 and 1"]),
+        ("a.png,yes,0\nb.jpg,,1\n", ["column 'cyst' holds (empty), yes, but a one-hot column holds 0 and 1"]),
     ],
     ids=["two marked", "several wrong", "twice", "twice and wrong", "no bit", "words and gaps"],
 )
@@ -112,7 +109,7 @@ def test_a_missing_csv_and_an_empty_one_are_named(write_set, problems_of) -> Non
     assert found[1] == ("valid/_classes.csv: no such file; layout one_hot_csv expects one in the folder of split val")
 
 
-def test_a_set_without_split_folders_is_told_what_is_expected(write_set, problems_of) -> None:
+def test_a_set_without_split_folders_is_an_error_that_names_the_expected_ones(write_set, problems_of) -> None:
     assert problems_of(write_set("cyst/a.png"), **KIND) == [
         "RAW: expected folders train, valid, test, each with a _classes.csv"
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from medtransfer.deployment.explain.explain import Case, cases_of, choose_cases, choose_masked
 from medtransfer.study import Explain
-from medtransfer.tasks.classes.predictions import Predictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
 from medtransfer.util.errors import UserError
 
 CASES = [
@@ -42,7 +42,7 @@ def test_an_unknown_image_is_an_error_that_names_it() -> None:
 def test_a_case_has_the_most_probable_class() -> None:
     images = pd.DataFrame({"path": ["a", "b"], "group": ["a", "b"], "label_index": [2, 0]})
     scores = np.array([[0.1, 0.2, 0.7], [0.25, 0.5, 0.25]])
-    test = Predictions(predictions_frame(images, scores, ["x", "y", "z"], 0, 0, "test"))
+    test = ClassPredictions(predictions_frame(images, scores, ["x", "y", "z"], 0, 0, "test"))
     first, second = cases_of(test)
     assert (first.path, first.label, first.predicted, first.probability) == ("a", 2, 2, pytest.approx(0.7))
     assert (second.label, second.predicted) == (0, 1)

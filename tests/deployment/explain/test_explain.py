@@ -17,7 +17,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.explain.explain import explain_variant, untrained
 from medtransfer.deployment.explain.maps import open_explainer
 from medtransfer.deployment.trained import load_run, predict_variant
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.training.model_files import read_card
 from medtransfer.training.variant import train_variant
 
@@ -33,12 +33,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_variant(inputs, root / "models" / "tiny", root / "cost.json", lambda *_: None)
     rows = pd.concat(predict_variant(inputs.variant, prepared, root / "models" / "tiny", COMPUTE))
     rows.to_parquet(root / "predictions.parquet")
-    shutil.move(root / "prepared", root / "data" / "prepared")
     return root
 
 
 def explain(place: Path, sheet: Path, **section: Any) -> Any:
-    test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
+    test = ClassPredictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
     return explain_variant(explained_study(**section), "tiny", test, place, COMPUTE, sheet)
 
 
@@ -61,7 +60,7 @@ def test_what_is_found_is_the_same_twice_to_the_last_bit(place: Path, tmp_path: 
 
 
 def test_named_images_stand_on_the_sheet(place: Path, tmp_path: Path) -> None:
-    test = Predictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
+    test = ClassPredictions(pd.read_parquet(place / "predictions.parquet")).of_role("test")
     names = list(test.images["path"])[:2]
     found = explain(place, tmp_path / "sheet.png", images=names, methods=["grad_cam"], scored=1)
     assert [case["path"] for case in found["sheet"]["chosen"]] == names
@@ -71,7 +70,7 @@ def test_where_every_image_is_right_the_sheet_has_no_wrong_ones(place: Path, tmp
     table = pd.read_parquet(place / "predictions.parquet")
     for number, name in enumerate(name for name in table if name.startswith("p_")):
         table[name] = (table["label"] == number).astype("float32")
-    test = Predictions(table).of_role("test")
+    test = ClassPredictions(table).of_role("test")
     study = explained_study(methods=["grad_cam"], scored=1)
     found = explain_variant(study, "tiny", test, place, COMPUTE, tmp_path / "sheet.png")
     assert found["sheet"]["right"]

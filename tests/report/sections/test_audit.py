@@ -19,7 +19,7 @@ from ..study import CLASSES
 
 def test_what_prepare_writes_is_shown(places: Places, tmp_path: Path) -> None:
     prepared = tiny_prepared(tmp_path / "real")
-    audit = json.loads((tmp_path / "real" / "audit.json").read_text(encoding="utf-8"))
+    audit = json.loads((tmp_path / "real/metrics/data.json").read_text(encoding="utf-8"))
     found = make_comparison(audit=audit)
     content = section.content(Material(found, places))
     counted = pd.DataFrame([row["counts"] for row in content["classes"]]).map(lambda cell: cell[0])
@@ -40,7 +40,7 @@ def test_sentences_and_facts(material: Material) -> None:
     assert content["duplicates"] == [
         "1 set of exact duplicates, 1 with contradictory labels.",
         "3 pairs of near duplicates, 2 of them across published splits, 1 with contradictory labels.",
-        "As published, 2 groups stand in more than one split: 3 of 24 test images and 1 of 12 validation images have a "
+        "As published, 2 groups in more than one split: 3 of 24 test images and 1 of 12 validation images have a "
         "sibling that they are compared with or trained on.",
     ]
     assert content["classes"][0]["looks"] == ["L 18, RGB 2", "png", "320 (300–640)", "240", "80.5 (60–99)"]

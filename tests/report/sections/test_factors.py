@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from medtransfer.comparison.results import EFFECTS, frame
+from medtransfer.comparison.results import EFFECTS
 from medtransfer.report.material import Material
 from medtransfer.report.sections.factors import content, oriented
 
 from ..comparison import make_comparison
+from ..tables import frame
 
 NEGATIVE = {
     "metric": "accuracy",

@@ -1,1 +1,1 @@
-"""Audit."""
+"""The audit of a set: duplicates, leakage and shortcuts."""

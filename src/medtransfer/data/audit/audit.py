@@ -1,4 +1,4 @@
-"""What `prepare` found in a set, as `metrics/data.json`."""
+"""The audit of a prepared set, as `metrics/data.json` holds it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,23 @@ MOST_LISTED = 50
 def audit_of(
     prepared: Prepared, found: pd.DataFrame, near: pd.DataFrame, crossing: Crossing | None, shortcuts: list[Shortcut]
 ) -> dict[str, Any]:
-    """Sum up a prepared set.
+    """Summarise a prepared set.
 
     `found` has all rows as published (path, label, split, key, sha256), `near` the near duplicates among them
-    (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50; the counts are whole.
+    (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50; counts are of all.
     """
-    table = prepared.table
+    table, classes = prepared.table, prepared.classes
     by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
+    missing = {split: sorted(set(classes) - set(counts)) for split, counts in by_split.items()}
     return {
         "images": len(table),
         "left_out": len(found) - len(table),
         "group_keys": int(found["key"].nunique()),
         "groups": int(table["group"].nunique()),
-        "classes": prepared.classes,
+        "classes": classes,
         "class_counts": table["label"].value_counts().sort_index().to_dict(),
         "class_counts_by_split": by_split,
-        "classes_missing": {
-            split: missing
-            for split, counts in by_split.items()
-            if (missing := sorted(set(prepared.classes) - set(counts)))
-        },
+        "classes_missing": {split: names for split, names in missing.items() if names},
         "appearance": {"class": appearance_by(table, "label"), "split": appearance_by(table, "split")},
         "shortcuts": {shortcut.target: shortcut.as_json() for shortcut in shortcuts},
         "folds": prepared.folds,
@@ -88,23 +85,22 @@ def _near(found: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, Any]:
 
 
 def _class_pairs(first: np.ndarray, second: np.ndarray) -> dict[str, int]:
-    """Count how often which two classes stand beside each other, the most frequent first."""
+    """Count the pairs of classes, the most frequent first."""
     counts = Counter(" / ".join(sorted(pair)) for pair in zip(first, second, strict=True))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _masks(prepared: Prepared) -> dict[str, Any] | None:
-    """Say how many masks are empty and, of each class, on how many images it is and its mean share of those."""
+    """Count the empty masks and, for each class, the images that show it; and its mean share of those."""
     if prepared.masks is None:
         return None
     count = len(prepared.mask_classes) + 1
     shares = np.array([np.bincount(mask.ravel(), minlength=count) / mask.size for mask in prepared.masks])[:, 1:]
-    of_class = dict(zip(prepared.mask_classes, shares.T, strict=True))
     return {
         "empty": int((shares.sum(axis=1) == 0).sum()),
         "classes": {
             name: {"images": int((share > 0).sum()), "mean_share": round(float(share[share > 0].mean()), 4)}
-            for name, share in of_class.items()
+            for name, share in zip(prepared.mask_classes, shares.T, strict=True)
         },
         "unit": prepared.unit,
     }

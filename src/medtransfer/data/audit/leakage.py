@@ -1,4 +1,4 @@
-"""Groups that stand in more than one published split: counted, and then failed, re-split, dropped or reported; The gate that no leaking set passes unless its user says so: counts, one line, and a picture to look at."""
+"""The leakage gate: groups in more than one published split are counted, and then fail, or are handled as asked."""
 
 from __future__ import annotations
 
@@ -7,33 +7,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.data.audit.pairs import count_kinds, divided_pairs, write_pair_sheet
+from medtransfer.data.audit.pairs import count_kinds, divided_pairs, write_pair_figure
 from medtransfer.data.images.packed import Images
 from medtransfer.data.split import draws_validation, require_published, usable_validation
 from medtransfer.study import Data, Split
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import shown
+from medtransfer.util.text import counted
 
 REMEDY = (
-    "data.leakage: regroup splits anew by group, drop leaves the leaking training images out, "
-    "report goes on and marks every table"
+    "data.leakage: regroup draws a new split by group, drop leaves the leaking training images out, "
+    "report continues and marks every table"
 )
-
-
-KIND_NAMES = {
-    "group_keys": "group keys",
-    "exact_sets": "sets of exact duplicates",
-    "near_pairs": "pairs of near duplicates",
-}
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """How many images have a sibling (same group, or a duplicate) where it must not be.
+    """How many images have a sibling (same group, or a duplicate) in another split than their own.
 
     test: test images with a sibling in train or validation. validation: validation images with one in train.
-    groups: how many groups stand in more than one split. Where validation rows are drawn anew, by group, those
-    of train and validation are one split, and there are no validation images to count.
+    groups: groups in more than one split. If validation rows are drawn again, by group, train and validation count as
+    one split, and there are no validation images to count.
     """
 
     groups: int
@@ -43,16 +37,41 @@ class Crossing:
     validation_total: int
 
     def sentence(self) -> str:
-        """Say it as a warning for a table."""
+        """Return a warning for a table."""
         validation = f" and {self.validation} of {self.validation_total} validation images"
         return (
-            f"{self.groups} groups stand in more than one split: {self.test} of {self.test_total} test images"
+            f"{counted(self.groups, 'group')} in more than one split: {self.test} of {self.test_total} test images"
             f"{validation if self.validation_total else ''} have a sibling that they are compared with or trained on"
         )
 
 
+def pass_gate(table: pd.DataFrame, pairs: pd.DataFrame, images: Images, data: Data, figure: Path) -> Crossing | None:
+    """Return what crosses the published splits of a table (columns path, label, split, group, key, sha256).
+
+    Returns None if the rows are to be split here. `pairs` are the table's sibling pairs. Raises `UserError` if
+    something crosses and `data.leakage` is `fail`; then the pairs are drawn to `figure`, which must not be an
+    output of a stage, because DVC removes those of a failed one. The figure of an earlier failure is removed.
+    """
+    figure.unlink(missing_ok=True)
+    if data.split.method != "published":
+        return None
+    require_published(table)
+    crossing = find_crossing(table, data.split)
+    if crossing.groups and data.leakage == "fail":
+        leaking = pairs[divided_pairs(pairs, splits_in_use(table, data.split))]
+        write_pair_figure(images, table, leaking, figure)
+        raise UserError(refusal(crossing, count_kinds(table, leaking), shown(figure)))
+    return crossing
+
+
+def refusal(crossing: Crossing, kinds: dict[str, int], figure: str) -> str:
+    """Return the error line: what crosses, how many of each kind (`pairs.count_kinds`), where to look, what to do."""
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+    return f"data.leakage: fail, and {crossing.sentence()} ({counted}; side by side in {figure}); {REMEDY}"
+
+
 def splits_in_use(table: pd.DataFrame, split: Split) -> pd.Series:
-    """Give the published splits as far as they are kept: `train` for all rows whose role is drawn anew."""
+    """Return the published splits as far as they are kept: `train` for all rows whose role is drawn again."""
     splits: pd.Series = table["split"]
     return splits.where(splits == "test", "train") if draws_validation(table, split) else splits
 
@@ -72,21 +91,10 @@ def find_crossing(table: pd.DataFrame, split: Split) -> Crossing:
     )
 
 
-def refusal(crossing: Crossing, kinds: dict[str, int], picture: str) -> str:
-    """Say what crosses, as how many of each kind (see `siblings.count_kinds`), where to look, and what to do."""
-    names = {
-        "group_keys": "group keys",
-        "exact_sets": "sets of exact duplicates",
-        "near_pairs": "pairs of near duplicates",
-    }
-    counted = ", ".join(f"{kinds[kind]} {name}" for kind, name in names.items() if kinds[kind])
-    return f"data.leakage: fail, and {crossing.sentence()} ({counted}; side by side in {picture}); {REMEDY}"
-
-
 def resolve_leakage(table: pd.DataFrame, data: Data, crossing: Crossing) -> tuple[pd.DataFrame, Split, list[str]]:
-    """Apply `data.leakage`, where it is not `fail`, to a table with its published splits.
+    """Apply `data.leakage`, if it is not `fail`, to a table with its published splits.
 
-    Returns the table (some rows may be gone), the split method to use from here on, and warnings for every
+    Returns the table (some rows may be left out), the split method to use from here on, and warnings for every
     table.
     """
     if crossing.groups == 0:
@@ -98,7 +106,7 @@ def resolve_leakage(table: pd.DataFrame, data: Data, crossing: Crossing) -> tupl
         if not usable_validation(table, data.split):
             validation = data.split.validation * (1 - test)
         split = data.split.model_copy(update={"method": "random", "test": test, "validation": validation})
-        return table, split, [f"split anew by group, because {crossing.sentence()}"]
+        return table, split, [f"split again by group, because {crossing.sentence()}"]
     kept = drop_leaking(table, data.split)
     dropped = len(table) - len(kept)
     return kept, data.split, [f"{dropped} leaking images were left out, because {crossing.sentence()}"]
@@ -107,29 +115,10 @@ def resolve_leakage(table: pd.DataFrame, data: Data, crossing: Crossing) -> tupl
 def drop_leaking(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     """Leave out train and validation rows whose group is in test, then train rows whose group is in validation.
 
-    The latter stay where validation rows are drawn anew, by group, from both.
+    The latter stay if validation rows are drawn again, by group, from both.
     """
     in_test = table["group"].isin(table["group"][table["split"] == "test"])
     table = table[(table["split"] == "test") | ~in_test].reset_index(drop=True)
     splits = splits_in_use(table, split)
     in_validation = table["group"].isin(table["group"][splits == "val"])
     return table[(splits != "train") | ~in_validation].reset_index(drop=True)
-
-
-def pass_gate(table: pd.DataFrame, pairs: pd.DataFrame, images: Images, data: Data, picture: Path) -> Crossing | None:
-    """Say what crosses the published splits of a table (columns path, label, split, group, key, sha256).
-
-    None where the rows are to be split anew. `pairs` are the table's sibling pairs. Raises `UserError` where
-    something crosses and `data.leakage` is `fail`; the pairs are drawn to `picture` first, which must not be an
-    out of a stage, because DVC removes those of a failed one. A picture of an earlier failure is removed.
-    """
-    picture.unlink(missing_ok=True)
-    if data.split.method != "published":
-        return None
-    require_published(table)
-    crossing = find_crossing(table, data.split)
-    if crossing.groups and data.leakage == "fail":
-        leaking = pairs[divided_pairs(pairs, splits_in_use(table, data.split))]
-        write_pair_sheet(images, table, leaking, picture)
-        raise UserError(refusal(crossing, count_kinds(table, leaking), shown(picture)))
-    return crossing

@@ -1,8 +1,8 @@
-"""Pairs of images that are one image: rotated, mirrored, cropped, rescaled, brightened, encoded again.
+"""Near duplicates: pairs of images that show one image, rotated, mirrored, cropped, rescaled, brightened or re-encoded.
 
-Local features are compared rather than whole images, for a hash of the whole does not survive a rotation or a
-crop. RootSIFT (Lowe 2004; Arandjelović and Zisserman 2012) describes each image, VLAD (Jégou et al. 2010) sums
-that up in one vector, whose nearest neighbours are the candidates; a candidate counts where many keypoints
+Local features are compared, not whole images, because a hash of the whole does not survive a rotation or a crop.
+RootSIFT (Lowe 2004; Arandjelović and Zisserman 2012) describes each image, VLAD (Jégou et al. 2010) summarises
+it in one vector, whose nearest neighbours are the candidates; a candidate is a near duplicate if many keypoints
 agree on one affine map (RANSAC, Fischler and Bolles 1981). No network and no weights are needed.
 """
 
@@ -23,27 +23,27 @@ WORDS, WORD_SAMPLE, DIMENSIONS, DIMENSION_SAMPLE = 64, 8000, 256, 1000
 CANDIDATES = 5
 BLOCK = 256
 LEAST_INLIERS = 35
-"""Of about 100 keypoints. Two heads, or two chests, of different patients agree on 20 at most, but for one in 1,000."""
+"""Of about 100 keypoints. Two heads, or two chests, of different patients agree on at most 20, except one in 1,000."""
 
 REPROJECTION = 2.0
-"""Pixels at the size of 128 that a keypoint may lie beside its place."""
+"""Largest distance of a keypoint from its place, in pixels at the size of 128."""
 
 LARGEST_SCALE = 3.0
-"""Change of area between the two images; more is not seen at this size."""
+"""Largest change of area between the two images; more is not detected at this size."""
 
 _MIRROR = np.arange(128).reshape(4, 4, 8)[::-1, :, -np.arange(8) % 8].reshape(128)
-"""Where each number of a descriptor stands in that of the mirrored image: rows and directions are reversed."""
+"""The place of each number of a descriptor in that of the mirrored image: rows and directions are reversed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
-    """Places [k, 2] in pixels at SIZE, and their SIFT descriptors, whole numbers that fit uint8 [k, 128]."""
+    """Places [k, 2] in pixels at SIZE, and their SIFT descriptors, uint8 [k, 128]."""
 
     places: np.ndarray
     descriptors: np.ndarray
 
     def rooted(self, mirrored: bool = False) -> np.ndarray:
-        """Give the RootSIFT descriptors float32 [k, 128] of the image or of its mirror image."""
+        """Return the RootSIFT descriptors float32 [k, 128] of the image or of its mirror image."""
         found = self.descriptors[:, _MIRROR] if mirrored else self.descriptors
         sums = np.maximum(found.sum(axis=1, keepdims=True, dtype=np.float32), 1e-9)
         return np.sqrt(found / sums, dtype=np.float32)
@@ -52,7 +52,7 @@ class Keypoints:
 def near_duplicate_pairs(images: Images, same: Sequence[object]) -> pd.DataFrame:
     """Find the near duplicates among packed images uint8 [n, size, size, channels].
 
-    `same` marks exact duplicates, which are known: one of each set is compared for all. Returns a row a pair:
+    `same` has equal values for exact duplicates: only one of each set is compared. Returns one row per pair:
     first and second (row numbers, first < second), mirrored, and inliers, how many keypoints agree; in the
     order of the rows.
     """
@@ -80,13 +80,13 @@ def keypoints_of(pixels: np.ndarray) -> Keypoints:
     found, descriptors = sift.detectAndCompute(grey, None)
     if not found:
         return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
-    found, descriptors = found[:KEYPOINTS], descriptors[:KEYPOINTS]  # ties can make more
+    found, descriptors = found[:KEYPOINTS], descriptors[:KEYPOINTS]  # ties may add more
     return Keypoints(np.array([point.pt for point in found], np.float32), descriptors.astype(np.uint8))
 
 
 def _describe(images: Images, rows: np.ndarray) -> list[Keypoints]:
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # the images share the cores out
+    cv2.setNumThreads(1)  # the images are shared among the cores
     try:
         return list(in_threads(lambda row: keypoints_of(images[row]), list(rows), "keypoints", "image"))
     finally:
@@ -94,7 +94,7 @@ def _describe(images: Images, rows: np.ndarray) -> list[Keypoints]:
 
 
 def _summaries(keypoints: list[Keypoints]) -> tuple[np.ndarray, np.ndarray]:
-    """Give VLAD vectors [n, d] of unit length of the images and of their mirror images, on the same axes."""
+    """Return VLAD vectors [n, d] of unit length of the images and of their mirror images, on the same axes."""
     rng = np.random.default_rng(0)
     sample = rng.permutation(len(keypoints))[:DIMENSION_SAMPLE]
     described = np.concatenate([keypoints[number].rooted() for number in sample])
@@ -117,7 +117,7 @@ def _words(described: np.ndarray) -> np.ndarray:
 
 
 def _vlad(descriptors: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Sum the descriptors' differences from their nearest words, [words * 128], each word's sum of unit length."""
+    """Sum the differences of the descriptors from their nearest words, [words * 128], each sum of unit length."""
     distance = (words**2).sum(axis=1) - 2 * descriptors @ words.T
     member = np.zeros((len(words), len(descriptors)), np.float32)
     member[distance.argmin(axis=1), np.arange(len(descriptors))] = 1
@@ -126,7 +126,7 @@ def _vlad(descriptors: np.ndarray, words: np.ndarray) -> np.ndarray:
 
 
 def _axes(vectors: np.ndarray) -> np.ndarray:
-    """Give the principal axes [d, at most DIMENSIONS] of the vectors [n, d], by the Gram matrix: n is small."""
+    """Return the principal axes [d, at most DIMENSIONS] of vectors [n, d], by the Gram matrix because n is small."""
     values, weights = np.linalg.eigh(vectors @ vectors.T)
     kept = np.argsort(-values)[:DIMENSIONS]
     kept = kept[values[kept] > 1e-6 * values[kept[0]]]
@@ -138,7 +138,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _nearest(vectors: np.ndarray, others: np.ndarray, mirrored: bool) -> set[tuple[int, int, bool]]:
-    """Give each vector's nearest among the others as pairs (smaller number, larger number, mirrored)."""
+    """Return each vector's nearest among the others as pairs (smaller number, larger number, mirrored)."""
     count = min(CANDIDATES, len(vectors) - 1)
     pairs = set()
     for start in range(0, len(vectors), BLOCK):
@@ -151,7 +151,7 @@ def _nearest(vectors: np.ndarray, others: np.ndarray, mirrored: bool) -> set[tup
 
 
 def _inliers(keypoints: list[Keypoints], first: int, second: int, mirrored: bool) -> int:
-    """Count the keypoints that agree on one affine map, 0 where it is none of two photographs of one image."""
+    """Count the keypoints that agree on one affine map; 0 if no map of two copies of one image looks like it."""
     one, other = keypoints[first], keypoints[second]
     if min(len(one.places), len(other.places)) < LEAST_INLIERS:
         return 0
@@ -168,7 +168,7 @@ def _inliers(keypoints: list[Keypoints], first: int, second: int, mirrored: bool
 
 
 def _mutual_matches(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the descriptors (unit vectors) of which each is the nearest of the other."""
+    """Return the numbers of the descriptors (unit vectors) that are each other's nearest."""
     similarity = one @ other.T
     nearest = similarity.argmax(axis=1)
     mutual = np.flatnonzero(similarity.argmax(axis=0)[nearest] == np.arange(len(one)))

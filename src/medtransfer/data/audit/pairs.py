@@ -1,4 +1,7 @@
-"""Pairs of images that belong together, and why: exact duplicates, near duplicates, one group key; A picture of images that belong together, side by side, for eyes to judge."""
+"""Pairs of images that must not be divided by a split, and a figure of them.
+
+Such siblings are exact duplicates, near duplicates, or images of one group key.
+"""
 
 from __future__ import annotations
 
@@ -15,47 +18,6 @@ from medtransfer.util.plotting import COLOURS, new_figure, save_png
 
 EXACT, NEAR, KEY = KINDS = ("exact", "near", "key")
 PAIR_COLUMNS = ["first", "second", "kind", "inliers"]
-
-
-def sibling_pairs(table: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
-    """List pairs of rows that must not be divided: first and second (row numbers), kind and inliers.
-
-    `table` has the columns sha256, key (the group key) and split, `near` the near duplicates' columns first,
-    second and inliers. The first of a set of exact duplicates is paired with each of the others. Of a group
-    key that stands in several splits, the first image of its first split is paired with that of each other;
-    within a split a key makes no pairs. A pair that is several of these is listed as each.
-    """
-    exact = _with_the_first_of(table["sha256"])
-    divided = table.dropna(subset="split").drop_duplicates(["key", "split"])
-    keyed = _with_the_first_of(divided["key"])
-    parts = [exact.assign(kind=EXACT), near.assign(kind=NEAR), keyed.assign(kind=KEY)]
-    return pd.concat([part.assign(inliers=part.get("inliers", 0)) for part in parts], ignore_index=True)[PAIR_COLUMNS]
-
-
-def divided_pairs(pairs: pd.DataFrame, splits: pd.Series) -> pd.Series:
-    """Mark the pairs that stand in two of the `splits`; rows without a split are divided from none."""
-    first, second = (splits.to_numpy()[pairs[name].to_numpy(int)] for name in ("first", "second"))
-    return pd.Series((first != second) & ~pd.isna(first) & ~pd.isna(second), index=pairs.index, dtype=bool)
-
-
-def count_kinds(table: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, int]:
-    """Count what the pairs stand for: group keys, sets of exact duplicates, and pairs of near duplicates."""
-    first = {kind: pairs["first"][pairs["kind"] == kind].to_numpy(int) for kind in KINDS}
-    return {
-        "group_keys": int(table["key"].iloc[first[KEY]].nunique()),
-        "exact_sets": int(table["sha256"].iloc[first[EXACT]].nunique()),
-        "near_pairs": len(first[NEAR]),
-    }
-
-
-def _with_the_first_of(values: pd.Series) -> pd.DataFrame:
-    """Pair the first row of each value with all others of it."""
-    rows = pd.Series(values.index.to_numpy(), index=values.index)
-    first = rows.groupby(values).transform("first")
-    others = rows != first
-    return pd.DataFrame({"first": first[others].to_numpy(int), "second": rows[others].to_numpy(int)})
-
-
 SECTIONS = {
     (EXACT, True): "Exact duplicates across splits",
     (NEAR, True): "Near duplicates across splits",
@@ -65,14 +27,45 @@ SECTIONS = {
 }
 COLUMNS, MOST_PAIRS = 3, 12
 LINE, HEAD = 2.05, 0.35
-"""Inches: a line of pairs, and the heading of a section."""
+"""Height of a row of pairs, and of the heading of a section, in inches."""
 
 
-def write_pair_sheet(images: Images, table: pd.DataFrame, pairs: pd.DataFrame, path: Path) -> None:
+def sibling_pairs(table: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
+    """List pairs of rows that must not be divided: first and second (row numbers), kind and inliers.
+
+    `table` has the columns sha256, key (the group key) and split, `near` the near duplicates' columns first,
+    second and inliers. The first of a set of exact duplicates is paired with each of the others. Of a group
+    key in several splits, the first image of its first split is paired with that of each other split; within a
+    split a key makes no pairs. A pair of several kinds is listed once for each.
+    """
+    exact = _with_the_first_of(table["sha256"])
+    divided = table.dropna(subset="split").drop_duplicates(["key", "split"])
+    keyed = _with_the_first_of(divided["key"])
+    parts = [exact.assign(kind=EXACT), near.assign(kind=NEAR), keyed.assign(kind=KEY)]
+    return pd.concat([part.assign(inliers=part.get("inliers", 0)) for part in parts], ignore_index=True)[PAIR_COLUMNS]
+
+
+def divided_pairs(pairs: pd.DataFrame, splits: pd.Series) -> pd.Series:
+    """Return which pairs are divided by `splits`; rows without a split are not divided from any."""
+    first, second = (splits.to_numpy()[pairs[name].to_numpy(int)] for name in ("first", "second"))
+    return pd.Series((first != second) & ~pd.isna(first) & ~pd.isna(second), index=pairs.index, dtype=bool)
+
+
+def count_kinds(table: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, int]:
+    """Count the group keys, the sets of exact duplicates, and the pairs of near duplicates among the pairs."""
+    first = {kind: pairs["first"][pairs["kind"] == kind].to_numpy(int) for kind in KINDS}
+    return {
+        "group keys": int(table["key"].iloc[first[KEY]].nunique()),
+        "sets of exact duplicates": int(table["sha256"].iloc[first[EXACT]].nunique()),
+        "pairs of near duplicates": len(first[NEAR]),
+    }
+
+
+def write_pair_figure(images: Images, table: pd.DataFrame, pairs: pd.DataFrame, path: Path) -> None:
     """Draw the first pairs of each kind, across the table's splits and within them, from packed images.
 
-    `table` has the rows' path, split, label and group; `pairs` first, second, kind and inliers. Of as many groups
-    as there is room for one pair is drawn, that on which the fewest keypoints agree: the most doubtful one.
+    `table` has the columns path, split, label and group; `pairs` first, second, kind and inliers. One pair is drawn of
+    each of as many groups as fit, the one on which the fewest keypoints agree: the most doubtful.
     """
     across = divided_pairs(pairs, table["split"])
     within = " within a split" if table["split"].notna().any() else ""
@@ -83,16 +76,22 @@ def write_pair_sheet(images: Images, table: pd.DataFrame, pairs: pd.DataFrame, p
     ]
     heights = [HEAD + LINE * -(-min(len(found), MOST_PAIRS) // COLUMNS) for _, found in sections]
     figure = new_figure(3.6 * COLUMNS, sum(heights) or HEAD)
-    if not sections:
+    if sections:
+        parts = figure.subfigures(len(sections), 1, squeeze=False, height_ratios=heights).flat
+        for part, (title, found) in zip(parts, sections, strict=True):
+            _draw_section(part, title, found, images, table)
+    else:
         figure.suptitle("No duplicates were found", fontsize=10)
-    for part, (title, found) in zip(
-        figure.subfigures(len(sections) or 1, 1, squeeze=False, height_ratios=heights or None).flat,
-        sections,
-        strict=False,
-    ):
-        _draw_section(part, title, found, images, table)
     with atomic_file(path) as temporary:
         save_png(figure, temporary, dpi=110)
+
+
+def _with_the_first_of(values: pd.Series) -> pd.DataFrame:
+    """Pair the first row of each value with all others of it."""
+    rows = pd.Series(values.index.to_numpy(), index=values.index)
+    first = rows.groupby(values).transform("first")
+    others = rows != first
+    return pd.DataFrame({"first": first[others].to_numpy(int), "second": rows[others].to_numpy(int)})
 
 
 def _draw_section(part: SubFigure, title: str, pairs: pd.DataFrame, images: Images, table: pd.DataFrame) -> None:
@@ -118,15 +117,10 @@ def _draw_pair(axis: Axes, images: Images, rows: pd.DataFrame, numbers: np.ndarr
     gap = np.full((len(first), max(len(first) // 32, 1), first.shape[-1]), 255, np.uint8)
     axis.imshow(np.hstack([first, gap, second]).squeeze(), cmap="gray", vmin=0, vmax=255)
     differ = rows["label"].nunique() > 1
-    names = [f"{_split(row.split)}{row.label}: {_short(row.path)}" for row in rows.itertuples()]
-    text = "\n".join([*names, *(["the labels differ"] if differ else [])])
+    lines = []
+    for row in rows.itertuples():
+        name = row.path.rsplit("/", 1)[-1]
+        name = name if len(name) <= 40 else f"{name[:18]}…{name[-18:]}"
+        lines.append(f"{'' if pd.isna(row.split) else f'{row.split} / '}{row.label}: {name}")
+    text = "\n".join([*lines, *(["the labels differ"] if differ else [])])
     axis.set_title(text, fontsize=6.5, loc="left", color=COLOURS[1] if differ else "black")
-
-
-def _split(name: object) -> str:
-    return "" if pd.isna(name) else f"{name} / "
-
-
-def _short(path: str) -> str:
-    name = path.rsplit("/", 1)[-1]
-    return name if len(name) <= 40 else f"{name[:18]}…{name[-18:]}"

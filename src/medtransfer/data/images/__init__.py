@@ -1,1 +1,1 @@
-"""Images."""
+"""Images: decoding and packing."""

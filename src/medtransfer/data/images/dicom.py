@@ -1,4 +1,4 @@
-"""DICOM files as they are meant to be looked at: rescaled, windowed, and bright where a radiologist sees bright."""
+"""DICOM files as radiologists see them: rescaled, windowed, and with the right polarity."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medtransfer.data.images.raster import bounded, eight_bits
+from medtransfer.data.images.raster import eight_bits, require_bounded
 from medtransfer.data.layouts.files import DICOM_SUFFIXES
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
-# A damaged or careless file would print a warning for each of its elements; what matters is raised.
-warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
-
 MISSING = "DICOM needs pydicom, which is not installed; run: pip install 'medtransfer[dicom]'"
+
+# pydicom warns of each odd element of a damaged or careless file; real problems are raised.
+warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
 
 
 def is_dicom(path: Path) -> bool:
-    """Say whether a file is DICOM, by its name or by the mark after its preamble."""
+    """Return whether a file is DICOM, by its suffix or by the mark after its preamble."""
     if path.suffix.lower() in DICOM_SUFFIXES:
         return True
     with path.open("rb") as file:
@@ -30,7 +30,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def dicom_problem(paths: Iterable[str]) -> str | None:
-    """Give the one line that stands for all DICOM files of a set where the extra `dicom` is missing."""
+    """Return one error line for all DICOM files of a set if pydicom is missing."""
     count = sum(Path(path).suffix.lower() in DICOM_SUFFIXES for path in paths)
     if not count or importlib.util.find_spec("pydicom") is not None:
         return None
@@ -38,36 +38,36 @@ def dicom_problem(paths: Iterable[str]) -> str | None:
 
 
 def read_dicom(path: Path) -> tuple[Image.Image, str]:
-    """Read a DICOM image of one frame as `L` or `RGB`, and give `DICOM` and its photometric interpretation.
+    """Read a DICOM image of one frame as `L` or `RGB`; return it and `DICOM` with its photometric interpretation.
 
-    Grey values are rescaled (slope and intercept, or the modality table) and shown through the file's first
-    window (`window`), or else its first VOI table. With neither, values stored in 8 bits stay as they are, and
+    Grey values are rescaled (slope and intercept, or the modality table) and mapped through the first window of the
+    file (`window`), or else its first VOI table. With neither, values stored in 8 bits are kept, and
     wider ones are scaled from their own range as in other files (`raster.eight_bits`). MONOCHROME1, where low
-    values are bright, is inverted. Raises `ValueError` or what pydicom raises.
+    values are bright, is inverted. Raises `ValueError`, or what pydicom raises.
     """
     if importlib.util.find_spec("pydicom") is None:
         raise ValueError(MISSING)
     from pydicom import config
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
-    config.settings.reading_validation_mode = config.IGNORE  # odd dates and names make no image unreadable
+    config.settings.reading_validation_mode = config.IGNORE  # odd dates and names do not make an image unreadable
     try:
         return _decode(_open(path))
     except InvalidDicomError as error:
-        raise ValueError("no DICOM file: the mark DICM after the preamble is missing") from error
-    except BytesLengthException as error:  # of no kind that other broken files raise
+        raise ValueError("not a DICOM file: the mark DICM after the preamble is missing") from error
+    except BytesLengthException as error:  # not a subclass of any error that other broken files raise
         raise ValueError(str(error)) from error
 
 
 def window(values: np.ndarray, centre: float, width: float, function: str = "LINEAR") -> np.ndarray:
-    """Map grey values to uint8 through a window, as PS3.3 section C.11.2.1.2 of the DICOM standard defines it.
+    """Map grey values to uint8 through a window, as section C.11.2.1.2 of PS3.3 of the DICOM standard defines it.
 
     LINEAR: 255 ((v - (c - 0.5)) / (w - 1) + 0.5), clipped to 0 and 255; LINEAR_EXACT: 255 ((v - c) / w + 0.5),
     clipped; SIGMOID: 255 / (1 + exp(-4 (v - c) / w)). Rounded half to even. Raises `ValueError` for another
     function and for a width that the standard does not allow.
     """
     if not np.isfinite([centre, width]).all() or width <= 0 or (function == "LINEAR" and width < 1):
-        raise ValueError(f"window centre {centre:g}, width {width:g} ({function}) is none that DICOM allows")
+        raise ValueError(f"window centre {centre:g}, width {width:g} ({function}) is not allowed by DICOM")
     values = values.astype(np.float64)
     if function == "SIGMOID":
         shown = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
@@ -83,7 +83,7 @@ def window(values: np.ndarray, centre: float, width: float, function: str = "LIN
 
 
 def _open(path: Path) -> Any:
-    """Read the file's elements, once its header has said that they fit in memory."""
+    """Read the elements of a file after checking in its header that they fit in memory."""
     from pydicom import dcmread
 
     with path.open("rb") as file:
@@ -95,10 +95,10 @@ def _open(path: Path) -> Any:
         dataset = dcmread(file)
     if "PixelData" not in dataset:
         raise ValueError("a DICOM file without pixel data")
-    bounded(int(dataset.Rows), int(dataset.Columns))
+    require_bounded(int(dataset.Rows), int(dataset.Columns))
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
-        raise ValueError(f"holds {frames} frames, but one image is expected; save each as its own file")
+        raise ValueError(f"has {frames} frames, but one image is expected; save each as its own file")
     return dataset
 
 
@@ -112,11 +112,11 @@ def _decode(dataset: Any) -> tuple[Image.Image, str]:
         values = (colours >> 8 if colours.dtype == np.uint16 else colours).astype(np.uint8)
     if values.ndim == 3:
         return Image.fromarray(values if values.dtype == np.uint8 else eight_bits(values)), f"DICOM {kind}"
-    shown = _show(apply_modality_lut(values, dataset), dataset)
+    shown = _windowed(apply_modality_lut(values, dataset), dataset)
     return Image.fromarray(255 - shown if kind == "MONOCHROME1" else shown), f"DICOM {kind}"
 
 
-def _show(values: np.ndarray, dataset: Any) -> np.ndarray:
+def _windowed(values: np.ndarray, dataset: Any) -> np.ndarray:
     centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     if centre is not None and width is not None:
         return window(values, centre, width, str(dataset.get("VOILUTFunction", "LINEAR")))
@@ -131,7 +131,7 @@ def _show(values: np.ndarray, dataset: Any) -> np.ndarray:
 
 
 def _first(value: Any) -> float | None:
-    """Give a window's first value: a file may name several windows, the first being the usual one."""
+    """Return the first value of a window element: a file may name several windows, the first being the default."""
     if value is None or value == "":
         return None
     return float(value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value)

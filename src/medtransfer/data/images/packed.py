@@ -1,4 +1,4 @@
-"""An array of images on disk, read row by row; Packed pixels under the hash of their content; Mean and standard deviation of packed pixels."""
+"""Packed images: one uint8 array on disk, written in order and read row by row."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 
 class Packed:
-    """An array uint8 of `shape` [n, ...] in a file, from byte `start` on, of which only what is asked for is in memory.
+    """A uint8 array of `shape` [n, ...] in a file, from byte `start` on; only the rows asked for are read.
 
-    It reads with the file's own position left alone, so that threads may share it. A mapped array would do as well,
-    but pages that were looked at once count as memory of the process from then on, in the end the whole set.
+    Reading leaves the position of the file unchanged, so threads may share it. A memory-mapped array would do as well,
+    but pages that were read once count as memory of the process from then on, in the end the whole set.
     """
 
     def __init__(self, path: Path, start: int, shape: tuple[int, ...]) -> None:
@@ -33,7 +34,7 @@ class Packed:
         return (self[row] for row in range(len(self)))
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        """Read a row, or those that an array of numbers, a mask or a slice chooses, into an array of its own."""
+        """Read a row, or the rows that an array of numbers, a mask or a slice selects, into a new array."""
         if np.ndim(rows) == 0 and not isinstance(rows, slice):
             return self._read(range(len(self))[operator.index(rows)], 1)[0]
         if isinstance(rows, slice) and rows.step in (None, 1):
@@ -51,7 +52,7 @@ class Packed:
         return found
 
     def _fill(self, target: np.ndarray, row: int) -> None:
-        """Read what fits into `target`, which is in one piece, from `row` on."""
+        """Fill the contiguous array `target` with the rows from `row` on."""
         left, place = target.reshape(-1).data, self._start + row * self.row_bytes
         while len(left):
             count = os.preadv(self._file.fileno(), [left], place)
@@ -61,7 +62,7 @@ class Packed:
 
 
 def runs(rows: np.ndarray) -> list[tuple[int, int]]:
-    """Give the places [start, stop) between which row numbers [n] follow each other: read or written at once."""
+    """Return the ranges [start, stop) in which row numbers [n] are consecutive, to be read or written at once."""
     breaks = (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
     return list(itertools.pairwise([0, *breaks, len(rows)])) if len(rows) else []
 
@@ -71,7 +72,7 @@ Images = np.ndarray | Packed
 
 
 def open_packed(path: Path, part: int | None = None) -> Packed:
-    """Open a .npy file of uint8; `part` opens one row of it as an array of its own."""
+    """Open a .npy file of uint8, or one row of it, number `part`, as an array."""
     mapped = np.load(path, mmap_mode="r")
     if mapped.dtype != np.uint8:
         raise TypeError(f"{path}: expected uint8, but got {mapped.dtype}")
@@ -80,9 +81,15 @@ def open_packed(path: Path, part: int | None = None) -> Packed:
     return Packed(path, mapped.offset + part * mapped[0].size, mapped.shape[1:])
 
 
+def write_npy_header(file: BinaryIO, shape: tuple[int, ...], kind: npt.DTypeLike = np.uint8) -> None:
+    """Write the header of a .npy file of that shape; its rows are then written as plain bytes."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(kind))
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+
+
 @dataclass(frozen=True)
 class Pixels:
-    """Images of one array: the hash of all of them, their number, the bytes of one, and a function that reads some.
+    """The images of one array: the hash of all, their number, the bytes of one, and a function that reads some.
 
     read: item numbers [n] to uint8 [n, size, size, channels].
     """
@@ -98,7 +105,7 @@ Triple = tuple[float, float, float]
 
 
 def pixel_statistics(images: Images, rows: np.ndarray) -> tuple[Triple, Triple]:
-    """Give the mean and the standard deviation over all pixels of `rows`, three channels, in [0, 1]."""
+    """Return the mean and the standard deviation over all pixels of `rows`, for three channels, in [0, 1]."""
     counts = np.zeros((images.shape[-1], 256), dtype=np.int64)
     for start in range(0, len(rows), CHUNK):
         block = images[rows[start : start + CHUNK]]

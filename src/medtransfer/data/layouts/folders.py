@@ -1,17 +1,31 @@
-"""A folder for each class, with or without a folder for each split above or below it; or no classes at all."""
+"""A folder for each class, with or without folders for the splits above or below it; or images without classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path, PurePath
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath, PurePosixPath
 
 import pandas as pd
 
-from medtransfer.data.layouts.files import is_junk, split_folders, split_of, within
+from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
+from medtransfer.data.layouts.files import (
+    NEUTRAL_WORDS,
+    images_of,
+    is_junk,
+    shared_start,
+    split_folders,
+    split_of,
+    within,
+    words,
+)  # fmt: skip
 from medtransfer.study import Layout
 
 UNLABELLED = "unlabelled"
-"""Stands for the label of every image of a set that has none."""
+"""The label of every image of a set without labels."""
+
+COLUMNS = ["path", "label", "split"]
+Folders = tuple[str, ...]
 
 
 def read_class_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
@@ -20,10 +34,10 @@ def read_class_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tu
 
 
 def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read `SPLIT/CLASS/…/image`, the splits named train, val or valid, test."""
+    """Read `SPLIT/CLASS/…/image`, with splits named train, val or valid, test."""
     folders = split_folders(root)
     if not folders:
-        return pd.DataFrame(), [f"{root}: expected folders named train, val, test; found {_names(root)}"]
+        return pd.DataFrame(), [f"{root}: {_expected_splits(root)}"]
     tables, problems = [], []
     for split, folder in folders.items():
         table, found = _read_classes(root, folder, split, layout.depth, images)
@@ -33,29 +47,84 @@ def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tu
 
 
 def read_class_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read `CLASS/SPLIT/…/image`: every class has the folders train, val or valid, test of its own."""
+    """Read `CLASS/SPLIT/…/image`: each class has its own folders train, val or valid, test."""
     rows, problems = [], []
     for folder in _folders(root):
         splits = split_folders(folder)
         if not splits:
-            problems.append(f"{folder.name}: expected folders named train, val, test; found {_names(folder)}")
+            problems.append(f"{folder.name}: {_expected_splits(folder)}")
         for image in within(folder, images):
             path = image.relative_to(root).as_posix()
             split = next((name for name, below in splits.items() if below in image.parents), None)
             rows.append({"path": path, "label": folder.name, "split": split})
             if splits and split is None:
-                problems.append(f"{path}: stands in no split folder")
-    return pd.DataFrame(rows, columns=["path", "label", "split"]), problems
+                problems.append(f"{path}: not in a split folder")
+    return pd.DataFrame(rows, columns=COLUMNS), problems
 
 
 def read_images(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read all images below the root, without labels; the first folder that is named as a split is one."""
+    """Read all images without labels; the split is that of the first folder named as one."""
     rows = []
     for image in images:
         path = image.relative_to(root)
         split = next((found for part in path.parts[:-1] if (found := split_of(part))), None)
         rows.append({"path": path.as_posix(), "label": UNLABELLED, "split": split})
-    return pd.DataFrame(rows, columns=["path", "label", "split"]), []
+    return pd.DataFrame(rows, columns=COLUMNS), []
+
+
+def detect_split_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return a reading for each folder that holds folders of splits, if these hold at least two classes in all."""
+    places = _places(files)
+    found = []
+    for folder in _parents_of_splits(places):
+        inside = [place for place in places if _split_at(place) == len(folder) and place[: len(folder)] == folder]
+        below = [(place[len(folder)], place[len(folder) + 1 :]) for place in inside]
+        depth = 0
+        while _all_wrapped([(split, rest[depth:]) for split, rest in below]):
+            depth += 1
+        classes = {rest[depth] for _, rest in below if len(rest) > depth}
+        if len(classes) > 1:
+            found.append(_reading(classes, kind="split_folders", root=_path(folder), depth=depth))
+    return found
+
+
+def detect_class_split_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return the reading in which the folders that hold folders of splits are classes, if only that is possible."""
+    folders = _parents_of_splits(_places(files))
+    parents = {folder[:-1] for folder in folders}
+    if len(folders) < 2 or len(parents) > 1 or detect_split_folders(root, files):
+        return []
+    return [_reading({folder[-1] for folder in folders}, kind="class_split_folders", root=_path(*parents))]
+
+
+def detect_class_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return the reading of the first folders that differ as classes, and of those below them if these agree."""
+    places = _places(files)
+    if _parents_of_splits(places):
+        return []
+    shared = shared_start(places)
+    below: dict[str, set[str]] = {}
+    for place in places:
+        if len(place) > len(shared):
+            below.setdefault(place[len(shared)], set()).add("/".join(place[len(shared) + 1 : len(shared) + 2]))
+    if len(below) < 2:
+        return []
+    found = [_reading(below, kind="class_folders", root=_path(shared))]
+    first, *others = below.values()
+    if len(first) > 1 and "" not in first and all(other == first for other in others):
+        found.append(_reading(first, kind="class_folders", root=_path(shared), depth=1))
+    return found
+
+
+LAYOUTS.register("class_folders", LayoutFormat(read_class_folders, detect_class_folders))
+LAYOUTS.register("split_folders", LayoutFormat(read_split_folders, detect_split_folders))
+LAYOUTS.register("class_split_folders", LayoutFormat(read_class_split_folders, detect_class_split_folders))
+LAYOUTS.register("images", LayoutFormat(read_images))
+
+
+def only_numbered(names: Sequence[str]) -> bool:
+    """Return whether names differ only in a number (`part_1`, `part_2`); names that are numbers do not count."""
+    return len({re.sub(r"\d+", "#", name) for name in names}) == 1 and not all(name.isdigit() for name in names)
 
 
 def _read_classes(
@@ -66,7 +135,7 @@ def _read_classes(
         below = image.relative_to(folder).parts
         path = image.relative_to(root).as_posix()
         if len(below) <= depth + 1:
-            problems.append(f"{path}: stands in no class folder")
+            problems.append(f"{path}: not in a class folder")
         else:
             rows.append({"path": path, "label": below[depth], "split": split})
     problems += [
@@ -74,7 +143,7 @@ def _read_classes(
         for child in _folders(folder, depth)
         if not within(child, images)
     ]
-    return pd.DataFrame(rows, columns=["path", "label", "split"]), problems
+    return pd.DataFrame(rows, columns=COLUMNS), problems
 
 
 def _folders(folder: Path, depth: int = 0) -> list[Path]:
@@ -82,5 +151,37 @@ def _folders(folder: Path, depth: int = 0) -> list[Path]:
     return [below for child in children for below in _folders(child, depth - 1)] if depth else children
 
 
-def _names(root: Path) -> str:
-    return ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir())[:8]) or "no folder at all"
+def _expected_splits(root: Path) -> str:
+    names = ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir())[:8]) or "no folder"
+    return f"expected folders named train, val, test; found {names}"
+
+
+def _places(files: Sequence[PurePosixPath]) -> list[Folders]:
+    return sorted({image.parts[:-1] for image in images_of(files)})
+
+
+def _parents_of_splits(places: Sequence[Folders]) -> list[Folders]:
+    return sorted({place[:at] for place in places if (at := _split_at(place)) is not None})
+
+
+def _split_at(place: Folders) -> int | None:
+    return next((at for at, name in enumerate(place) if split_of(name)), None)
+
+
+def _all_wrapped(below: Sequence[tuple[str, Folders]]) -> bool:
+    """Return whether each split holds just one folder, whose name says nothing (`train/train/CLASS`)."""
+    if any(len(rest) < 2 for _, rest in below):
+        return False
+    wrappers = {(split, rest[0]) for split, rest in below}
+    if len(wrappers) != len({split for split, _ in below}):
+        return False
+    neutral = all(split_of(name) or NEUTRAL_WORDS.issuperset(words(name)) for _, name in wrappers)
+    return neutral or len({name for _, name in wrappers}) == 1
+
+
+def _reading(classes: Iterable[str], **layout: object) -> Reading:
+    return Reading(Layout.model_validate(layout), "named", tuple(sorted(classes)))
+
+
+def _path(folders: Folders) -> str:
+    return str(PurePosixPath(*folders))

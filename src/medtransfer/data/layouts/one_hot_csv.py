@@ -1,58 +1,33 @@
-"""One one-hot CSV for the whole set: the image's name, and a 0/1 column for each class (ISIC, HAM10000); Split folders, each with a `_classes.csv`: a file name and a 0/1 column for each class (Roboflow, Kaggle)."""
+"""One-hot CSVs: one for the whole set (ISIC, HAM10000), or a `_classes.csv` in each split folder (Roboflow, Kaggle).
+
+A row has the name of an image, and 0 or 1 in the column of each class.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from medtransfer.data.layouts.files import split_folders, within
-from medtransfer.data.layouts.label_csv import label_rows, open_table
+from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
+from medtransfer.data.layouts.files import split_folders, split_of, within
+from medtransfer.data.layouts.label_csv import ENOUGH, label_columns, label_rows, open_table, tables_of_images
+from medtransfer.data.layouts.tables import read_table
 from medtransfer.study import Layout
 
-
-def read_one_hot_table(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read the CSV named by `layout`; its classes are `layout.classes`, or all columns but image and split.
-
-    Names are matched as those of `label_csv` are.
-    """
-    table, problems = open_table(root, layout)
-    if table is None:
-        return pd.DataFrame(), problems
-    layout = layout.model_copy(update={"image": layout.image or table.columns[0]})
-    classes = layout.classes or [name for name in table.columns if name not in (layout.image, layout.split)]
-    marks = table[classes].apply(pd.to_numeric, errors="coerce")
-    problems = [
-        f"{layout.file}: column {name!r} holds {', '.join(sorted(set(table[name][wrong]))[:3])}, but a one-hot "
-        "column holds 0 and 1; name the columns of classes as data.layout.classes"
-        for name in classes
-        if (wrong := ~marks[name].isin((0, 1))).any()
-    ]
-    if len(classes) < 2:
-        problems.append(f"{layout.file}: expected a column for each of two or more classes, but got {len(classes)}")
-    if problems:
-        return pd.DataFrame(), problems
-    marked = marks.sum(axis=1)
-    problems = [
-        f"{layout.file}: {name} has {number:g} classes marked, but one is expected"
-        for name, number in zip(table[layout.image], marked, strict=True)
-        if number != 1
-    ]
-    rows, unmatched = label_rows(root, table, marks.idxmax(axis=1), layout, images)
-    return rows, problems + unmatched
-
-
 CSV_NAME = "_classes.csv"
+MARKS = frozenset(("0", "1", "0.0", "1.0"))
 
 
 def read_one_hot_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read every split folder's CSV, or the one that `layout.file` names.
+    """Read the CSV that `layout.file` names, or else that of every split folder.
 
-    Returns a table (path relative to `root`, label, split) and the problems found, one line each.
+    The classes of a named CSV are `layout.classes`, or all columns but image and split; its names are matched as those
+    of `label_csv` are. Returns a table (path relative to `root`, label, split) and the problems found, one line each.
     """
     if layout.file is not None:
-        return read_one_hot_table(root, layout, images)
+        return _read_table(root, layout, images)
     folders = split_folders(root)
     if not folders:
         return pd.DataFrame(), [f"{root}: expected folders train, valid, test, each with a {CSV_NAME}"]
@@ -74,34 +49,90 @@ def read_one_hot_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tupl
     return pd.DataFrame(rows), []
 
 
+def detect_one_hot_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return a reading for each folder of splits with a `_classes.csv`, and for each CSV with columns of 0 and 1."""
+    tables = [file for file in files if file.name == CSV_NAME and split_of(file.parent.name)]
+    folders = sorted({table.parent.parent for table in tables})
+    found = [Reading(Layout(kind="one_hot_csv", root=str(folder)), "certain") for folder in folders]
+    for common, places, table in tables_of_images(root, files):
+        _, labels_are_named = label_columns(table)
+        if not labels_are_named and (classes := _one_hot_columns(table)):
+            layouts = [{"kind": "one_hot_csv", "classes": classes, "images": place} for place in places]
+            found += [Reading(Layout.model_validate(common | each), "named") for each in layouts]
+    return found
+
+
+LAYOUTS.register("one_hot_csv", LayoutFormat(read_one_hot_csv, detect_one_hot_csv))
+
+
+def _read_table(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
+    table, problems = open_table(root, layout)
+    if table is None:
+        return pd.DataFrame(), problems
+    layout = layout.model_copy(update={"image": layout.image or table.columns[0]})
+    classes = layout.classes or [name for name in table.columns if name not in (layout.image, layout.split)]
+    marks = _marks(table[classes])
+    problems = _not_one_hot(
+        str(layout.file), table[classes], marks, "; name the columns of classes in data.layout.classes"
+    )
+    if problems:
+        return pd.DataFrame(), problems
+    problems = _not_one_class(str(layout.file), table[layout.image], marks)
+    rows, unmatched = label_rows(root, table, marks.idxmax(axis=1), layout, images)
+    return rows, problems + unmatched
+
+
 def _read_folder(root: Path, folder: Path, split: str, images: Sequence[Path]) -> tuple[pd.DataFrame | None, list[str]]:
     path = folder / CSV_NAME
-    where = path.relative_to(root)
+    where = path.relative_to(root).as_posix()
     if not path.is_file():
         return None, [f"{where}: no such file; layout one_hot_csv expects one in the folder of split {split}"]
     try:
-        table = pd.read_csv(path, skipinitialspace=True, index_col=0, dtype={0: str})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        return None, [f"{where}: not a CSV table: {str(error).strip()}"]
-    table.columns = table.columns.str.strip()
-    table.index = table.index.astype(str).str.strip()
-    problems = [
-        f"{where}: column {name!r} holds {', '.join(sorted(map(str, values))[:3])}, but a one-hot column holds 0 and 1"
-        for name in table.columns
-        if (values := set(table[name].unique()) - {0, 1})
-    ]
-    if table.shape[1] < 2:
-        problems.append(f"{where}: expected a column for each of two or more classes, but got {table.shape[1]}")
+        table = read_table(path)
+    except ValueError as error:
+        return None, [f"{where}: not a CSV table: {error}"]
+    table = table.set_index(table.columns[0])
+    table.index = table.index.str.strip()
+    marks = _marks(table)
+    problems = _not_one_hot(where, table, marks)
     if problems:
         return None, problems
-    marked = table.sum(axis=1)
-    problems += [f"{where}: {name} has {number:g} classes marked, but one is expected"
-                 for name, number in marked[marked != 1].items()]  # fmt: skip
-    problems += [f"{where}: {name} stands in more than one row"
-                 for name in table.index[table.index.duplicated()].unique()]  # fmt: skip
+    names = table.index
     present = {file.relative_to(folder).as_posix() for file in within(folder, images)}
-    problems += [f"{where}: {name} has a row, but there is no such file"
-                 for name in sorted(set(table.index) - present)]  # fmt: skip
-    problems += [f"{folder.relative_to(root)}/{name}: has no row in {where}"
-                 for name in sorted(present - set(table.index))]  # fmt: skip
-    return table, problems
+    problems = _not_one_class(where, names, marks)
+    problems += [f"{where}: {name} is in more than one row" for name in names[names.duplicated()].unique()]
+    problems += [f"{where}: {name} has a row, but there is no such file" for name in sorted(set(names) - present)]
+    problems += [f"{folder.name}/{name}: has no row in {where}" for name in sorted(present - set(names))]
+    return marks, problems
+
+
+def _marks(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells as numbers, missing if they are none; `true` and `false` are 1 and 0."""
+    truth = {"true": "1", "false": "0"}
+    return table.apply(lambda column: pd.to_numeric(column.str.strip().str.lower().replace(truth), errors="coerce"))
+
+
+def _not_one_hot(where: str, table: pd.DataFrame, marks: pd.DataFrame, remedy: str = "") -> list[str]:
+    problems = [
+        f"{where}: column {name!r} holds {', '.join(sorted(set(table[name][wrong].replace('', '(empty)')))[:3])}, "
+        f"but a one-hot column holds 0 and 1{remedy}"
+        for name in table
+        if (wrong := ~marks[name].isin((0, 1))).any()
+    ]
+    if len(table.columns) < 2:
+        problems.append(f"{where}: expected a column for each of two or more classes, but got {len(table.columns)}")
+    return problems
+
+
+def _not_one_class(where: str, names: Sequence[str], marks: pd.DataFrame) -> list[str]:
+    return [
+        f"{where}: {name} has {number:g} classes marked, but one is expected"
+        for name, number in zip(names, marks.sum(axis=1), strict=True)
+        if number != 1
+    ]
+
+
+def _one_hot_columns(table: pd.DataFrame) -> list[str]:
+    marks = [name for name in table if set(table[name].str.strip()) <= MARKS]
+    rows = table[marks].apply(pd.to_numeric).sum(axis=1) == 1
+    return marks if len(marks) > 1 and rows.mean() > ENOUGH else []

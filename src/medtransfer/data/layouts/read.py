@@ -1,49 +1,39 @@
-"""The one way into the layouts: a set's folder in, one row an image out."""
+"""Reading a set by its layout, and a short table of what was read, for the user to confirm."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from medtransfer.data.layouts.files import images_below
-from medtransfer.data.layouts.folders import (
-    read_class_folders,
-    read_class_split_folders,
-    read_images,
-    read_split_folders,
-)
-from medtransfer.data.layouts.label_csv import read_label_csv
-from medtransfer.data.layouts.one_hot_csv import read_one_hot_csv
+from medtransfer.data.layouts import LAYOUTS
+from medtransfer.data.layouts.files import IMAGE_SUFFIXES, files_below, images_below
 from medtransfer.study import Layout
 from medtransfer.util.errors import UserError
 
-READERS = {
-    "one_hot_csv": read_one_hot_csv,
-    "class_folders": read_class_folders,
-    "split_folders": read_split_folders,
-    "class_split_folders": read_class_split_folders,
-    "label_csv": read_label_csv,
-    "images": read_images,
-}
+MOST_ROWS = 20
 
 
 def read_layout(
     root: Path, layout: Layout, masks: Collection[str] = frozenset(), least_classes: int = 2
 ) -> pd.DataFrame:
-    """Read a set by an explicit layout (`detect.resolve_layout` makes one of `auto`), leaving `masks` out.
+    """Read a set by an explicit layout (`detect.resolve_layout` makes one of `auto`), without the files `masks`.
 
     Returns a table sorted by path: path (relative to `root`), label, split (train, val, test or missing),
     and the further columns of a label CSV. Raises `UserError` with every row without a file, file without
-    a row, image without a label, and where there are fewer classes than `least_classes`.
+    a row and image without a label, and if there are fewer classes than `least_classes`.
     """
     base = root / layout.root
     if not base.is_dir():
-        raise UserError(f"data.layout.root: {layout.root} is no folder of the set")
+        raise UserError(f"data.layout.root: {layout.root} is not a folder of the set")
     left_out = {root / path for path in masks}
     images = [path for path in images_below(base) if path not in left_out]
-    table, problems = READERS[layout.kind](base, layout, images)
+    table, problems = LAYOUTS[layout.kind].read(base, layout, images)
     if not problems and table.empty:
         problems = [f"{base}: no images were found by layout {layout.kind}"]
     if not problems and table["label"].nunique() < least_classes:
@@ -53,3 +43,57 @@ def read_layout(
         raise UserError([within + problem for problem in problems])
     table["path"] = [str(PurePosixPath(layout.root) / path) for path in table["path"]]
     return table.sort_values("path", ignore_index=True)
+
+
+def as_yaml(layout: Layout) -> str:
+    """Write a layout as in `params.yaml` after `layout:`."""
+    fields = layout.model_dump(exclude_defaults=True)
+    if list(fields) == ["kind"]:
+        return layout.kind
+    return "{" + ", ".join(f"{name}: {_scalar(value)}" for name, value in fields.items()) + "}"
+
+
+def describe_set(root: Path, layout: Layout, table: pd.DataFrame, masks: Mapping[str, list[str]] = {}) -> str:
+    """Format, in aligned columns, the layout, its root, classes, splits, masks and the ignored files."""
+    splits = table["split"].fillna("none published").value_counts(sort=False)
+    rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
+    rows += _block("classes", table["label"].value_counts().sort_index())
+    rows += _block("splits", splits.sort_index())
+    if masks:
+        rows += _block("masks", pd.Series({"images with masks": len(masks), "masks": sum(map(len, masks.values()))}))
+    rows += _block("ignored", _ignored(root, layout, {*table["path"], *chain.from_iterable(masks.values())}))
+    width = max(len(name) for _, name, count in rows if count)
+    digits = max(len(count) for _, _, count in rows)
+    return "\n".join(
+        f"{head:<9}{name:<{width}}  {count:>{digits}}" if count else f"{head:<9}{name}" for head, name, count in rows
+    )
+
+
+def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:
+    if counts.empty:
+        return [(head, "nothing", "")]
+    items = [(str(name), str(count)) for name, count in counts.items()]
+    if len(items) > MOST_ROWS:
+        items = [*items[: MOST_ROWS - 1], (f"{len(items) - MOST_ROWS + 1} more", str(counts[MOST_ROWS - 1 :].sum()))]
+    return [(head if row == 0 else "", name, count) for row, (name, count) in enumerate(items)]
+
+
+def _ignored(root: Path, layout: Layout, read: set[str]) -> pd.Series:
+    """Count the files that the layout did not read: images by their folder, other files by their suffix."""
+    counts: Counter[str] = Counter()
+    for file in files_below(root):
+        path = file.relative_to(root)
+        if path.as_posix() in read or file.name == "_classes.csv" or file == root / layout.root / str(layout.file):
+            continue
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            counts[f"images in {path.parent.as_posix()}"] += 1
+        else:
+            counts[f"{file.suffix.lower() or 'no suffix'} files"] += 1
+    return pd.Series(counts, dtype=int).sort_index()
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_scalar(item) for item in value) + "]"
+    text = str(value)
+    return text if re.fullmatch(r"[\w./][\w./ -]*", text) and text == text.strip() else json.dumps(text)

@@ -1,4 +1,4 @@
-"""Unpacks a zip archive that nobody has vouched for."""
+"""Unpacking a zip archive that is not trusted."""
 
 from __future__ import annotations
 
@@ -19,40 +19,37 @@ from medtransfer.util.progress import progress
 MOST_FILES = 2_000_000
 MOST_BYTES = 1 << 40
 MOST_RATIO = 200
-"""Unpacked bytes for one of the archive: pictures and tables stay far below, a zip bomb does not."""
+"""Unpacked bytes per byte of the archive: images and tables stay far below, a zip bomb does not."""
 HARMLESS_BYTES = 1 << 28
-"""What may be packed as tightly as it likes: empty masks, for one, are."""
+"""Unpacked bytes that may be packed at any ratio, as empty masks are."""
 CHUNK = 1 << 20
 UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What the standard library raises for damaged, encrypted and exotic archives."""
+"""Errors of the standard library for damaged, encrypted and exotic archives."""
 
 
 class BrokenArchiveError(Exception):
-    """The archive is no zip, or a damaged one."""
+    """The archive is not a zip file, or a damaged one."""
 
 
 def unpack(archive: Path, folder: Path, chosen: Sequence[str] | None = None) -> None:
-    """Write the archive's files, or those that match a pattern of `chosen`, below the existing folder `folder`.
+    """Write the files of the archive, or those that match a pattern of `chosen`, to the existing folder `folder`.
 
     In a pattern `*` stands for anything, folders included. Raises `UserError`, before anything is written,
-    where a chosen file is a link or would lie outside of `folder`, where two are the same, or where they are
-    too many or too large; and `BrokenArchiveError` for what cannot be read. No file becomes larger than the
-    archive's directory says, so the limits hold for what is written too.
+    if a chosen file is a link or would be outside of `folder`, if two are the same, or if they are
+    too many or too large; and `BrokenArchiveError` for an archive that cannot be read. No file becomes larger than the
+    directory of the archive states, so the limits hold for what is written too.
     """
     try:
         with zipfile.ZipFile(archive) as file:
-            members = {member.filename.replace("\\", "/"): member for member in _files(file)}
-            if len(members) < len(_files(file)):
+            files = [member for member in file.infolist() if not member.filename.endswith(("/", "\\"))]
+            members = {member.filename.replace("\\", "/"): member for member in files}
+            if len(members) < len(files):
                 raise UserError(f"{archive.name}: two files of the same name in one archive; which one is meant?")
             members = _chosen(members, chosen)
             _require_safe(members, archive, folder)
             _write(file, members, folder)
     except UNREADABLE as error:
         raise BrokenArchiveError(" ".join(str(error).split())[:100] or type(error).__name__) from None
-
-
-def _files(file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    return [member for member in file.infolist() if not member.filename.endswith(("/", "\\"))]
 
 
 def _chosen(members: dict[str, zipfile.ZipInfo], patterns: Sequence[str] | None) -> dict[str, zipfile.ZipInfo]:
@@ -70,9 +67,9 @@ def _chosen(members: dict[str, zipfile.ZipInfo], patterns: Sequence[str] | None)
 def _require_safe(members: dict[str, zipfile.ZipInfo], archive: Path, folder: Path) -> None:
     total, packed = sum(member.file_size for member in members.values()), archive.stat().st_size
     free = shutil.disk_usage(folder).free
-    remedy = "choose some by data.kaggle.files, or unpack by hand what you trust and set data.source: folder"
+    remedy = "choose files by data.kaggle.files, or unpack those that you trust and set data.source: folder"
     if not members:
-        raise UserError(f"{archive.name}: the archive holds no files; take another version or set")
+        raise UserError(f"{archive.name}: the archive has no files; take another version or set")
     for name, member in members.items():
         if problem := _problem(name, member):
             raise UserError(f"{archive.name}: unsafe file {name[:200]!r}: {problem}; {remedy}")
@@ -97,9 +94,9 @@ def _problem(name: str, member: zipfile.ZipInfo) -> str | None:
         return "it is a link or a device, expected a plain file"
     parts = name.split("/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in parts:
-        return "it would lie outside of the set's folder"
+        return "it would be outside of the folder of the set"
     if "" in parts or "." in parts or not name.isprintable():
-        return "its name is no plain path"
+        return "its name is not a plain path"
     return None
 
 

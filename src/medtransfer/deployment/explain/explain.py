@@ -27,7 +27,7 @@ from medtransfer.models.network import Network
 from medtransfer.models.weights import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.study import METHODS, Explain, Study, Variant
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.training.model_files import read_card
 from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError, near
@@ -46,7 +46,7 @@ class Case:
     probability: float
 
 
-def cases_of(test: Predictions) -> list[Case]:
+def cases_of(test: ClassPredictions) -> list[Case]:
     """List the test images of one run."""
     ((labels, scores),) = test.runs().values()
     best = scores.argmax(axis=1)
@@ -125,7 +125,7 @@ class Pair:
         }
 
 
-def explain_variant(study: Study, name: str, test: Predictions, root: Path, compute: Compute, sheet: Path) -> Any:
+def explain_variant(study: Study, name: str, test: ClassPredictions, root: Path, compute: Compute, sheet: Path) -> Any:
     """Draw a variant's contact sheet to `sheet`, and give what its maps come to, as plain values.
 
     test: the variant's test predictions. The sheet shows what speaks for the predicted class. Where masks are known,
@@ -134,7 +134,7 @@ def explain_variant(study: Study, name: str, test: Predictions, root: Path, comp
     prepared, explain = Prepared(root / "data/prepared"), study.params.explain
     pair = open_pair(study, name, root / "models" / name, compute)
     table = test.table
-    cases = cases_of(Predictions(table[(table["fold"] == pair.fold) & (table["seed"] == pair.seed)]))
+    cases = cases_of(ClassPredictions(table[(table["fold"] == pair.fold) & (table["seed"] == pair.seed)]))
     chosen = choose_cases(cases, explain)
     blocks = {title: _pictures(study, prepared, pair, group) for title, group in chosen.items()}
     block = pair.trained.block.name

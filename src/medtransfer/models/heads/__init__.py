@@ -36,7 +36,6 @@ HEADS: Registry[type[Head]] = Registry("head", package="medtransfer.models.heads
 def build_head(strategy: Strategy, width: int, classes: int, classifier: list[nn.Module]) -> Head:
     """Build the head that a strategy names; new layers are drawn from torch's default generator."""
     kind = HEADS[strategy.head]
-    given = {name: getattr(strategy, name) for name in ("hidden", "dropout", "neighbours", "head_batch_norm")}
-    given |= {"classifier": classifier}
-    options = {name: given[name] for name in options_of(kind) if given[name] is not None}
+    given = strategy.model_dump() | {"classifier": classifier}
+    options = {name: given[name] for name in options_of(kind) if given.get(name) is not None}
     return kind(width, classes, **options)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from medtransfer.data.audit.leakage import Crossing
-from medtransfer.data.audit.page import ORDER, TARGETS
+from medtransfer.data.audit.page import ORDER, TARGETS, appearance_cells
 from medtransfer.data.audit.shortcuts import ALL, MEASURES
 from medtransfer.report.bars import Scale
 from medtransfer.report.material import Material
@@ -26,7 +26,9 @@ def content(material: Material) -> dict[str, Any]:
         "duplicates": [sentence[0].upper() + sentence[1:] for sentence in _duplicates(audit)],
         "splits": splits,
         "classes": [_class(audit, name, splits) for name in audit["class_counts"]],
-        "split_looks": [(title, _looks(audit["appearance"]["split"][name])) for name, title in splits.items()],
+        "split_looks": [
+            (title, appearance_cells(audit["appearance"]["split"][name])) for name, title in splits.items()
+        ],
         "measures": [ALL, *MEASURES],
         "shortcuts": [_shortcut(TARGETS[name], found) for name, found in audit["shortcuts"].items()],
         "masks": _masks(audit["masks"]),
@@ -66,18 +68,8 @@ def _class(audit: dict[str, Any], name: str, splits: dict[str, str]) -> dict[str
     for split in splits:
         of_split = audit["class_counts_by_split"][split]
         counts.append((of_split.get(name, 0), round(of_split.get(name, 0) / sum(of_split.values()), 3)))
-    looks = _looks(audit["appearance"]["class"][name])
+    looks = appearance_cells(audit["appearance"]["class"][name])
     return {"name": name, "counts": counts, "total": audit["class_counts"][name], "looks": looks}
-
-
-def _looks(found: dict[str, Any]) -> list[str]:
-    """Return modes and file types, with counts if there are several, and the ranges of sizes and brightness."""
-    kinds = [
-        ", ".join(f"{name} {count:,}" if len(counts) > 1 else name for name, count in counts.items())
-        for counts in (found["modes"], found["file_types"])
-    ]
-    ranges = (found[name] for name in ("width", "height", "brightness"))
-    return kinds + [f"{middle:g}" if low == high else f"{middle:g} ({low:g}–{high:g})" for low, middle, high in ranges]
 
 
 def _shortcut(target: str, found: dict[str, Any]) -> dict[str, Any]:

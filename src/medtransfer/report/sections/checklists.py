@@ -11,7 +11,7 @@ from typing import Any
 
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import title_of
+from medtransfer.statistics.metrics import title_of
 from medtransfer.study import Split
 from medtransfer.util.text import counted, listed
 

@@ -12,8 +12,8 @@ from medtransfer.report.bars import Scale
 from medtransfer.report.interval_figure import interval_figure
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import in_interval, p_alone, phrase_of, three_digits, title_of
-from medtransfer.tasks.names import LOWER_IS_BETTER
+from medtransfer.report.wording import in_interval, p_alone, three_digits
+from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
 from medtransfer.util.text import is_missing, typeset
 
 COSTS = (
@@ -36,7 +36,7 @@ def content(material: Material) -> dict[str, Any]:
     choices = {name: sorted(set(table[name].dropna())) for name in FACTORS}
     return {
         "columns": [
-            {"title": title_of(name, unit), "first": "ascending" if name in LOWER_IS_BETTER else "descending"}
+            {"title": title_of(name, unit), "first": "ascending" if METRICS[name].lower_is_better else "descending"}
             | scale.ends
             for name, scale in scales.items()
         ],

@@ -17,8 +17,8 @@ from medtransfer.comparison.cost import machines
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import tip
-from medtransfer.report.wording import three_digits, title_of
-from medtransfer.tasks.names import LOWER_IS_BETTER
+from medtransfer.report.wording import three_digits
+from medtransfer.statistics.metrics import METRICS, title_of
 from medtransfer.util.places import PLAN, state_folder
 from medtransfer.util.plotting import INK, MUTED, PAPER, Look, panels
 from medtransfer.util.text import counted, duration, shortened
@@ -54,7 +54,7 @@ def content(material: Material) -> dict[str, Any]:
     """Draw one panel per cost; those that differ between two runs of a study are saved to `plots/costs`."""
     found, title = material.found, title_of(material.found.metric, material.unit)
     variants = material.variants.merge(found.costs.drop(columns="runs"), on="variant")
-    worth = variants[found.metric].to_numpy(float) * (-1 if found.metric in LOWER_IS_BETTER else 1)
+    worth = variants[found.metric].to_numpy(float) * (-1 if METRICS[found.metric].lower_is_better else 1)
     shown = []
     for cost in (PARAMETERS, *TIMES):
         if variants[cost.column].isna().all():

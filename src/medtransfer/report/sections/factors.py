@@ -10,7 +10,8 @@ import pandas as pd
 from medtransfer.report.bars import Scale
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import p_alone, phrase_of
+from medtransfer.report.wording import p_alone
+from medtransfer.statistics.metrics import phrase_of
 from medtransfer.util.text import typeset
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medtransfer.comparison.sections import masks_legend
+from medtransfer.comparison.tables.segmentation import masks_legend
 from medtransfer.data.prepared import Prepared
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
@@ -32,7 +32,7 @@ def content(material: Material) -> dict[str, Any]:
         for name in names
     }
     shown = [f"{title} {short_name(case['path'])}" for title, case in cases]
-    return {"key": KEY, "rule": masks_legend(material.found), "best": names[0], "cases": shown, "figures": figures}
+    return {"key": KEY, "rule": masks_legend(material.unit), "best": names[0], "cases": shown, "figures": figures}
 
 
 def masks_figure(rows: pd.DataFrame, cases: list[tuple[str, pd.Series]], prepared: Prepared) -> Figure:

@@ -21,7 +21,7 @@ from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.sections.calibration import FORMS, reliability_figure
 from medtransfer.report.svg import inline_svg
 from medtransfer.report.thumbnails import Thumbnails, outline_of
-from medtransfer.report.wording import title_of
+from medtransfer.statistics.metrics import title_of
 from medtransfer.tasks.classes.figures import LEAST_WRITTEN
 from medtransfer.util.text import is_missing
 

@@ -1,4 +1,4 @@
-"""Points of curves, thinned so that a file of them stays small; Pictures of one variant: how it learned, what it confuses, how it ranks."""
+"""Figures of a classification: learning curves, the confusion matrix, and ROC curves of few points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from sklearn.metrics import roc_curve
 
-from medtransfer.tasks.classes.predictions import Predictions
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png
 from medtransfer.util.text import shortened
 
@@ -66,7 +66,9 @@ ON_COLOUR = "#FEFEFE"
 """White that stays white also where the page is dark."""
 
 
-def write_variant_figure(name: str, history: Path, predictions: Predictions, found: dict[str, Any], path: Path) -> None:
+def write_variant_figure(
+    name: str, history: Path, predictions: ClassPredictions, found: dict[str, Any], path: Path
+) -> None:
     """Draw learning curves, the confusion matrix of the test rows, and ROC curves side by side."""
     figure = new_figure(15, 4.8)
     curves, matrix, roc = figure.subplots(1, 3)
@@ -115,7 +117,7 @@ def draw_confusion(axis: Axes, matrix: np.ndarray, classes: list[str]) -> None:
     axis.set(xlabel="predicted", ylabel="label")
 
 
-def draw_roc(axis: Axes, test: Predictions) -> None:
+def draw_roc(axis: Axes, test: ClassPredictions) -> None:
     """Draw each class against the rest, over all runs together."""
     scores = np.concatenate([scores for _, scores in test.runs().values()])
     labels = np.concatenate([labels for labels, _ in test.runs().values()])

@@ -1,111 +1,140 @@
-"""Metrics of class probabilities against labels; What predictions say on the test rows: by run, on average, by class."""
+"""The metrics of class probabilities.
+
+Averages over classes (macro, weighted, areas) take the classes that label an image. The predicted class is the most
+probable one. Of two classes the second, in alphabetical order, is the positive one.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
-import pandas as pd
-from sklearn import metrics
-from sklearn.metrics import confusion_matrix
 
+from medtransfer.statistics.areas import Areas, auc_influence, macro_areas
 from medtransfer.statistics.calibration import LEAST_PROBABILITY, expected_calibration_error
-from medtransfer.tasks.classes.predictions import Predictions
-from medtransfer.tasks.names import BINARY_METRICS, CLASS_METRICS
+from medtransfer.statistics.class_counts import ClassCounts, count_classes
+from medtransfer.statistics.intervals import Bounds
+from medtransfer.statistics.metrics import Outcomes, metric
+
+class_metric = partial(metric, task="classification")
+CORRELATION, PENALTY = Bounds(-1.0, 1.0), Bounds(0.0, math.inf)
 
 
-def classification_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Compute every metric of one run.
+@dataclass(frozen=True)
+class ClassOutcomes(Outcomes):
+    """See `Outcomes`.
 
-    labels: [n], class numbers. probabilities: [n, classes], each row summing to 1. The predicted class is
-    the most probable one. Averages over classes (macro, weighted, AUC) take the classes that have a label
-    among the n; where fewer than two have, the AUCs are not defined (nan). roc_auc and pr_auc: each class
-    against the rest, the macro mean; for two classes those of the second class. pr_auc: average precision.
-    brier: the sum of squares over classes, halved for two classes. ece: see `expected_calibration_error`.
-    Two classes have `BINARY_METRICS` too, a share of nothing being 0.
+    labels: int [images], class numbers. probabilities: float32 [images, classes], each row summing to 1.
     """
-    predicted = probabilities.argmax(axis=1)
-    present = np.unique(labels)
-    found: dict[str, float] = {
-        "accuracy": metrics.accuracy_score(labels, predicted),
-        "balanced_accuracy": metrics.recall_score(labels, predicted, labels=present, average="macro", zero_division=0),
-    }
-    for average in ("weighted", "macro"):
-        precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-            labels, predicted, labels=present, average=average, zero_division=0
-        )
-        found |= {f"precision_{average}": precision, f"recall_{average}": recall, f"f1_{average}": f1}
-    found["roc_auc"], found["pr_auc"] = _areas(labels, probabilities, present)
-    classes = np.arange(probabilities.shape[1])
-    clipped = np.clip(probabilities.astype(np.float64), LEAST_PROBABILITY, 1.0)
-    found |= {
-        "mcc": metrics.matthews_corrcoef(labels, predicted),
-        "kappa": metrics.cohen_kappa_score(labels, predicted, labels=classes),
-        "log_loss": metrics.log_loss(labels, clipped / clipped.sum(axis=1, keepdims=True), labels=classes),
-        "brier": _brier(labels, probabilities),
-        "ece": expected_calibration_error(labels, probabilities),
-    }
-    if len(classes) == 2:
-        precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-            labels, predicted, labels=classes, zero_division=0
-        )
-        found |= dict(zip(BINARY_METRICS, (recall[1], recall[0], precision[1], f1[1]), strict=True))
-    return {name: float(found[name]) for name in (*CLASS_METRICS, *BINARY_METRICS) if name in found}
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether each image's most probable class is its label, bool [images]."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
+
+    @cached_property
+    def counts(self) -> ClassCounts:
+        """The counts of labels and predictions by class in each resample."""
+        return count_classes(self.labels, self.probabilities.argmax(axis=1), self.probabilities.shape[1], self.weights)
+
+    @cached_property
+    def areas(self) -> Areas:
+        """The areas under the ROC and precision-recall curves in each resample."""
+        return macro_areas(self.labels, self.probabilities, self.weights)
+
+    @cached_property
+    def influence(self) -> np.ndarray:
+        """The influence of each group on the area under the ROC curve, float [groups]."""
+        return auc_influence(self.labels, self.probabilities, self.weights.group)
 
 
-def per_class_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:
-    """Give precision, recall, F1 and the number of labels of each class; precision and recall of none are 0."""
-    numbers = np.arange(len(classes))
-    values = metrics.precision_recall_fscore_support(
-        labels, probabilities.argmax(axis=1), labels=numbers, zero_division=0
-    )
-    names = ("precision", "recall", "f1", "labels")
-    return {
-        name: {key: float(column[number]) for key, column in zip(names, values, strict=True)}
-        for number, name in enumerate(classes)
-    }
+def averaged(average: str, value: str) -> Callable[[ClassOutcomes], np.ndarray]:
+    """Return a metric: the `macro` or `weighted` average of a value of the classes."""
+    return lambda run: np.asarray(getattr(run.counts, average)(getattr(run.counts, value)))
 
 
-def _areas(labels: np.ndarray, probabilities: np.ndarray, present: np.ndarray) -> tuple[float, float]:
-    if len(present) < 2:
-        return float("nan"), float("nan")
-    scored = present if probabilities.shape[1] > 2 else [1]
-    pairs = [(labels == number, probabilities[:, number]) for number in scored]
-    roc = np.mean([metrics.roc_auc_score(truth, score) for truth, score in pairs])
-    precision_recall = np.mean([metrics.average_precision_score(truth, score) for truth, score in pairs])
-    return float(roc), float(precision_recall)
+def of_one_class(value: str, number: int) -> Callable[[ClassOutcomes], np.ndarray]:
+    """Return a metric: the value of one class, nan where its denominator is 0."""
+    return lambda run: run.counts.known(value)[:, number]
 
 
-def _brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    truth = np.eye(probabilities.shape[1])[labels]
-    total = ((probabilities - truth) ** 2).sum(axis=1).mean()
-    return float(total / 2 if probabilities.shape[1] == 2 else total)
+@class_metric("accuracy", "Accuracy", proportion=True, headline=True, in_summary=True)
+def accuracy(run: ClassOutcomes) -> np.ndarray:
+    """Return the share of images that are predicted right."""
+    return np.asarray(run.counts.right.sum(axis=-1) / run.counts.images)
 
 
-def evaluate_predictions(predictions: Predictions) -> dict[str, Any]:
-    """Compute the test metrics of every run, their mean and standard deviation, and the classes' own.
-
-    The confusion matrix [label][prediction] and the per-class values are over all runs together.
-    """
-    test = predictions.of_role("test")
-    runs = {
-        f"fold{fold}_seed{seed}": classification_metrics(labels, scores)
-        for (fold, seed), (labels, scores) in test.runs().items()
-    }
-    values = pd.DataFrame(runs.values())
-    scores = np.concatenate([scores for _, scores in test.runs().values()])
-    ordered = np.concatenate([labels for labels, _ in test.runs().values()])
-    matrix = confusion_matrix(ordered, scores.argmax(axis=1), labels=np.arange(len(test.classes)))
-    return {
-        "runs": {run: {name: _number(value) for name, value in found.items()} for run, found in runs.items()},
-        "mean": {name: _number(values[name].mean()) for name in values},
-        "sd": {name: _number(values[name].std(ddof=1)) for name in values},
-        "classes": per_class_metrics(ordered, scores, test.classes),
-        "confusion": matrix.tolist(),
-        "test_images": len(test.images),
-    }
+class_metric("balanced_accuracy", "Balanced accuracy", average="classes", headline=True)(averaged("macro", "recall"))
+class_metric("precision_weighted", "Precision (weighted)")(averaged("weighted", "precision"))
+class_metric("recall_weighted", "Recall (weighted)", proportion=True)(averaged("weighted", "recall"))
+class_metric("f1_weighted", "F1 (weighted)", headline=True)(averaged("weighted", "f1"))
+class_metric("precision_macro", "Precision (macro)", average="classes")(averaged("macro", "precision"))
+class_metric("recall_macro", "Recall (macro)", average="classes")(averaged("macro", "recall"))
+class_metric("f1_macro", "F1 (macro)", difference_average="classes", headline=True, in_summary=True)(
+    averaged("macro", "f1")
+)
 
 
-def _number(value: float) -> float | None:
-    """Give a value that JSON has a word for: None where it is not defined."""
-    return None if np.isnan(value) else float(value)
+@class_metric("roc_auc", "ROC-AUC", average="pairs", headline=True, in_summary=True)
+def roc_auc(run: ClassOutcomes) -> np.ndarray:
+    """Return the area under the ROC curve, each class against the rest, macro mean; see `macro_areas`."""
+    return run.areas.roc
+
+
+@class_metric("pr_auc", "PR-AUC", average="pairs")
+def pr_auc(run: ClassOutcomes) -> np.ndarray:
+    """Return the average precision, each class against the rest, macro mean; see `macro_areas`."""
+    return run.areas.precision_recall
+
+
+@class_metric("mcc", "MCC", bounds=CORRELATION)
+def matthews_correlation(run: ClassOutcomes) -> np.ndarray:
+    """Return Matthews' correlation coefficient for any number of classes (Gorodkin 2004); 0 where it is not defined."""
+    counts, images, right = run.counts, run.counts.images, run.counts.right.sum(axis=-1)
+    shared = (counts.labelled * counts.predicted).sum(axis=-1)
+    spread = [images**2 - (of**2).sum(axis=-1) for of in (counts.labelled, counts.predicted)]
+    root = np.sqrt(spread[0] * spread[1])
+    return np.where(root > 0, right * images - shared, 0) / np.where(root > 0, root, 1)
+
+
+@class_metric("kappa", "Kappa", bounds=CORRELATION)
+def kappa(run: ClassOutcomes) -> np.ndarray:
+    """Return Cohen's kappa; nan where chance alone makes labels and predictions agree."""
+    counts, images = run.counts, run.counts.images
+    chance = (counts.labelled * counts.predicted).sum(axis=-1) / images**2
+    return np.asarray((counts.right.sum(axis=-1) / images - chance) / np.where(chance < 1, 1 - chance, np.nan))
+
+
+@class_metric("log_loss", "Log loss", lower_is_better=True, bounds=PENALTY)
+def log_loss(run: ClassOutcomes) -> np.ndarray:
+    """Return the mean of -log of the label's probability, which counts as 1e-7 at least."""
+    clipped = np.clip(run.probabilities.astype(np.float64), LEAST_PROBABILITY, 1.0)
+    chosen = clipped[np.arange(len(run.labels)), run.labels] / clipped.sum(axis=1)
+    return run.weights.mean(-np.log(chosen))
+
+
+@class_metric("brier", "Brier score", lower_is_better=True, bounds=PENALTY)
+def brier_score(run: ClassOutcomes) -> np.ndarray:
+    """Return the mean of the squared errors summed over classes, halved for two classes."""
+    classes = run.probabilities.shape[1]
+    squares = ((run.probabilities - np.eye(classes)[run.labels]) ** 2).sum(axis=1)
+    return run.weights.mean(squares / 2 if classes == 2 else squares)
+
+
+@class_metric("ece", "ECE", lower_is_better=True, bounds=PENALTY, has_interval=False)
+def calibration_error(run: ClassOutcomes) -> np.ndarray:
+    """Return the expected calibration error; its bias depends on the number of images, which resampling changes."""
+    return expected_calibration_error(run.labels, run.probabilities, run.weights)
+
+
+binary_metric = partial(class_metric, binary=True, undefined=0.0)
+binary_metric("sensitivity", "Sensitivity", average=1)(of_one_class("recall", 1))
+binary_metric("specificity", "Specificity", average=0)(of_one_class("recall", 0))
+binary_metric("precision_positive", "Precision (positive)", average=1)(of_one_class("precision", 1))
+binary_metric("f1_positive", "F1 (positive)", average=1)(of_one_class("f1", 1))

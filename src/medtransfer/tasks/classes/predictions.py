@@ -1,114 +1,87 @@
-"""Rows of predictions, an image and run each, as arrays of replicates and images; A variant's predictions on disk: a row an image and run, the probabilities of all classes."""
+"""Predicted class probabilities of images."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from medtransfer.util.files import atomic_file
-
-
-def images_of(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Give `columns`, the first of them `path`, of each image once, sorted by path."""
-    return table[columns].drop_duplicates("path").sort_values("path", ignore_index=True)
-
-
-def replicated(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """Give `columns` as [replicates, images, columns], the images sorted by path.
-
-    A replicate predicts every image once: a run where the test rows are fixed; all folds of a seed
-    together where the folds take turns in testing.
-    """
-    ordered = table.sort_values("path", kind="stable")
-    count = int(ordered.groupby("path").size().iloc[0])
-    replicate = ordered.groupby("path").cumcount().to_numpy()
-    values = ordered[columns].to_numpy()
-    return np.stack([values[replicate == number] for number in range(count)])
-
+from medtransfer.statistics.class_counts import count_classes
+from medtransfer.statistics.metrics import Outcomes
+from medtransfer.statistics.resampling import Resamples, the_sample
+from medtransfer.tasks.classes.metrics import ClassOutcomes
+from medtransfer.tasks.predictions import Predictions
 
 PREFIX = "p_"
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions of all runs of a variant.
+class ClassPredictions(Predictions):
+    """See `Predictions`; the columns of the task are label (class number) and, for each class, a float32 `p_CLASS`."""
 
-    table: path, group, fold, seed, role (`validation` or `test`), label (class number), and a float32
-    column `p_CLASS` for each class.
-    """
-
-    table: pd.DataFrame
+    task = "classification"
+    image_columns = ("path", "group", "label")
 
     @property
     def classes(self) -> list[str]:
-        """Name the classes in the order of their numbers."""
-        return [name.removeprefix(PREFIX) for name in self.table.columns if name.startswith(PREFIX)]
+        """The names of the classes, by number."""
+        return [name.removeprefix(PREFIX) for name in self._columns]
 
-    def of_role(self, role: str) -> Predictions:
-        """Keep the rows of one role."""
-        return Predictions(self.table[self.table["role"] == role])
+    def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
+        """Return the labels and probabilities of each replicate."""
+        labels = self.images["label"].to_numpy()
+        return [ClassOutcomes(weights, labels, probabilities) for probabilities in self.replicates]
 
     def runs(self) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
-        """Give labels [n] and probabilities [n, classes] of each (fold, seed)."""
+        """Return labels [n] and probabilities [n, classes] by (fold, seed), in the order of the rows."""
         return {
-            (int(fold), int(seed)): (rows["label"].to_numpy(), self._probabilities(rows))
-            for (fold, seed), rows in self.table.groupby(["fold", "seed"])
+            run: (found.table["label"].to_numpy(), found.table[self._columns].to_numpy(np.float32))
+            for run, found in self.by_run().items()
         }
 
-    def with_probabilities(self, by_run: dict[tuple[int, int], np.ndarray]) -> Predictions:
-        """Put other probabilities [n, classes] in place of each (fold, seed)'s."""
-        columns = [f"{PREFIX}{name}" for name in self.classes]
+    def with_probabilities(self, by_run: dict[tuple[int, int], np.ndarray]) -> ClassPredictions:
+        """Replace the probabilities of each (fold, seed) by others, [n, classes]."""
         table = self.table.copy()
         for (fold, seed), probabilities in by_run.items():
             chosen = (table["fold"] == fold) & (table["seed"] == seed)
-            table.loc[chosen, columns] = probabilities.astype(np.float32)
-        return Predictions(table)
+            table.loc[chosen, self._columns] = probabilities.astype(np.float32)
+        return ClassPredictions(table)
+
+    def summary(self) -> dict[str, Any]:
+        """Add the metrics of each class and the confusion matrix [label][prediction], over all runs, to the summary."""
+        labels, probabilities = (np.concatenate(parts) for parts in zip(*self.runs().values(), strict=True))
+        predicted, number = probabilities.argmax(axis=1), len(self.classes)
+        counts = count_classes(labels, predicted, number, the_sample(np.arange(len(labels))))
+        values = (counts.precision[0], counts.recall[0], counts.f1[0], counts.labelled[0])
+        matrix = np.bincount(labels * number + predicted, minlength=number**2).reshape(number, number)
+        return super().summary() | {
+            "classes": {
+                name: {
+                    value: float(of[position])
+                    for value, of in zip(("precision", "recall", "f1", "labels"), values, strict=True)
+                }
+                for position, name in enumerate(self.classes)
+            },
+            "confusion": matrix.tolist(),
+            "test_images": len(self.images),
+        }
 
     @cached_property
     def replicates(self) -> np.ndarray:
-        """Give probabilities [replicates, images, classes] in the order of `images`; see `replicated`."""
-        columns = [name for name in self.table.columns if name.startswith(PREFIX)]
-        return replicated(self.table, columns).astype(np.float32)
+        """Probabilities, float32 [replicates, images, classes], in the order of `images`; see `replicated`."""
+        return self.replicated(self._columns).astype(np.float32)
 
-    @cached_property
-    def images(self) -> pd.DataFrame:
-        """Give path, group and label of each image once, sorted by path."""
-        return images_of(self.table, ["path", "group", "label"])
-
-    def _probabilities(self, rows: pd.DataFrame) -> np.ndarray:
-        return rows[[name for name in rows.columns if name.startswith(PREFIX)]].to_numpy(np.float32)
+    @property
+    def _columns(self) -> list[str]:
+        return [name for name in self.table.columns if name.startswith(PREFIX)]
 
 
 def predictions_frame(
     images: pd.DataFrame, probabilities: np.ndarray, classes: list[str], fold: int, seed: int, role: str
 ) -> pd.DataFrame:
     """Make the rows of one run and role from rows of the prepared table and probabilities [n, classes]."""
-    frame = pd.DataFrame(
-        {
-            "path": images["path"].to_numpy(),
-            "group": images["group"].to_numpy(),
-            "fold": fold,
-            "seed": seed,
-            "role": role,
-            "label": images["label_index"].to_numpy(),
-        }
-    )
+    frame = images[["path", "group"]].reset_index(drop=True)
+    frame = frame.assign(fold=fold, seed=seed, role=role, label=images["label_index"].to_numpy())
     scores = pd.DataFrame(probabilities.astype(np.float32), columns=[f"{PREFIX}{name}" for name in classes])
     return pd.concat([frame, scores], axis=1)
-
-
-def write_rows(path: Path, frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Write the rows of all runs as one parquet file, atomically; give them."""
-    table = pd.concat(frames, ignore_index=True)
-    with atomic_file(path) as temporary:
-        table.to_parquet(temporary, index=False)
-    return table
-
-
-def write_predictions(path: Path, frames: list[pd.DataFrame]) -> Predictions:
-    """Write the rows of all runs of a classification; see `write_rows`."""
-    return Predictions(write_rows(path, frames))

@@ -31,7 +31,7 @@ def write_mask_figure(name: str, history: Path, predictions: MaskPredictions, pr
         axis.legend()
     draw_distribution(distribution, test.values("dice").mean(axis=0))
     draw_cases(lower.subplots(1, 3 * OF_EACH, squeeze=False)[0], test, prepared)
-    mean, runs = float(test.values("dice").mean()), len(test.runs())
+    mean, runs = float(test.values("dice").mean()), len(test.by_run())
     figure.suptitle(
         f"{name}: mean Dice {mean:.3f} on {len(test.images)} test images, {runs} run{'s' if runs > 1 else ''}"
     )
@@ -68,8 +68,8 @@ def draw_case(axis: Axes, case: pd.Series, prepared: Prepared) -> None:
 
 
 def first_run(test: MaskPredictions) -> pd.DataFrame:
-    """Give the rows of the first fold and seed."""
-    return next(iter(test.runs().values()))
+    """Return the rows of the first fold and seed."""
+    return next(iter(test.by_run().values())).table
 
 
 def telling_cases(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:

@@ -1,4 +1,4 @@
-"""A server that speaks Kaggle's wire format, and the real, unpatched client that is led to it."""
+"""A server that speaks Kaggle's wire format, reached by the real, unpatched client."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import pytest
 
 from medtransfer.data.sources.kaggle import client, download
 
-from .fetching import (
-    CREDENTIALS,
-)
+from .fetching import CREDENTIALS
 from .kaggle_server import KaggleServer
 
 
@@ -26,7 +24,7 @@ def running() -> Iterator[KaggleServer]:
 
 @pytest.fixture(autouse=True)
 def server(running: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KaggleServer:
-    """Give the server anew, reached from an empty home and working folder, by a client that waits for little."""
+    """Return the reset server, reached from an empty home and working folder, by a client with short waits."""
     running.reset()
     for name in CREDENTIALS:
         monkeypatch.delenv(name, raising=False)
@@ -39,7 +37,7 @@ def server(running: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(client, "TIMEOUT", 5.0)
     monkeypatch.setattr(download, "FIRST_WAIT", 0.01)
-    # The client signs in as it is imported, so each test imports it again.
+    # The client signs in on import, so each test imports it again.
     for name in [name for name in sys.modules if name == "kaggle" or name.startswith("kaggle.")]:
         monkeypatch.delitem(sys.modules, name)
     return running

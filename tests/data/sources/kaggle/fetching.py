@@ -1,4 +1,4 @@
-"""What the tests of the Kaggle source do all the time: fetch, fail, and look at what is there."""
+"""Helpers of the tests of the Kaggle source: fetch, fail, and look at the files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from medtransfer.util.errors import UserError
 from .kaggle_server import zipped
 
 TOKEN = "KGAT_0123456789abcdef"
-GOES_ON = "run again: the download goes on where it stopped"
+RESUMES = "run again: the download resumes where it stopped"
 HEADS: dict[str, Any] = {"dataset": "owner/heads", "version": 2}
 BRAINS: dict[str, Any] = {"competition": "brains"}
 CREDENTIALS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR", "VERBOSE", "DVC_ROOT")
@@ -25,11 +25,12 @@ import json, sys
 from pathlib import Path
 from medtransfer.util.command import run
 from medtransfer.data.sources.kaggle import client, fetch_kaggle
-from medtransfer.study import KaggleSource
+from medtransfer.study import Data, KaggleSource
 client.TIMEOUT = float(sys.argv[2])
 folder = Path("raw")
 folder.mkdir(exist_ok=True)
-run(lambda: fetch_kaggle(KaggleSource.model_validate(json.loads(sys.argv[1])), folder))
+kaggle = KaggleSource.model_validate(json.loads(sys.argv[1]))
+run(lambda: fetch_kaggle(folder, Data.model_construct(kaggle=kaggle), 0))
 """
 
 
@@ -40,12 +41,12 @@ def data(kaggle: dict[str, Any]) -> Data:
 
 
 def fetched(kaggle: dict[str, Any] = HEADS, **changes: Any) -> dict[str, Any]:
-    """Fetch to `raw`; give the manifest."""
+    """Fetch to `raw`; return the manifest."""
     return fetch(data(kaggle | changes), 0, Path("raw"), Path("manifest.json"))
 
 
 def failure(kaggle: dict[str, Any] = HEADS, **changes: Any) -> str:
-    """Fetch in vain; give the one line, after seeing that nothing half written is there."""
+    """Fetch in vain; return the one error line, after checking that nothing was written."""
     with pytest.raises(UserError) as caught:
         fetched(kaggle, **changes)
     assert len(caught.value.problems) == 1

@@ -1,4 +1,4 @@
-"""A loopback server that speaks Kaggle's wire format, for the real client; and every fault that it can be told to have.
+"""A loopback server that speaks Kaggle's wire format, for the real client, and the faults it can simulate.
 
 The client reaches it as its proxy, so that it also plays the storage host that Kaggle redirects downloads to.
 """
@@ -24,7 +24,7 @@ MODIFIED = "Sat, 01 Jan 2022 00:00:00 GMT"
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """Give a zip archive of files, the same bytes each time."""
+    """Return a zip archive of files, the same bytes each time."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -34,7 +34,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 @dataclass
 class Seen:
-    """A request as it came in."""
+    """A request as received."""
 
     host: str
     call: str
@@ -44,7 +44,7 @@ class Seen:
 
 @dataclass
 class Fault:
-    """An answer other than the right one: a status, or a body that stops after `cut` bytes, or goes on late."""
+    """A wrong answer: a status, or a body that stops after `cut` bytes or continues late."""
 
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Fault:
 
 
 def says(code: int, message: str, status: int | None = None, **headers: str) -> Fault:
-    """Give an error as Kaggle's API tells it."""
+    """Return an error in the format of Kaggle's API."""
     body = json.dumps({"code": code, "message": message}).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Fault(status or code, {"Content-Type": "application/json"} | named, body)
@@ -86,7 +86,7 @@ class KaggleServer(ThreadingHTTPServer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead the real client here."""
+        """The variables that direct the real client to this server."""
         proxy = f"http://127.0.0.1:{self.server_address[1]}"
         return {
             "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
@@ -95,7 +95,7 @@ class KaggleServer(ThreadingHTTPServer):
         }
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is what some tests are about."""
+        """Ignore clients that disconnect, as those of some tests do."""
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What Kaggle is asked for and answers: sets, accounts, refusals, and faults that may pass."""
+"""Requests to Kaggle: sets, accounts, refusals, and temporary failures."""
 
 from __future__ import annotations
 
@@ -13,20 +13,10 @@ import pytest
 
 from medtransfer.data.sources.kaggle import client, failures
 
-from .fetching import (
-    BRAINS,
-    HEADS,
-    TOKEN,
-    failure,
-    fetched,
-    files,
-    kept,
-    random_archive,
-    sha256,
-)
+from .fetching import BRAINS, HEADS, TOKEN, failure, fetched, files, kept, random_archive, sha256
 from .kaggle_server import STORAGE, Fault, KaggleServer, says
 
-# --- what is fetched
+# --- sets
 
 
 def test_a_public_set_without_an_account(server: KaggleServer) -> None:
@@ -52,12 +42,12 @@ def test_a_competition(server: KaggleServer) -> None:
     assert "A Society. Brains" in manifest["citation"]
 
 
-def test_a_set_that_says_nothing_about_itself_is_fetched_all_the_same(server: KaggleServer) -> None:
+def test_a_set_without_metadata_is_fetched_too(server: KaggleServer) -> None:
     server.always = {name: says(403, "No") for name in ("GetDataset", "GetDatasetMetadata")}
     assert fetched()["licence"] is None
 
 
-def test_the_licence_of_the_first_download_stands_in_for_one_that_kaggle_does_not_tell(server: KaggleServer) -> None:
+def test_the_licence_of_the_first_download_is_kept_if_kaggle_does_not_state_one(server: KaggleServer) -> None:
     fetched()
     server.always = {"GetDataset": Fault(200, {"Content-Type": "application/json"}, b"[garbage")}
     assert fetched()["licence"] == "CC-BY-4.0"
@@ -68,7 +58,7 @@ def test_chosen_files(server: KaggleServer) -> None:
     assert set(files()) == {"labels.csv", "train/one.png"}
 
 
-def test_a_pattern_that_chooses_nothing() -> None:
+def test_a_pattern_that_matches_no_file_is_an_error() -> None:
     assert "data.kaggle.files: no file of the set matches 'labls.csv'; did you mean 'labels.csv'?" in failure(
         files=["labls.csv"]
     )
@@ -91,7 +81,7 @@ def key_file(home: Path) -> None:
     ],
     ids=["token", "key", "kaggle.json"],
 )
-def test_credentials_go_to_kaggle_and_not_to_the_storage_host(
+def test_credentials_are_sent_to_kaggle_and_not_to_the_storage_host(
     server: KaggleServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -103,7 +93,7 @@ def test_credentials_go_to_kaggle_and_not_to_the_storage_host(
         monkeypatch.setenv(name, value)
     if write is not None:
         write(tmp_path / "home")
-    # Cut off once, so that the rest is asked for as well.
+    # Cut off once, so that the rest is requested as well.
     server.faults["archive"].append(Fault(cut=100))
     fetched()
     assert [seen.headers.get("Authorization") for seen in server.calls("DownloadDataset")] == [sent, sent]
@@ -112,10 +102,10 @@ def test_credentials_go_to_kaggle_and_not_to_the_storage_host(
     assert all(seen.host == STORAGE and "Authorization" not in seen.headers for seen in stored)
 
 
-# --- what Kaggle refuses
+# --- refusals
 
 REFUSED = [
-    (HEADS, 401, ["accounts only (401)", "KAGGLE_API_TOKEN", "settings/api"]),
+    (HEADS, 401, ["only to accounts (401)", "KAGGLE_API_TOKEN", "settings/api"]),
     (HEADS, 403, ["private", "(403)", "https://www.kaggle.com/datasets/owner/heads/versions/2"]),
     (BRAINS, 403, ["rules", "(403)", "https://www.kaggle.com/competitions/brains/rules"]),
     (HEADS, 400, ["(400", "https://www.kaggle.com/datasets/owner/heads/versions/2"]),
@@ -151,46 +141,48 @@ def test_a_token_that_is_not_accepted(server: KaggleServer, monkeypatch: pytest.
         ({"competition": "brain"}, "did you mean 'brains'?"),
     ],
 )
-def test_a_wrong_name_or_version_tells_what_there_is(kaggle: dict[str, Any], expected: str) -> None:
+def test_a_wrong_name_or_version_is_an_error_with_the_known_ones(kaggle: dict[str, Any], expected: str) -> None:
     assert expected in failure(kaggle)
 
 
-def test_a_name_like_the_users_own_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_contains_the_username_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLE_USERNAME", "owner")
     monkeypatch.setenv("KAGGLE_KEY", "heads-key")
     assert "did you mean 'owner/heads'?" in failure(dataset="owner/haeds")
 
 
-def test_a_wrong_name_where_the_server_lists_none(server: KaggleServer) -> None:
+def test_a_wrong_name_if_the_server_lists_none(server: KaggleServer) -> None:
     server.always["ListDatasets"] = says(500, "No")
     assert "has no set 'owner/haeds' (404); copy the name" in failure(dataset="owner/haeds")
 
 
 @pytest.mark.parametrize("body", [b"[garbage", b"5", b'{"code": "none", "message": 5}', b"null"])
-def test_an_answer_that_is_not_kaggles(server: KaggleServer, body: bytes) -> None:
+def test_an_answer_that_is_not_from_kaggle(server: KaggleServer, body: bytes) -> None:
     server.faults["DownloadDataset"].append(Fault(200, {"Content-Type": "application/json"}, body))
     assert "cannot be read" in failure()
 
 
-# --- what may pass
+# --- temporary failures
 
 
-def test_a_throttled_run_waits_as_the_server_says(server: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_throttled_run_waits_as_long_as_the_server_asks(
+    server: KaggleServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.faults["DownloadDataset"].append(says(429, "Slow down", Retry_After="1"))
     start = time.monotonic()
     fetched()
     assert time.monotonic() - start >= 1
-    assert "(429)" in (told := capsys.readouterr().err)
-    assert "the next in 1 s" in told
+    assert "(429)" in (shown := capsys.readouterr().err)
+    assert "the next in 1 s" in shown
 
 
-def test_the_time_to_wait_may_be_a_date_and_the_archive_may_be_throttled(server: KaggleServer) -> None:
+def test_the_wait_may_be_a_date_and_the_archive_may_be_throttled(server: KaggleServer) -> None:
     date = email.utils.formatdate(time.time() - 5, usegmt=True)
     server.faults["archive"].append(Fault(429, {"Retry-After": date}))
     assert fetched()["files"] == 3
 
 
-def test_a_wait_that_is_too_long_ends_the_run(server: KaggleServer) -> None:
+def test_too_long_a_wait_ends_the_run(server: KaggleServer) -> None:
     server.always["DownloadDataset"] = says(429, "Slow down", Retry_After="3600")
     assert "asks to wait 3600 s; run again after that" in failure()
     assert len(server.calls("DownloadDataset")) == 1
@@ -200,7 +192,7 @@ def test_a_wait_that_is_too_long_ends_the_run(server: KaggleServer) -> None:
     ("call", "code", "expected"),
     [("DownloadDataset", 429, "throttles"), ("DownloadDataset", 503, "out of order (503)"), ("archive", 502, "(502)")],
 )
-def test_what_passes_is_waited_out_and_what_does_not_is_not_waited_for_forever(
+def test_temporary_failures_are_retried_a_limited_number_of_times(
     server: KaggleServer, call: str, code: int, expected: str
 ) -> None:
     server.always[call] = says(code, "Later")
@@ -216,12 +208,12 @@ def test_a_server_that_does_not_answer(server: KaggleServer, monkeypatch: pytest
     monkeypatch.setattr(client, "TIMEOUT", 0.3)
     monkeypatch.setattr(failures, "ATTEMPTS", 2)
     server.always[call] = Fault(hang=1)
-    assert "did not answer within 0.3 s" in failure()
+    assert "did not answer about owner/heads, version 2 within 0.3 s" in failure()
     server.always.clear()
     assert fetched()["files"] == 3
 
 
-def test_a_body_that_stalls_is_asked_for_again_from_there(
+def test_the_rest_of_a_body_that_stalls_is_requested_again(
     server: KaggleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "TIMEOUT", 0.3)
@@ -231,7 +223,7 @@ def test_a_body_that_stalls_is_asked_for_again_from_there(
     assert int(server.calls("archive")[-1].headers["Range"][6:-1]) > 180_000
 
 
-def test_no_network_names_the_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_error_names_the_other_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://user:pass@127.0.0.1:9")
     line = failure()

@@ -1,4 +1,4 @@
-"""Archives that mean harm write nothing."""
+"""Malicious archives write nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,8 @@ import pytest
 
 from medtransfer.data.sources import archive as unpacking
 
-from .fetching import (
-    failure,
-    fetched,
-)
+from .fetching import failure, fetched
 from .kaggle_server import KaggleServer, zipped
-
-# --- archives that mean harm
 
 
 def member(name: str, mode: int = 0, content: bytes = b"x") -> Callable[[zipfile.ZipFile], None]:
@@ -43,11 +38,11 @@ UNSAFE = {
     "drive": (member("C:\\escaped.png"), "outside"),
     "link": (member("link", stat.S_IFLNK | 0o777, b"/etc/passwd"), "a link"),
     "device": (member("pipe", stat.S_IFIFO | 0o666), "a link or a device"),
-    "line break": (member("a\nb.png"), "no plain path"),
+    "line break": (member("a\nb.png"), "not a plain path"),
     "bomb": (bomb, "a zip bomb?"),
     "file and folder": (lambda archive: [member("a")(archive), member("a/b")(archive)], "a file and a folder"),
     "twice": (lambda archive: [member("a/b")(archive), member("a\\b")(archive)], "two files of the same name"),
-    "nothing": (lambda archive: None, "holds no files"),
+    "nothing": (lambda archive: None, "has no files"),
 }
 
 
@@ -68,7 +63,7 @@ def test_an_unsafe_archive_writes_nothing(
     assert list(tmp_path.rglob("escaped*")) == []
 
 
-def test_an_unsafe_file_can_be_left_out(server: KaggleServer) -> None:
+def test_an_unsafe_file_may_be_left_out(server: KaggleServer) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         member("../escaped.png")(archive)
@@ -77,10 +72,10 @@ def test_an_unsafe_file_can_be_left_out(server: KaggleServer) -> None:
     assert fetched(files=["*.csv"])["files"] == 1
 
 
-def test_a_file_that_is_larger_than_it_says_is_not_written_on(server: KaggleServer) -> None:
+def test_a_file_that_is_larger_than_stated_is_an_error(server: KaggleServer) -> None:
     packed = zipped({"one.png": bytes(5_000_000)})
     server.archive = packed.replace((5_000_000).to_bytes(4, "little"), (100).to_bytes(4, "little"))
-    assert "no readable zip" in failure()
+    assert "not a readable zip" in failure()
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST_FILES", 2), ("MOST_BYTES", 100)])

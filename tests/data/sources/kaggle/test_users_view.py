@@ -1,4 +1,4 @@
-"""What a user sees, and what nobody may see."""
+"""Output: progress, errors, and no secrets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from .fetching import (
-    FETCH,
-    HEADS,
-    TOKEN,
-    failure,
-    random_archive,
-)
+from .fetching import FETCH, HEADS, TOKEN, failure, random_archive
 from .kaggle_server import SIGNATURE, Fault, KaggleServer, says
-
-# --- what a user sees, and what nobody may see
 
 
 def secrets_of(output: str) -> list[str]:
@@ -32,9 +24,7 @@ def written() -> str:
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_no_secret_is_shown_or_written_even_by_a_talkative_client(
-    server: KaggleServer, root: Path, works: bool
-) -> None:
+def test_no_secret_is_shown_or_written_even_by_a_verbose_client(server: KaggleServer, root: Path, works: bool) -> None:
     if not works:
         server.always["DownloadDataset"] = says(400, f"token {TOKEN} and key secret-key\nare wrong")
     talk = {"VERBOSE": "1", "KAGGLE_API_TOKEN": TOKEN, "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "secret-key"}
@@ -61,20 +51,20 @@ def test_a_token_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch, token: str
     assert TOKEN not in line
 
 
-def test_a_key_file_that_is_none(tmp_path: Path) -> None:
+def test_a_key_file_that_is_not_one(tmp_path: Path) -> None:
     (tmp_path / "home/.kaggle").mkdir()
     (tmp_path / "home/.kaggle/kaggle.json").write_text("[1]", encoding="utf-8")
     assert "the credentials cannot be read" in failure()
 
 
-def test_a_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
     assert "the kaggle client cannot start" in failure()
 
 
-def test_signing_in_does_not_wait_for_ever(server: KaggleServer, root: Path) -> None:
+def test_signing_in_has_a_time_out(server: KaggleServer, root: Path) -> None:
     server.always["IntrospectToken"] = Fault(hang=20)
     environment = os.environ | {"PYTHONPATH": str(root / "src"), "KAGGLE_API_TOKEN": TOKEN}
     done = subprocess.run(
@@ -102,7 +92,7 @@ def test_a_terminal_shows_size_and_time_left(server: KaggleServer, root: Path) -
             while part := os.read(terminal, 4096):
                 shown += part
         except OSError:
-            # Linux tells so that the other end was closed.
+            # On Linux this means that the other end was closed.
             os.close(terminal)
     text = shown.decode()
     assert "owner/heads:  " in text

@@ -1,4 +1,4 @@
-"""Sets and competition files from Kaggle, fetched with its own client."""
+"""Data sets and competition files from Kaggle, fetched with its own client."""
 
 from medtransfer.data.sources.kaggle.source import fetch_kaggle
 

@@ -1,4 +1,11 @@
-"""Downloads an archive, going on where an earlier attempt, in this run or another, was cut off."""
+"""Downloading an archive, resuming where an earlier attempt, of this run or another, was cut off.
+
+`download_file(resume=True)` of the kaggle package would do part of this. Tried against the test server: in version
+2.2.4 an error while resuming (503, or 403 once the signed address has expired) replaces the partial file with the body
+of the error. Version 2.2.5 keeps the partial file, but it still appends a 206 without comparing its Content-Range,
+records an archive that changed in between under its old ETag, accepts weak ETags, and shows a bar without the name of
+the set, with messages on standard output.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +18,23 @@ from typing import Any
 
 import requests
 
-from medtransfer.data.sources.kaggle.client import Client, Reference
-from medtransfer.data.sources.kaggle.failures import understand
+from medtransfer.data.sources.kaggle.client import Client
+from medtransfer.data.sources.kaggle.failures import RESUMES, understand
+from medtransfer.data.sources.kaggle.reference import Reference, open_archive
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_json
 from medtransfer.util.progress import notice, progress
 
 CHUNK = 1 << 14
-"""Bytes read at once: a stalled connection loses the chunk that was under way."""
+"""Bytes read at once: a stalled connection loses those of the current chunk."""
 PROGRESS = 1 << 20
-"""Bytes after which an attempt counts as having got on."""
+"""Bytes after which an attempt counts as having made progress."""
 FIRST_WAIT = 1.0
-"""Seconds before the second attempt where the server names none; they double each time."""
+"""Seconds before the second attempt if the server names none; they double each time."""
 
 
 class Partial:
-    """What has come of an archive so far, and beside it which bytes on the server it is the beginning of."""
+    """The part of an archive that has arrived, with a marker of the bytes on the server that it is the start of."""
 
     def __init__(self, archive: Path) -> None:
         self.path = archive.with_suffix(".part")
@@ -34,11 +42,11 @@ class Partial:
 
     @property
     def size(self) -> int:
-        """The number of bytes that are here."""
+        """The number of bytes that have arrived."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def begins(self, validator: str | None, size: int | None) -> bool:
-        """Say whether what is here is the beginning of the archive that has this validator and size."""
+        """Return whether this is the start of the archive with this validator and size."""
         if validator is None or not self.path.exists():
             return False
         try:
@@ -48,21 +56,21 @@ class Partial:
         return known == {"validator": validator, "size": size}
 
     def restart(self, validator: str | None, size: int | None) -> None:
-        """Forget what is here; what is written next belongs to this validator and size."""
+        """Delete what has arrived; what is written next belongs to this validator and size."""
         self.path.unlink(missing_ok=True)
         write_json(self._marker, {"validator": validator, "size": size})
 
     def finish(self, archive: Path) -> None:
-        """Make it the archive."""
+        """Move it to the path of the archive."""
         self.path.replace(archive)
         self._marker.unlink(missing_ok=True)
 
 
 def download(client: Client, reference: Reference, archive: Path) -> None:
-    """Bring the archive to the path `archive`; it is whole there or not there at all.
+    """Download the archive to the path `archive`, atomically.
 
-    Failures that may pass are waited out, as long as the server says and a bounded number of times; an
-    attempt that brought at least a megabyte starts the count anew. Raises `UserError` for the rest.
+    Failures that may pass are retried, after the wait that the server asks for, a limited number of times; an
+    attempt that receives at least a megabyte restarts the count. Raises `UserError` for all others.
     """
     partial = Partial(archive)
     attempt = 0
@@ -84,30 +92,26 @@ def download(client: Client, reference: Reference, archive: Path) -> None:
 
 
 def _transfer(client: Client, reference: Reference, partial: Partial) -> None:
-    answer = client.open_archive(reference)
+    answer = open_archive(client, reference)
     validator, size = _identity(answer)
-    if partial.begins(validator, size):
+    if not partial.begins(validator, size):
+        partial.restart(validator, size)
+    elif partial.size == size:
+        answer.close()
+        return
+    else:
         assert validator is not None
-        if partial.size == size:
-            answer.close()
-            return
         answer = client.open_rest(answer, partial.size, validator)
         if answer.status_code == 416:
             partial.restart(None, None)
-            raise requests.ConnectionError("there is no such rest")
+            raise requests.ConnectionError("the server has no such rest")
         answer.raise_for_status()
-        if not _continues(answer, partial.size):
-            # No ranges here, or another archive by now: the answer is the whole.
+        if answer.status_code != 206 or _first_byte(answer) != partial.size:
+            # No ranges here, or a new archive: the answer is the whole.
             validator, size = _identity(answer)
             partial.restart(validator, size)
-    else:
-        partial.restart(validator, size)
     _require_space(partial, size)
     _append(answer, partial, size, reference)
-
-
-def _continues(answer: requests.Response, start: int) -> bool:
-    return answer.status_code == 206 and _first_byte(answer) == start
 
 
 def _first_byte(answer: requests.Response) -> int | None:
@@ -116,11 +120,11 @@ def _first_byte(answer: requests.Response) -> int | None:
 
 
 def _identity(answer: requests.Response) -> tuple[str | None, int | None]:
-    """Give what names the archive's bytes, so that they can be gone on with, and how many there are, if it says so."""
+    """Return the validator of the archive's bytes, needed to resume, and their number, if the server states them."""
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         return None, None
     length, etag = answer.headers.get("Content-Length", ""), answer.headers.get("ETag", "").strip()
-    # A weak ETag does not vouch for the bytes.
+    # A weak ETag does not guarantee equal bytes.
     validator = (etag if not etag.startswith("W/") else None) or answer.headers.get("Last-Modified")
     return validator, int(length) if length.isdecimal() else None
 
@@ -130,7 +134,7 @@ def _require_space(partial: Partial, size: int | None) -> None:
     if size is not None and size - partial.size > free:
         raise UserError(
             f"data.kaggle: the disk is too full: expected {(size - partial.size) / 1e6:,.0f} MB for the archive, but "
-            f"{free / 1e6:,.0f} MB are free; free some and run again: the download goes on where it stopped"
+            f"{free / 1e6:,.0f} MB are free; free some and run again: {RESUMES}"
         )
 
 

@@ -1,0 +1,90 @@
+"""The test images that all variants share: their groups, their resamples, and the precision that these allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.statistics.intervals import class_freedom
+from medtransfer.statistics.metrics import Average
+from medtransfer.statistics.resampling import Resamples, draw, the_sample
+
+FEW_GROUPS, FEW_OF_A_CLASS = 10, 5
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Test images (path, group and, with classes, label), the names of the classes, and resamples of the groups."""
+
+    images: pd.DataFrame
+    classes: tuple[str, ...]
+    sample: Resamples
+    resamples: Resamples
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels as class numbers: [images]."""
+        return self.images["label"].to_numpy()
+
+    @property
+    def groups(self) -> int:
+        """The number of groups."""
+        return self.sample.groups
+
+    @property
+    def single(self) -> bool:
+        """Whether every image is its own group."""
+        return self.groups == len(self.images)
+
+    @cached_property
+    def groups_of_class(self) -> np.ndarray:
+        """The number of groups in which each class occurs: [classes]."""
+        if not self.classes:
+            return np.zeros(0, int)
+        pairs = pd.DataFrame({"group": self.sample.group, "label": self.labels}).drop_duplicates()
+        return np.bincount(pairs["label"], minlength=len(self.classes))
+
+    @cached_property
+    def freedom_of_classes(self) -> float:
+        """The degrees of freedom of a mean over classes; of any mean where there are none."""
+        return class_freedom(self.groups_of_class, self.groups) if self.classes else self.groups - 1
+
+    def freedom(self, average: Average | int) -> float:
+        """Return the degrees of freedom of a metric's standard error by `Metric.average`."""
+        if average == "images":
+            return self.groups - 1.0
+        if isinstance(average, int):
+            return max(float(self.groups_of_class[average]) - 1, 1.0)
+        return self.freedom_of_classes
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings of too few groups for intervals to be reliable."""
+        found = []
+        if self.groups < FEW_GROUPS:
+            found.append(
+                f"SMALL N: {self.groups} groups of test images; with fewer than {FEW_GROUPS}, neither intervals nor "
+                "differences between variants are reliable"
+            )
+        few = [
+            f"{name} ({number})"
+            for name, number in zip(self.classes, self.groups_of_class, strict=True)
+            if number < FEW_OF_A_CLASS
+        ]
+        if few:
+            found.append(
+                f"SMALL N: fewer than {FEW_OF_A_CLASS} groups of test images show {', '.join(few)}; values of these "
+                "classes, and averages over classes, are less certain than their intervals say"
+            )
+        return found
+
+
+def draw_evaluation_set(
+    images: pd.DataFrame, classes: tuple[str, ...], resamples: int, rng: np.random.Generator
+) -> EvaluationSet:
+    """Draw the resamples of test images."""
+    groups = images["group"].to_numpy()
+    return EvaluationSet(images, classes, the_sample(groups), draw(groups, resamples, rng))

@@ -1,0 +1,46 @@
+"""Tables of a comparison that only one task has, one file per task."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.study import Study
+from medtransfer.util.registry import Registry
+
+Tables = dict[str, pd.DataFrame]
+
+
+class TaskTables:
+    """The tables of a task, by their names in `Comparison`; this base class has none.
+
+    columns: those of each table.
+    """
+
+    columns: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def of_variant(self, name: str, predictions: Any, test: EvaluationSet, study: Study) -> Tables:
+        """Return a variant's rows of each table."""
+        return {}
+
+    def of_baseline(self, name: str, predictions: Any, test: EvaluationSet, study: Study) -> Tables:
+        """Return a baseline's rows of each table."""
+        return {}
+
+    def of_no_model(self, test: EvaluationSet, study: Study) -> Tables:
+        """Return the rows that belong to neither."""
+        return {}
+
+    def legend(self, about: dict[str, Any]) -> str:
+        """Explain the task's metrics below the main table; about: see `Comparison`."""
+        return ""
+
+
+TABLES: Registry[TaskTables] = Registry("task", package="medtransfer.comparison.tables")
+
+
+def tables_of(task: str) -> TaskTables:
+    """Return the tables that only this task has."""
+    return TABLES[task] if task in TABLES else TaskTables()

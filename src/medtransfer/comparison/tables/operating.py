@@ -1,0 +1,91 @@
+"""Binary tasks: thresholds chosen on validation rows, and the net benefit of acting on the predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.comparison.results import CURVES, OPERATING
+from medtransfer.statistics.intervals import standard_error, transformed_interval, wilson_interval
+from medtransfer.statistics.thresholds import THRESHOLD_RULES, THRESHOLDS, benefit_of_treating, net_benefit_by_image
+from medtransfer.tasks.classes.predictions import ClassPredictions
+
+POSITIVE = 1
+
+
+def operating_points(name: str, predictions: ClassPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    """Return a variant's rows of `Comparison.operating`; none if the validation rows of a run lack a class."""
+    validation = predictions.of_role("validation").runs()
+    tests = predictions.tests
+    runs = tests.runs()
+    if not runs.keys() <= validation.keys() or any(len(np.unique(validation[run][0])) < 2 for run in runs):
+        return pd.DataFrame(columns=OPERATING)
+    rows = []
+    for rule, choose in THRESHOLD_RULES.items():
+        thresholds = {run: choose(validation[run][0] == POSITIVE, validation[run][1][:, POSITIVE]) for run in runs}
+        called = {run: _as_columns(scores[:, POSITIVE] >= thresholds[run]) for run, (_, scores) in runs.items()}
+        positive = tests.with_probabilities(called).replicates[:, :, POSITIVE] > 0
+        row: dict[str, Any] = {"variant": name, "positive": test.classes[POSITIVE], "rule": rule}
+        row["threshold"] = float(np.mean(list(thresholds.values())))
+        rows.append(row | _rates(positive, test, confidence))
+    return pd.DataFrame(rows, columns=OPERATING)
+
+
+def decision_curves(name: str, tests: ClassPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    """Return a variant's net benefit with its interval, as rows of `Comparison.curves`."""
+    scores = tests.replicates[:, :, POSITIVE]
+    return _net_benefit(name, net_benefit_by_image(test.labels == POSITIVE, scores), test, confidence)
+
+
+def treating_without_a_model(test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    """Return the net benefit of treating all and of treating none, as rows of `Comparison.curves`."""
+    everyone = _net_benefit("treat all", benefit_of_treating(test.labels == POSITIVE), test, confidence)
+    nobody = pd.DataFrame({"variant": "treat none", "curve": "net_benefit", "x": THRESHOLDS, "y": 0.0})
+    return pd.concat([everyone, nobody], ignore_index=True).reindex(columns=CURVES)
+
+
+def _as_columns(positive: np.ndarray) -> np.ndarray:
+    return np.stack([~positive, positive], axis=1).astype(np.float32)
+
+
+def _rates(called: np.ndarray, test: EvaluationSet, confidence: float) -> dict[str, float]:
+    """Return sensitivity, specificity and precision of calls [runs, images], each with its interval."""
+    truth = test.labels == POSITIVE
+    parts = {
+        "sensitivity": (called & truth, np.broadcast_to(truth, called.shape)),
+        "specificity": (~called & ~truth, np.broadcast_to(~truth, called.shape)),
+        "precision": (called & truth, called),
+    }
+    found: dict[str, float] = {}
+    for rate, (right, base) in parts.items():
+        value, low, high = _rate(right, base, test, confidence)
+        found |= {rate: value, f"{rate}_low": low, f"{rate}_high": high}
+    return found
+
+
+def _rate(right: np.ndarray, base: np.ndarray, test: EvaluationSet, confidence: float) -> tuple[float, float, float]:
+    """Return the share of `base` [runs, images] that is right, mean over runs, and its interval."""
+    trials = base.sum(axis=1)
+    if not trials.all():
+        return (float("nan"),) * 3
+    value = float((right.sum(axis=1) / trials).mean())
+    if len(base) == 1 and test.single:
+        return value, *wilson_interval(int(right.sum()), int(trials[0]), confidence)
+    with np.errstate(invalid="ignore"):
+        resampled = (test.resamples.totals(right.T) / test.resamples.totals(base.T)).mean(axis=1)
+    groups = len(np.unique(test.sample.group[base.any(axis=0)]))
+    error = standard_error(resampled, test.groups)
+    return value, *transformed_interval(value, error, max(groups - 1.0, 1.0), confidence)
+
+
+def _net_benefit(name: str, by_image: np.ndarray, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    value = by_image.mean(axis=0)
+    resampled = test.resamples.means(by_image)
+    errors = np.array([standard_error(column, test.groups) for column in resampled.T])
+    reach = stats.t.ppf((1 + confidence) / 2, test.groups - 1) * errors
+    points: dict[str, Any] = {"x": THRESHOLDS, "y": value, "low": value - reach, "high": value + reach}
+    return pd.DataFrame({"variant": name, "curve": "net_benefit"} | points, columns=list(CURVES))

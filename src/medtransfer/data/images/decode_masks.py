@@ -1,0 +1,115 @@
+"""Decoding mask files to class numbers, told apart by grey value or colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from medtransfer.data.images.decode import Resize, UnreadableImageError, fit, unreadable_if_damaged
+from medtransfer.data.images.raster import open_raster
+
+HALF = 128
+BETWEEN = slice(32, 224)
+LEAST_OF_A_CLASS = (64, 0.02)
+"""The least number of pixels of one value between dark and bright, and their least share of all pixels that are not 0,
+for the value to be that of a class. Smoothed or compressed edges scatter over many values."""
+
+ASPECT_TOLERANCE = 0.01
+Values = Mapping[str, int | str]
+
+
+def decode_masks(
+    paths: Sequence[Path], shape: tuple[int, int], classes: Values | None, size: int, resize: Resize
+) -> tuple[np.ndarray, frozenset[int]]:
+    """Read the masks of one image of `shape` (width, height) and merge them, later classes over earlier ones.
+
+    Returns class numbers, uint8 [size, size], 0 for background, resized as the image is (`decode.fit`) but by nearest
+    neighbour, and the classes that were present before. Without paths all is background. Raises
+    `UnreadableImageError` for a file that cannot be read, whose aspect ratio differs from the image's, or whose
+    values cannot be told apart.
+    """
+    whole: np.ndarray | None = None
+    for path in paths:
+        with unreadable_if_damaged(path):
+            numbers = _read_numbers(path, shape, classes)
+        if whole is not None and numbers.shape != whole.shape:
+            raise UnreadableImageError(f"{path.name}: its size differs from that of {paths[0].name}, of the same image")
+        whole = numbers if whole is None else np.maximum(whole, numbers)
+    if whole is None:
+        return np.zeros((size, size), np.uint8), frozenset()
+    fitted = np.asarray(fit(Image.fromarray(whole), size, resize, Image.Resampling.NEAREST))
+    return fitted, frozenset(np.unique(whole).tolist()) - {0}
+
+
+def unfit_mask(
+    mask: Image.Image, width: int, height: int, resize: Resize, resample: Image.Resampling = Image.Resampling.NEAREST
+) -> Image.Image:
+    """Resize a mask or another picture back to the size of its image; pixels that `decode.fit` cropped off are 0."""
+    if resize == "stretch":
+        return mask.resize((width, height), resample)
+    side = min(width, height) if resize == "crop" else max(width, height)
+    whole = Image.new(mask.mode, (width, height))
+    whole.paste(mask.resize((side, side), resample), ((width - side) // 2, (height - side) // 2))
+    return whole
+
+
+def class_numbers(values: np.ndarray, classes: Values | None) -> np.ndarray:
+    """Convert the values of a mask, grey [h, w] or colour [h, w, 3], to class numbers uint8 [h, w].
+
+    Without `classes`, a mask of 0 and 1 is kept, and of any other the pixels brighter than half are 1. Raises
+    `ValueError` for values far from dark and bright, as in a mask of several classes, and for colours if `classes`
+    are grey values.
+    """
+    if classes is None:
+        return _foreground(values)
+    of_colours = isinstance(next(iter(classes.values())), str)
+    if of_colours and values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if not of_colours and values.ndim == 3:
+        raise ValueError("colours, but data.masks.classes gives grey values; expected colours such as '#ff0000'")
+    numbers = np.zeros(values.shape[:2], np.uint8)
+    for number, value in enumerate(classes.values(), start=1):
+        where = values == value if isinstance(value, int) else (values == _rgb(value)).all(axis=2)
+        numbers[where] = number
+    return numbers
+
+
+def _read_numbers(path: Path, shape: tuple[int, int], classes: Values | None) -> np.ndarray:
+    mask, _ = open_raster(path, "mask")
+    width, height = shape
+    if abs(mask.width * height - mask.height * width) > ASPECT_TOLERANCE * mask.width * height:
+        raise ValueError(f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}")
+    return class_numbers(_values(mask, classes), classes)
+
+
+def _values(mask: Image.Image, classes: Values | None) -> np.ndarray:
+    """Return the values that tell classes apart: palette indices if classes are numbers, else grey or colours."""
+    numbered = classes is not None and isinstance(next(iter(classes.values())), int)
+    if mask.mode == "1":
+        return np.asarray(mask).astype(np.uint8)
+    if mask.mode == "L" or mask.mode.startswith("I") or (mask.mode == "P" and numbered):
+        return np.asarray(mask)
+    colours = np.asarray(mask.convert("RGB"))
+    return colours[..., 0] if (colours[..., :1] == colours).all() else colours
+
+
+def _foreground(values: np.ndarray) -> np.ndarray:
+    if values.ndim == 3:
+        raise ValueError("colours; name them in data.masks.classes, such as {lesion: '#ff0000'}")
+    if values.max(initial=0) > 255:
+        raise ValueError(f"values up to {values.max()}; name those of the classes in data.masks.classes")
+    if values.max(initial=0) <= 1:
+        return values.astype(np.uint8)
+    counts = np.bincount(values.ravel(), minlength=256)
+    pixels, share = LEAST_OF_A_CLASS
+    if values.max() < HALF or counts[BETWEEN].max() >= max(pixels, share * counts[1:].sum()):
+        found = ", ".join(map(str, np.unique(values)[:6]))
+        raise ValueError(f"values {found}, neither dark nor bright; name those of the classes in data.masks.classes")
+    return (values >= HALF).astype(np.uint8)
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])

@@ -1,0 +1,108 @@
+"""Predictions of all runs of a variant: one row per image and run, in memory and on disk."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.statistics.metrics import Outcomes, metrics_of
+from medtransfer.statistics.resampling import Resamples, the_sample
+from medtransfer.util.files import atomic_file
+
+RUN = ["fold", "seed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions(ABC):
+    """Predictions of all runs of a variant; each task has a subclass.
+
+    table: path, group, fold, seed, role (`validation` or `test`), and columns of the task.
+    """
+
+    table: pd.DataFrame
+
+    task: ClassVar[str]
+    image_columns: ClassVar[tuple[str, ...]] = ("path", "group")
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes of images, by number; empty if images have none."""
+        return []
+
+    @abstractmethod
+    def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
+        """Make the outcomes of each replicate (see `replicated`), the images in the order of `images`."""
+
+    def outcomes(self, weights: Resamples) -> list[Any]:
+        """Return the outcomes of each replicate, cached by `weights`: metrics share intermediate results."""
+        if weights not in self._outcomes:
+            self._outcomes[weights] = self.make_outcomes(weights)
+        return self._outcomes[weights]
+
+    @cached_property
+    def _outcomes(self) -> dict[Resamples, list[Outcomes]]:
+        return {}
+
+    def of_role(self, role: str) -> Self:
+        """Keep the rows of one role."""
+        return type(self)(self.table[self.table["role"] == role])
+
+    @cached_property
+    def tests(self) -> Self:
+        """The test rows."""
+        return self.of_role("test")
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """The path, group and, if there is one, label of each image, sorted by path."""
+        return self.table[list(self.image_columns)].drop_duplicates("path").sort_values("path", ignore_index=True)
+
+    def by_run(self) -> dict[tuple[int, int], Self]:
+        """Split the predictions by (fold, seed)."""
+        return {(int(fold), int(seed)): type(self)(rows) for (fold, seed), rows in self.table.groupby(RUN)}
+
+    def replicated(self, columns: list[str]) -> np.ndarray:
+        """Return `columns` as [replicates, images, columns], the images sorted by path.
+
+        A replicate predicts every image once: it is a run if the test rows are fixed, and all folds of a seed if folds
+        take turns in testing.
+        """
+        ordered = self.table.sort_values("path", kind="stable")
+        count = int(ordered.groupby("path").size().iloc[0])
+        replicate = ordered.groupby("path").cumcount().to_numpy()
+        values = ordered[columns].to_numpy()
+        return np.stack([values[replicate == number] for number in range(count)])
+
+    def metrics(self) -> dict[str, float]:
+        """Compute every metric of a single run."""
+        (run,) = self.outcomes(the_sample(np.arange(len(self.table))))
+        return {name: metric.value(run) for name, metric in metrics_of(self.task, len(self.classes)).items()}
+
+    def summary(self) -> dict[str, Any]:
+        """Compute the metrics of every run (`runs`), and their mean and standard deviation (`mean`, `sd`)."""
+        runs = {f"fold{fold}_seed{seed}": run.metrics() for (fold, seed), run in self.by_run().items()}
+        values = pd.DataFrame(runs.values())
+        return {
+            "runs": {run: {name: defined(value) for name, value in found.items()} for run, found in runs.items()},
+            "mean": {name: defined(values[name].mean()) for name in values},
+            "sd": {name: defined(values[name].std(ddof=1)) for name in values},
+        }
+
+
+def defined(value: float) -> float | None:
+    """Return a value for JSON: None if it is nan."""
+    return None if np.isnan(value) else float(value)
+
+
+def write_rows(path: Path, frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Write the rows of all runs as one parquet file, atomically, and return them."""
+    table = pd.concat(frames, ignore_index=True)
+    with atomic_file(path) as temporary:
+        table.to_parquet(temporary, index=False)
+    return table

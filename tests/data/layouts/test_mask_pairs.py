@@ -1,0 +1,172 @@
+"""Masks are found in all places and paired with the right images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medtransfer.data.layouts.detect import resolve_layout
+from medtransfer.data.layouts.mask_pairs import find_masks
+from medtransfer.data.layouts.read import as_yaml, read_layout
+from medtransfer.study import Layout, MaskFiles
+from medtransfer.util.errors import UserError
+
+from .detection import AUTO, refusal
+
+UNNAMED = ": data.masks: auto packs them with their images; to do without them, name a data.layout "
+BESIDE = [
+    ("images/a.png images/b.png masks/a.png masks/b.png", "2 of 4 images are masks of others (masks/a.png of images/a"),
+    ("set_masks/images/a.jpg set_masks/masks/a.png", "1 of 2 images are masks of others (set_masks/masks/a.png"),
+    ("train/a.png train_masks/a_mask.png", "1 of 2 images are masks of others (train_masks/a_mask.png of train/a"),
+    ("train/images/a.png train/Ground_Truth/a.png", "1 of 2 images are masks of others (train/Ground_Truth/a.png"),
+    ("cyst/a.png cyst/masks/a.png normal/b.png normal/masks/b.png", "2 of 4 images are masks of others (cyst/masks"),
+    ("cyst/a.png cyst/a_mask.png cyst/a_mask_1.png normal/b.png", "2 of 4 images are masks of others (cyst/a_mask"),
+    ("x/000_HC.png x/000_HC_Annotation.png y/1.png", "1 of 3 images are masks of others (x/000_HC_Annotation.png"),
+]
+
+
+@pytest.mark.parametrize(("images", "found"), BESIDE)
+def test_masks_that_the_params_do_not_mention_are_refused_in_one_line(write_set, images: str, found: str) -> None:
+    line = refusal(write_set(images))
+    assert line.startswith(f"RAW: {found}")
+    assert UNNAMED in line
+
+
+def test_a_csv_with_a_column_of_masks_is_refused(write_set) -> None:
+    table = "image,mask\nx/a.png,y/k.png\nx/b.png,y/l.png\n"
+    root = write_set("x/a.png x/b.png y/k.png y/l.png", {"pairs.csv": table})
+    assert refusal(root) == "pairs.csv: column 'mask' names masks: name their folder or suffix in data.masks"
+
+
+def pairs_of(root: Path, base: str = ".", **masks: Any) -> list[str]:
+    """Return `image < mask` for each mask."""
+    found = find_masks(root, base, MaskFiles(**masks))
+    return [f"{image} < {mask}" for image, of_it in found.items() for mask in of_it]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "pairs"),
+    [
+        ("images/a.png masks/a.png", {}, "images/a.png < masks/a.png"),
+        ("images/a.jpg masks/a_mask.png", {}, "images/a.jpg < masks/a_mask.png"),
+        ("x/a.png x/a_mask.png x/a_mask_1.png", {}, "x/a.png < x/a_mask.png, x/a.png < x/a_mask_1.png"),
+        ("images/a.png truth1/a.png", {"folder": "truth1"}, "images/a.png < truth1/a.png"),
+        ("a.png Lungs/a.png", {"folder": "lungs"}, "a.png < Lungs/a.png"),
+        (
+            "img/a.png out/man/a.png out/auto/a.png",
+            {"folder": "out"},
+            "img/a.png < out/auto/a.png, img/a.png < out/man/a.png",
+        ),
+        (
+            "train/a.png test/a.png masks/train/a.png masks/test/a.png",
+            {"folder": "masks"},
+            "test/a.png < masks/test/a.png, train/a.png < masks/train/a.png",
+        ),
+        (
+            "train/x/a.png train/y/a.png test/x/a.png test/y/a.png",
+            {"folder": "y"},
+            "test/x/a.png < test/y/a.png, train/x/a.png < train/y/a.png",
+        ),
+        (
+            "train/a.png test/a.png masks/train/a.png masks/test/a.png",
+            {},
+            "test/a.png < masks/test/a.png, train/a.png < masks/train/a.png",
+        ),
+        (
+            "c/a.png c/a-roi.png c/b.png c/b-roi2.png",
+            {"suffix": "-roi"},
+            "c/a.png < c/a-roi.png, c/b.png < c/b-roi2.png",
+        ),
+        (
+            "x/C_1.png x/M_1.png m/C_1_mask.png m/M_1.png",
+            {"folder": "m", "suffix": "_mask"},
+            "x/C_1.png < m/C_1_mask.png, x/M_1.png < m/M_1.png",
+        ),
+        (
+            "data/x/a.png data/m/a.png x/a.png m/a.png",
+            {"folder": "m"},
+            "data/x/a.png < data/m/a.png, x/a.png < m/a.png",
+        ),
+    ],
+)
+def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str], pairs: str) -> None:
+    assert ", ".join(pairs_of(write_set(images), **masks)) == pairs
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "problem"),
+    [
+        ("x/a.png masks/b.png", {"folder": "masks"}, "masks/b.png: a mask without an image; data.masks.missing: drop"),
+        ("x/a.png y/a.png m/a.png", {"folder": "m"}, "m/a.png: a mask of x/a.png or y/a.png; name data.layout.root"),
+        ("x/a.png x/b.png", {"folder": "m"}, "data.masks.folder: no masks were found among the 2 images of RAW"),
+        ("x/a.png x/b.png", {"suffix": "_m"}, "data.masks.suffix: no masks were found among the 2 images of RAW"),
+        ("x/a.png x/b.png", {}, "data.masks.auto: no masks were found among the 2 images of RAW"),
+    ],
+)
+def test_missing_masks_and_masks_of_several_images_are_errors(
+    write_set, images: str, masks: dict[str, str], problem: str
+) -> None:
+    root = write_set(images)
+    with pytest.raises(UserError) as raised:
+        pairs_of(root, **masks)
+    (line,) = raised.value.problems
+    assert line.replace(str(root), "RAW").startswith(problem)
+
+
+def test_a_mask_without_an_image_is_ignored_if_missing_is_drop(write_set) -> None:
+    root = write_set("x/a.png masks/a.png masks/b.png")
+    assert pairs_of(root, folder="masks", missing="drop") == ["x/a.png < masks/a.png"]
+
+
+def test_only_masks_below_the_root_are_found(write_set) -> None:
+    root = write_set("one/images/a.png one/masks/a.png two/images/a.png two/masks/a.png")
+    assert pairs_of(root, "two", folder="masks") == ["two/images/a.png < two/masks/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("images", "files", "layout"),
+    [
+        ("cyst/a.png cyst/a_mask.png normal/b.png normal/b_mask.png", {}, "class_folders"),
+        (
+            "train/a.png train/a_mask.png train/b.png",
+            {"train/_classes.csv": "f,x,y\na.png,1,0\nb.png,0,1\n"},
+            "one_hot_csv",
+        ),
+        (
+            "i/a.png i/b.png i/b_mask.png",
+            {"l.csv": "image,label\na,x\nb,y\n"},
+            "{kind: label_csv, file: l.csv, image: image, label: label}",
+        ),
+    ],
+)
+def test_classes_are_read_without_their_masks(write_set, images: str, files: dict[str, str], layout: str) -> None:
+    root = write_set(images, files)
+    masks = [mask for of_it in find_masks(root, ".", MaskFiles()).values() for mask in of_it]
+    found = resolve_layout(root, AUTO, masks)
+    assert as_yaml(found) == layout
+    table = read_layout(root, found, masks)
+    assert list(table["path"]) == [image for image in images.split() if "mask" not in image]
+
+
+def test_images_without_labels_are_read_with_their_splits(write_set) -> None:
+    root = write_set("set/train/images/a.png set/valid/images/b.png set/test/images/c.png set/test/masks/c.png")
+    layout = resolve_layout(root, Layout(kind="auto", root="set"), labelled=False)
+    table = read_layout(root, layout, ["set/test/masks/c.png"], least_classes=1)
+    assert as_yaml(layout) == "{kind: images, root: set}"
+    assert [tuple(row) for row in table[["path", "split"]].itertuples(index=False)] == [
+        ("set/test/images/c.png", "test"),
+        ("set/train/images/a.png", "train"),
+        ("set/valid/images/b.png", "val"),
+    ]
+    assert table["label"].nunique() == 1
+
+
+def test_real_masks_are_refused_and_found(shared: Path) -> None:
+    root = shared / "data" / "fetal_head_masks"
+    assert refusal(root).startswith("RAW: 999 of 1998 images are masks of others")
+    pairs = pairs_of(root)
+    assert len(pairs) == 999
+    assert pairs == pairs_of(root, folder="masks")
+    assert pairs[0] == "images/100_2HC.jpg < masks/100_2HC.png"

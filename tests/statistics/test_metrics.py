@@ -1,0 +1,58 @@
+"""The registry of metrics: a metric that is registered appears in every table, test, title and choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from medtransfer.statistics.metrics import METRICS, headline_metrics, metric, metrics_of, phrase_of, title_of
+from medtransfer.statistics.resampling import the_sample
+from medtransfer.tasks.classes.metrics import ClassOutcomes
+
+
+@pytest.fixture
+def dummy() -> Iterator[str]:
+    """Register a metric from outside the package: the mean probability of the label."""
+
+    @metric("label_probability", "Label probability", "classification", headline=True)
+    def label_probability(run: ClassOutcomes) -> np.ndarray:
+        return run.weights.mean(run.probabilities[np.arange(len(run.labels)), run.labels])
+
+    yield "label_probability"
+    del METRICS._items["label_probability"]
+
+
+def test_a_registered_metric_is_one_of_its_task(dummy: str) -> None:
+    assert dummy in metrics_of("classification", 3)
+    assert dummy not in metrics_of("segmentation")
+    assert headline_metrics("classification")[-1] == dummy
+    run = ClassOutcomes(the_sample(np.arange(2)), np.array([0, 1]), np.array([[0.75, 0.25], [0.5, 0.5]]))
+    assert METRICS[dummy].value(run) == 0.625
+
+
+def test_headline_metrics_start_with_the_one_that_a_study_is_ranked_by() -> None:
+    assert headline_metrics("classification") == ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "roc_auc")
+    assert headline_metrics("segmentation") == ("dice", "iou", "precision", "recall", "hd95", "assd")
+
+
+def test_a_smaller_sort_key_is_better() -> None:
+    assert METRICS["accuracy"].sort_key(0.9) < METRICS["accuracy"].sort_key(0.8)
+    assert METRICS["hd95"].sort_key(3.0) < METRICS["hd95"].sort_key(4.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "phrase"),
+    [
+        ("accuracy", "Accuracy", "accuracy"),
+        ("roc_auc", "ROC-AUC", "ROC-AUC"),
+        ("f1_macro", "F1 (macro)", "F1 (macro)"),
+        ("brier", "Brier score", "Brier score"),
+        ("dice", "Dice", "Dice"),
+        ("hd95", "HD95 (mm)", "HD95 (mm)"),
+        ("trainable_parameters", "trainable parameters", "trainable parameters"),
+    ],
+)
+def test_titles_and_phrases(name: str, title: str, phrase: str) -> None:
+    assert (title_of(name, "mm"), phrase_of(name, "mm")) == (title, phrase)
