@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scored import label_probability_metric
 
+from medtransfer.check import choice_problems
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.writing import TABLES
@@ -116,6 +118,22 @@ def test_two_comparisons_write_the_same_bytes(study_with: MakeStudy, finished: P
         compare(study, places)
     for folder in ("metrics", "plots"):
         assert sha256_of_folder(finished.root / folder) == sha256_of_folder(other.root / folder)
+
+
+def test_a_metric_registered_from_outside_is_measured_tested_and_shown(study_with: MakeStudy, finish: Finish) -> None:
+    with label_probability_metric() as name:
+        places = finish()
+        found = compare(study_with(metric=name), places)
+        row = found.table.set_index("variant").loc["strong"]
+        probabilities = found.images[found.images["variant"] == "strong"]["probability"]
+        assert row[name] == pytest.approx(probabilities.mean(), abs=1e-6)
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+        assert json.loads(places.metrics("strong").read_text())["mean"][name] == pytest.approx(row[name])
+        assert name in set(found.pairs["metric"])
+        assert name in json.loads(read(places, "summary.json"))["weak"]
+        assert "Label probability" in read(places, "comparison.md")
+        assert "Label probability" in read(places, "comparison.tex")
+        assert choice_problems(study_with(metric=name)) == []
 
 
 def test_another_seed_draws_other_intervals_and_the_same_values(finished: Places, study_with: MakeStudy) -> None:
