@@ -11,8 +11,8 @@ from medtransfer.comparison.maps import maps_legend
 from medtransfer.comparison.results import POINTING, Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.tables import tables_of
+from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.statistics.metrics import phrase_of, title_of
-from medtransfer.study import METHODS
 from medtransfer.util.text import MISSING, in_figures, is_missing
 
 
@@ -163,7 +163,7 @@ def _maps(found: Comparison) -> TextTable:
     header = ["Variant", "Maps by", "Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Likeness"]
     figures = (*POINTING, "likeness_to_untrained")
     rows = [
-        [row["variant"], METHODS[row["method"]], *(with_interval(row, name) for name in figures)]
+        [row["variant"], METHODS[row["method"]].title, *(with_interval(row, name) for name in figures)]
         for row in found.maps.to_dict("records")
     ]
     return TextTable("Do maps point at the masks?", header, rows, maps_legend(found.maps), left=2)
