@@ -175,8 +175,14 @@ def audit(table: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
 
 def write_training(places: Places, name: str, number: int) -> None:
     """Write the card, history and cost of a variant."""
-    sizes = {"parameters": 10**6 * (number + 1), "trainable_parameters": 10**4, "multiply_adds": 10**9}
-    write_json(places.model(name) / "card.json", {"runs": [{"fold": 0, "seed": run} for run in range(RUNS)]} | sizes)
+    card = {
+        "runs": [{"fold": 0, "seed": run} for run in range(RUNS)],
+        "parameters": 10**6 * (number + 1),
+        "trainable_parameters": 10**4,
+        "multiply_adds": 10**9,
+        "precision": "float32",
+    }
+    write_json(places.model(name) / "card.json", card)
     epochs = pd.MultiIndex.from_product([[0], range(RUNS), range(EPOCHS)], names=["fold", "seed", "epoch"])
     history = epochs.to_frame(index=False).assign(**dict.fromkeys(EPOCH_COLUMNS, 0.5))
     write_text(places.model(name) / "history.csv", history.to_csv(index=False))

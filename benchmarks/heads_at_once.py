@@ -9,6 +9,7 @@ differ in size, its time is the mean of one head per fold.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,8 +31,8 @@ from workload import (
 )
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.training.checkpoint import Checkpoint, delete_checkpoints
-from medtransfer.training.heads_at_once import fit_heads, groups
+from medtransfer.training.checkpoint import Checkpoint
+from medtransfer.training.heads_together import fit_heads, groups
 from medtransfer.training.loop import Job, fit
 from medtransfer.training.runs import Inputs, make_job
 from medtransfer.util.text import markdown_table
@@ -51,7 +52,7 @@ def together(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
     jobs = make()
     for number, group in enumerate(groups(jobs)):
         fit_heads(group, Checkpoint(folder, str(number)), lambda *_: None)
-    delete_checkpoints(folder)
+    shutil.rmtree(folder)
     return jobs
 
 
@@ -59,7 +60,7 @@ def one_by_one(make: Callable[[], list[Job]], folder: Path) -> None:
     """Train jobs as batches of one."""
     for number, job in enumerate(make()):
         fit_heads([job], Checkpoint(folder, str(number)), lambda *_: None)
-    delete_checkpoints(folder)
+    shutil.rmtree(folder)
 
 
 def alone(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
@@ -67,7 +68,7 @@ def alone(make: Callable[[], list[Job]], folder: Path) -> list[Job]:
     jobs = make()
     for number, job in enumerate(jobs):
         fit(job, Checkpoint(folder, str(number)), lambda _: None)
-    delete_checkpoints(folder)
+    shutil.rmtree(folder)
     return jobs
 
 

@@ -1,10 +1,11 @@
-"""DVC stage `baselines`: what no network and no training get right."""
+"""DVC stage `baselines`: predictions that need no network and no training."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from medtransfer.data.prepared import Prepared
+from medtransfer.study import load_study
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.command import run
@@ -12,7 +13,8 @@ from medtransfer.util.files import write_json
 
 
 def main() -> None:
-    """Predict and evaluate what is commonest, and what the nearest images have."""
+    """Predict and evaluate the most frequent class and the nearest neighbour."""
+    load_study()  # imports the extensions, which may register the task
     prepared = Prepared(Path("data/prepared"))
     task = TASKS[prepared.task]
     for name, predict in task.baselines.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medtransfer.data.sources.fetch import fetch
+from medtransfer.data.sources import fetch
 from medtransfer.study import load_study
 from medtransfer.util.command import run
 from medtransfer.util.places import Places

@@ -1,16 +1,16 @@
-"""DVC stage `explain@variant`: maps of where a variant looks, and how well they point."""
+"""DVC stage `explain@variant`: maps of the evidence for a class, and how well they match masks."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
 from medtransfer.util.command import run
+from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
@@ -22,18 +22,18 @@ def main(name: str) -> None:
 
 
 def explain(study: Study, name: str, tracker: Tracker) -> None:
-    """Explain with torch, imported here: it takes seconds, in which the tracker starts beside it."""
+    """Explain the variant; torch is imported here, while the tracker starts."""
     from medtransfer.deployment.explain.explain import explain_variant
     from medtransfer.tasks.classes.predictions import ClassPredictions
     from medtransfer.training.model_files import read_card
     from medtransfer.util.compute import choose_compute
     from medtransfer.util.files import write_json
 
-    model, sheet = Path("models") / name, Path(f"plots/explain/{name}.png")
+    model, sheet = HERE.model(name), HERE.contact_sheet(name)
     compute = replace(choose_compute(study.params.training.device), precision=read_card(model)["precision"])
-    test = ClassPredictions(pd.read_parquet(f"predictions/{name}.parquet")).of_role("test")
-    found = explain_variant(study, name, test, Path(), compute, sheet)
-    write_json(Path(f"metrics/explain/{name}.json"), found)
+    test = ClassPredictions(pd.read_parquet(HERE.predictions(name))).of_role("test")
+    found = explain_variant(study, name, test, HERE, compute, sheet)
+    write_json(HERE.explained(name), found)
     tracker.explanation(model, found, sheet)
 
 

@@ -1,4 +1,4 @@
-"""DVC stage `train@variant`: every run of a variant, one for each fold and seed."""
+"""DVC stage `train@variant`: all runs of a variant, one per fold and seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(name: str) -> None:
 
 
 def train(study: Study, name: str, tracker: Tracker) -> None:
-    """Train with torch, imported here: it takes seconds, in which the tracker starts beside it."""
+    """Train the variant. Importing torch takes seconds, in which the tracker starts in parallel."""
     from medtransfer.augmentation.store import open_views
     from medtransfer.data.prepared import Prepared
     from medtransfer.models.assemble import read_weights

@@ -1,4 +1,4 @@
-"""DVC stage `weights@backbone`: verified weights of a backbone, and a card that says where they came from."""
+"""DVC stage `weights@backbone`: the verified weights of a backbone, and a card about their origin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medtransfer.util.files import atomic_folder, write_json
 
 
 def main(name: str) -> None:
-    """Obtain the weights of the backbone `name`: found, pretrained on simulated images, or none."""
+    """Find the weights of a backbone or pretrain them on simulated images, as its `weights` says."""
     params = load_study().params
     spec = params.backbones[name]
     model = spec.model or name

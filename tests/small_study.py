@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def params_with(changes: dict[str, Any] | None = None, without: str | None = Non
 
     for key, value in (changes or {}).items():
         *path, last = key.split(".")
-        section(path)[last] = value
+        section(path)[last] = deepcopy(value)
     if without is not None:
         *path, last = without.split(".")
         del section(path)[last]

@@ -37,7 +37,8 @@ UNKNOWN = [
     ("strategies.frozen.loss", "cross_entrpy", "strategies.frozen.loss.kind: no loss 'cross_entrpy'; did you mean"),
     ("strategies.frozen.loss", "focal", "strategies.frozen.loss.kind: no loss 'focal'; choose from binary_cross_entro"),
     ("comparison.metric", "acuracy", "comparison.metric: no metric 'acuracy'; did you mean 'accuracy'?"),
-    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: no method 'gradcam'; did you mean 'grad_cam'?"),
+    ("data.layout", "images", "data.layout: images has no labels; classification needs a layout with classes"),
+    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: no explanation method 'gradcam'; did you mean"),
     ("variants.head_only", LINE | {"loss": "focl"}, "variants.head_only.loss.kind: no loss 'focl'; choose from"),
 ]
 
@@ -77,11 +78,16 @@ TOGETHER = [
     (
         "explain",
         {"variants": ["neighbours"], "methods": ["grad_cam"]},
-        "explain.variants: neighbours has head: knn, whose votes have no gradient for grad_cam; remove one of the two",
+        "explain.variants: neighbours has head: knn, whose outputs have no gradient for grad_cam; remove one",
     ),
 ]
 
 OF_MASKS = [
+    ("data.masks", None, "data.masks: segmentation needs masks"),
+    ("explain", {"variants": ["whole"]}, "explain.variants: maps explain the class of an image; segmentation has none"),
+    ("comparison.metric", "accuracy", "comparison.metric: no metric 'accuracy'; choose from assd, dice, hd95, iou"),
+    ("strategies.scratch.head", "mlp", "variants.whole: head: mlp classifies images; in segmentation the decoder is"),
+    ("augmentation.none.mix", {"method": "mixup"}, "variants.whole: mixup would blend masks, whose classes are not"),
     ("strategies.scratch.loss", "focl", "strategies.scratch.loss.kind: no loss 'focl'; did you mean 'focal'?"),
     (
         "strategies.scratch.loss",
@@ -125,7 +131,7 @@ def test_each_mistake_is_one_line(key: str, value: Any, line: str) -> None:
 
 
 @pytest.mark.parametrize(("key", "value", "line"), OF_MASKS)
-def test_losses_of_masks_are_checked_with_their_options(key: str, value: Any, line: str) -> None:
+def test_each_mistake_of_a_segmentation_is_one_line(key: str, value: Any, line: str) -> None:
     (problem,) = choices(MASKS | {key: value})
     assert line in problem
 

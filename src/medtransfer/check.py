@@ -12,12 +12,12 @@ from medtransfer.augmentation.policy import policy_problems
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.sources import SOURCES
 from medtransfer.data.sources.folder import folder_problem
+from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.gradient_checkpointing import blocks_of
 from medtransfer.models.heads import HEADS
 from medtransfer.statistics.metrics import headline_metrics, metrics_of
-from medtransfer.study import METHODS as NAMES_OF_METHODS
-from medtransfer.study import WITH_GRADIENTS, Strategy, Study, Variant
+from medtransfer.study import Strategy, Study, Variant
 from medtransfer.study.loading import error_lines
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
@@ -37,7 +37,6 @@ def _registered(kind: str, *names: str) -> Registry[Any]:
 
 
 MIXES = _registered("mix", "cutmix", "mixup")
-METHODS = _registered("method", *NAMES_OF_METHODS)
 
 OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "dropout", "momentum", "nesterov")
 """Fields of a strategy that only some heads or optimizers have."""
@@ -152,11 +151,11 @@ def _variant_problems(variant: Variant) -> list[str]:
 def _explain_problems(study: Study) -> list[str]:
     explain = study.params.explain
     return [
-        f"explain.variants: {name} has head: knn, whose votes have no gradient for {method}; remove one of the two"
+        f"explain.variants: {name} has head: {head}, whose outputs have no gradient for {method}; remove one of the two"
         for name in explain.variants
-        if study.variants[name].strategy.head == "knn"
+        if (head := study.variants[name].strategy.head) in HEADS and not HEADS[head].differentiable
         for method in explain.methods
-        if method in WITH_GRADIENTS
+        if method in METHODS and METHODS[method].needs_gradients
     ]
 
 

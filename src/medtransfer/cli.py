@@ -119,11 +119,10 @@ def _predict(options: argparse.Namespace) -> None:
     from medtransfer.util.errors import UserError
 
     model, files = find_model(options.model, options.run), find_images(options.images)
-    from medtransfer.deployment.predict import predict_files
-    from medtransfer.deployment.predict_maps import Maps
+    from medtransfer.deployment.predict import MapOptions, predict_files
 
     _import_extensions()
-    maps = Maps(options.method, options.block) if options.explain else None
+    maps = MapOptions(options.method, options.block) if options.explain else None
     unreadable = predict_files(model, files, options.output, maps)
     sys.stdout.write(f"{options.output}: {len(files) - len(unreadable)} images, mean of {len(model.runs)} runs\n")
     if unreadable:

@@ -21,11 +21,11 @@ majority,baseline,0.3,0.2,0.4,0.5,0.5,0.5,1.5,
 
 @pytest.fixture(scope="session")
 def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a repository with its set, a trained variant `tiny` and the figures of a comparison, not to be changed."""
+    """Return a repository with data, a trained variant `tiny` and its metrics; tests must not change it."""
     folder = tmp_path_factory.mktemp("repository")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        inputs = tiny_inputs(tiny_prepared(folder / "data"), epochs=1)
+        inputs = tiny_inputs(tiny_prepared(folder), epochs=1)
         train_variant(inputs, folder / "models/tiny", folder / "cost.json", lambda *_: None)
     described = {
         "source": "kaggle",
@@ -44,17 +44,17 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def repository(finished: Path, tmp_path: Path) -> Path:
-    """Give a copy of the finished repository to work in."""
+    """Return a copy of the finished repository."""
     shutil.copytree(finished, tmp_path / "repository")
     return tmp_path / "repository"
 
 
 @pytest.fixture(scope="session")
 def of_masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a repository with image/mask pairs and a trained U-Net `tiny`, not to be changed."""
+    """Return a repository with image/mask pairs and a trained U-Net `tiny`; tests must not change it."""
     folder = tmp_path_factory.mktemp("pairs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        inputs = tiny_inputs(tiny_pairs(folder / "data"), epochs=3, loss="dice", lr=3e-3)
+        inputs = tiny_inputs(tiny_pairs(folder), epochs=3, loss="dice", lr=3e-3)
         train_variant(inputs, folder / "models/tiny", folder / "cost.json", lambda *_: None)
     return folder

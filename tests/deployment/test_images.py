@@ -1,4 +1,4 @@
-"""Which files a command takes, and how they reach the network: in batches, the unreadable ones left out."""
+"""The images of a command: found in folders, read in batches, without unreadable ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write(path: Path, value: int = 0) -> Path:
     return path
 
 
-def test_folders_give_their_images_at_any_depth_and_files_themselves(tmp_path: Path) -> None:
+def test_images_are_found_in_folders_at_any_depth(tmp_path: Path) -> None:
     inner = write(tmp_path / "a/b/1.png")
     write(tmp_path / "a/.hidden/2.png")
     (tmp_path / "a/table.csv").write_text("no image")
@@ -28,7 +28,7 @@ def test_folders_give_their_images_at_any_depth_and_files_themselves(tmp_path: P
     assert find_images([alone, tmp_path / "a"]) == [alone, inner]
 
 
-def test_every_place_that_gives_nothing_is_named(tmp_path: Path) -> None:
+def test_every_path_without_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError) as raised:
         find_images([tmp_path / "empty", tmp_path / "gone"])
@@ -39,7 +39,7 @@ def test_every_place_that_gives_nothing_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(8, [4, 4]), (9, [4, 4, 1]), (3, [3])])
-def test_batches_hold_the_images_in_order(tmp_path: Path, count: int, sizes: list[int]) -> None:
+def test_batches_keep_the_order_of_the_images(tmp_path: Path, count: int, sizes: list[int]) -> None:
     files = [write(tmp_path / f"{number}.png", number) for number in range(count)]
     found = list(ImageBatches(files, CARD, 4))
     assert [len(batch.files) for batch in found] == sizes
@@ -50,7 +50,7 @@ def test_batches_hold_the_images_in_order(tmp_path: Path, count: int, sizes: lis
     np.testing.assert_array_equal(pixels[:, 0, 0, 0], np.arange(count))
 
 
-def test_unreadable_files_leave_no_gap(tmp_path: Path) -> None:
+def test_unreadable_files_are_skipped(tmp_path: Path) -> None:
     files = [write(tmp_path / f"{number}.png", number) for number in range(5)]
     files[1].write_bytes(b"no image")
     files[4].write_bytes(files[0].read_bytes()[:20])

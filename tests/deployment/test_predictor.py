@@ -1,4 +1,4 @@
-"""Predictions of images in any order and number, against those that `evaluate` makes of the prepared set."""
+"""Predictions of images in any order and number equal those of `evaluate`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def trained(prepared: Prepared, folder: Path, **strategy: Any) -> Path:
     ],
     ids=lambda strategy: f"{strategy['train']} {strategy.get('head')}",
 )
-def test_any_images_in_any_order_have_the_bits_that_evaluate_gave_them(
+def test_probabilities_are_bit_identical_to_those_of_evaluate_in_any_order(
     prepared: Prepared, tmp_path: Path, strategy: dict[str, Any], precision: str
 ) -> None:
     model, compute = trained(prepared, tmp_path, **strategy), Compute(COMPUTE.device, precision)
@@ -72,7 +72,7 @@ def test_any_images_in_any_order_have_the_bits_that_evaluate_gave_them(
 
 
 @pytest.mark.parametrize("train_part", ["all", "head"])
-def test_any_images_have_the_masks_that_evaluate_gave_them(pairs: Prepared, tmp_path: Path, train_part: str) -> None:
+def test_masks_are_identical_to_those_of_evaluate(pairs: Prepared, tmp_path: Path, train_part: str) -> None:
     model = trained(pairs, tmp_path, train=train_part, loss="dice")
     variant = tiny_inputs(pairs, train=train_part, loss="dice").variant
     truth = pd.concat(list(predict_variant(variant, pairs, model, COMPUTE)))
@@ -83,7 +83,7 @@ def test_any_images_have_the_masks_that_evaluate_gave_them(pairs: Prepared, tmp_
         assert np.array_equal(Predictor(model, [(0, seed)], COMPUTE).answers(pairs.images[rows]), expected)
 
 
-def test_runs_with_the_same_frozen_body_share_it_and_others_do_not(prepared: Prepared, tmp_path: Path) -> None:
+def test_runs_with_the_same_frozen_body_share_it(prepared: Prepared, tmp_path: Path) -> None:
     frozen = Predictor(trained(prepared, tmp_path / "frozen", train="head", head="prototypes"), RUNS[:2], COMPUTE)
     assert len({id(network.body) for network in frozen.networks}) == len(frozen.networks)  # random: one a seed
     again = Predictor(tmp_path / "frozen/model", [RUNS[0], RUNS[0]], COMPUTE)

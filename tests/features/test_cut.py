@@ -1,4 +1,4 @@
-"""Every model in two parts: the border is found, and the parts compute what the whole computes, to the bit."""
+"""Every model in two parts: the cut is found, and both parts together compute the bits of the whole."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from builders import assembled, size_for, without_initialisation
 from torch import nn
 
-from medtransfer.features import graph
-from medtransfer.features.cut import divide
-from medtransfer.features.graph import (
-    MULTIPLY_ADDS_A_BYTE,
-    Border,
-    NotDivisibleError,
+from medtransfer.features import cut as cut_module
+from medtransfer.features.cut import (
+    MULTIPLY_ADDS_PER_BYTE,
+    CannotCutError,
+    TensorSpec,
+    cut_body,
+    cut_network,
     fold_batch_norms,
-    halve,
     pack,
     unpack,
 )
@@ -32,8 +32,8 @@ NAMES = [name if name in FAMILIES else pytest.param(name, marks=pytest.mark.slow
 
 @pytest.fixture
 def unfolded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave batch norms where they are, so that the parts give the bits of the whole."""
-    monkeypatch.setattr(graph, "_folded", lambda prefix: prefix)
+    """Leave batch norms unfolded, so that the parts compute the bits of the whole."""
+    monkeypatch.setattr(cut_module, "_folded", lambda prefix: prefix)
 
 
 def random_network(name: str, train: object, size: int, head: str = "linear") -> Network:
@@ -60,26 +60,26 @@ def pixels_of(size: int, channels: int = 1) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_parts_of_every_model_are_the_whole(name: str, unfolded: None) -> None:
+def test_both_parts_of_every_model_together_are_the_whole(name: str, unfolded: None) -> None:
     size = size_for(name)
     network, pixels = random_network(name, {"last": 3}, size), pixels_of(size)
-    division = divide(network, size)
-    if division is None:
-        assert name in CHEAP, "its prefix is worth keeping"
+    cut = cut_network(network, size)
+    if cut is None:
+        assert name in CHEAP, "its prefix is worth caching"
         return
     with torch.inference_mode():
-        rows = division.prefix(pixels)
-        assert rows.shape == (4, division.row_bytes)
-        assert torch.equal(division.rest(rows), network(pixels))
+        rows = cut.prefix(pixels)
+        assert rows.shape == (4, cut.row_bytes)
+        assert torch.equal(cut.rest(rows), network(pixels))
 
 
 CHEAP = ("cnn_small", "cnn_large")
-"""Most of what these compute stands in their last three layers."""
+"""Most of their computation is in the last three layers."""
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_folding_batch_norms_changes_what_no_model_computes(name: str) -> None:
-    """In float64: random networks of many layers make a rounding error ten billion times larger."""
+def test_folding_batch_norms_does_not_change_the_features_of_any_model(name: str) -> None:
+    """In float64, because deep random networks amplify rounding errors ten billion times."""
     size = size_for(name)
     body = random_network(name, "head", size).body.double()
     before = {key: value.clone() for key, value in body.state_dict().items()}
@@ -93,7 +93,7 @@ def test_folding_batch_norms_changes_what_no_model_computes(name: str) -> None:
 
 
 NORMS_FIRST = ("densenet",)
-"""Batch norms in front of their convolutions stay."""
+"""Batch norms that precede their convolutions cannot be folded."""
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "densenet121", "vit_b_32"])
@@ -101,12 +101,12 @@ NORMS_FIRST = ("densenet",)
 def test_gradients_of_the_rest_are_those_of_the_whole(name: str, last: int, unfolded: None) -> None:
     size = size_for(name)
     network, pixels = random_network(name, {"last": last}, size), pixels_of(size)
-    division = divide(network, size)
-    assert division is not None
+    cut = cut_network(network, size)
+    assert cut is not None
     with torch.inference_mode():
-        rows = division.prefix(pixels)
+        rows = cut.prefix(pixels)
     found = []
-    for run, inputs in ((network, pixels), (division.rest, rows.clone())):
+    for run, inputs in ((network, pixels), (cut.rest, rows.clone())):
         state = {key: value.clone() for key, value in network.state_dict().items()}
         network.train()
         network.zero_grad()
@@ -125,47 +125,47 @@ def test_gradients_of_the_rest_are_those_of_the_whole(name: str, last: int, unfo
 
 @pytest.mark.parametrize("train", ["head", "none"])
 @pytest.mark.parametrize("head", ["linear", "own"])
-def test_a_frozen_body_divides_behind_its_features(train: str, head: str) -> None:
+def test_a_frozen_body_is_cut_after_its_features(train: str, head: str) -> None:
     network, pixels = random_network("squeezenet1_1", train, 64, head), pixels_of(64)
-    division = divide(network, 64)
-    assert division is not None
-    assert division.name == "features"
+    cut = cut_network(network, 64)
+    assert cut is not None
+    assert cut.name == "features"
     with torch.inference_mode():
-        assert torch.equal(division.rest(division.prefix(pixels)), network(pixels))
-        assert division.row_bytes == 4 * network.features(pixels).shape[1]
+        assert torch.equal(cut.rest(cut.prefix(pixels)), network(pixels))
+        assert cut.row_bytes == 4 * network.features(pixels).shape[1]
 
 
-def test_a_network_that_trains_as_a_whole_is_not_divided() -> None:
-    assert divide(random_network("resnet18", "all", 64), 64) is None
+def test_a_network_that_trains_as_a_whole_is_not_cut() -> None:
+    assert cut_network(random_network("resnet18", "all", 64), 64) is None
 
 
-def test_the_border_stands_behind_all_that_is_frozen_where_both_ways_of_a_residual_are_cheap() -> None:
+def test_the_cut_follows_all_frozen_layers_if_both_branches_of_a_residual_block_are_cheap() -> None:
     network = random_network("resnet18", {"last": 3}, 64)  # the second block's bn1, conv2, bn2
-    halves = halve(network.body, network.normalise(pixels_of(64)[:3]))
-    assert halves is not None
-    assert [part.shape for part in halves.border] == [(512, 2, 2), (512, 2, 2)]  # the block's input, and conv1's output
-    assert not [node for node in halves.rest.graph.nodes if node.target == "layer4.1.conv1"]
+    cut = cut_body(network.body, network.normalise(pixels_of(64)[:3]))
+    assert cut is not None
+    assert [part.shape for part in cut.specs] == [(512, 2, 2), (512, 2, 2)]  # the block's input, and conv1's output
+    assert not [node for node in cut.rest.graph.nodes if node.target == "layer4.1.conv1"]
 
 
-def test_of_two_borders_the_cheaper_one_is_taken() -> None:
-    """Behind the narrow layer a wide one costs little to compute and much to keep."""
+def test_the_cheaper_of_two_cuts_is_taken() -> None:
+    """The wide layer after the narrow one costs little to compute and much to cache."""
     narrow, wide, trained = nn.Linear(1024, 4), nn.Linear(4, 2048), nn.Linear(2048, 2)
     body = nn.Sequential(nn.Flatten(), narrow, wide, trained)
     for layer in (narrow, wide):
         layer.requires_grad_(False)
-    assert MULTIPLY_ADDS_A_BYTE * 4 * 2048 > 4 * 2048
-    halves = halve(body, torch.randn(3, 1, 32, 32))
-    assert halves is None or halves.border == (Border((4,), (1,), torch.float32),)
+    assert MULTIPLY_ADDS_PER_BYTE * 4 * 2048 > 4 * 2048
+    cut = cut_body(body, torch.randn(3, 1, 32, 32))
+    assert cut is None or cut.specs == (TensorSpec((4,), (1,), torch.float32),)
 
 
-def test_a_prefix_that_is_cheaper_to_compute_than_to_read_is_not_kept() -> None:
+def test_a_prefix_that_is_cheaper_to_compute_than_to_read_is_not_cached() -> None:
     body = nn.Sequential(nn.Conv2d(3, 64, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 64, 2))
     body[0].requires_grad_(False)
-    assert halve(body, torch.randn(3, 3, 8, 8)) is None
+    assert cut_body(body, torch.randn(3, 3, 8, 8)) is None
 
 
 class DependsOnItsBatch(nn.Module):
-    """What no graph can follow: the way through it depends on the values."""
+    """Not traceable: the control flow depends on values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,39 +190,39 @@ class ChangesItsInput(nn.Module):
 
 
 @pytest.mark.parametrize("make", [DependsOnItsBatch, ChangesItsInput])
-def test_a_body_whose_parts_would_compute_something_else_is_told(make: Callable[[], nn.Module]) -> None:
-    with pytest.raises(NotDivisibleError):
-        halve(make(), torch.randn(3, 1, 64, 64))
+def test_a_body_whose_parts_would_compute_something_else_is_refused(make: Callable[[], nn.Module]) -> None:
+    with pytest.raises(CannotCutError):
+        cut_body(make(), torch.randn(3, 1, 64, 64))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64])
-def test_tensors_at_the_border_come_back_from_bytes_to_the_bit(dtype: torch.dtype) -> None:
+def test_tensors_at_a_cut_are_unpacked_to_the_same_bits(dtype: torch.dtype) -> None:
     shapes = [(5, 6, 3, 2), (5, 7), (5, 2, 4), (5, 4, 3, 2)]
     tensors = [torch.randn(shape).to(dtype) for shape in shapes]
     tensors[0] = tensors[0].contiguous(memory_format=torch.channels_last)
     tensors[2] = torch.randn(5, 4, 2).to(dtype).transpose(1, 2)
-    border = tuple(Border.of(tensor) for tensor in tensors)
-    rows = pack(tensors, border)
+    specs = tuple(TensorSpec.of(tensor) for tensor in tensors)
+    rows = pack(tensors, specs)
     assert rows.dtype == torch.uint8
-    assert rows.shape == (5, sum(part.row_bytes for part in border))
+    assert rows.shape == (5, sum(part.row_bytes for part in specs))
     chosen = torch.tensor([4, 0, 0])
-    back = unpack(rows[chosen], border)
+    back = unpack(rows[chosen], specs)
     for one, other in zip(tensors, back, strict=True):
         assert torch.equal(one[chosen], other)
         assert one.stride()[1:] == other.stride()[1:]
 
 
-def test_tensors_that_are_not_those_of_the_border_are_refused() -> None:
+def test_tensors_of_another_layout_are_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
-        pack([torch.zeros(2, 3)], [Border((4,), (1,), torch.float32)])
+        pack([torch.zeros(2, 3)], [TensorSpec((4,), (1,), torch.float32)])
 
 
 def test_the_prefix_of_colour_and_grey_images(unfolded: None) -> None:
     network = random_network("mobilenet_v3_small", {"last": 2}, 64)
-    division = divide(network, 64)
-    assert division is not None
+    cut = cut_network(network, 64)
+    assert cut is not None
     assert isinstance(network.normalise, Normalise)
     with torch.inference_mode():
         for channels in (1, 3):
             pixels = pixels_of(64, channels)
-            assert torch.equal(division.rest(division.prefix(pixels)), network(pixels))
+            assert torch.equal(cut.rest(cut.prefix(pixels)), network(pixels))

@@ -1,4 +1,4 @@
-"""What frozen layers compute, kept or computed again: the same bits, under a key that tells everything apart."""
+"""Activations of frozen layers, cached or recomputed: the same bits, under a key of everything that decides them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from builders import COMPUTE, assembled
 
 from medtransfer.data.images.packed import Pixels
-from medtransfer.features import graph
+from medtransfer.features import cut
 from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.features.embedder import Embedder, embedder_of
 from medtransfer.models.network import Network
@@ -56,7 +56,7 @@ def embedder(network: Network, compute: Compute = COMPUTE) -> Embedder:
 
 
 @pytest.mark.parametrize("train", ["head", {"last": 3}])
-def test_kept_and_recomputed_rows_are_the_same_bits_in_any_company(
+def test_cached_and_recomputed_rows_are_the_same_bits_in_any_batch(
     images: np.ndarray, monkeypatch: pytest.MonkeyPatch, train: Any
 ) -> None:
     network, every = network_of(train), np.arange(COUNT)
@@ -65,13 +65,13 @@ def test_kept_and_recomputed_rows_are_the_same_bits_in_any_company(
     said: list[str] = []
     recomputing = embedder(network)
     recomputing.plan(COUNT, said.append)
-    assert "they run again in each epoch" in said[0]
+    assert "recomputed in each epoch" in said[0]
     again = recomputing.open(pixels_of(images), every)
     for wanted in (every, np.array([69]), np.array([5, 5, 33, 2]), np.arange(31, 65)):
         assert torch.equal(kept(wanted), again(wanted))
 
 
-def test_the_rest_of_the_network_gives_its_logits(images: np.ndarray) -> None:
+def test_the_rest_of_the_network_computes_its_logits(images: np.ndarray) -> None:
     network = network_of({"last": 3})
     one = embedder(network)
     rows = one.open(pixels_of(images), np.arange(32))(np.arange(32))
@@ -89,12 +89,12 @@ def test_nothing_is_read_or_computed_twice(images: np.ndarray) -> None:
     assert sorted(read) == list(range(COUNT))
 
 
-def test_heads_and_what_trains_behind_the_border_share_what_is_kept() -> None:
+def test_heads_and_trained_last_layers_share_cached_features() -> None:
     assert embedder(network_of("head")).key == embedder(network_of("none")).key
     assert embedder(network_of({"last": 3})).key == embedder(network_of({"last": 3})).key
 
 
-def test_whatever_decides_the_bits_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_that_decides_the_bits_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [
         embedder(network_of()).key,
         embedder(network_of(name="resnet18")).key,
@@ -133,15 +133,15 @@ def test_a_network_that_trains_as_a_whole_has_no_embedder() -> None:
     assert not said
 
 
-def test_what_is_not_worth_keeping_is_told_in_one_line() -> None:
+def test_a_prefix_not_worth_caching_is_notified_in_one_line() -> None:
     said: list[str] = []
     assert embedder_of(network_of({"last": 3}, "cnn_small"), SIZE, COMPUTE, said.append) is None
     assert len(said) == 1
-    assert "reading back" in said[0]
+    assert "reading their activations" in said[0]
 
 
-def test_in_bfloat16_what_is_kept_comes_back_to_the_bit(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "_folded", lambda prefix: prefix)  # other roundings
+def test_cached_bfloat16_features_are_the_same_bits(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut, "_folded", lambda prefix: prefix)  # other roundings
     compute = replace(COMPUTE, precision="bfloat16")
     network = network_of({"last": 3}, "resnet18")
     one = embedder(network, compute)

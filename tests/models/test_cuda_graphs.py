@@ -1,4 +1,4 @@
-"""Passes recorded on a graphics card against the same passes started one by one."""
+"""Recorded passes compared with the same passes started one by one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.network import Network
 from medtransfer.util.compute import choose_compute
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 FAMILIES = (
     "alexnet", "cnn_small", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet",
     "inception_v3", "maxvit_t", "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18",
@@ -46,7 +46,7 @@ def outputs_of(network: Network, inputs: torch.Tensor) -> list[torch.Tensor]:
 
 
 def train(network: Network, batches: list[torch.Tensor], recorded: RecordedPasses | None) -> list[torch.Tensor]:
-    """Take steps of gradient descent; give the losses and the parameters after them."""
+    """Return the losses of some steps of gradient descent, and the parameters and buffers after them."""
     torch.manual_seed(2)  # dropout
     optimizer, losses = torch.optim.SGD(network.parameters(), 0.01), []
     for inputs in batches:
@@ -65,7 +65,7 @@ def train(network: Network, batches: list[torch.Tensor], recorded: RecordedPasse
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recorded_steps_move_a_network_as_steps_started_one_by_one(name: str) -> None:
+def test_recorded_steps_update_a_network_like_steps_started_one_by_one(name: str) -> None:
     size = size_for(name)
     network = network_of(name).train()
     twin = copy.deepcopy(network)
@@ -76,7 +76,7 @@ def test_recorded_steps_move_a_network_as_steps_started_one_by_one(name: str) ->
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_a_recorded_function_answers_each_input_and_not_the_one_it_was_recorded_with() -> None:
+def test_a_recorded_function_computes_each_new_input() -> None:
     network = network_of("mobilenet_v3_small").eval()
     batches = [torch.randint(256, (BATCH, 1, 64, 64), dtype=torch.uint8, device="cuda") for _ in range(STEPS)]
     with torch.inference_mode():

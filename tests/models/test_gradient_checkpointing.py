@@ -1,4 +1,4 @@
-"""Blocks that compute again what they forgot, against the same network that keeps it: the same to the bit, in less."""
+"""Gradient checkpointing compared with the plain network: the same bits, less memory."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FAMILIES = (
     "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnext50_32x4d",
     "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vit_b_32",
 )  # fmt: skip
-"""Every one that has blocks."""
+"""One of each design that has blocks."""
 
 LESS = {"densenet121": 0.6, "googlenet": 0.8, "resnet18": 0.6, "squeezenet1_1": 0.7}
-"""What they keep of what they would have kept, where that is more than .5."""
+"""The share of memory that is still needed, where it is more than .5."""
 
 
 def network_of(name: str) -> Network:
@@ -37,7 +37,7 @@ def network_of(name: str) -> Network:
 
 
 def pass_through(network: nn.Module, inputs: torch.Tensor) -> int:
-    """Leave the gradients of two batches in a network; give the bytes that the first keeps for its backward pass."""
+    """Accumulate the gradients of two batches; return the bytes that the first saves for its backward pass."""
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -55,7 +55,7 @@ def pass_through(network: nn.Module, inputs: torch.Tensor) -> int:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_gradients_and_statistics_are_the_same_to_the_bit(name: str) -> None:
+def test_gradients_and_statistics_have_the_same_bits(name: str) -> None:
     network, size = network_of(name), size_for(name)
     forgetful = copy.deepcopy(network)
     forget_activations(forgetful)
@@ -72,7 +72,7 @@ def test_gradients_and_statistics_are_the_same_to_the_bit(name: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["unet", "resnet18"])
-def test_a_segmenters_gradients_are_the_same_to_the_bit(model: str) -> None:
+def test_the_gradients_of_a_segmenter_have_the_same_bits(model: str) -> None:
     torch.manual_seed(0)
     parts = SegmenterFamily.of(model).build(model, Backbone(weights="none", unet=UNet(base=4)), 2, 0.2)
     network = Network(Normalise([0.0] * 3, [1.0] * 3), *parts).train()
@@ -86,13 +86,13 @@ def test_a_segmenters_gradients_are_the_same_to_the_bit(model: str) -> None:
         assert torch.equal(wanted, found), key
 
 
-def test_networks_without_blocks_are_plain_rows_of_layers() -> None:
+def test_only_plain_sequences_of_layers_have_no_blocks() -> None:
     models = ClassifierFamily.all_names()
     found = {name for name in models if not list(blocks_of(build_on_meta(name, size_for(name))))}
     assert found == {"alexnet", "cnn_small", "cnn_large", *(name for name in models if name.startswith("vgg"))}
 
 
-def test_without_gradients_nothing_is_different() -> None:
+def test_nothing_changes_without_gradients() -> None:
     network = network_of("resnet18").eval()
     forgetful = copy.deepcopy(network)
     forget_activations(forgetful)

@@ -38,7 +38,7 @@ def test_unknown_names_and_impossible_parts_are_listed_at_once(fresh: Project) -
     assert "Traceback" not in output
     fresh.replace("backbone: cnn_smal,", "backbone: cnn_small,")
     found = "\n".join(problems(fresh.run("python", "stages/check.py", fails=True)))
-    assert "cnn_small has no such weights" in found
+    assert "no weights 'IMAGENET1K_V1' for cnn_small" in found
     assert "HorizontalFlipp" in found
     assert "explain.blocks.pretrained: cnn_small has no block 'features.77'; did you mean 'features.7'?" in found
 

@@ -36,7 +36,6 @@ def changed_stages(project: Project) -> set[str]:
 def edit(project: Project, name: str, text: str) -> set[str]:
     """Append text to a source file and run `check`; return the other stages that DVC then would run."""
     project.write(name, f"{project.read(name)}{text}")
-    assert changed_stages(project) == {"check"}
     assert stages_run(project.run("dvc", "repro", "check")) == {"check"}
     return changed_stages(project)
 
@@ -48,7 +47,6 @@ def test_a_comment_reruns_check_alone_and_a_statement_the_stages_that_reach_it(l
     statement = "\nNUMBER = 3\n"
     assert edit(locked, "src/medtransfer/report/page.py", statement) == {"compare"}
     assert edit(locked, "src/medtransfer/training/optimizers.py", statement) == {"compare", "train"}
-    assert edit(locked, "stages/augment.py", statement) == {"augment", "compare", "train"}
     assert edit(locked, "src/medtransfer/util/seeds.py", statement) >= {"prepare", "train", "weights"}
 
 

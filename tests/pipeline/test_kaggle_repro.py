@@ -62,7 +62,7 @@ def test_a_set_is_downloaded_recorded_and_enforced(kaggle: Project, server: Kagg
             assert SIGNATURE.encode() not in text, path
 
     server.archive = server.archive.replace(b"labels.csv", b"labelz.csv")
-    assert "is not what it was" in error_of(kaggle.run(*DOWNLOAD, "--force", "--no-run-cache", fails=True))
+    assert "has changed" in error_of(kaggle.run(*DOWNLOAD, "--force", "--no-run-cache", fails=True))
     assert not (kaggle.folder / "data/raw").exists()
 
 

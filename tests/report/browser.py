@@ -1,4 +1,4 @@
-"""A real Chromium without a window, and what a test asks of it."""
+"""A headless Chromium, with the commands that tests need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SWITCHES = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-sh
 
 
 def find_browser() -> tuple[str | None, str | None]:
-    """Give the paths of the browser and of its driver, None for what is not installed."""
+    """Return the paths of the browser and its driver; None if not installed."""
     binaries = (shutil.which(name) for name in BINARIES)
     return next((path for path in binaries if path), None), shutil.which("chromedriver")
 
@@ -57,24 +57,24 @@ class Browser:
         return self.chrome.execute_script(script, *arguments)
 
     def all(self, selector: str) -> list[WebElement]:
-        """Give all elements that a CSS selector matches."""
+        """Return all elements that match a CSS selector."""
         return self.chrome.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, selector: str) -> WebElement:
-        """Give the first such element."""
+        """Return the first element that matches a CSS selector."""
         return self.chrome.find_element(By.CSS_SELECTOR, selector)
 
     def complaints(self) -> list[str]:
-        """Give what the console was told since the page was opened."""
+        """Return the console messages since the page was opened."""
         return [entry["message"] for entry in self.chrome.get_log("browser")]
 
     def requests(self) -> list[str]:
-        """Give the addresses that were asked for since the page was opened."""
+        """Return the URLs requested since the page was opened."""
         events = [json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
     def printed(self) -> bytes:
-        """Give the page as a PDF, on the paper that it asks for."""
+        """Return the page as a PDF, on its preferred paper size."""
         return base64.b64decode(self.command("Page.printToPDF", {"preferCSSPageSize": True})["data"])
 
     def quit(self) -> None:

@@ -1,4 +1,4 @@
-"""A comparison made by hand, every table of it filled, with names that would break a page that does not escape."""
+"""A comparison with made-up values in every table, and names that break a page without escaping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .study import CLASSES, TEST_IMAGES, make_study
 
 
 def make_comparison(**changes: Any) -> Comparison:
-    """Give the whole comparison, some of its parts replaced."""
+    """Return the comparison, with some of its parts replaced."""
     warnings = ("SIMULATION: these images are simulated", "twelve <b>images</b> are few")
     parts: dict[str, Any] = {
         "study": make_study(),

@@ -1,4 +1,4 @@
-"""The page of a comparison made by hand, and a browser to open it in."""
+"""The page of a made-up comparison, and a browser to open it in."""
 
 from __future__ import annotations
 

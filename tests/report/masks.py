@@ -1,4 +1,4 @@
-"""A comparison of variants that segment, made by hand: each finds the true masks shifted by so many pixels."""
+"""A comparison of segmentation variants: each predicts the true masks, shifted by some pixels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OF_CLASSES = ("calibration", "reliability", "operating", "curves", "per_class", 
 
 
 def true_masks() -> np.ndarray:
-    """Draw discs of growing size; every fifth mask is empty."""
+    """Return discs of increasing size; every fifth mask is empty."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     radii = np.linspace(3, 10, IMAGES)[:, None, None]
     masks = (rows - 15) ** 2 + (columns - 13) ** 2 < radii**2
@@ -61,7 +61,7 @@ def write_mask_places(root: Path, build_prepared: Callable[..., Prepared]) -> Pl
 
 
 def make_mask_comparison(places: Places) -> Comparison:
-    """Give the comparison of these variants: the tables of classes are empty, that of masks is not."""
+    """Return the comparison of these variants, with empty tables of classes and a table of masks."""
     found = make_comparison()
     empty = {name: getattr(found, name).iloc[:0] for name in OF_CLASSES}
     tables = [

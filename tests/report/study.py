@@ -1,4 +1,4 @@
-"""A study whose names would break a page that does not escape, and the files that its page is made from."""
+"""A study with names that break a page without escaping, and the files that its page needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEST_IMAGES = 24
 
 
 def make_study(explained: tuple[str, ...] = EXPLAINED, **comparison: Any) -> Any:
-    """Give a study of two backbones and two strategies."""
+    """Return a study of two backbones and two strategies."""
     strategies = {"frozen": {"train": "head"}, "tuned": {"train": "all"}}
     return check_study(
         {
@@ -60,7 +60,7 @@ def make_study(explained: tuple[str, ...] = EXPLAINED, **comparison: Any) -> Any
 
 
 def write_places(root: Path) -> Places:
-    """Write the files beside a comparison's tables that the page is made from."""
+    """Write the files that the page needs besides the tables of the comparison."""
     places, prepared = Places(root), root / "data" / "prepared"
     prepared.mkdir(parents=True)
     pd.DataFrame({"path": image_paths()}).to_parquet(prepared / TABLE)

@@ -1,4 +1,4 @@
-"""The tables of a comparison made by hand: see `comparison`."""
+"""The tables of a made-up comparison; see `comparison`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def frame(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def table() -> pd.DataFrame:
-    """Give a row a variant, one of a baseline and two of published figures."""
+    """Return one row per variant, one of a baseline and two of published results."""
     rows = []
     for number, (name, value) in enumerate(ACCURACY.items()):
         backbone, strategy = name.split("_")

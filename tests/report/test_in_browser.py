@@ -1,4 +1,4 @@
-"""The page in a real browser: quiet, self-contained, sortable, usable by keyboard, readable on any screen and paper."""
+"""The page in a real browser: self-contained, sortable, accessible, readable on any screen and on paper."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_BYTES = 5_000_000
 
 
 def shown(browser: Browser) -> list[str]:
-    """Give the names in the table as it stands, published rows with a star."""
+    """Return the names of the visible rows, published ones with a star."""
     return browser.run(
         "return [...document.querySelectorAll('table.comparison tbody tr')].filter(row => !row.hidden)"
         ".map(row => row.querySelector('.name').textContent + (row.dataset.kind === 'published' ? '*' : ''))"
@@ -28,7 +28,7 @@ def shown(browser: Browser) -> list[str]:
 
 
 def heading(browser: Browser, title: str) -> str:
-    """Click the heading of a column; give how it is sorted then."""
+    """Click the heading of a column and return its new sort order."""
     for button in browser.all("table.comparison thead button"):
         if button.text.strip() == title:
             button.click()
@@ -37,14 +37,14 @@ def heading(browser: Browser, title: str) -> str:
 
 
 @pytest.mark.parametrize("width", [400, 1600])
-def test_it_opens_without_a_complaint_and_asks_no_one_for_anything(browser: Browser, page: Path, width: int) -> None:
+def test_the_page_opens_without_console_messages_or_requests(browser: Browser, page: Path, width: int) -> None:
     browser.open(page, width)
     assert browser.complaints() == []
     assert [url for url in browser.requests() if not url.startswith("data:")] == [page.resolve().as_uri()]
     assert page.stat().st_size < MOST_BYTES
 
 
-def test_names_are_texts_whatever_they_contain(browser: Browser) -> None:
+def test_names_are_shown_as_text_whatever_they_contain(browser: Browser) -> None:
     assert browser.chrome.title == TITLE
     assert browser.one("h1").text == TITLE
     assert browser.run("return [...document.images].filter(image => !image.src.startsWith('data:')).length") == 0
@@ -89,7 +89,7 @@ def test_filters_by_words_parts_and_ties(browser: Browser) -> None:
     assert browser.one("form.filters output").text == "4 of 4 variants"
 
 
-def test_everything_that_can_be_used_can_be_reached_and_used_by_keyboard(browser: Browser) -> None:
+def test_all_controls_can_be_reached_and_used_by_keyboard(browser: Browser) -> None:
     usable = browser.all("a[href], button, input, select, summary, [tabindex]")
     reached = set()
     for _ in range(3 * len(usable)):
@@ -106,7 +106,7 @@ def test_everything_that_can_be_used_can_be_reached_and_used_by_keyboard(browser
     assert shown(browser)[0] == "majority"
 
 
-def test_two_chosen_variants_show_their_difference_their_figures_and_the_images_they_differ_on(
+def test_two_chosen_variants_are_compared_by_differences_figures_and_images(
     browser: Browser,
 ) -> None:
     first, second = (Select(browser.one(f"select[data-side={side}]")) for side in "ab")
@@ -133,7 +133,7 @@ def test_one_measure_of_the_classes_is_shown_at_a_time(browser: Browser) -> None
     assert [table.get_attribute("data-member") for table in tables if table.is_displayed()] == ["f1"]
 
 
-def test_the_theme_is_the_systems_until_the_button_changes_it(browser: Browser, page: Path) -> None:
+def test_the_theme_is_that_of_the_system_until_the_button_changes_it(browser: Browser, page: Path) -> None:
     def colours() -> tuple[str, str]:
         script = "const style = getComputedStyle({}); return style.{}"
         paper = browser.run(script.format("document.body", "backgroundColor"))
@@ -156,9 +156,7 @@ def test_the_theme_is_the_systems_until_the_button_changes_it(browser: Browser, 
 
 
 @pytest.mark.parametrize("width", [400, 1600])
-def test_the_page_itself_never_scrolls_sideways_and_its_texts_can_be_read(
-    browser: Browser, page: Path, width: int
-) -> None:
+def test_the_page_never_scrolls_sideways_and_its_text_is_readable(browser: Browser, page: Path, width: int) -> None:
     browser.open(page, width)
     assert browser.run("return document.documentElement.scrollWidth") <= width
     sizes = browser.run(
@@ -176,7 +174,7 @@ def test_the_page_itself_never_scrolls_sideways_and_its_texts_can_be_read(
     assert min(small) >= 10
 
 
-def test_on_paper_all_is_open_and_nothing_is_cut_off(browser: Browser) -> None:
+def test_the_printed_page_is_complete(browser: Browser) -> None:
     browser.run("dispatchEvent(new Event('beforeprint'))")
     assert browser.all("details:not([open])") == []
     browser.run("dispatchEvent(new Event('afterprint'))")
@@ -192,7 +190,7 @@ def test_on_paper_all_is_open_and_nothing_is_cut_off(browser: Browser) -> None:
     browser.set_media()
 
 
-def test_every_figure_says_to_a_screen_reader_what_it_shows(browser: Browser) -> None:
+def test_every_figure_has_a_description_for_screen_readers(browser: Browser) -> None:
     labels = browser.run(
         "return [...document.querySelectorAll('svg.figure')].map(each => each.getAttribute('aria-label'))"
     )
@@ -204,7 +202,7 @@ def test_every_figure_says_to_a_screen_reader_what_it_shows(browser: Browser) ->
     assert ACCURACY
 
 
-def test_the_page_of_masks_in_a_browser(started_browser: Browser, mask_places: Places) -> None:
+def test_the_page_of_a_study_of_masks_opens(started_browser: Browser, mask_places: Places) -> None:
     write_report(make_mask_comparison(mask_places), mask_places)
     started_browser.open(mask_places.root / "report" / "index.html")
     assert started_browser.complaints() == []

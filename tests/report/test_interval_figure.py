@@ -1,4 +1,4 @@
-"""The picture of the comparison has a line a row, and no more rows than a page has room for."""
+"""The figure of the comparison has one line per row, and no more rows than fit on a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from medtransfer.report.material import Material
 
 
 def lines_of(material: Material) -> tuple[list[str], str]:
-    """Give the names at the lines, the uppermost first, and the title."""
+    """Return the names at the lines, from top to bottom, and the title."""
     axis = interval_figure(material).axes[0]
     return [label.get_text() for label in axis.get_yticklabels()][::-1], axis.get_title(loc="left") or axis.get_title()
 
@@ -21,7 +21,7 @@ def test_every_variant_and_baseline_has_a_line(material: Material) -> None:
     assert "not shown" not in title
 
 
-def test_of_many_variants_the_best_and_those_of_each_backbone_stay(
+def test_of_many_variants_the_best_and_those_of_each_backbone_are_kept(
     material: Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("medtransfer.report.interval_figure.MOST_VARIANTS", 1)

@@ -1,4 +1,4 @@
-"""The page as a file: its sections, what it leaves out where there is nothing to show, and its escaping."""
+"""The page as a file: its sections, its verdict and its escaping."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Outline(HTMLParser):
         self.texts.append(data)
 
 
-def test_sections_stand_in_their_order_and_the_contents_lead_to_them(page: Path) -> None:
+def test_sections_are_in_order_and_the_contents_link_to_them(page: Path) -> None:
     outline = Outline(page)
     assert outline.sections == ALL
     assert len(SECTIONS) == len(ALL + OF_MASKS)
@@ -58,7 +58,7 @@ def test_sections_stand_in_their_order_and_the_contents_lead_to_them(page: Path)
     assert [f"#{name}" for name in ALL] == links[1 : len(ALL) + 1]
 
 
-def test_what_has_no_rows_has_no_section(places: Places) -> None:
+def test_empty_tables_have_no_section(places: Places) -> None:
     found = make_comparison()
     empty = {
         field.name: getattr(found, field.name).iloc[:0]
@@ -69,7 +69,7 @@ def test_what_has_no_rows_has_no_section(places: Places) -> None:
     assert Outline(places.root / "report/index.html").sections == ALWAYS
 
 
-def test_a_single_variant_is_not_set_beside_another(places: Places) -> None:
+def test_a_single_variant_has_no_section_of_pairs(places: Places) -> None:
     found = make_comparison()
     one = {
         name: getattr(found, name)[getattr(found, name)["variant"] == "resnet_frozen"]
@@ -79,7 +79,7 @@ def test_a_single_variant_is_not_set_beside_another(places: Places) -> None:
     assert "pairs" not in Outline(places.root / "report/index.html").sections
 
 
-def test_names_stay_texts(page: Path) -> None:
+def test_names_are_escaped_in_the_page(page: Path) -> None:
     outline = Outline(page)
     assert TITLE in outline.texts
     assert any(SOURCE in text for text in outline.texts)
@@ -101,7 +101,7 @@ def test_the_scripts_data_is_json_that_cannot_end_its_element(page: Path) -> Non
     assert json.loads(data)["compared"] == ["resnet_frozen", "resnet_tuned", "small_frozen", "small_tuned"]
 
 
-def test_figures_for_papers_are_the_same_bytes_twice(places: Places, tmp_path: Path) -> None:
+def test_figures_for_papers_are_bit_identical_twice(places: Places, tmp_path: Path) -> None:
     figures, before = places.root / "plots" / "figures", ""
     for _ in range(2):
         write_report(make_comparison(), places)
@@ -112,7 +112,7 @@ def test_figures_for_papers_are_the_same_bytes_twice(places: Places, tmp_path: P
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "accuracy"])
-def test_the_studys_own_metric_leads(places: Places, metric: str) -> None:
+def test_the_metric_of_the_study_comes_first(places: Places, metric: str) -> None:
     metrics = (metric, *(name for name in ("accuracy", "roc_auc") if name != metric))
     write_report(make_comparison(study=make_study(metric=metric), metrics=metrics), places)
     text = " ".join(Outline(places.root / "report/index.html").texts)
@@ -120,7 +120,7 @@ def test_the_studys_own_metric_leads(places: Places, metric: str) -> None:
     assert f"{title[metric]} against the cost of each variant" in text
 
 
-def test_what_was_run_is_told(page: Path) -> None:
+def test_the_provenance_is_complete(page: Path) -> None:
     text = " ".join(Outline(page).texts)
     for told in (
         "f" * 64,
@@ -172,10 +172,12 @@ def said(tied: tuple[str, ...], worse: dict[str, float]) -> str:
          f"{BEST}. The other 7 variants are worse (each p ≤ .007, corrected for all comparisons)."),
     ],
 )  # fmt: skip
-def test_what_is_said(tied: tuple[str, ...], worse: dict[str, float], expected: str) -> None:
+def test_the_verdict_names_the_best_the_tied_and_the_worse(
+    tied: tuple[str, ...], worse: dict[str, float], expected: str
+) -> None:
     assert said(tied, worse) == expected
 
 
-def test_names_are_escaped() -> None:
+def test_the_verdict_escapes_names() -> None:
     text = verdict_text(Verdict("accuracy", "<a>", 0.8, 0.7, 0.9, ("<b>",), {"<c>": 0.01}))
     assert re.findall("<.+?>", text) == ["<b>", "</b>"]

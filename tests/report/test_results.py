@@ -1,4 +1,4 @@
-"""A finished study as a page: nothing in it is typed by hand, and it says how to make it again."""
+"""The page of a finished study: its tables, figures and how to reproduce them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHANGE = "data.image_size=64"
 
 @pytest.fixture
 def finished(places: Places) -> Places:
-    """Give a study that `compare` has finished, its parameters those of `phantom` with a change."""
+    """Return a study that `compare` has finished, with the parameters of `phantom` and a change."""
     found = make_comparison()
     write_text(places.results / "comparison.md", comparison_page(found))
     write_text(places.results / "cost.md", cost_page(found.costs))
@@ -35,7 +35,7 @@ def finished(places: Places) -> Places:
     return places
 
 
-def test_the_page_has_the_tables_figures_costs_and_the_command(finished: Places, tmp_path: Path) -> None:
+def test_the_page_has_tables_figures_costs_and_the_command(finished: Places, tmp_path: Path) -> None:
     path = write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path / "results")
     assert path == tmp_path / "results" / "phantom.md"
     text = path.read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def test_a_study_of_another_name_has_a_page_of_its_own(finished: Places, tmp_pat
     assert "(another/comparison.png)" in path.read_text(encoding="utf-8")
 
 
-def test_found_masks_and_sheets_of_maps_are_figures_too(finished: Places, tmp_path: Path) -> None:
+def test_predicted_masks_and_contact_sheets_are_figures_too(finished: Places, tmp_path: Path) -> None:
     for name in ("figures/masks-unet8.png", "explain/resnet18_frozen.png"):
         (finished.plots / name).parent.mkdir(exist_ok=True)
         (finished.plots / name).write_bytes(name.encode())

@@ -1,4 +1,4 @@
-"""Figures as parts of the page: small, themed, escaped, and apart from each other."""
+"""Figures as inline SVG: small, themed, escaped and independent of each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def drawn(title: str = "a <title> & more") -> Figure:
     return figure
 
 
-def test_it_is_well_formed_and_keeps_its_texts() -> None:
+def test_the_svg_is_well_formed_and_keeps_its_texts() -> None:
     root = ElementTree.fromstring(inline_svg(drawn(), "first", 'said "aloud"'))
     texts = [element.text for element in root.iter("text")]
     assert "a <title> & more" in texts
@@ -29,7 +29,7 @@ def test_it_is_well_formed_and_keeps_its_texts() -> None:
     assert [element.text for element in root.iter("title")] == ['what "it" is <here>']
 
 
-def test_colours_and_fonts_are_the_pages() -> None:
+def test_colours_and_fonts_are_those_of_the_page() -> None:
     svg = inline_svg(drawn(), "first", "a figure")
     assert "var(--series-0)" in svg
     assert "var(--ink)" in svg
@@ -38,7 +38,7 @@ def test_colours_and_fonts_are_the_pages() -> None:
     assert "font-size" in svg
 
 
-def test_every_reference_leads_to_an_id_of_its_own_figure() -> None:
+def test_references_are_to_ids_of_the_same_figure() -> None:
     for name in ("first", "second"):
         svg = inline_svg(drawn(), name, "a figure")
         ids = re.findall(r'\bid="(.+?)"', svg)
@@ -48,19 +48,19 @@ def test_every_reference_leads_to_an_id_of_its_own_figure() -> None:
         assert all(each.startswith(f"{name}-") for each in ids)
 
 
-def test_nothing_leads_out_of_the_page() -> None:
+def test_there_are_no_external_references() -> None:
     svg = inline_svg(drawn(), "first", "a figure")
     assert "http" not in svg
     assert "<style" not in svg
     assert svg.startswith("<svg ")
 
 
-def test_equal_figures_are_equal_bytes_and_much_smaller_than_matplotlibs(tmp_path: Path) -> None:
+def test_equal_figures_are_equal_bytes_and_much_smaller_than_those_of_matplotlib(tmp_path: Path) -> None:
     svg = inline_svg(drawn(), "first", "a figure")
     assert svg == inline_svg(drawn(), "first", "a figure")
     drawn().savefig(tmp_path / "plain.svg")
     assert len(svg) < (tmp_path / "plain.svg").stat().st_size * 0.7
 
 
-def test_every_colour_of_the_palette_has_its_place_in_the_theme() -> None:
+def test_every_colour_of_the_palette_is_in_the_theme() -> None:
     assert {COLOURS[number].lower(): f"var(--series-{number})" for number in range(8)}.items() <= THEME.items()

@@ -1,4 +1,4 @@
-"""What all tests of training share."""
+"""Fixtures of all tests of training."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep checkpoints and features in the test's own folder."""
+    """Store checkpoints and features in the test's own folder."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))

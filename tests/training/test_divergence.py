@@ -1,4 +1,4 @@
-"""Trainings that diverge: they end at once, with an error for people, or keep what was good before."""
+"""Trainings that diverge stop at once, with an error or with the best epoch before."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         {"init": "pretrained", "train": "head", "lr": 1e38},
         {"init": "pretrained", "train": "head", "lr_search": [1e37, 1e38]},
     ],
-    ids=["last", "best", "heads at once", "every rate"],
+    ids=["last", "best", "heads together", "every rate"],
 )
-def test_a_training_that_diverges_ends_at_once_and_writes_nothing(
+def test_a_diverging_training_stops_at_once_and_writes_nothing(
     prepared: Prepared, tmp_path: Path, strategy: dict[str, Any]
 ) -> None:
     inputs = tiny_inputs(prepared, optimizer="sgd", epochs=9, **strategy)
     if inputs.variant.strategy.init == "pretrained":
         inputs = pretrained(inputs, tmp_path / "weights")
-    heard: list[Epoch] = []
+    reported: list[Epoch] = []
     with pytest.raises(UserError, match=r"^tiny: training diverged in epoch [123] at lr 1e\+3\d \(fold 0, seed 0\)"):
         train_variant(
-            inputs, tmp_path / "model", tmp_path / "cost.json", lambda _fold, _seed, epoch: heard.append(epoch)
+            inputs, tmp_path / "model", tmp_path / "cost.json", lambda _fold, _seed, epoch: reported.append(epoch)
         )
-    assert all(epoch.epoch < 3 for epoch in heard)
+    assert all(epoch.epoch < 3 for epoch in reported)
     assert not (tmp_path / "model").exists()
     assert not (tmp_path / "cost.json").exists()
 
 
-def test_a_training_that_diverges_after_a_good_epoch_keeps_that_one(
+def test_a_training_that_diverges_after_a_good_epoch_keeps_that_epoch(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = tiny_inputs(prepared, optimizer="sgd", epochs=9, patience=5)

@@ -1,4 +1,4 @@
-"""Frozen layers computed once against the plain way: the same results."""
+"""Frozen layers computed once, compared with running the whole network: the same results."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def without_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["head", "own head on cutmix", "last layers on mixup", "last layers on fresh cutmix", "few fresh shots"],
 )
-def test_kept_activations_give_what_the_whole_network_gives_on_the_same_views(
+def test_cached_activations_train_as_the_whole_network_does_on_the_same_views(
     prepared: Prepared,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -60,7 +60,7 @@ def test_kept_activations_give_what_the_whole_network_gives_on_the_same_views(
 
 
 @pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}, "batch_size": 12}], ids=["head", "last layers"])
-def test_without_room_or_with_half_of_it_lost_the_bytes_are_the_same(
+def test_the_bytes_are_the_same_without_a_cache_and_after_half_of_it_is_lost(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: dict[str, Any]
 ) -> None:
     inputs = inputs_of(prepared, tmp_path, CUTMIX, **strategy)
@@ -80,10 +80,10 @@ def test_without_room_or_with_half_of_it_lost_the_bytes_are_the_same(
 
 
 @pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}}, {"head": "prototypes"}, {"lr_search": [1e-9, 1e-3]}])
-def test_the_seconds_of_frozen_layers_stand_apart_and_fall_on_the_first_to_ask(
+def test_the_seconds_of_frozen_layers_are_counted_apart_and_for_the_first_user(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: dict[str, Any]
 ) -> None:
-    """A frozen batch that takes a tenth of a second longer makes no epoch longer."""
+    """Delay each frozen batch by a tenth of a second: no epoch takes longer."""
     embed = Embedder.activations
 
     def slowly(self: Embedder, pixels: np.ndarray) -> torch.Tensor:
@@ -129,7 +129,9 @@ def test_buffers_of_frozen_layers_are_the_same_bits_after_training(
     assert checked > 20
 
 
-def test_fresh_views_of_a_frozen_body_are_kept_by_what_decides_them(prepared: Prepared, tmp_path: Path) -> None:
+def test_fresh_views_of_a_frozen_body_are_cached_by_all_that_determines_them(
+    prepared: Prepared, tmp_path: Path
+) -> None:
     inputs = inputs_of(prepared, tmp_path, FRESH, epochs=3)
     train(inputs, tmp_path / "first")
     shelves = {path: path.stat().st_mtime_ns for path in (tmp_path / ".medtransfer" / "features").glob("*/rows.bin")}

@@ -1,4 +1,4 @@
-"""Batches on their way to the device: each is what the examples give for it, however many are made together."""
+"""Loading of batches: the same rows however many batches are read together."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 import torch
 from builders import COMPUTE
 
-from medtransfer.training.batches import MOST_AT_ONCE, Batch, stream
+from medtransfer.training.batches import MOST_TOGETHER, Batch, stream
 
 
 class Numbers:
-    """Rows that are their own numbers, and how many of them were asked for each time."""
+    """Rows that are their own numbers; records how many are read at a time."""
 
     def __init__(self, count: int) -> None:
         self.rows, self.asked, self.started = np.arange(count), [], []
@@ -32,12 +32,12 @@ class Numbers:
     ("size", "asked"),
     [(32, [32, 32, 6]), (64, [64, 6]), (16, [32, 32, 6]), (12, [70]), (7, [70]), (1, [16, 16, 16, 16, 6])],
 )
-def test_batches_are_those_of_the_order_and_fill_the_frozen_prefix(size: int, asked: list[int]) -> None:
+def test_batches_follow_the_order_and_fill_the_frozen_prefix(size: int, asked: list[int]) -> None:
     examples, order = Numbers(70), np.split(np.random.default_rng(0).permutation(70), range(size, 70, size))
     batches = list(stream(examples, order, 3, COMPUTE.device))
     assert examples.started == [3]
     assert examples.asked == asked
-    assert max(asked) <= MOST_AT_ONCE * size
+    assert max(asked) <= MOST_TOGETHER * size
     for batch, positions in zip(batches, order, strict=True):
         assert batch.inputs.tolist() == positions.tolist()
         assert batch.labels.flatten().tolist() == (10 * positions).tolist()

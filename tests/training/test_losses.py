@@ -1,17 +1,14 @@
-"""Losses against torch's own on hard labels, and against numbers by hand."""
+"""Losses compared with torch's own on hard labels, and with numbers worked out by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from medtransfer.study import Loss
-from medtransfer.training.head_losses import soft_label_losses, soft_label_slopes
 from medtransfer.training.losses import CLASS_LOSSES, ClassLoss, probabilities
 
 COUNTS = np.array([4, 1, 3])
@@ -25,17 +22,17 @@ def logits() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_is_torchs_on_class_numbers(logits: torch.Tensor, smoothing: float) -> None:
+def test_cross_entropy_equals_torchs_on_class_numbers(logits: torch.Tensor, smoothing: float) -> None:
     found = ClassLoss(Loss(label_smoothing=smoothing), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, functional.cross_entropy(logits, LABELS, label_smoothing=smoothing))
 
 
-def test_binary_cross_entropy_is_torchs_on_one_hot_labels(logits: torch.Tensor) -> None:
+def test_binary_cross_entropy_equals_torchs_on_one_hot_labels(logits: torch.Tensor) -> None:
     found = ClassLoss(Loss(kind="binary_cross_entropy"), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, functional.binary_cross_entropy_with_logits(logits, HARD))
 
 
-def test_balanced_weights_are_scikit_learns(logits: torch.Tensor) -> None:
+def test_balanced_weights_equal_scikit_learns(logits: torch.Tensor) -> None:
     weights = compute_class_weight("balanced", classes=np.arange(3), y=LABELS.numpy())
     found = ClassLoss(Loss(class_weights="balanced"), COUNTS)(logits, HARD)
     terms = functional.cross_entropy(logits, LABELS, reduction="none")
@@ -63,26 +60,6 @@ def test_scaled_sigmoids_of_very_low_scores_stay_probabilities() -> None:
     torch.testing.assert_close(found, torch.full((1, 3), 1 / 3))
 
 
-@given(
-    st.builds(
-        Loss,
-        kind=st.sampled_from(["cross_entropy", "binary_cross_entropy"]),
-        label_smoothing=st.sampled_from([0.0, 0.1]),
-    ),
-    st.booleans(),
-    st.integers(0, 2**31),
-)
-def test_slopes_are_autograds(loss: Loss, weighed: bool, seed: int) -> None:
-    """Of two images that each of three heads sees: logits [2 batches, 3 heads, 4 classes, 5 images]."""
-    torch.manual_seed(seed)
-    logits = (10 * torch.randn(2, 3, 4, 5, dtype=torch.float64)).float().requires_grad_()
-    labels = torch.rand(2, 1, 4, 5).softmax(dim=2)
-    weight = torch.rand(2, 3, 4, 1) + 0.5 if weighed else None
-    losses = soft_label_losses(loss, logits, labels, weight, dim=2)
-    (wanted,) = torch.autograd.grad(losses.sum(), logits)
-    torch.testing.assert_close(soft_label_slopes(loss, logits.detach(), labels, weight, dim=2), wanted)
-
-
 def test_a_loss_is_added_from_outside_by_one_function(monkeypatch: pytest.MonkeyPatch, logits: torch.Tensor) -> None:
     def brier(logits: torch.Tensor, shares: torch.Tensor, *, gamma: float = 1.0) -> torch.Tensor:
         return gamma * (logits.softmax(dim=-1) - shares).square().sum(dim=-1)
@@ -90,3 +67,19 @@ def test_a_loss_is_added_from_outside_by_one_function(monkeypatch: pytest.Monkey
     monkeypatch.setitem(CLASS_LOSSES._items, "brier", brier)
     found = ClassLoss(Loss.model_construct(kind="brier", gamma=3.0), COUNTS)(logits, HARD)
     torch.testing.assert_close(found, 3 * (logits.softmax(dim=1) - HARD).square().sum(dim=1).mean())
+
+
+@pytest.mark.parametrize(
+    "loss", [Loss(label_smoothing=0.1), Loss(kind="binary_cross_entropy", class_weights="balanced")]
+)
+def test_losses_treat_further_dimensions_as_more_images(loss: Loss) -> None:
+    assert ClassLoss(loss, COUNTS).takes_more_dimensions()
+
+
+@pytest.mark.parametrize("dim", [-1, 2])
+def test_a_loss_that_takes_no_further_dimensions_is_recognised(monkeypatch: pytest.MonkeyPatch, dim: int) -> None:
+    def brier(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        return (logits.softmax(dim=dim) - shares).square().sum(dim=dim)
+
+    monkeypatch.setitem(CLASS_LOSSES._items, "brier", brier)
+    assert not ClassLoss(Loss.model_construct(kind="brier"), COUNTS).takes_more_dimensions()

@@ -1,4 +1,4 @@
-"""Losses of masks against formulas written out in NumPy, and what they do at the edges."""
+"""Losses of masks compared with formulas written in NumPy, and their edge cases."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ FORMULAS = {
 @pytest.mark.parametrize("kind", FORMULAS)
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 4), classes=st.integers(2, 4), present=st.integers(1, 4))
-def test_every_loss_is_its_formula(kind: str, seed: int, count: int, classes: int, present: int) -> None:
+def test_every_loss_equals_its_formula(kind: str, seed: int, count: int, classes: int, present: int) -> None:
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (count, classes, 8, 6))
     masks = rng.integers(0, min(present, classes), (count, 8, 6)).astype(np.uint8)
@@ -82,7 +82,7 @@ def test_every_loss_is_its_formula(kind: str, seed: int, count: int, classes: in
     assert loss_of(logits.astype(np.float32), masks, kind=kind) == pytest.approx(expected, rel=2e-4, abs=2e-6)
 
 
-def test_the_weights_of_tversky_and_focal() -> None:
+def test_the_options_of_tversky_and_focal() -> None:
     rng = np.random.default_rng(0)
     logits, masks = rng.normal(0, 1, (2, 2, 8, 8)).astype(np.float32), rng.integers(0, 2, (2, 8, 8)).astype(np.uint8)
     found = loss_of(logits, masks, kind="tversky", alpha=0.9, beta=0.1)
@@ -92,7 +92,7 @@ def test_the_weights_of_tversky_and_focal() -> None:
     )
 
 
-def test_balanced_weights_are_scikit_learns() -> None:
+def test_balanced_weights_equal_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     masks = rng.choice(3, size=(2, 8, 8), p=[0.7, 0.2, 0.1]).astype(np.uint8)
     pixels = np.bincount(masks.ravel(), minlength=3)
@@ -129,7 +129,7 @@ def test_following_the_gradient_finds_the_mask(kind: str) -> None:
     assert torch.equal(logits.argmax(dim=1), masks.long())
 
 
-def test_lower_precision_does_not_reach_the_loss() -> None:
+def test_the_loss_is_float32_in_lower_precision() -> None:
     logits = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
     masks = torch.ones(1, 8, 8, dtype=torch.uint8)
     for kind in FORMULAS:

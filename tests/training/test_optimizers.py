@@ -1,4 +1,4 @@
-"""Which parameters an optimizer gets, and with which rate."""
+"""The parameters of an optimizer, and their learning rates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_nesterov_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize(("train", "expected"), [("head", 2), ({"last": 1}, 4), ("all", 8)])
-def test_only_what_trains_is_optimised(train: object, expected: int) -> None:
+def test_only_trained_parameters_are_optimised(train: object, expected: int) -> None:
     network = assembled("cnn_small", "linear", 32, train=train)
     optimizer = build_optimizer(network, Strategy(train=train))
     assert sum(len(group["params"]) for group in optimizer.param_groups) == expected

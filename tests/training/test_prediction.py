@@ -1,4 +1,4 @@
-"""A row's result does not depend on the rows beside it."""
+"""The result for a row does not depend on the other rows of its batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from builders import COMPUTE, assembled
 
 from medtransfer.models.network import BATCH
 from medtransfer.training.batches import Batch, shuffled_batches
-from medtransfer.training.prediction import batch_logits, predict_logits
+from medtransfer.training.prediction import batch_logits, predict_batches
 from medtransfer.util.compute import Compute
 
 
@@ -32,9 +32,9 @@ def test_logits_are_the_same_bits_alone_and_among_others(name: str) -> None:
     torch.manual_seed(0)
     network = assembled(name, "own", 64)
     pixels = torch.randint(0, 256, (70, 1, 64, 64), dtype=torch.uint8)
-    together, _ = predict_logits(network, Rows(pixels), COMPUTE)
+    together = torch.cat([logits for logits, _ in predict_batches(network, Rows(pixels), COMPUTE)])
     for chosen in ([3], [69, 0], list(range(40, 57))):
-        alone, _ = predict_logits(network, Rows(pixels[chosen]), COMPUTE)
+        alone = torch.cat([logits for logits, _ in predict_batches(network, Rows(pixels[chosen]), COMPUTE)])
         assert torch.equal(alone, together[chosen])
 
 
@@ -54,7 +54,7 @@ def test_logits_are_the_same_bits_wherever_in_the_batch(name: str, precision: st
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (8, [4, 4]), (1, [1]), (3, [3])])
-def test_batches_cover_every_row_once_and_none_is_left_with_one(count: int, sizes: list[int]) -> None:
+def test_batches_cover_every_row_once_and_none_has_a_single_row(count: int, sizes: list[int]) -> None:
     batches = list(shuffled_batches(count, 4, 0, (0, 0)))
     assert [len(batch) for batch in batches] == sizes
     assert sorted(np.concatenate(batches)) == list(range(count))

@@ -1,4 +1,4 @@
-"""What running a network costs: counted right, measured once, and anew for another network or size."""
+"""The cost of prediction: measured once, and again for another network or size."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ from medtransfer.training.variant import running_cost
 from medtransfer.util.compute import Compute
 
 
-@pytest.fixture(autouse=True)
-def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-
-
 def test_it_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = assembled("cnn_small", "linear", 32)
     first = running_cost(network, 32, 1, COMPUTE)
@@ -30,7 +25,7 @@ def test_it_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(list((tmp_path / ".medtransfer" / "costs").iterdir())) == 1
 
 
-def test_what_may_cost_something_else_is_measured_anew(tmp_path: Path) -> None:
+def test_another_network_size_or_precision_is_measured_again(tmp_path: Path) -> None:
     network = assembled("cnn_small", "linear", 32)
     running_cost(network, 32, 1, COMPUTE)
     running_cost(network, 32, 3, COMPUTE)
@@ -41,7 +36,7 @@ def test_what_may_cost_something_else_is_measured_anew(tmp_path: Path) -> None:
     assert len(list((tmp_path / ".medtransfer" / "costs").iterdir())) == 6
 
 
-def test_a_network_in_training_is_timed_as_it_predicts() -> None:
+def test_a_network_in_train_mode_is_timed_in_eval_mode() -> None:
     network = assembled("cnn_small", "linear", 32).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     running_cost(network, 32, 1, COMPUTE)

@@ -1,4 +1,4 @@
-"""The learning rate of each epoch against torch's own schedulers."""
+"""The learning rate of each epoch compared with torch's own schedulers."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def test_constant_stays() -> None:
     assert our_rates(Schedule()) == [1.0] * EPOCHS
 
 
-def test_step_is_torchs() -> None:
+def test_step_equals_torchs() -> None:
     expected = torch_rates(lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.8))
     assert our_rates(Schedule(kind="step", every=2, factor=0.8)) == pytest.approx(expected)
 
 
-def test_exponential_is_torchs() -> None:
+def test_exponential_equals_torchs() -> None:
     expected = torch_rates(lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9))
     assert our_rates(Schedule(kind="exponential", factor=0.9)) == pytest.approx(expected)
 
 
-def test_cosine_is_torchs() -> None:
+def test_cosine_equals_torchs() -> None:
     expected = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, EPOCHS))
     assert our_rates(Schedule(kind="cosine")) == pytest.approx(expected, abs=1e-12)
 
@@ -53,7 +53,7 @@ def test_cosine_is_torchs() -> None:
     losses=st.lists(st.floats(0.1, 2.0).map(lambda x: round(x, 1)), min_size=EPOCHS, max_size=EPOCHS),
     patience=st.integers(1, 3),
 )
-def test_plateau_is_torchs(losses: list[float], patience: int) -> None:
+def test_plateau_equals_torchs(losses: list[float], patience: int) -> None:
     expected = torch_rates(
         lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=patience), losses
     )

@@ -1,4 +1,4 @@
-"""Early stopping against the same rule told epoch by epoch, as a person would count it."""
+"""Early stopping compared with the same rule counted epoch by epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medtransfer.study import Strategy
-from medtransfer.training.schedules import goes_on, is_finished, lowest
+from medtransfer.training.schedules import is_finished, lowest, resumes
 
 LOSSES = st.lists(
     st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, math.nan, math.inf]), min_size=12, max_size=12
@@ -17,43 +17,43 @@ LOSSES = st.lists(
 
 
 def counted(losses: list[float], patience: int | None, resume: int | None) -> tuple[int, int | None]:
-    """Count by hand: after how many epochs it ends, and after how many it went on."""
-    best, waited, went_on = math.inf, 0, None
+    """Return after how many epochs training ends, and after how many it resumed."""
+    best, waited, resumed = math.inf, 0, None
     for number, loss in enumerate(losses):
         if math.isnan(loss) or math.isinf(loss):
-            return number + 1, went_on
+            return number + 1, resumed
         if number == 0 or loss < best:
             best, waited = loss, 0
         else:
             waited += 1
-        allowed = patience if went_on is None else resume
+        allowed = patience if resumed is None else resume
         if allowed is not None and waited >= allowed:
-            if went_on is not None or resume is None:
-                return number + 1, went_on
-            went_on, waited = number + 1, 0
-    return len(losses), went_on
+            if resumed is not None or resume is None:
+                return number + 1, resumed
+            resumed, waited = number + 1, 0
+    return len(losses), resumed
 
 
 @given(LOSSES, st.sampled_from([None, 1, 2, 3]), st.sampled_from([None, 1, 2, 4]))
-def test_a_training_ends_and_goes_on_where_a_person_would_count_it(
+def test_training_stops_and_resumes_as_counted_by_hand(
     losses: list[float], patience: int | None, resume: int | None
 ) -> None:
     resume = None if patience is None else resume
     strategy = Strategy(patience=patience, resume_patience=resume, epochs=len(losses))
     count = next(count for count in range(1, len(losses) + 1) if is_finished(losses[:count], strategy))
-    went_on = next((number for number in range(1, count) if goes_on(losses[:number], strategy)), None)
+    resumed = next((number for number in range(1, count) if resumes(losses[:number], strategy)), None)
     end, expected = counted(losses, patience, resume)
     assert count == end
-    assert went_on == (expected if expected != end else None)
+    assert resumed == (expected if expected != end else None)
 
 
 @pytest.mark.parametrize(
     ("losses", "best"), [([0.3, 0.1, 0.1, 0.2], 1), ([math.nan, 0.5], 1), ([math.nan, math.nan], 0), ([0.2, -1.0], 1)]
 )
-def test_the_first_of_the_lowest_losses_is_kept(losses: list[float], best: int) -> None:
+def test_the_first_minimum_is_kept(losses: list[float], best: int) -> None:
     assert lowest(losses) == best
 
 
-def test_more_patience_needs_one_that_runs_out() -> None:
-    with pytest.raises(ValueError, match="resume_patience needs a patience"):
+def test_resume_patience_needs_a_patience() -> None:
+    with pytest.raises(ValueError, match="resume_patience needs patience"):
         Strategy(resume_patience=2)

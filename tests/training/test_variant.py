@@ -1,4 +1,4 @@
-"""Whole trainings of a variant: the same bytes twice, however often they are killed; and what they write."""
+"""Whole trainings of a variant: identical bytes however often they are killed; and the files they write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIXED = FLIPS | {"mix": {"method": "cutmix"}}
 
 
 class KilledError(Exception):
-    """Stands for a kill between two epochs."""
+    """A kill between two epochs."""
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tuple[int, int, Epoch]]:
-    heard: list[tuple[int, int, Epoch]] = []
+    reported: list[tuple[int, int, Epoch]] = []
 
     def report(fold: int, seed: int, epoch: Epoch) -> None:
-        heard.append((fold, seed, epoch))
-        if len(heard) == kill_at:
+        reported.append((fold, seed, epoch))
+        if len(reported) == kill_at:
             raise KilledError
 
     train_variant(inputs, folder / "model", folder / "cost.json", report)
-    return heard
+    return reported
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tupl
         (MIXED, {"init": "pretrained", "train": "head", "patience": 1, "epochs": 6, "lr": 0.01, "dropout": 0.2}),
         (MIXED, {"init": "pretrained", "train": {"last": 4}, "patience": 2, "epochs": 4}),
     ],
-    ids=["fine-tuned", "gone on", "frozen and mixed", "fresh views", "heads at once", "last layers"],
+    ids=["fine-tuned", "resumed", "frozen and mixed", "fresh views", "heads together", "last layers"],
 )
 def test_a_killed_training_ends_in_the_bytes_of_an_uninterrupted_one(
     prepared: Prepared, tmp_path: Path, policy: dict[str, Any], strategy: dict[str, Any]
@@ -66,31 +66,31 @@ def test_a_killed_training_ends_in_the_bytes_of_an_uninterrupted_one(
         inputs = pretrained(inputs, tmp_path / "weights")
     whole = train(inputs, tmp_path / "whole")
     folder = tmp_path / "killed"
-    for _ in range(50):  # each life hears the old epochs again and one new one
+    for _ in range(50):  # each attempt reports the earlier epochs again and one new one
         reached = len(list((tmp_path / ".medtransfer" / "checkpoints").glob("*/*.pt")))
         try:
-            heard = train(inputs, folder, kill_at=_heard_so_far(folder) + 1)
+            reported = train(inputs, folder, kill_at=_reported_so_far(folder) + 1)
         except KilledError:
-            assert not (folder / "model").exists(), "something half written was left"
+            assert not (folder / "model").exists(), "a partial output was left"
             _note(folder)
             continue
         break
     assert reached
-    assert heard == whole
+    assert reported == whole
     assert sha256_of_folder(folder / "model") == sha256_of_folder(tmp_path / "whole" / "model")
 
 
-def _heard_so_far(folder: Path) -> int:
-    note = folder / "heard"
+def _reported_so_far(folder: Path) -> int:
+    note = folder / "reported"
     return int(note.read_text()) if note.exists() else 0
 
 
 def _note(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / "heard").write_text(str(_heard_so_far(folder) + 1))
+    (folder / "reported").write_text(str(_reported_so_far(folder) + 1))
 
 
-def test_a_model_that_refuses_tensors_without_their_version_trains_and_goes_on(
+def test_a_model_that_refuses_tensors_without_their_version_trains_and_resumes(
     prepared: Prepared, tmp_path: Path
 ) -> None:
     inputs = replace(tiny_inputs(prepared, train="all", patience=1, epochs=3, init="pretrained"), seeds=[0])
@@ -120,7 +120,7 @@ def test_other_seeds_do_not_change_a_run(prepared: Prepared, tmp_path: Path) -> 
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_gradient_checkpointing_changes_no_byte_and_ends_with_the_training(prepared: Prepared, tmp_path: Path) -> None:
+def test_gradient_checkpointing_changes_no_byte_and_ends_with_training(prepared: Prepared, tmp_path: Path) -> None:
     for name in ("usual", "less"):
         inputs = tiny_inputs(prepared, FLIPS, init="pretrained", dropout=0.2, gradient_checkpointing=name == "less")
         train(pretrained(inputs, tmp_path / "weights"), tmp_path / name)
@@ -135,7 +135,7 @@ def forgets(network: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("head", ["prototypes", "knn", "logistic"])
-def test_fitted_heads_write_one_line_of_history_a_run(prepared: Prepared, tmp_path: Path, head: str) -> None:
+def test_fitted_heads_write_one_line_of_history_per_run(prepared: Prepared, tmp_path: Path, head: str) -> None:
     train(tiny_inputs(prepared, FLIPS, train="head", head=head), tmp_path)
     history = pd.read_csv(tmp_path / "model" / "history.csv")
     assert list(history["seed"]) == [0, 1]
@@ -167,7 +167,7 @@ def test_patience_keeps_the_best_epoch(prepared: Prepared, tmp_path: Path) -> No
         assert len(run) == min(best + 3, 12)
 
 
-def test_shots_draw_that_many_of_each_class_by_seed_and_from_training_rows_alone(prepared: Prepared) -> None:
+def test_shots_are_drawn_per_class_by_seed_from_training_rows_only(prepared: Prepared) -> None:
     rows = prepared.roles(0).train
     labels = prepared.table["label_index"].to_numpy()
     first, again, other = (few_shots(prepared, rows, 2, seed, 0) for seed in (0, 0, 1))
@@ -179,7 +179,7 @@ def test_shots_draw_that_many_of_each_class_by_seed_and_from_training_rows_alone
     assert np.array_equal(np.sort(rows), few_shots(prepared, rows, 10_000, 0, 0))
 
 
-def test_the_card_tells_what_was_trained(prepared: Prepared, tmp_path: Path) -> None:
+def test_the_card_describes_the_training(prepared: Prepared, tmp_path: Path) -> None:
     inputs = tiny_inputs(prepared, train="head")
     train(inputs, tmp_path)
     card = read_card(tmp_path / "model")
@@ -191,11 +191,11 @@ def test_the_card_tells_what_was_trained(prepared: Prepared, tmp_path: Path) -> 
     assert card["data"]["pixels_sha256"] == prepared.about["pixels_sha256"]
 
 
-def test_several_folds_make_a_run_each(tmp_path: Path) -> None:
+def test_each_fold_is_a_run(tmp_path: Path) -> None:
     prepared = tiny_prepared(tmp_path, method="kfold", folds=3)
     inputs = tiny_inputs(prepared, train="head", epochs=2)
-    heard = train(inputs, tmp_path)
-    assert {(fold, seed) for fold, seed, _ in heard} == {(fold, seed) for fold in range(3) for seed in (0, 1)}
+    reported = train(inputs, tmp_path)
+    assert {(fold, seed) for fold, seed, _ in reported} == {(fold, seed) for fold in range(3) for seed in (0, 1)}
     frames = pd.concat(predict_variant(inputs.variant, prepared, tmp_path / "model", COMPUTE))
     test = frames[frames["role"] == "test"]
     assert (test.groupby(["seed", "path"]).size() == 1).all()

@@ -1,4 +1,4 @@
-"""Average ranks of variants over several studies, from their comparison tables, and the critical difference diagram."""
+"""Average ranks of variants over several studies, and their critical difference diagram."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from medtransfer.util.plotting import COLOURS, INK, new_figure, save_png
 from medtransfer.util.text import in_figures, markdown_table
 
 STEP = 0.5
-"""The height of a line of text."""
+"""The height of a line of text in the diagram."""
 
 
 def draw_critical_differences(found: Ranks, names: list[str], metric: str) -> Figure:
-    """Draw the diagram of Demšar (2006): the better half of the variants is named at the left, the other at the right.
+    """Draw Demšar's diagram (2006): ranks on a line, and bars across variants without a significant difference.
 
-    names: of the variants, in the order of `found`.
+    names: those of the variants, in the order of `found`.
     """
     count = len(names)
     order = np.argsort(found.average, kind="stable")
@@ -48,7 +48,7 @@ def draw_critical_differences(found: Ranks, names: list[str], metric: str) -> Fi
 
 
 def _draw_scale(axis: Axes, count: int, difference: float) -> None:
-    """Draw the line of ranks, and above it how long the critical difference is."""
+    """Draw the line of ranks, and the length of the critical difference above it."""
     axis.plot([1, count], [0, 0], color=INK, linewidth=1.5)
     for rank in range(1, count + 1):
         axis.plot([rank, rank], [0, STEP / 4], color=INK, linewidth=1.5)
@@ -62,10 +62,10 @@ LEAST_SETS, LEAST_VARIANTS = 5, 3
 
 
 def compare_across(tables: list[Path], metric: str, folder: Path, confidence: float = 0.95) -> pd.DataFrame:
-    """Rank the variants that all of some `comparison.csv` have; write ranks.md, ranks.csv and ranks.png to a folder.
+    """Rank the variants that several `comparison.csv` have in common; write ranks.md, ranks.csv and ranks.png.
 
-    Raises `UserError` where there are too few sets for ranks to tell anything. Gives the metric of each set and
-    variant, and the average ranks, a row a variant from the best to the worst.
+    Returns the metric of each set and the average rank, one row per variant, from the best to the worst. Raises
+    `UserError` if there are too few sets for any two variants to differ.
     """
     values = _read(tables, metric)
     _check(values, confidence)
@@ -80,14 +80,14 @@ def compare_across(tables: list[Path], metric: str, folder: Path, confidence: fl
 
 
 def _read(tables: list[Path], metric: str) -> pd.DataFrame:
-    """Read a metric from each table: a row a set, by its path, and a column a variant that all of them have."""
+    """Read a metric from each table: one row per set, by its path, and one column per common variant."""
     columns, problems = {}, []
     for path in tables:
         try:
             rows = pd.read_csv(path)
             columns[str(path)] = rows[rows["kind"] == "variant"].set_index("variant")[metric]
         except FileNotFoundError:
-            problems.append(f"{path}: no such file; give the metrics/comparison.csv of each study")
+            problems.append(f"{path}: no such file; expected the metrics/comparison.csv of a study")
         except (KeyError, ValueError):
             problems.append(f"{path}: expected a comparison.csv with a column {metric}; name another --metric")
     if problems:
@@ -100,7 +100,7 @@ def _check(values: pd.DataFrame, confidence: float) -> None:
     if variants < LEAST_VARIANTS:
         raise UserError(
             f"{variants} variants have the same name in all {sets} tables, but ranks need {LEAST_VARIANTS} or more; "
-            "two are compared within each study"
+            "each study's own comparison compares two"
         )
     needed = LEAST_SETS
     while average_ranks(np.zeros((needed, variants)), confidence).critical_difference >= variants - 1:
@@ -120,11 +120,10 @@ def _page(table: pd.DataFrame, found: Ranks, names: list[str], metric: str, conf
         for name, row in table.iterrows()
     ]
     cliques = "; ".join(", ".join(names[number] for number in clique) for clique in found.cliques)
-    alike = f"No difference is shown within: {cliques}." if cliques else "All differ."
+    alike = f"No significant difference within: {cliques}." if cliques else "All differ."
     note = (
-        f"{title_of(metric)} on each set. Friedman's test that all are alike, by Iman and Davenport's F: "
-        f"p = {found.p:.3g}. "
-        f"Variants differ at {1 - confidence:.2g} whose average ranks lie more than {found.critical_difference:.2f} "
-        f"apart (Nemenyi; Demšar 2006). {alike}"
+        f"{title_of(metric)} on each set. Friedman's test that all variants are equal, with Iman and Davenport's F: "
+        f"p = {found.p:.3g}. Two variants differ at the {1 - confidence:.2g} level if their average ranks differ by "
+        f"more than {found.critical_difference:.2f} (Nemenyi; Demšar 2006). {alike}"
     )
     return f"# {len(names)} variants on {len(sets)} sets\n\n{markdown_table(header, rows)}\n\n{note}\n"

@@ -1,4 +1,4 @@
-"""How the variants learned; What each variant cost: the one table that differs between two runs of the same params."""
+"""Learning curves of the variants, and their cost: the one table that differs between two runs of the same params."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medtransfer.util.text import markdown_table
 
 
 def learning_table(histories: dict[str, Path]) -> pd.DataFrame:
-    """Read the histories of variants, mean over runs, epochs counted from 1; see `Comparison.learning`."""
+    """Read the histories of variants, mean over runs, with epochs counted from 1; see `Comparison.learning`."""
     tables = []
     for name, path in histories.items():
         mean = pd.read_csv(path).groupby("epoch").mean().reset_index()
@@ -22,61 +22,44 @@ def learning_table(histories: dict[str, Path]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[list(LEARNING)]
 
 
-COLUMNS = (
-    "frozen_seconds",
-    "train_seconds",
-    "stage_seconds",
-    "seconds_an_image",
-    "peak_memory_mb",
-    "device",
-    "threads",
-)
-HEADER = [
-    "Variant",
-    "Runs",
-    "Frozen layers s",
-    "Training s",
-    "Stage s",
-    "Prediction ms/image",
-    "Peak memory MB",
-    "Precision",
-]
+COLUMNS = {
+    "runs": ("Runs", "{:d}"),
+    "frozen_seconds": ("Frozen layers s", "{:.1f}"),
+    "train_seconds": ("Training s", "{:.1f}"),
+    "stage_seconds": ("Stage s", "{:.1f}"),
+    "seconds_an_image": ("Prediction ms/image", "{:.2f}"),
+    "peak_memory_mb": ("Peak memory MB", "{:.0f}"),
+    "precision": ("Precision", "{}"),
+}
+"""The columns of the page, with their titles and formats."""
 
 
 def cost_table(cards: dict[str, dict[str, Any]], folder: Path) -> pd.DataFrame:
-    """Read the cost files of the variants, by the cards of their models, into a table, a row each."""
+    """Read the cost files of the variants, by the cards of their models: one row per variant."""
     rows = []
     for name, card in cards.items():
         cost = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        row = {"variant": name, "runs": len(cost["runs"])} | {column: cost[column] for column in COLUMNS}
-        rows.append(row | {"precision": card["precision"]})
+        shared = {column: cost[column] for column in (*list(COLUMNS)[1:-1], "device", "threads")}
+        rows.append({"variant": name, "runs": len(cost["runs"])} | shared | {"precision": card["precision"]})
     return pd.DataFrame(rows)
 
 
 def machines(table: pd.DataFrame) -> list[str]:
-    """Name the devices, and the threads on each, that variants were trained with."""
+    """Return the devices on which variants were trained, each with its number of threads."""
     pairs = table[["device", "threads"]].itertuples(index=False)
     return sorted({f"{device}, {threads} thread{'' if threads == 1 else 's'}" for device, threads in pairs})
 
 
 def cost_page(table: pd.DataFrame) -> str:
-    """Write the cost table as Markdown."""
+    """Format the cost table as Markdown."""
+    shown = table.assign(seconds_an_image=1000 * table["seconds_an_image"])
     rows = [
-        [
-            str(row["variant"]),
-            str(row["runs"]),
-            f"{row['frozen_seconds']:.1f}",
-            f"{row['train_seconds']:.1f}",
-            f"{row['stage_seconds']:.1f}",
-            f"{1000 * row['seconds_an_image']:.2f}",
-            f"{row['peak_memory_mb']:.0f}",
-            str(row["precision"]),
-        ]
-        for _, row in table.iterrows()
+        [str(row["variant"]), *(pattern.format(row[column]) for column, (_, pattern) in COLUMNS.items())]
+        for row in shown.to_dict("records")
     ]
     note = (
-        "Training: epochs of all runs. Frozen layers: computing what is kept of them, by the first variant that asks; "
-        "those after it read it. "
-        f"Measured on {'; '.join(machines(table))}."
+        "Training: the epochs of all runs. Frozen layers: computing their outputs, by the first variant that needs "
+        f"them; later variants read them. Measured on {'; '.join(machines(table))}."
     )
-    return f"# What it cost\n\n{markdown_table(HEADER, rows)}\n\n{note}\n"
+    header = ["Variant", *(title for title, _ in COLUMNS.values())]
+    return f"# What it cost\n\n{markdown_table(header, rows)}\n\n{note}\n"

@@ -1,4 +1,4 @@
-"""What a factor does, all else equal: backbone, augmentation, strategy or one field of it."""
+"""Effects of a factor with all else equal: backbone, augmentation, strategy or a field of it."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def factor_effects(
 
 
 def matched_pairs(study: Study) -> dict[Effect, list[tuple[str, str]]]:
-    """Find the pairs of variants that differ in one factor alone, by factor and levels.
+    """Return the pairs of variants that differ in one factor alone, by factor and levels.
 
-    Two strategies that differ in one field differ in that field; in more, they differ as strategies, provided that
-    no line overrides a field of theirs.
+    Two strategies that differ in one field differ in that field; otherwise they differ as strategies, unless a line
+    overrides one of their fields.
     """
     settings = {name: _settings(variant) for name, variant in study.variants.items()}
     found: dict[Effect, list[tuple[str, str]]] = defaultdict(list)
@@ -67,13 +67,13 @@ def _differ_as_strategies(study: Study, a: str, b: str, differing: list[str]) ->
 
 
 def _settings(variant: Variant) -> dict[str, str]:
-    """Give all that a variant is made of, in words."""
+    """Return everything that defines a variant, as text."""
     fields = {name: _in_words(getattr(variant.strategy, name)) for name in type(variant.strategy).model_fields}
     return {"backbone": variant.backbone_name, "augmentation": variant.augmentation_name} | fields
 
 
 def _in_words(value: Any) -> str:
-    """Write a setting as short as it is in the params: of a section, its kind and what is not as by default."""
+    """Format a setting as briefly as in the params: a section as its kind and the values that differ from defaults."""
     if isinstance(value, BaseModel):
         kind = value.model_dump(mode="json", include={"kind"})
         changed = value.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})

@@ -1,4 +1,4 @@
-"""How well the maps of variants point at what masks show, as a table."""
+"""The table of how well the maps of variants point at the masks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from medtransfer.util.text import in_figures
 
 
 def maps_table(study: Study, places: Places) -> pd.DataFrame:
-    """Read what `explain` left of the variants that are explained; see `Comparison.maps`.
+    """Read the results of `explain` for the variants that are explained; see `Comparison.maps`.
 
-    Raises `UserError` where it has not run.
+    Raises `UserError` if it has not run.
     """
     names = study.params.explain.variants
     missing = [name for name in names if not places.explained(name).exists()]
@@ -29,24 +29,23 @@ def maps_table(study: Study, places: Places) -> pd.DataFrame:
 
 
 def maps_legend(maps: pd.DataFrame) -> str:
-    """Say what the columns of a table of maps mean; nothing where there are none."""
+    """Explain the columns of a table of maps; empty if there are none."""
     if maps.empty:
         return ""
     first = maps.iloc[0]
     return (
         f"Maps of the labelled class on {first['images']} test images with a mask ({first['groups']} groups), run "
-        f"{first['run']}. Pointing game: share of maps whose highest point lies within the mask. Inside: mean share of "
-        f"a map's sum within it; of a map that is the same everywhere, {in_figures(first['mask_share'])}. Untrained: "
-        "the same network with random weights; gain: the paired difference. Likeness: rank correlation of the maps of "
-        "both; where it is near 1, a map shows the image and not what was learned (Adebayo et al. 2018). The maps: "
-        "`plots/explain`."
+        f"{first['run']}. Pointing game: share of maps with their highest point in the mask. Inside: mean share of a "
+        f"map's sum in the mask; for a constant map, {in_figures(first['mask_share'])}. Untrained: the same network "
+        "with random weights; gain: the paired difference. Likeness: rank correlation between the maps of both; near "
+        "1, a map shows the image rather than anything learned (Adebayo et al. 2018). The maps are in `plots/explain`."
     )
 
 
 def _rows(name: str, places: Places) -> Iterator[dict[str, Any]]:
     found = json.loads(places.explained(name).read_text(encoding="utf-8"))
     maps = found["maps"]
-    if maps is None:  # there are no masks
+    if maps is None:  # no masks
         return
     for method, figures in maps["methods"].items():
         row = {"variant": name, "method": method, "run": found["run"], "block": found["block"]}

@@ -3,12 +3,12 @@ r"""The comparison as Markdown, and as LaTeX tables to \input into a paper that 
 from __future__ import annotations
 
 from medtransfer.comparison.results import Comparison
-from medtransfer.comparison.sections import Mark, Section, sections
+from medtransfer.comparison.sections import TextTable, sections
 from medtransfer.util.text import markdown_table
 
 
 def comparison_page(found: Comparison) -> str:
-    """Write the whole page: warnings, then every table that applies, each with what must be said about it."""
+    """Format the whole page: warnings, then every table that applies with its note."""
     main, *others = sections(found)
     parts = [f"# {found.study.params.study.title}"]
     parts += [f"> **Warning.** {warning}" for warning in found.warnings]
@@ -18,7 +18,7 @@ def comparison_page(found: Comparison) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _markdown_table(section: Section) -> str:
+def _markdown_table(section: TextTable) -> str:
     rows = [
         [_marked_in_markdown(name, mark), *cells]
         for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
@@ -26,7 +26,7 @@ def _markdown_table(section: Section) -> str:
     return markdown_table(section.header, rows, section.left)
 
 
-def _marked_in_markdown(name: str, mark: Mark) -> str:
+def _marked_in_markdown(name: str, mark: str) -> str:
     return {"": name, "tied": f"**{name}** =", "baseline": f"*{name}*"}[mark]
 
 
@@ -50,7 +50,7 @@ SPECIAL = {
 
 
 def comparison_tables(found: Comparison) -> str:
-    """Write every table that applies as a `table` with a caption; warnings stand in the first one's."""
+    """Format every table that applies as a `table`; the first caption contains the warnings."""
     main, *others = sections(found)
     parts = [_latex_table(main, f"{found.study.params.study.title}.", *found.warnings, main.note)]
     parts += [_latex_table(section, f"{section.title}.", section.note) for section in others]
@@ -58,12 +58,15 @@ def comparison_tables(found: Comparison) -> str:
 
 
 def escaped(text: str) -> str:
-    """Write text so that LaTeX shows it as it is; what stands in backquotes is set as code."""
+    """Escape text for LaTeX; text in backquotes is set as code.
+
+    pandas' `to_latex` escapes neither these nor `<`, `±` and `−`, and would escape the marks of names, too.
+    """
     pieces = ["".join(SPECIAL.get(letter, letter) for letter in piece) for piece in text.split("`")]
     return "".join(rf"\texttt{{{piece}}}" if number % 2 else piece for number, piece in enumerate(pieces))
 
 
-def _latex_table(section: Section, *caption: str) -> str:
+def _latex_table(section: TextTable, *caption: str) -> str:
     columns = "l" * section.left + "r" * (len(section.header) - section.left)
     lines = [
         _line([escaped(name) for name in section.header]),
@@ -82,5 +85,5 @@ def _line(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _marked_in_latex(name: str, mark: Mark) -> str:
+def _marked_in_latex(name: str, mark: str) -> str:
     return {"": name, "tied": rf"\textbf{{{name}}} =", "baseline": rf"\emph{{{name}}}"}[mark]

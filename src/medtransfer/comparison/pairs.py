@@ -1,4 +1,4 @@
-"""All pairs of variants, tested on the same test images."""
+"""Paired tests of all variants on the same test images."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from medtransfer.util.hardware import cpu_count
 
 @dataclass(frozen=True)
 class Folds:
-    """Values of each fold, seeds averaged, where folds take turns in testing.
+    """Values of each fold, averaged over seeds, if folds take turns in testing.
 
-    values: by metric and variant, [folds]. test_to_train: test images over training images of a fold.
+    values: by metric and variant, [folds]. test_to_train: the ratio of test to training images of a fold.
     """
 
     values: dict[str, dict[str, np.ndarray]]

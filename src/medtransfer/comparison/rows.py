@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def best_of_each_backbone(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["kind"] == "variant"].drop_duplicates("backbone")
 
 
-def is_tied(row: pd.Series) -> bool:
+def is_tied(row: Mapping[str, Any] | pd.Series) -> bool:
     """Return whether a row is marked as tied with the best; baselines and published rows never are."""
     return row.get("tied_with_best") in (True,)
 

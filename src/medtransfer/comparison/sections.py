@@ -1,63 +1,59 @@
-"""The comparison as tables of words, whatever is made of them: Markdown or LaTeX."""
+"""The tables of a comparison as text, for Markdown and LaTeX."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from medtransfer.comparison.maps import maps_legend
-from medtransfer.comparison.results import Comparison
+from medtransfer.comparison.results import POINTING, Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.tables import tables_of
+from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.statistics.metrics import phrase_of, title_of
-from medtransfer.study import METHODS
-from medtransfer.util.text import in_figures
-
-Mark = Literal["", "tied", "baseline"]
-UNMARKED: Mark = ""
+from medtransfer.util.text import MISSING, in_figures, is_missing
 
 
 @dataclass(frozen=True)
-class Section:
-    """A table with its title, and what must be said about it below.
+class TextTable:
+    """A table as text, with its title and the note below it.
 
-    rows: cells in words, the first `left` of them names. marked: how each row's name is set off; empty for not at all.
+    rows: cells, the first `left` of which are names. marked: the mark of each row's name; empty for none.
     """
 
     title: str
     header: list[str]
     rows: list[list[str]]
     note: str = ""
-    marked: tuple[Mark, ...] = ()
+    marked: tuple[str, ...] = ()
     left: int = 1
 
     @property
-    def marks(self) -> tuple[Mark, ...]:
-        """The mark of each row."""
-        return self.marked or tuple(UNMARKED for _ in self.rows)
+    def marks(self) -> tuple[str, ...]:
+        """The mark of each row: `tied`, `baseline` or nothing."""
+        return self.marked or ("",) * len(self.rows)
 
 
-def sections(found: Comparison) -> list[Section]:
-    """Give the tables that apply, the main one first."""
+def sections(found: Comparison) -> list[TextTable]:
+    """Return the tables that apply, the main one first."""
     parts = [_main(found), _best(found), _effects(found), _calibration(found), _operating(found), _maps(found)]
     parts.append(_published(found))
     return [part for part in parts if part.rows]
 
 
 def in_millions(value: Any) -> str:
-    """Write a count in millions, or `–` where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
+    """Format a count in millions, or as `–` if it is missing."""
+    if is_missing(value):
+        return MISSING
     return f"{value / 1e6:,.2f} M" if value < 1e8 else f"{value / 1e6:,.0f} M"
 
 
 def with_interval(row: Any, metric: str) -> str:
-    """Write a value of a row with its interval."""
+    """Format a value of a row with its interval."""
     if pd.isna(row.get(metric)):
-        return "–"
+        return MISSING
     text = in_figures(row[metric])
     if pd.notna(row.get(f"{metric}_low")):
         text += f" [{in_figures(row[f'{metric}_low'])}, {in_figures(row[f'{metric}_high'])}]"
@@ -65,31 +61,28 @@ def with_interval(row: Any, metric: str) -> str:
 
 
 def in_probability(p: Any) -> str:
-    """Write a p value."""
-    return "–" if pd.isna(p) else "< .001" if p < 0.001 else in_figures(float(p))
+    """Format a p value."""
+    return MISSING if pd.isna(p) else "< .001" if p < 0.001 else in_figures(float(p))
 
 
-def _main(found: Comparison) -> Section:
-    table, metric = found.table[found.table["kind"] != "published"], found.metric
-    first, *others = found.metrics
+def _main(found: Comparison) -> TextTable:
+    metric, (first, *others) = found.metric, found.metrics
+    sizes = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
     header = ["Variant", title_of(first), "SD runs", "SE images", "p", *(title_of(name) for name in others)]
-    rows = [
-        [
-            str(row["variant"]),
-            with_interval(row, metric),
-            in_figures(row[f"{metric}_sd"]),
-            in_figures(row[f"{metric}_se"]),
-            in_probability(row["p_corrected"]) if row["variant"] != found.verdict.best else "best",
-            *(with_interval(row, name) for name in others),
-            *(in_millions(row.get(name)) for name in ("parameters", "trainable_parameters", "multiply_adds")),
-        ]
-        for _, row in table.iterrows()
-    ]
-    marks: list[Mark] = [
-        "baseline" if row["kind"] == "baseline" else "tied" if is_tied(row) else "" for _, row in table.iterrows()
-    ]
-    header += ["Parameters", "trained", "Multiply-adds"]
-    return Section("All variants", header, rows, _legend(found), tuple(marks))
+    rows, marks = [], []
+    for row in found.table[found.table["kind"] != "published"].to_dict("records"):
+        rows.append(
+            [
+                row["variant"],
+                with_interval(row, metric),
+                *(in_figures(row[f"{metric}_{spread}"]) for spread in ("sd", "se")),
+                in_probability(row["p_corrected"]) if row["variant"] != found.verdict.best else "best",
+                *(with_interval(row, name) for name in others),
+                *_sizes(row, *sizes),
+            ]
+        )
+        marks.append("baseline" if row["kind"] == "baseline" else "tied" if is_tied(row) else "")
+    return TextTable("All variants", [*header, *sizes.values()], rows, _legend(found), tuple(marks))
 
 
 def _legend(found: Comparison) -> str:
@@ -97,55 +90,46 @@ def _legend(found: Comparison) -> str:
     return (
         f"Value [{confidence} interval]. Intervals: bootstrap over the test set's {test['groups']} groups "
         f"({test['images']} images), {test['resamples']} resamples, quantiles of Student's t on the logit scale. "
-        f"SD runs: what another training would change in {title}; SE images: what other test images would. p: of the "
-        "paired difference from the best, corrected by Holm's rule over all pairs of variants; where it is "
-        f"{1 - found.confidence:.2g} or more, the variant is tied with the best, which is marked =. "
-        f"Baselines train no network. {tables_of(found.study.params.study.task).legend(found.about)}"
+        f"SD runs: standard deviation of {title} over trainings; SE images: standard error over test images. p: of the "
+        "paired difference from the best, corrected by Holm's rule over all pairs of variants; with "
+        f"{1 - found.confidence:.2g} or more, the variant is tied with the best, and marked =. "
+        f"Baselines (in italics) train no network. {tables_of(found.study.params.study.task).legend(found.about)}"
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
     )
 
 
-def _best(found: Comparison) -> Section:
+def _best(found: Comparison) -> TextTable:
     header = ["Backbone", "Best variant", title_of(found.metric), "Parameters", "Multiply-adds"]
     rows = [
-        [
-            str(row["backbone"]),
-            str(row["variant"]),
-            with_interval(row, found.metric),
-            in_millions(row["parameters"]),
-            in_millions(row["multiply_adds"]),
-        ]
-        for _, row in best_of_each_backbone(found.table).iterrows()
+        [row["backbone"], row["variant"], with_interval(row, found.metric), *_sizes(row, "parameters", "multiply_adds")]
+        for row in best_of_each_backbone(found.table).to_dict("records")
     ]
-    return Section("The best variant of each backbone", header, rows, left=2)
+    return TextTable("The best variant of each backbone", header, rows, left=2)
 
 
-def _effects(found: Comparison) -> Section:
+def _effects(found: Comparison) -> TextTable:
     header = ["Factor", "A", "B", "Contexts", "A - B", "smallest", "largest", "p"]
-    effects = found.effects[found.effects["metric"] == found.metric]
     rows = [
         [
             *(str(row[name]) for name in ("factor", "a", "b", "contexts")),
             with_interval({"d": row["difference"], "d_low": row["low"], "d_high": row["high"]}, "d"),
-            in_figures(row["smallest"]),
-            in_figures(row["largest"]),
+            *(in_figures(row[name]) for name in ("smallest", "largest")),
             in_probability(row["p_corrected"]),
         ]
-        for row in effects.to_dict("records")
+        for row in found.effects[found.effects["metric"] == found.metric].to_dict("records")
     ]
     note = (
-        f"Differences in {phrase_of(found.metric)} between variants that differ in the factor alone, "
-        "averaged over the contexts (all else that a variant is made of) in which both occur. p: corrected by Holm's "
-        "rule."
+        f"Differences in {phrase_of(found.metric)} between variants that differ in the factor alone, averaged over the "
+        "contexts (the rest of a variant) in which both levels occur. p: corrected by Holm's rule."
     )
-    return Section("What each factor does, all else equal", header, rows, note, left=3)
+    return TextTable("Effects of each factor, all else equal", header, rows, note, left=3)
 
 
-def _calibration(found: Comparison) -> Section:
+def _calibration(found: Comparison) -> TextTable:
     header = ["Variant", "ECE", "if calibrated", "Log loss", "Brier", "T", "ECE at T", "Log loss at T", "Brier at T"]
     rows = [
         [
-            str(row["variant"]),
+            row["variant"],
             in_figures(row["ece"]),
             f"{in_figures(row['ece_null'])} (< {in_figures(row['ece_null_high'])})",
             *(in_figures(row[name]) for name in ("log_loss", "brier")),
@@ -155,50 +139,41 @@ def _calibration(found: Comparison) -> Section:
         for row in found.calibration.to_dict("records")
     ]
     note = (
-        "Calibration error (ECE, 15 bins), and what a calibrated model would show with as many images, on average and "
-        f"in {found.confidence:.0%} of cases: ECE is never 0. T: temperature fitted on validation rows."
+        "Expected calibration error (ECE, 15 bins), and that of a calibrated model on as many images: its mean and, "
+        f"in parentheses, its {found.confidence:.0%} quantile. T: temperature fitted on validation rows."
     )
-    return Section("Can the probabilities be believed?", header, rows, note)
+    return TextTable("Calibration", header, rows, note)
 
 
-def _operating(found: Comparison) -> Section:
+def _operating(found: Comparison) -> TextTable:
     header = ["Variant", "Rule", "Threshold", "Sensitivity", "Specificity", "Precision"]
+    rates = ("sensitivity", "specificity", "precision")
     rows = [
-        [
-            str(row["variant"]),
-            str(row["rule"]),
-            in_figures(row["threshold"]),
-            *(with_interval(row, name) for name in ("sensitivity", "specificity", "precision")),
-        ]
+        [row["variant"], row["rule"], in_figures(row["threshold"]), *(with_interval(row, rate) for rate in rates)]
         for row in found.operating.to_dict("records")
     ]
-    positive = found.classes[-1] if found.classes else ""
     note = (
-        f"Threshold on the probability of {positive}, chosen on validation rows: 0.5 (half), the most sensitivity + "
-        "specificity (youden), at least 95 % sensitivity (sensitivity_95)."
+        f"Threshold on the probability of {found.classes[-1] if found.classes else ''}, chosen on validation rows: 0.5 "
+        "(half), the largest sensitivity + specificity (youden), a sensitivity of at least 95 % (sensitivity_95)."
     )
-    return Section("Operating points", header, rows, note, left=2)
+    return TextTable("Operating points", header, rows, note, left=2)
 
 
-def _maps(found: Comparison) -> Section:
+def _maps(found: Comparison) -> TextTable:
     header = ["Variant", "Maps by", "Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Likeness"]
-    figures = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
+    figures = (*POINTING, "likeness_to_untrained")
     rows = [
-        [
-            str(row["variant"]),
-            METHODS[row["method"]],
-            *(with_interval(row, name) for name in (*figures, "likeness_to_untrained")),
-        ]
+        [row["variant"], METHODS[row["method"]].title, *(with_interval(row, name) for name in figures)]
         for row in found.maps.to_dict("records")
     ]
-    return Section("Do maps point at what masks show?", header, rows, maps_legend(found.maps), left=2)
+    return TextTable("Do maps point at the masks?", header, rows, maps_legend(found.maps), left=2)
 
 
-def _published(found: Comparison) -> Section:
+def _published(found: Comparison) -> TextTable:
     header = ["Variant", "Metric", "Published", "Ours", "outside our interval"]
     rows = [
         [
-            str(row["variant"]),
+            row["variant"],
             title_of(row["metric"]),
             in_figures(row["published"]),
             with_interval({"v": row["ours"], "v_low": row["low"], "v_high": row["high"]}, "v"),
@@ -206,5 +181,9 @@ def _published(found: Comparison) -> Section:
         ]
         for row in found.published.to_dict("records")
     ]
-    sources = ", ".join(dict.fromkeys(found.published["source"]))
-    return Section("Published figures beside ours", header, rows, f"Published: {sources}.", left=2)
+    note = f"Published: {', '.join(dict.fromkeys(found.published['source']))}."
+    return TextTable("Published values and ours", header, rows, note, left=2)
+
+
+def _sizes(row: dict[str, Any], *names: str) -> list[str]:
+    return [in_millions(row.get(name)) for name in names]

@@ -1,4 +1,4 @@
-"""Warnings that only a comparison can give: of what taught nothing, and of what learned nothing."""
+"""Warnings of pretraining and training that had no effect."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from medtransfer.study import Study
 from medtransfer.util.text import in_figures
 
 LEARNED = 0.55
-"""The area under the ROC curve of a pretraining's questions, above which it has learned something."""
+"""The least area under the ROC curve, on held-out images, of a pretraining that has learned something."""
 
 BLIND = "majority"
-"""The baseline that looks at no image."""
+"""The baseline that ignores the image."""
 
 MOST_NAMES = 5
 
 
 def pretraining_warnings(study: Study, cards: dict[str, dict[str, Any]]) -> list[str]:
-    """Warn of backbones whose simulated pretraining taught nothing: what is transferred from them is chance."""
+    """Warn of backbones whose simulated pretraining learned nothing, so that nothing can be transferred."""
     found: dict[str, tuple[float, list[str]]] = {}
     for name, card in cards.items():
         area = card.get("weights", {}).get("held_out_roc_auc")
@@ -29,13 +29,13 @@ def pretraining_warnings(study: Study, cards: dict[str, dict[str, Any]]) -> list
     return [
         f"PRETRAINING: {backbone} learned nothing from its simulated images (ROC-AUC {area:.2f}, where .50 is chance), "
         f"so that there is nothing to transfer to {', '.join(names)}; "
-        f"backbones.{backbone}.pretraining takes more images, more epochs or another lr"
+        f"set more images, more epochs or another lr in backbones.{backbone}.pretraining"
         for backbone, (area, names) in found.items()
     ]
 
 
 def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
-    """Warn of trained variants whose interval reaches to what the majority baseline has: they may have learned nothing.
+    """Warn of trained variants whose interval reaches the majority baseline: they may have learned nothing.
 
     table: see `Comparison.table`.
     """
@@ -50,7 +50,7 @@ def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     told = ", ".join(f"{name} ({in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES])
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return [
-        f"CHANCE LEVEL: within their intervals no better than the baseline {BLIND}, which looks at no image "
-        f"({phrase_of(metric)} {in_figures(blind)}): {told}{more}; what has learned nothing may need a lower "
-        "lr, a warm-up (schedule.warmup) or more epochs"
+        f"CHANCE LEVEL: not distinguishable from the baseline {BLIND}, which ignores the image "
+        f"({phrase_of(metric)} {in_figures(blind)}): {told}{more}; try a lower lr, a warm-up (schedule.warmup) or more "
+        "epochs"
     ]

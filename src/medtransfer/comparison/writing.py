@@ -18,13 +18,13 @@ CURVE_FILES = {
     "precision_recall": ("precision_recall_curves", "recall", "precision"),
     "net_benefit": ("decision_curves", "threshold_probability", "net_benefit"),
 }
-"""The file of each kind of curve, and what its x and y are called there."""
+"""The file of each kind of curve, and the names of x and y in it."""
 
 
 def write_plots(folder: Path, found: Comparison) -> None:
-    """Write one file of each kind of points; rows bear their variant.
+    """Write one file per kind of points, with the variant in each row.
 
-    One that the task has none of is written with its header alone: `dvc.yaml` names them for every task.
+    A kind that the task does not have is written as a header alone, because `dvc.yaml` lists the files for every task.
     """
     tables = {"learning_curves": found.learning, "confusion": found.confusion, "reliability": found.reliability}
     for curve, (name, x, y) in CURVE_FILES.items():
@@ -55,7 +55,7 @@ def write_comparison(found: Comparison, places: Places) -> None:
 
 
 def _summary(found: Comparison) -> dict[str, dict[str, float]]:
-    """Give the few numbers of each variant that `dvc metrics diff` shows."""
+    """Return the few metrics of each variant that `dvc metrics diff` shows."""
     shown = [name for name, metric in metrics_of(found.study.params.study.task).items() if metric.in_summary]
     wanted = dict.fromkeys((*shown, found.metric))
     rows = found.table[found.table["kind"] == "variant"].set_index("variant")

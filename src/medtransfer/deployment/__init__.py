@@ -1,1 +1,1 @@
-"""What is done with a trained variant once the comparison is over: predicting new images, and taking it elsewhere."""
+"""Trained variants after the comparison: predictions for new images, explanations, export."""

@@ -1,4 +1,4 @@
-"""What goes into a trained model and what comes out, in words, for those who have the model and not this project."""
+"""The input and output of a trained model in words, for users of the model who do not have this project."""
 
 from __future__ import annotations
 
@@ -6,42 +6,46 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from medtransfer.tasks import TASKS
+from medtransfer.util.places import run_name
+
 INPUT, OUTPUT = "pixels", "probabilities"
 RESIZING = {
     "stretch": "stretch to SIZE x SIZE",
-    "crop": "scale the shorter side to SIZE and cut the central square",
-    "pad": "scale the longer side to SIZE and pad with black",
+    "crop": "scale the shorter side to SIZE and crop the central square",
+    "pad": "scale the longer side to SIZE and pad with black to a square",
 }
 
 
 def describe_model(card: dict[str, Any], runs: Sequence[tuple[int, int]]) -> dict[str, str]:
-    """Say what input and output of a model mean and where it comes from; all values are text, lists in JSON.
+    """Describe a model's input, output and origin; all values are texts, lists in JSON.
 
-    card: that of the trained variant. runs: those whose mean the model gives, as (fold, seed).
+    card: that of the trained variant. runs: those whose mean the model returns, as (fold, seed).
     """
+    size = card["image_size"]
     return {
         "variant": card["variant"],
-        "runs": json.dumps([f"fold{fold}_seed{seed}" for fold, seed in runs]),
+        "runs": json.dumps([run_name(fold, seed) for fold, seed in runs]),
         "classes": json.dumps(card["classes"], ensure_ascii=False),
-        "input": f"{INPUT}: uint8 [batch, {card['channels']}, {card['image_size']}, {card['image_size']}], 0 to 255",
+        "input": f"{INPUT}: uint8 [batch, {card['channels']}, {size}, {size}], 0 to 255",
         "output": f"{OUTPUT}: float32 [{output_shape(card)}], in the order of classes, the mean over runs",
-        "preprocessing": preprocessing(card["channels"], card["image_size"], card["resize"]),
+        "preprocessing": preprocessing(card["channels"], size, card["resize"]),
         "data_sha256": card["data"]["pixels_sha256"],
         "warnings": json.dumps(card["data"]["warnings"], ensure_ascii=False),
     }
 
 
 def output_shape(card: dict[str, Any]) -> str:
-    """Name the dimensions of the output: probabilities of images, or of their pixels."""
-    pixels = f", {card['image_size']}, {card['image_size']}" if card["task"] == "segmentation" else ""
+    """Return the dimensions of the output: probabilities of images, or of their pixels."""
+    pixels = f", {card['image_size']}, {card['image_size']}" if TASKS[card["task"]].per_pixel else ""
     return f"batch, {len(card['classes'])}{pixels}"
 
 
 def preprocessing(channels: int, size: int, resize: str) -> str:
-    """Say in words what happens to an image file before it is the input."""
+    """Describe the steps from an image file to the input."""
     colours = "8-bit grey" if channels == 1 else "8-bit RGB"
     return (
-        f"turn the image upright by its EXIF tag; make it {colours} (grey of more bits: scaled from the image's own "
-        f"minimum and maximum); {RESIZING[resize].replace('SIZE', str(size))}, bilinear with antialiasing; put the "
-        "channels first. Scaling to [0, 1] and normalisation are part of the model."
+        f"rotate the image upright by its EXIF tag; convert it to {colours} (grey with more bits: scaled from the "
+        f"image's own minimum and maximum); {RESIZING[resize].replace('SIZE', str(size))}, bilinear with antialiasing; "
+        "put the channels first. Scaling to [0, 1] and normalisation are part of the model."
     )

@@ -1,4 +1,4 @@
-"""A model's card: what it is, from which data, how good, and where it must not be trusted.
+"""The card of an exported model: what it is, its data and training, its performance and its limits.
 
 Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
@@ -6,7 +6,6 @@ Mitchell et al. 2019, "Model Cards for Model Reporting".
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,46 +14,48 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.interface import INPUT, OUTPUT, output_shape, preprocessing
 from medtransfer.deployment.model import Model
 from medtransfer.study import Strategy, load_study
-from medtransfer.util.text import in_figures, markdown_table
+from medtransfer.tasks import TASKS
+from medtransfer.util.places import Places
+from medtransfer.util.text import counted, in_figures, markdown_table
 
 USE = """\
 ```python
 import numpy, onnxruntime
 
 session = onnxruntime.InferenceSession("model.onnx")
-pixels = numpy.zeros((1, {channels}, {size}, {size}), numpy.uint8)  # images, prepared as said below
+pixels = numpy.zeros((1, {channels}, {size}, {size}), numpy.uint8)  # images, preprocessed as described below
 (probabilities,) = session.run(["{output}"], {{"{input}": pixels}})
 ```"""
-NO_METRICS = "None: the comparison of this repository has no line for this model; `dvc repro` makes it."
+NO_METRICS = "None: this repository has no comparison with this model; run `dvc repro` to make one."
 SPLITS = ("train", "rotating", "val", "test")
 ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs")
-"""What is said of a strategy also where it is the default."""
+"""Fields of a strategy that are listed even if they have their default."""
 
-CAUTION = (
-    "It is the outcome of a comparison on one set of images, not a medical device, and no ground for any decision "
-    "about a patient. What it does on images of another machine, site or population is not known."
+LIMITS = (
+    "This model comes from a comparison on a single set of images. It is not a medical device and must not be used for "
+    "decisions about patients. Its performance on images from other devices, sites or populations is unknown."
 )
 
 
-def model_card(model: Model, difference: float, checked: int, root: Path) -> str:
-    """Write the card, in Markdown, of a model that was exported.
+def model_card(model: Model, difference: float, checked: int, places: Places) -> str:
+    """Return the card of an exported model as Markdown.
 
-    difference: the largest one between the file and the PyTorch model, on `checked` images. Metrics are those of
-    the repository `root`, where the model is one of its variants and was compared.
+    difference: the largest difference between the file and the PyTorch model on `checked` images. The metrics are those
+    of the repository at `places`, if it compared the model.
     """
     card = model.card
     sections = {
-        "": [_summary(model), *(f"> **Warning.** {warning}" for warning in card["data"]["warnings"]), CAUTION],
+        "": [_summary(model), *(f"> **Warning.** {warning}" for warning in card["data"]["warnings"]), LIMITS],
         "Use": [
             USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=OUTPUT),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
             f"**Output**: probabilities of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
-            f"On {checked} real images the file's probabilities differ from the PyTorch model's (float32) by "
-            f"{difference:.1e} at most." + _precision(card),
+            f"**Verification**: on {checked} real images, the probabilities of this file differ from those of the "
+            f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}",
         ],
-        "Data": [_listed(_data(root)), _counts(root)],
+        "Data": [_listed(_data(places)), _counts(places)],
         "Training": [_listed(_training(model))],
-        "Metrics": _metrics(model, root),
+        "Metrics": _metrics(model, places),
     }
     parts = [f"# {model.name}"]
     for title, paragraphs in sections.items():
@@ -63,41 +64,38 @@ def model_card(model: Model, difference: float, checked: int, root: Path) -> str
 
 
 def _summary(model: Model) -> str:
-    runs = ", ".join(f"fold {fold} seed {seed}" for fold, seed in model.runs)
-    mean = "the mean of the probabilities of its runs" if len(model.runs) > 1 else "its run"
-    purposes = {
-        "classification": f"tell {len(model.card['classes'])} classes of images apart",
-        "segmentation": f"find the pixels of {', '.join(model.card['classes'][1:])} in images",
-    }
+    card, runs = model.card, ", ".join(f"fold {fold} seed {seed}" for fold, seed in model.runs)
+    mean = "the mean of the probabilities of its runs" if len(model.runs) > 1 else "a single run"
     return (
-        f"{model.card['model']}, trained to {purposes[model.card['task']]}: {mean} ({runs}). "
-        f"{model.card['parameters'] / 1e6:.2f} million parameters and "
-        f"{model.card['multiply_adds'] / 1e6:,.0f} million multiply-adds a run."
+        f"{card['model']}, trained to {TASKS[card['task']].purpose(card['classes'])}: {mean} ({runs}). Each run has "
+        f"{card['parameters'] / 1e6:.2f} million parameters and {card['multiply_adds'] / 1e6:,.0f} million "
+        "multiply-adds per image."
     )
 
 
 def _precision(card: dict[str, Any]) -> str:
     if card["precision"] == "float32":
         return ""
-    return f" It was trained and evaluated in {card['precision']}, from which float32 differs in the third digit."
+    return f" It was trained and evaluated in {card['precision']}; expect differences in the third digit."
 
 
-def _data(root: Path) -> dict[str, str]:
-    manifest = json.loads((root / "data/manifest.json").read_text(encoding="utf-8"))
-    about = Prepared(root / "data/prepared").about
+def _data(places: Places) -> dict[str, str]:
+    manifest = json.loads(places.manifest.read_text(encoding="utf-8"))
+    about = Prepared(places.prepared).about
     version = f", version {manifest['version']}" if manifest["version"] is not None else ""
+    grouped = "by group; no patient or source is in two splits"
     return {
         "Source": f"{manifest['source']}: {manifest['reference']}{version}",
         "Licence": manifest["licence"] or "not stated",
         "SHA-256 of the files": manifest["sha256"],
         "SHA-256 of the pixels": about["pixels_sha256"],
-        "Kept apart by": "group: no patient or source stands in two splits" if about["grouped"] else "image alone",
+        "Splits separated": grouped if about["grouped"] else "by image only, as no groups are known",
     }
 
 
-def _counts(root: Path) -> str:
-    """Count images and groups of each class and split."""
-    table = Prepared(root / "data/prepared").table
+def _counts(places: Places) -> str:
+    """Return a table of images and groups by class and split."""
+    table = Prepared(places.prepared).table
     splits = [split for split in SPLITS if (table["split"] == split).any()]
     rows = [
         [str(label), *(f"{(found['split'] == split).sum()}" for split in splits), str(found["group"].nunique())]
@@ -112,16 +110,16 @@ def _training(model: Model) -> dict[str, str]:
     strategy = Strategy.model_validate(card["strategy"]).model_dump(mode="json", exclude_defaults=True)
     chosen = {name: card["strategy"][name] for name in ALWAYS} | strategy
     return {
-        "Weights before": f"{weights['source']}: {weights['reference']}{digest}",
+        "Initial weights": f"{weights['source']}: {weights['reference']}{digest}",
         "Strategy": as_text(chosen),
         "Augmentation": as_text(card["augmentation"]),
-        "Runs": f"{len(card['runs'])}, one for each fold and seed",
-        "Inputs' hash": card["inputs"],
+        "Runs": f"{len(card['runs'])}, one per fold and seed",
+        "Hash of the inputs": card["inputs"],
     }
 
 
 def as_text(value: Any) -> str:
-    """Write plain values on one line as YAML would in its flow style."""
+    """Format plain values on one line, in YAML's flow style."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {as_text(item)}" for key, item in value.items() if item is not None) + "}"
     if isinstance(value, list):
@@ -129,10 +127,10 @@ def as_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _metrics(model: Model, root: Path) -> list[str]:
-    table_file, own_file = root / "metrics/comparison.csv", root / f"metrics/variants/{model.name}.json"
-    of_this_repository = model.folder.resolve() == (root / "models" / model.name).resolve()
-    if not of_this_repository or not table_file.is_file() or not own_file.is_file():
+def _metrics(model: Model, places: Places) -> list[str]:
+    table_file, own_file = places.results / "comparison.csv", places.metrics(model.name)
+    is_from_here = model.folder.resolve() == places.model(model.name).resolve()
+    if not is_from_here or not table_file.is_file() or not own_file.is_file():
         return [NO_METRICS]
     table = pd.read_csv(table_file)
     rows = table[(table["variant"] == model.name) | (table["kind"] == "baseline")].set_index("variant")
@@ -140,13 +138,14 @@ def _metrics(model: Model, root: Path) -> list[str]:
         return [NO_METRICS]
     names = [name for name in rows if f"{name}_low" in rows and rows.loc[model.name, f"{name}_low"] >= 0]
     cells = [[name, *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
-    confidence = load_study(root / "params.yaml").params.comparison.confidence
+    confidence = load_study(places.root / "params.yaml").params.comparison.confidence
     own = json.loads(own_file.read_text(encoding="utf-8"))
     return [
         markdown_table(["Metric", *map(str, rows.index)], cells),
-        f"On {own['test_images']} test images that nothing was chosen by: the mean over all runs of the variant, with "
-        f"its {confidence:.0%} interval (bootstrap over groups), beside baselines that train no network. The mean of "
-        "the runs' probabilities, which this file gives, may be a little better than the mean run.",
+        f"Mean over all runs of the variant on {counted(own['test_images'], 'test image')}, which were used for "
+        f"nothing else, with its {confidence:.0%} interval (bootstrap over groups), next to baselines without a "
+        "network. This file returns the mean of the runs' probabilities, which may perform slightly better than the "
+        "runs do on average.",
         _per_class(own["classes"]),
     ]
 

@@ -1,37 +1,48 @@
-"""`medtransfer predict`: a table of what a trained variant says of images of the user's own."""
+"""`medtransfer predict`: a table of the predictions of a trained variant for any images."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from medtransfer.deployment.explain.explainer import Explainer, open_explainer
+from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.deployment.images import ImageBatches
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.predict_maps import MapRows, Maps, open_explainers
 from medtransfer.deployment.predictor import Predictor
-from medtransfer.deployment.rows import ClassRows, MaskRows, Rows, pictures_beside
+from medtransfer.deployment.tables import ClassTable, MapTable, MaskTable, PredictionTable, pictures_next_to
+from medtransfer.deployment.trained import load_run
+from medtransfer.models.heads import HEADS
 from medtransfer.models.network import BATCH
-from medtransfer.util.compute import Compute, choose_compute, is_available
+from medtransfer.tasks import TASKS
+from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_file
 
 
-def predict_files(model: Model, files: Sequence[Path], target: Path, maps: Maps | None = None) -> list[str]:
-    """Predict images and write a CSV with a row for each: see `ClassRows`, `MapRows` and `MaskRows`.
+@dataclass(frozen=True)
+class MapOptions:
+    """Options of `--explain`: the method, and the block to map, by default the last spatial one."""
 
-    The answer is by the mean of the probabilities over the model's runs. Masks go to the folder `TARGET_masks`
-    beside the table, and maps, where they are asked for, to `TARGET_maps`. Returns a line for each file that could
-    not be read; where none could, raises `UserError` and writes nothing.
+    method: str = "grad_cam"
+    block: str | None = None
+
+
+def predict_files(model: Model, files: Sequence[Path], target: Path, maps: MapOptions | None = None) -> list[str]:
+    """Predict images and write a CSV with one row per image: see `ClassTable`, `MapTable` and `MaskTable`.
+
+    Predictions are by the mean of the probabilities over the model's runs. Masks are written to the folder
+    `TARGET_masks` next to the table, and maps, if requested, to `TARGET_maps`. Returns a line for each unreadable file;
+    if all files are unreadable, raises `UserError` and writes nothing.
     """
-    compute = compute_of(model.card)
+    compute = model.compute()
     predictor = Predictor(model.folder, model.runs, compute)
     batches = ImageBatches(files, model.card, BATCH)
     written = 0
-    with atomic_file(target) as temporary, _open_rows(model, files, target, maps, compute) as table:
+    with atomic_file(target) as temporary, _open_table(model, files, target, maps, compute) as table:
         with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.header)
@@ -39,28 +50,43 @@ def predict_files(model: Model, files: Sequence[Path], target: Path, maps: Maps 
                 writer.writerows(table.rows(batch, predictor.answers(batch.pixels)))
                 written += len(batch.files)
         if not written:
-            raise UserError([*batches.unreadable, f"none of {len(files)} files could be read; {target} is not written"])
+            raise UserError(
+                [*batches.unreadable, f"{target}: not written, as none of {len(files)} files could be read"]
+            )
     return batches.unreadable
 
 
 @contextmanager
-def _open_rows(
-    model: Model, files: Sequence[Path], target: Path, maps: Maps | None, compute: Compute
-) -> Iterator[Rows]:
-    """Open the rows that fit a model's task; pictures go to a folder beside the table."""
+def _open_table(
+    model: Model, files: Sequence[Path], target: Path, maps: MapOptions | None, compute: Compute
+) -> Iterator[PredictionTable]:
+    """Yield the table for the model's task; its pictures are written to a folder next to it."""
     card = model.card
     if maps is not None:
-        explainers = open_explainers(model, maps, compute)
-        with pictures_beside(target, files, "map") as pictures:
-            yield MapRows(card, explainers, maps.method, pictures)
-    elif card["task"] == "segmentation":
-        with pictures_beside(target, files, "mask") as pictures:
-            yield MaskRows(card["classes"], card["resize"], pictures)
+        explainers = _open_explainers(model, maps, compute)
+        with pictures_next_to(target, files, "map") as pictures:
+            yield MapTable(card, explainers, maps.method, pictures)
+    elif TASKS[card["task"]].per_pixel:
+        with pictures_next_to(target, files, "mask") as pictures:
+            yield MaskTable(card, pictures)
     else:
-        yield ClassRows(card["classes"])
+        yield ClassTable(card)
 
 
-def compute_of(card: dict[str, Any]) -> Compute:
-    """Compute with the precision of a model's evaluation, on its kind of device where this machine has one."""
-    device = card["device"] if is_available(card["device"]) else "auto"
-    return replace(choose_compute(device), precision=card["precision"])
+def _open_explainers(model: Model, maps: MapOptions, compute: Compute) -> list[Explainer]:
+    """Return an explainer of each run.
+
+    Raises `UserError` if there is no such method or block, if the model has no image classes, or if its head lacks the
+    gradients that the method needs.
+    """
+    if problem := METHODS.problem(maps.method):
+        raise UserError(f"--method: {problem}")
+    if TASKS[model.card["task"]].per_pixel:
+        raise UserError(f"--explain: {model.name} predicts masks; maps need a model that predicts classes of images")
+    head = model.card["strategy"]["head"]
+    if METHODS[maps.method].needs_gradients and not HEADS[head].differentiable:
+        raise UserError(f"--explain: {model.name} has head: {head}, whose outputs have no gradient for {maps.method}")
+    return [
+        open_explainer(load_run(model.folder, fold, seed), model.card, maps.block, "--block", compute)
+        for fold, seed in model.runs
+    ]

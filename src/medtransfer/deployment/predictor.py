@@ -1,4 +1,4 @@
-"""A trained variant that predicts images which stand in no prepared set, as `evaluate` predicts those that do."""
+"""A trained variant that predicts any images, exactly as `evaluate` predicts those of a prepared set."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from medtransfer.training.prediction import batch_logits
 from medtransfer.util.compute import Compute
 
 Run = tuple[int, int]
-"""The fold and the seed of a run."""
+"""Fold and seed of a run."""
 
 
 class Predictor:
-    """Runs of a trained variant in memory; runs with the same frozen layers share what these compute.
+    """Runs of a trained variant in memory; those with equal frozen layers compute the outputs of these once.
 
-    Whatever images stand in a batch, and however many, an image's answer has the bits that `evaluate` gave it on
-    the same device: it goes through the same functions, in batches of one size, and in eval mode no layer looks
-    at the other images.
+    The answer for an image is bit-identical to that of `evaluate` on the same device, whatever the other images in its
+    batch: it is computed by the same functions, in batches of one size, and in eval mode images do not interact.
     """
 
     def __init__(self, model: Path, runs: Sequence[Run], compute: Compute) -> None:
@@ -47,14 +46,14 @@ class Predictor:
         ]
 
     def answers(self, pixels: np.ndarray) -> np.ndarray:
-        """Give what the runs say together of packed images: probabilities [n, classes], or masks uint8 [n, h, w].
+        """Return the joint answers of all runs for packed images: probabilities [n, classes], or masks uint8 [n, h, w].
 
         pixels: uint8 [n, size, size, channels], n at most 32.
         """
         return self._task.joint_answers(self.logits(pixels), self._loss)
 
     def logits(self, pixels: np.ndarray) -> list[torch.Tensor]:
-        """Give each run's logits of packed images, n at most 32."""
+        """Return the logits of each run for packed images, n at most 32."""
         activations: dict[str, torch.Tensor] = {}
         found = []
         for network, embedder in zip(self.networks, self._embedders, strict=True):
@@ -67,12 +66,12 @@ class Predictor:
         return found
 
     def as_module(self) -> Ensemble:
-        """Give the runs as one module, on the CPU and in float32, which needs nothing around it."""
+        """Return all runs as one self-contained module, on the CPU and in float32."""
         return Ensemble(self.networks, self._task, self._loss).cpu().eval()
 
 
 class Ensemble(nn.Module):
-    """Runs of a trained variant from packed pixels to the mean of their probabilities, to be taken elsewhere."""
+    """Runs of a trained variant as one module, from pixels to the mean of their probabilities, for export."""
 
     def __init__(self, networks: Sequence[Network], task: Task, loss: Loss) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Trained variants from disk: their networks, and the predictions of every run.
+"""The networks of trained variants, loaded from disk, and the predictions of every run.
 
 Only `predict_variant` reads test rows.
 """
@@ -22,13 +22,14 @@ from medtransfer.models.weights import WeightsCard
 from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.batches import ImageExamples
-from medtransfer.training.model_files import BASE, CARD, as_body, read_card, run_name
+from medtransfer.training.model_files import BASE, CARD, as_body, read_card
 from medtransfer.training.prediction import predict_batches
 from medtransfer.util.compute import Compute
+from medtransfer.util.places import run_name
 
 
 def load_run(folder: Path, fold: int, seed: int) -> Network:
-    """Rebuild the network of a run from a variant's folder alone, in eval mode, every tensor as it was."""
+    """Load the network of a run from a variant's folder, in eval mode, with exactly the tensors that were saved."""
     card = read_card(folder)
     weights = _read_base(folder, (folder / CARD).stat().st_mtime_ns)
     run = load_file(folder / f"{run_name(fold, seed)}.safetensors")
@@ -48,13 +49,13 @@ def load_run(folder: Path, fold: int, seed: int) -> Network:
 
 @lru_cache(maxsize=1)
 def _read_base(folder: Path, _changed: int) -> Weights:
-    """Read the weights that all runs of a folder share; `_changed` is the time of its last change."""
+    """Read the weights that all runs of a folder share; `_changed`, its time of change, invalidates the cache."""
     card = WeightsCard.model_validate(read_card(folder)["weights"])
     return Weights(load_file(folder / BASE) if (folder / BASE).exists() else None, card, folder / BASE)
 
 
 def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
-    """Give the predictions of each run and role of a trained variant, as rows that the task's scoring makes."""
+    """Yield the predictions of a trained variant for each run and role, as rows in the task's format."""
     task = TASKS[prepared.task]
     for run in read_card(model)["runs"]:
         fold, seed = run["fold"], run["seed"]

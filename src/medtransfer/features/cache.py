@@ -1,4 +1,4 @@
-"""One file of rows on disk: the activations of one array of images under one frozen prefix; How much disk kept activations may take, and which go first."""
+"""Cached features on disk: one file of rows per array of images and frozen prefix, and the limit on all of them."""
 
 from __future__ import annotations
 
@@ -21,39 +21,38 @@ from medtransfer.util.progress import progress
 ROWS, DONE, KEY = "rows.bin", "done.npy", "key.json"
 FLUSH_SECONDS = 5.0
 PAGE = 4096
+LIMIT_VARIABLE, DEFAULT_LIMIT_GB = "MEDTRANSFER_CACHE_GB", 10.0
+USABLE_SHARE = 0.5
+"""The share of the free disk space that caches may take."""
 
-Computing = Callable[[Sequence[np.ndarray]], Iterable[np.ndarray]]
-"""Batches of items [n] to their rows, uint8 [n, row_bytes], one after another."""
+DISK_BLOCK = 512
+
+ComputeRows = Callable[[Sequence[np.ndarray]], Iterable[np.ndarray]]
+"""Map batches of item numbers [n] to their rows, uint8 [n, row_bytes], one after another."""
 
 
-def lock_of(folder: Path) -> FileLock:
-    """Give the lock of a shelf's folder: beside it, so that it outlives it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder.with_suffix(".lock"))
+class FeatureCache:
+    """Rows of `row_bytes` bytes for the `count` images of an array, computed on demand.
 
-
-class Shelf:
-    """Rows of `row_bytes` bytes for the `count` images of an array, filled as they are asked for.
-
-    A row is marked as done after it is on disk, so that a killed process loses at most the rows of the last
-    five seconds; two processes that want the same rows wait for each other rather than compute them twice.
-    The folder may be deleted at any time: who has it open keeps what is there, and later calls fill it again.
+    A row is marked as done once it is on disk, so that a killed process loses at most the rows of the last five
+    seconds; processes that need the same rows wait for each other rather than compute them twice. The folder may be
+    deleted at any time: a process that has it open keeps its rows, and later calls fill it again.
     """
 
     def __init__(self, folder: Path, key: dict[str, Any], count: int, row_bytes: int) -> None:
         self._folder, self._key, self._count, self._row_bytes = folder, key, count, row_bytes
 
     def missing(self, items: np.ndarray) -> np.ndarray:
-        """List the items, each once, whose rows are not there yet."""
+        """List the items, each once, whose rows are not on disk yet."""
         return np.unique(items[~self._read_done()[items]])
 
-    def rows(self, items: np.ndarray, batch: int, compute: Computing) -> np.ndarray | Packed:
-        """Open the whole file, uint8 [count, row_bytes], of which the rows of `items` are there.
+    def rows(self, items: np.ndarray, batch: int, compute: ComputeRows) -> np.ndarray | Packed:
+        """Open the whole file, uint8 [count, row_bytes], with the rows of `items` in it.
 
-        `compute` is asked for the missing ones, in batches of at most `batch`.
+        Missing ones are computed in batches of at most `batch`.
         """
         if not len(self.missing(items)):
-            with suppress(FileNotFoundError):  # deleted this very moment
+            with suppress(FileNotFoundError):  # deleted since
                 return self._open()
         with lock_of(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -64,14 +63,14 @@ class Shelf:
             return self._open()
 
     def _open(self) -> np.ndarray | Packed:
-        """Map short rows, of which a batch takes many from everywhere; long ones are read, and take no memory."""
-        os.utime(self._folder)  # used now: see `room`
+        """Map short rows into memory, of which a batch takes many; long ones are read."""
+        os.utime(self._folder)  # last used now: see `evict`
         shape = (self._count, self._row_bytes)
         if self._row_bytes < PAGE:
             return np.asarray(np.memmap(self._folder / ROWS, np.uint8, "r", shape=shape))
         return Packed(self._folder / ROWS, 0, shape)
 
-    def _fill(self, missing: np.ndarray, done: np.ndarray, batch: int, compute: Computing) -> None:
+    def _fill(self, missing: np.ndarray, done: np.ndarray, batch: int, compute: ComputeRows) -> None:
         write_json(self._folder / KEY, self._key)
         path = self._folder / ROWS
         path.touch()
@@ -101,15 +100,14 @@ class Shelf:
             np.save(temporary, done)
 
 
-LIMIT_VARIABLE, DEFAULT_LIMIT_GB = "MEDTRANSFER_CACHE_GB", 10.0
-SPARE = 0.5
-"""The share of the free disk that is left alone."""
-
-BLOCK = 512
+def lock_of(folder: Path) -> FileLock:
+    """Return the lock of a cache's folder; its file is next to the folder, so that it survives a deletion."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_suffix(".lock"))
 
 
 def limit() -> int:
-    """Give the most bytes that all kept activations may take: 10 GB, or what MEDTRANSFER_CACHE_GB says."""
+    """Return the size in bytes that all caches together may have: MEDTRANSFER_CACHE_GB, or 10 GB."""
     text = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_GB))
     try:
         gigabytes = float(text)
@@ -121,34 +119,33 @@ def limit() -> int:
 
 
 def fits(root: Path, needed: int) -> bool:
-    """Say whether `needed` bytes are within the limit and leave half of the disk's free space alone."""
+    """Return whether `needed` bytes are within the limit and leave half of the disk's free space."""
     root.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(root).free + sum(size for _, size, _ in _shelves(root))
-    return needed <= min(limit(), int(free * SPARE))
+    free = shutil.disk_usage(root).free + sum(size for _, size, _ in _caches(root))
+    return needed <= min(limit(), int(free * USABLE_SHARE))
 
 
-def make_room(root: Path, needed: int, keep: set[str]) -> None:
-    """Delete the shelves below `root` that were used longest ago, until `needed` more bytes are within the limit.
+def evict(root: Path, needed: int, keep: set[str]) -> None:
+    """Delete the least recently used caches in `root` until `needed` more bytes are within the limit.
 
-    Those named in `keep` stay, and so do those that another process fills at the moment.
+    Those named in `keep` stay, and so do those that another process is filling.
     """
-    shelves = sorted(_shelves(root))
-    total = sum(size for _, size, _ in shelves)
-    for _, size, folder in shelves:
+    caches = sorted(_caches(root))
+    total = sum(size for _, size, _ in caches)
+    for _, size, folder in caches:
         if total + needed <= limit():
             return
         if folder.name not in keep and _delete(folder):
             total -= size
 
 
-def _shelves(root: Path) -> list[tuple[float, int, Path]]:
+def _caches(root: Path) -> list[tuple[float, int, Path]]:
+    """List the time of last use, the size in bytes and the folder of each cache."""
     found = []
     for folder in root.glob("*/"):
-        try:
-            size = sum(path.stat().st_blocks * BLOCK for path in folder.iterdir())
+        with suppress(FileNotFoundError):  # another process deleted it meanwhile
+            size = sum(path.stat().st_blocks * DISK_BLOCK for path in folder.iterdir())
             found.append((folder.stat().st_mtime, size, folder))
-        except FileNotFoundError:  # another process deleted it meanwhile
-            continue
     return found
 
 

@@ -1,4 +1,4 @@
-"""A network's frozen prefix, run once for each image and kept, or run again where keeping is not worth its bytes."""
+"""The frozen prefix of a network: run once per image and cached, or again each time if there is no space."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import torch
 from torch import nn
 
 from medtransfer.data.images.packed import Pixels
-from medtransfer.features.cache import LIMIT_VARIABLE, Shelf, fits, limit, make_room
-from medtransfer.features.cut import Division, divide
-from medtransfer.features.graph import NotDivisibleError
+from medtransfer.features.cache import LIMIT_VARIABLE, FeatureCache, evict, fits, limit
+from medtransfer.features.cut import CannotCutError, NetworkCut, cut_network
 from medtransfer.models.cuda_graphs import RecordedForward
 from medtransfer.models.network import BATCH, Network, pad_batch, to_channels_first
 from medtransfer.util.compute import Compute
@@ -24,21 +23,21 @@ from medtransfer.util.places import state_folder
 from medtransfer.util.progress import one_ahead, one_behind
 
 Rows = Callable[[np.ndarray], torch.Tensor]
-"""Item numbers [n] to activations at the border, packed as uint8 [n, row_bytes]."""
+"""Map item numbers [n] to activations at the cut, packed as uint8 [n, row_bytes]."""
 
 
 class Embedder:
-    """Gives the activations at a network's border for any images: the same bits kept or computed again.
+    """The activations of a network's frozen prefix for any images: the same bits cached or recomputed.
 
-    key: the hash of everything but the pixels that decides the bits: the body's weights and structure, the
-    normalisation, the border, device, precision, threads, versions, and the code. keeps: whether activations are
-    kept. seconds: what computing those has taken so far.
+    key: the hash of everything but the pixels that determines the bits: the body's weights and structure, the
+    normalisation, the cut, device, precision, threads, versions, and the code. keeps: whether activations are cached.
+    seconds: the time spent so far on computing those.
     """
 
-    def __init__(self, network: Network, division: Division, compute: Compute) -> None:
-        self._division, self._compute = division, compute
+    def __init__(self, network: Network, cut: NetworkCut, compute: Compute) -> None:
+        self._cut, self._compute = cut, compute
         self._root = state_folder() / "features"
-        about = {"body": fingerprint(network), "border": division.name, **compute.describe()}
+        about = {"body": fingerprint(network), "cut": cut.name, **compute.describe()}
         self._about = about | {"code": module_digest("medtransfer.features.embedder")}
         self.key = sha256_of_json(self._about)
         self.seconds = 0.0
@@ -48,36 +47,36 @@ class Embedder:
 
     @property
     def rest(self) -> nn.Module:
-        """The network behind the border: packed activations to logits."""
-        return self._division.rest
+        """The network after the cut: packed activations to logits."""
+        return self._cut.rest
 
     @property
     def row_bytes(self) -> int:
-        """The size of an image's activations."""
-        return self._division.row_bytes
+        """The size of one image's activations."""
+        return self._cut.row_bytes
 
-    def plan(self, images: int, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Decide whether the activations of so many images are kept; `tell` hears where they are not."""
+    def plan(self, images: int, notify: Callable[[str], None] = lambda _: None) -> None:
+        """Decide whether to cache the activations of `images` images; notify if they are not."""
         needed = images * self.row_bytes
         self.keeps = fits(self._root, needed)
         if not self.keeps:
-            tell(
-                f"what the frozen layers compute would take {needed / 1e9:.1f} GB, more than {LIMIT_VARIABLE} "
-                f"({limit() / 1e9:g}) or the disk allows; they run again in each epoch"
+            notify(
+                f"frozen layers are recomputed in each epoch: their activations need {needed / 1e9:.1f} GB, more than "
+                f"{LIMIT_VARIABLE} ({limit() / 1e9:g}) or the disk allows"
             )
 
     def open(self, pixels: Pixels, items: np.ndarray) -> Rows:
-        """Make the rows of `items` ready; give the function that reads any of them."""
+        """Make sure that the rows of `items` can be read; return the function that reads any of them."""
         if not self.keeps:
             return lambda wanted: self._recompute(pixels, wanted)
         about = {"pixels": pixels.sha256, "images": pixels.count, **self._about}
         name = sha256_of_json(about)[:32]
-        shelf = Shelf(self._root / name, about, pixels.count, self.row_bytes)
+        cache = FeatureCache(self._root / name, about, pixels.count, self.row_bytes)
         self._used.add(name)
-        if len(missing := shelf.missing(items)):
-            make_room(self._root, len(missing) * self.row_bytes, self._used)
+        if len(missing := cache.missing(items)):
+            evict(self._root, len(missing) * self.row_bytes, self._used)
         started = time.perf_counter()
-        rows = shelf.rows(items, BATCH, lambda batches: self._in_turn(pixels, batches))
+        rows = cache.rows(items, BATCH, lambda batches: self._each(pixels, batches))
         self.seconds += time.perf_counter() - started
         return lambda wanted: torch.from_numpy(rows[wanted])
 
@@ -87,16 +86,16 @@ class Embedder:
         return self._prefix(inputs).cpu()[: len(pixels)]
 
     def _prefix(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Run the frozen prefix on 32 images; on a graphics card the next call writes over the rows."""
+        """Run the frozen prefix on 32 images; on a GPU the next call overwrites the rows."""
         with torch.inference_mode(), self._compute.autocast():
             if self._compute.device.type != "cuda":
-                return self._division.prefix(pixels)
+                return self._cut.prefix(pixels)
             if self._recorded is None:
-                self._recorded = RecordedForward(self._division.prefix, pixels)
+                self._recorded = RecordedForward(self._cut.prefix, pixels)
             return self._recorded(pixels)
 
-    def _in_turn(self, pixels: Pixels, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """Give the rows of each batch of items; a graphics card computes the next ones meanwhile."""
+    def _each(self, pixels: Pixels, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the rows of each batch of items; a GPU computes the next ones meanwhile."""
         if self._compute.device.type != "cuda":
             yield from (self.activations(pixels.read(items)).numpy() for items in batches)
             return
@@ -109,7 +108,7 @@ class Embedder:
             yield rows.numpy()
 
     def _launch(self, pixels: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.cuda.Event]:
-        """Have a graphics card compute and copy the rows of the first images; the event says when they are there."""
+        """Start computing and copying the rows of the first `count` images on a GPU; return an event for their end."""
         found = self._prefix(pixels.to(self._compute.device, non_blocking=True))[:count]
         rows = torch.empty(found.shape, dtype=found.dtype, pin_memory=True).copy_(found, non_blocking=True)
         copied = torch.cuda.Event()
@@ -117,8 +116,8 @@ class Embedder:
         return rows, copied
 
     def features(self, rows: torch.Tensor) -> torch.Tensor:
-        """Turn rows of a wholly frozen body into its features, float32 [n, width]."""
-        return self._division.border[0].unpack(rows).float()
+        """Convert rows of a wholly frozen body to its features, float32 [n, width]."""
+        return self._cut.specs[0].unpack(rows).float()
 
     def _recompute(self, pixels: Pixels, items: np.ndarray) -> torch.Tensor:
         starts = range(0, len(items), BATCH)
@@ -126,27 +125,27 @@ class Embedder:
 
 
 def embedder_of(
-    network: Network, image_size: int, compute: Compute, tell: Callable[[str], None] = lambda _: None
+    network: Network, image_size: int, compute: Compute, notify: Callable[[str], None] = lambda _: None
 ) -> Embedder | None:
-    """Make the embedder of a network on its device; None where nothing is frozen, or nothing worth keeping.
+    """Build the embedder of a network on its device; return None if nothing is frozen, or worth caching.
 
-    `tell` hears why frozen layers run again in each epoch.
+    `notify` is told why frozen layers are recomputed in each epoch.
     """
     try:
         with compute.autocast():
-            division = divide(network, image_size)
-    except NotDivisibleError as reason:
-        tell(f"the frozen layers run again in each epoch: {reason}")
+            cut = cut_network(network, image_size)
+    except CannotCutError as reason:
+        notify(f"frozen layers are recomputed in each epoch: {reason}")
         return None
-    if division is not None:
-        return Embedder(network, division, compute)
+    if cut is not None:
+        return Embedder(network, cut, compute)
     if network.frozen:
-        tell("the frozen layers run again in each epoch: reading back what they give would take longer")
+        notify("frozen layers are recomputed in each epoch: reading their activations from disk would take longer")
     return None
 
 
 def fingerprint(network: Network) -> str:
-    """Hash what a network's frozen layers are: their structure, input and weights."""
+    """Hash the frozen layers of a network: their structure, input and weights."""
     body = network.body
     options = [network.normalise.mean.flatten().tolist(), network.normalise.std.flatten().tolist()]
     total = hashlib.sha256(f"{_structure(body)}{options}{getattr(body, 'transform_input', False)}".encode())

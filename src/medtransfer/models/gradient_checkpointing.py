@@ -1,6 +1,6 @@
-"""Blocks that forget what they computed, and compute it again in the backward pass: less memory, more time.
+"""Gradient checkpointing of any network, block by block.
 
-Chen et al. 2016, Training deep nets with sublinear memory cost. Gradients and statistics are the same to the bit.
+Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost". Gradients and statistics keep their bits.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from medtransfer.models.network import Network
 
 
 def forget_activations(network: Network) -> None:
-    """Have each block of a network, or of a decoder that is its head, keep its inputs alone for the backward pass.
+    """Have each block of a network, or of a decoder that is its head, save only its inputs for the backward pass.
 
-    It is for training alone: a hook on a layer within a block would be called again in the backward pass.
+    Meant for training only: a hook on a layer within a block would be called again in the backward pass.
     """
     heads = network.head.children() if isinstance(network.head, nn.Sequential) else [network.head]
     for block in [block for part in (network.body, *heads) for block in blocks_of(part)]:
-        block.__class__ = _forgetful(type(block))  # type: ignore[arg-type]  # a class is hashable
+        block.__class__ = _forgetful(type(block))  # type: ignore[arg-type] # a class is hashable
 
 
 def blocks_of(module: nn.Module) -> Iterator[nn.Module]:
-    """Find the blocks below a module, the outermost ones.
+    """Yield the outermost blocks of a module.
 
-    They are the entries of its lists, and what has parts elsewhere but no list of blocks in it. Neither a layer nor a
-    plain row of layers, such as a VGG's, is one.
+    A block is an entry of a list of modules, or a child with parts of its own and no list of blocks in it. Neither a
+    layer nor a plain sequence of layers, such as VGG's, is a block.
     """
     listed = isinstance(module, nn.Sequential | nn.ModuleList)
     for child in module.children():
@@ -53,13 +53,13 @@ def _lists_blocks(module: nn.Module) -> bool:
 
 @cache
 def _forgetful(kind: type[nn.Module]) -> type[nn.Module]:
-    """Derive a kind of block whose forward pass is computed again; its copies and its state stay what they are."""
+    """Derive a class of block that computes its forward pass again; copies and state dicts do not change."""
 
     def forward(self: nn.Module, *inputs: Any, **options: Any) -> Any:
         if not torch.is_grad_enabled():
             return kind.forward(self, *inputs, **options)
-        compute, again = partial(kind.forward, self, **options), partial(_contexts, self)
-        return checkpoint(compute, *inputs, use_reentrant=False, context_fn=again)
+        compute, contexts = partial(kind.forward, self, **options), partial(_contexts, self)
+        return checkpoint(compute, *inputs, use_reentrant=False, context_fn=contexts)
 
     return type(f"Forgetful{kind.__name__}", (kind,), {"forward": forward})
 
@@ -70,12 +70,12 @@ def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractC
 
 @contextmanager
 def _on_copies(block: nn.Module) -> Iterator[None]:
-    """Lend a block copies of its buffers: batch norms, which have seen the batch, would count it again."""
-    lent = [(module, dict(module._buffers)) for module in block.modules() if module._buffers]
-    for module, buffers in lent:
+    """Exchange the buffers of a block for copies: batch norms have counted the batch already."""
+    own = [(module, dict(module._buffers)) for module in block.modules() if module._buffers]
+    for module, buffers in own:
         module._buffers.update({name: None if tensor is None else tensor.clone() for name, tensor in buffers.items()})
     try:
         yield
     finally:
-        for module, buffers in lent:
+        for module, buffers in own:
             module._buffers.update(buffers)

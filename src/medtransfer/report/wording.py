@@ -23,9 +23,15 @@ def in_interval(low: Any, high: Any, digits: int = 3) -> str:
     return "" if is_missing(low) or is_missing(high) else f"[{typeset(low, digits)}, {typeset(high, digits)}]"
 
 
-def valued(row: pd.Series, name: str) -> tuple[str, str, str]:
-    """Return a value of a row for a sortable column: the sort key, the value and its interval in words."""
-    return f"{row[name]:.6g}", typeset(row[name]), in_interval(row[f"{name}_low"], row[f"{name}_high"])
+def cell(row: pd.Series, name: str, text: str = "") -> tuple[str, str, str]:
+    """Return a cell of the macro `variants`: the sort key, the value in words, by default typeset, and its interval."""
+    interval = in_interval(row.get(f"{name}_low"), row.get(f"{name}_high"))
+    return f"{row[name]:.6g}", text or typeset(row[name]), interval
+
+
+def text_cell(text: str) -> tuple[None, str, str]:
+    """Return a cell of the macro `variants` that has text only."""
+    return None, text, ""
 
 
 def p_value(value: Any) -> str:

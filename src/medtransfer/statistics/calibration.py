@@ -27,16 +27,16 @@ def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, we
 
 
 def confidence_bins(confidence: np.ndarray) -> np.ndarray:
-    """Number the bins of the largest probabilities, 15 equal ones, each with its upper end."""
+    """Return the bin of each of the largest probabilities: one of 15 of equal width, closed above."""
     return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Accuracy against confidence, by equal bins of the largest probability: each array [bins].
+    """Accuracy and confidence by bins of the largest probability: each array [bins].
 
-    images: over all runs. confidence, accuracy: their means, nan in an empty bin. groups: how many have an image there.
-    resampled: the accuracy of each resample [resamples, bins].
+    images: over all runs. groups: the number of groups with an image in the bin. confidence, accuracy: their means, nan
+    in an empty bin. resampled: the accuracy in each resample [resamples, bins].
     """
 
     images: np.ndarray
@@ -63,11 +63,11 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamp
 
 
 def calibrated_errors(confidence: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the calibration errors [draws] that a perfectly calibrated model would show: what is bias of few images.
+    """Draw calibration errors [draws] of a perfectly calibrated model: the bias that few images cause.
 
-    confidence: [images], the largest probabilities. In each bin as many are right as a binomial draw with the bin's
-    mean confidence says (consistency resampling: Bröcker and Smith 2007). Images count as independent: with groups, the
-    true reference is a little higher.
+    confidence: [images], the largest probabilities. The number of right images in each bin is a binomial draw with the
+    bin's mean confidence (consistency resampling, Bröcker and Smith 2007). Images count as independent; with groups,
+    the errors would be a little larger.
     """
     bins = confidence_bins(confidence)
     images = np.bincount(bins, minlength=CALIBRATION_BINS)
@@ -80,9 +80,9 @@ RANGE = (0.02, 50.0)
 
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Find the temperature with the least log loss of labels [n] under probabilities [n, classes], within 0.02 to 50.
+    """Return the temperature, within 0.02 to 50, that minimises the log loss of probabilities [n, classes].
 
-    The loss has one minimum in 1 / temperature, in which it is convex.
+    labels: [n]. The loss is convex in 1 / temperature.
     """
     logits = _logits(probabilities)
     rows = np.arange(len(labels))
@@ -95,7 +95,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Give probabilities [n, classes] at a temperature: raised to its inverse and made to sum to 1."""
+    """Return probabilities [n, classes] at a temperature: raised to its inverse and normalised."""
     return softmax(_logits(probabilities) / temperature, axis=1)
 
 

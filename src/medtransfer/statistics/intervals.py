@@ -13,10 +13,10 @@ LEAST = 1.5
 
 
 def class_freedom(groups_of_class: np.ndarray, groups: int) -> float:
-    """Give the degrees of freedom of a mean over classes, each measured on its own few groups.
+    """Return the degrees of freedom of a mean over classes, each measured on its own few groups.
 
-    groups_of_class: in how many groups each class occurs. Satterthwaite's rule (1946) for a sum of class means of
-    equal spread; never more than groups - 1.
+    groups_of_class: the number of groups in which each class occurs. This is Satterthwaite's rule (1946) for a sum of
+    class means of equal spread, and at most groups - 1.
     """
     counts = np.maximum(groups_of_class[groups_of_class > 0], LEAST).astype(np.float64)
     found = (1 / counts).sum() ** 2 / (1 / counts**2 / (counts - 1)).sum()
@@ -24,11 +24,10 @@ def class_freedom(groups_of_class: np.ndarray, groups: int) -> float:
 
 
 def tail_freedom(influence: np.ndarray) -> float:
-    """Give the degrees of freedom of the variance of influences [groups], heavy tails counted.
+    """Return the degrees of freedom of the variance of influences [groups], which heavy tails reduce.
 
-    A variance estimated from values of kurtosis k varies as one of 2 n / (k - 1 + 2 / (n - 1)) degrees of freedom
-    does (Cramér 1946, moments of the sample variance): few groups that do most of the harm are few to learn from.
-    Where none does any, classes being told apart without an error, there are no tails to count.
+    The variance of n values with kurtosis k has 2 n / (k - 1 + 2 / (n - 1)) degrees of freedom (Cramér 1946, moments of
+    the sample variance). If all influences are 0, because the classes are separated perfectly, it has n - 1.
     """
     number, square = len(influence), float((influence**2).mean())
     if number < 2:
@@ -40,7 +39,7 @@ def tail_freedom(influence: np.ndarray) -> float:
 
 
 def joint_freedom(first: float, second: float, groups: int) -> float:
-    """Join two reasons for having fewer degrees of freedom than groups - 1; what each takes away adds up."""
+    """Combine two reductions of the degrees of freedom below groups - 1, by adding up what they take away."""
     if groups < 2:
         return LEAST
     lost = max(1 / first + 1 / second - 1 / (groups - 1), 1 / (groups - 1))
@@ -49,7 +48,7 @@ def joint_freedom(first: float, second: float, groups: int) -> float:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The least and the greatest value that a metric can have; inf where there is none."""
+    """The least and the greatest possible value of a metric; inf if it has none."""
 
     low: float
     high: float
@@ -59,9 +58,9 @@ SHARE = Bounds(0.0, 1.0)
 
 
 def standard_error(resampled: np.ndarray, groups: int) -> float:
-    """Give the standard error that resampled values [resamples] of `groups` groups tell; undefined ones are left out.
+    """Return the standard error of a value from its resamples, drawn from `groups` groups; nan values are left out.
 
-    nan where fewer than two groups or values are there to vary.
+    It is nan with fewer than two groups or defined values.
     """
     known = resampled[np.isfinite(resampled)]
     if groups < 2 or len(known) < 2:
@@ -72,11 +71,10 @@ def standard_error(resampled: np.ndarray, groups: int) -> float:
 def transformed_interval(
     value: float, error: float, freedom: float, confidence: float, bounds: Bounds = SHARE
 ) -> tuple[float, float]:
-    """Give the t interval of a value with its standard error on the scale that stretches to its bounds: logit or log.
+    """Return the t interval of a value on the scale that maps its bounds to infinity: logit, or log with one bound.
 
-    At a bound, where resamples do not vary, the interval is that of freedom + 1 trials which all came out alike
-    (Clopper and Pearson 1934): it says how little few groups can exclude. A value that cannot vary elsewhere is its own
-    interval.
+    At a bound, where resamples do not vary, the interval is that of freedom + 1 trials with equal outcomes (Clopper and
+    Pearson 1934). Elsewhere, a value with a standard error of 0 is its own interval.
     """
     if not (math.isfinite(value) and math.isfinite(error)):
         return math.nan, math.nan
@@ -106,7 +104,7 @@ def _expit(value: float) -> float:
 
 
 def wilson_interval(right: int, trials: int, confidence: float) -> tuple[float, float]:
-    """Give Wilson's score interval (1927) of a proportion; nan where there were no trials."""
+    """Return Wilson's score interval (1927) of a proportion; nan without trials."""
     if trials == 0:
         return math.nan, math.nan
     found = binomtest(right, trials).proportion_ci(confidence, method="wilson")

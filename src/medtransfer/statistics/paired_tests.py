@@ -12,9 +12,9 @@ from scipy.stats import binomtest, norm
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Correct p values by Holm's step-down rule (1979): the k-th smallest of m times m - k + 1, never decreasing.
+    """Correct p values by Holm's step-down rule (1979): the k-th smallest of m times m - k + 1, made non-decreasing.
 
-    Undefined ones (nan) stay so and do not count.
+    Undefined ones (nan) stay undefined and do not count.
     """
     corrected = np.full(len(p_values), np.nan)
     known = np.flatnonzero(np.isfinite(p_values))
@@ -25,7 +25,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 ROUNDING = 1e-12
-"""What is left of the spread of equal numbers."""
+"""The spread of equal numbers can be this large by rounding."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,9 @@ def paired_differences(
 ) -> Differences:
     """Test differences that were computed in every resample.
 
-    value: [differences]. resampled: [resamples, differences]. The p value is that of Student's t of `freedom` degrees,
-    the difference over its bootstrap standard error; the interval is the one that goes with it. A difference that
-    never varies is certain (p = 0), unless it is none (p = 1). Resamples in which a value is not defined are
-    left out.
+    value: [differences]. resampled: [resamples, differences], nan where not defined. The p value and interval are those
+    of Student's t with `freedom` degrees of freedom and the bootstrap standard error. A constant difference
+    has p = 0, or p = 1 if it is 0.
     """
     known = np.isfinite(resampled)
     count = known.sum(axis=0)
@@ -64,12 +63,12 @@ def paired_differences(
 
 
 def sign_flip_test(differences: np.ndarray) -> float:
-    """Give the exact two-sided p value of whole-numbered differences [groups] between two variants.
+    """Return the exact two-sided p value of integer differences [groups] between two variants.
 
-    If two variants are alike, each group's difference might as well have the other sign: p is the share
-    of all 2^groups choices of signs whose sum is at least as far from 0 (Fisher 1935). For one run of single
-    images the differences are -1, 0 and 1, and the test is McNemar's (1947), exact. The sum's distribution is
-    computed from its characteristic function, the product of cosines, to 1e-15.
+    If the variants are equally good, the sign of each group's difference is random: p is the share of all 2^groups
+    choices of signs whose sum is at least as far from 0 (Fisher 1935). For one run of single images this is McNemar's
+    exact test (1947). The distribution of the sum is computed from its characteristic function, a product of cosines,
+    to 1e-15.
     """
     sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
     total = abs(int(differences.sum()))
@@ -88,11 +87,11 @@ def sign_flip_test(differences: np.ndarray) -> float:
 
 
 def corrected_resampled_t_test(differences: np.ndarray, test_to_train: float) -> float:
-    """Give the two-sided p value of differences between two variants [folds], seeds averaged.
+    """Return the two-sided p value of differences between two variants [folds], averaged over seeds.
 
-    Folds share training images, which makes their differences vary too little: the variance is multiplied by 1 / folds
-    + test_to_train, the number of test images over that of training images, instead of 1 / folds (Nadeau and Bengio
-    2003, "Inference for the Generalization Error"). nan for a single fold.
+    Folds share training images, so that their differences vary too little: the variance is multiplied by 1 / folds +
+    test_to_train, the ratio of test to training images, instead of 1 / folds (Nadeau and Bengio 2003, "Inference for
+    the Generalization Error"). It is nan for a single fold.
     """
     folds = len(differences)
     if folds < 2:
@@ -105,7 +104,7 @@ def corrected_resampled_t_test(differences: np.ndarray, test_to_train: float) ->
 
 
 def delong_test(difference: float, influence: np.ndarray) -> float:
-    """Give the two-sided p value of a difference between two areas from the difference of their influences [groups]."""
+    """Return the two-sided p value of a difference between two areas, from that of their influences [groups]."""
     error = math.sqrt(float((influence**2).sum()))
     if error < ROUNDING:
         return 1.0 if difference == 0 else 0.0

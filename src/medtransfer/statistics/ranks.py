@@ -1,6 +1,7 @@
-"""Variants across several sets of images: average ranks, and how far they must lie apart.
+"""Average ranks of variants over several sets of images, and the difference between them that is significant.
 
-Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets".
+Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets". scikit-posthocs has the pairwise p values
+and a diagram, but neither Iman and Davenport's F nor the critical difference, and brings statsmodels and seaborn.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from scipy import stats
 class Ranks:
     """Average ranks of variants over sets.
 
-    average: [variants], 1 is best, ties share theirs. p: Friedman's test that all are alike (Iman and Davenport's F).
-    critical_difference: average ranks that lie further apart differ (Nemenyi). cliques: variants, best first, that
-    lie no further apart; none within another.
+    average: [variants]; 1 is best, and ties share their mean rank. p: of Friedman's test that all variants are equally
+    good (Iman and Davenport's F). critical_difference: the difference of average ranks above which two variants differ
+    (Nemenyi). cliques: the largest sets of variants, best first, that do not differ.
     """
 
     average: np.ndarray
@@ -28,7 +29,7 @@ class Ranks:
 
 
 def average_ranks(values: np.ndarray, confidence: float) -> Ranks:
-    """Rank values [sets, variants], the greatest first, in each set."""
+    """Rank values [sets, variants], the greatest first, in each set, and average the ranks."""
     sets, variants = values.shape
     ranks = stats.rankdata(-values, axis=1)
     average = ranks.mean(axis=0)
@@ -38,16 +39,16 @@ def average_ranks(values: np.ndarray, confidence: float) -> Ranks:
 
 
 def _friedman(values: np.ndarray) -> float:
-    """Give the p value of Iman and Davenport's (1980) F, which is less conservative than Friedman's chi-square."""
+    """Return the p value of Iman and Davenport's F (1980), which is less conservative than Friedman's chi-square."""
     sets, variants = values.shape
     if (values == values[:, :1]).all():
         return 1.0
     chi_square = float(stats.friedmanchisquare(*values.T).statistic)
-    room = sets * (variants - 1) - chi_square
-    if room <= 0:
+    rest = sets * (variants - 1) - chi_square
+    if rest <= 0:
         return 0.0
     freedom = variants - 1
-    return float(stats.f.sf((sets - 1) * chi_square / room, freedom, freedom * (sets - 1)))
+    return float(stats.f.sf((sets - 1) * chi_square / rest, freedom, freedom * (sets - 1)))
 
 
 def _cliques(average: np.ndarray, difference: float) -> list[list[int]]:

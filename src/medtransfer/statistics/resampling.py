@@ -1,7 +1,7 @@
-"""Resamples of the test set: how often each of its groups counts in each of them.
+"""Bootstrap resamples of the test set by groups.
 
-One draw serves all variants and metrics, so that differences between variants are paired (Efron and Tibshirani
-1993). Groups are the unit, because images of a patient are no independent evidence (Field and Welsh 2007).
+One draw serves all variants and metrics, so that differences between variants are paired (Efron and Tibshirani 1993).
+Groups are resampled because images of a patient are not independent (Field and Welsh 2007).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 from scipy.sparse import csr_array
 
 BLOCK = 2048
-"""Resamples that are worked on together: what is computed of them image by image has to fit in memory."""
+"""The number of resamples that are processed together; arrays of images x resamples have to fit in memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Resamples:
-    """How often each group of the test set counts in each resample.
+    """The count of each group of the test set in each resample.
 
-    group: int [images], the number of each image's group. counts: [resamples, groups], whole numbers as floats.
-    What is computed from them is computed in their precision.
+    group: int [images], the number of each image's group. counts: [resamples, groups], whole numbers as floats, whose
+    precision is that of all results.
     """
 
     group: np.ndarray
@@ -29,12 +29,12 @@ class Resamples:
 
     @property
     def groups(self) -> int:
-        """How many groups there are."""
+        """The number of groups."""
         return int(self.counts.shape[1])
 
     @cached_property
     def blocks(self) -> list[np.ndarray]:
-        """The counts [groups, resamples] in blocks of resamples, as the smallest integers that can sum all images."""
+        """The counts [groups, resamples] in blocks of resamples, as the smallest integers that can count all images."""
         whole = np.result_type(np.uint16, np.min_scalar_type(int(self.images.max())))
         starts = range(0, len(self.counts), BLOCK)
         return [np.ascontiguousarray(self.counts[start : start + BLOCK].T, whole) for start in starts]
@@ -57,7 +57,7 @@ class Resamples:
         return self.means_of_known(values[:, None])[:, 0]
 
     def means_of_known(self, values: np.ndarray) -> np.ndarray:
-        """Average values [images, columns] that may be nan over those that are not; nan where a resample has none."""
+        """Average values [images, columns] without nan over the images of each resample; nan if it has none."""
         known = np.isfinite(values)
         if known.all():
             return self.means(values)
@@ -65,18 +65,18 @@ class Resamples:
             return self.totals(np.where(known, values, 0.0)) / self.totals(known)
 
     def counter(self, images: np.ndarray, ends: np.ndarray) -> csr_array:
-        """Make the matrix [places, groups] that, times a block, counts the images of each place.
+        """Return the matrix [places, groups] that, times a block, counts the images of each place.
 
-        images: numbers of images, in the order of their places. ends: [places], where in it each place ends.
+        images: the numbers of the images, ordered by place. ends: [places], the position at which each place ends.
         """
         ones = np.ones(len(images), self.blocks[0].dtype)
         bounds = np.concatenate([[0], ends])
         return csr_array((ones, self.group[images], bounds), shape=(len(ends), self.groups))
 
     def tally(self, place: np.ndarray, places: int) -> np.ndarray:
-        """Count the images of each place in each resample: whole numbers [resamples, places].
+        """Count the images of each place in each resample: int [resamples, places].
 
-        place: [images], from 0; images of `places` and beyond are not counted.
+        place: [images], from 0; images with `places` or more are not counted.
         """
         images = np.argsort(place, kind="stable")
         counter = self.counter(images, np.searchsorted(place[images], np.arange(places), "right"))
@@ -84,22 +84,22 @@ class Resamples:
 
     @cached_property
     def _members(self) -> csr_array:
-        """Which images [columns] are of which group [rows]."""
+        """The membership of images [columns] in groups [rows]."""
         images = np.arange(len(self.group))
         ones = np.ones(len(images), self.counts.dtype)
         return csr_array((ones, (self.group, images)), shape=(self.groups, len(images)))
 
 
 def the_sample(groups: np.ndarray) -> Resamples:
-    """Give the test set itself as its only resample, in double precision; `groups` [images] names them."""
+    """Return the test set as its own only resample, in double precision; `groups`: a name for each image."""
     group, number = _numbered(groups)
     return Resamples(group, np.ones((1, number)))
 
 
 def draw(groups: np.ndarray, resamples: int, rng: np.random.Generator) -> Resamples:
-    """Draw as many groups as there are, with replacement, `resamples` times; `groups` [images] names them.
+    """Draw resamples of as many groups as there are, with replacement; `groups`: a name for each image.
 
-    Single precision holds counts of up to 16 million images exactly, and is twice as fast.
+    Single precision is exact for counts of up to 16 million images, and twice as fast.
     """
     group, number = _numbered(groups)
     drawn = rng.multinomial(number, np.full(number, 1 / number), size=resamples)

@@ -3,9 +3,7 @@
 from medtransfer.study.data import Data, Group, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
 from medtransfer.study.loading import BASELINES, Study, check_study, load_study
 from medtransfer.study.schema import (
-    METHODS,
     SCHEMA_VERSION,
-    WITH_GRADIENTS,
     Backbone,
     Comparison,
     Explain,
@@ -21,9 +19,7 @@ from medtransfer.study.variant import Variant
 
 __all__ = [
     "BASELINES",
-    "METHODS",
     "SCHEMA_VERSION",
-    "WITH_GRADIENTS",
     "Backbone",
     "Comparison",
     "Data",

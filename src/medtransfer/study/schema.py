@@ -26,9 +26,6 @@ from medtransfer.study.strategy import Strategy
 
 SCHEMA_VERSION = 1
 
-METHODS: dict[str, str] = {"grad_cam": "Grad-CAM", "ablation_cam": "Ablation-CAM", "occlusion": "Occlusion"}
-WITH_GRADIENTS = ("grad_cam",)
-
 
 class StudySection(Section):
     """The name of the study, its task, and the seed of its splits, views and simulated pretraining."""

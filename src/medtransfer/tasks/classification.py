@@ -37,6 +37,7 @@ class Classification(Task):
 
     score = "accuracy"
     flat_features = True
+    per_pixel = False
 
     @property
     def baselines(self) -> Baselines:
@@ -59,6 +60,10 @@ class Classification(Task):
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the classes."""
         return prepared.classes
+
+    def purpose(self, outputs: list[str]) -> str:
+        """Return the number of classes that the network distinguishes."""
+        return f"distinguish {len(outputs)} classes of images"
 
     def assemble(
         self,

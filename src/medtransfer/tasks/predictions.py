@@ -14,6 +14,7 @@ import pandas as pd
 from medtransfer.statistics.metrics import Outcomes, metrics_of
 from medtransfer.statistics.resampling import Resamples, the_sample
 from medtransfer.util.files import atomic_file
+from medtransfer.util.places import run_name
 
 RUN = ["fold", "seed"]
 
@@ -86,7 +87,7 @@ class Predictions(ABC):
 
     def summary(self) -> dict[str, Any]:
         """Compute the metrics of every run (`runs`), and their mean and standard deviation (`mean`, `sd`)."""
-        runs = {f"fold{fold}_seed{seed}": run.metrics() for (fold, seed), run in self.by_run().items()}
+        runs = {run_name(fold, seed): run.metrics() for (fold, seed), run in self.by_run().items()}
         values = pd.DataFrame(runs.values())
         return {
             "runs": {run: {name: defined(value) for name, value in found.items()} for run, found in runs.items()},

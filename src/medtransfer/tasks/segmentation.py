@@ -39,6 +39,7 @@ class Segmentation(Task):
 
     score = "dice"
     flat_features = False
+    per_pixel = True
 
     @property
     def baselines(self) -> Baselines:
@@ -73,6 +74,10 @@ class Segmentation(Task):
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the background and of the masks' classes."""
         return [BACKGROUND, *prepared.mask_classes]
+
+    def purpose(self, outputs: list[str]) -> str:
+        """Return the classes of the masks."""
+        return f"segment {', '.join(outputs[1:])} in images"
 
     def assemble(
         self,

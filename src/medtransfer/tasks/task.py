@@ -32,11 +32,13 @@ class Task(ABC):
     A task imports torch within the methods that need it: stages without networks load tasks, too.
 
     score: the name of the validation score in histories, beside the loss. flat_features: whether a frozen body yields
-    one short row of features per image, which is worth caching.
+    one short row of features per image, which is worth caching. per_pixel: whether a network predicts a class for each
+    pixel rather than for the image.
     """
 
     score: str
     flat_features: bool
+    per_pixel: bool
 
     @property
     @abstractmethod
@@ -59,6 +61,10 @@ class Task(ABC):
     @abstractmethod
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the network's outputs, in order."""
+
+    @abstractmethod
+    def purpose(self, outputs: list[str]) -> str:
+        """Return what a network with these outputs is trained to do, after "trained to"."""
 
     @abstractmethod
     def assemble(

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from filelock import FileLock
 from medtransfer.tracking.logged_model import log_model
 from medtransfer.tracking.origin import is_gone, origin, process_name
 from medtransfer.util.errors import UserError
-from medtransfer.util.places import Places, repository, state_folder
+from medtransfer.util.places import Places, repository, run_name, state_folder
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC; the tags of the run name the variant and its inputs."""
@@ -51,19 +52,19 @@ class VariantLog:
         self._close_orphans()
         tags = {"medtransfer.inputs": inputs, "medtransfer.data": data, **self._origin}
         self._parent = self._create_run(self._variant, tags)
-        self._log_params(self._parent, _flat(resolved))
+        self._log_params(self._parent, pd.json_normalize(resolved).to_dict("records")[0])
         dataset = Dataset(self._study, data[:36], "local", json.dumps({"path": "data/prepared", "sha256": data}))
         self._client.log_inputs(self._parent, datasets=[DatasetInput(dataset)])
 
     def epoch(self, fold: int, seed: int, values: dict[str, float]) -> None:
         """Log an epoch to its nested run, which the first epoch opens."""
-        run = f"fold{fold}_seed{seed}"
+        run = run_name(fold, seed)
         if run not in self._children:
             tags = {"mlflow.parentRunId": self._parent, "medtransfer.run": run}
             self._children[run] = self._create_run(f"{self._variant} {run}", tags)
             self._log_params(self._children[run], {"fold": fold, "seed": seed})
         step = int(values["epoch"]) + 1
-        self._log_metrics(self._children[run], {key: value for key, value in values.items() if key != "epoch"}, step)
+        self._log_metrics(self._children[run], {key: values[key] for key in values if key != "epoch"}, step)
 
     def history(self, folder: str) -> None:
         """Log the card and the history of a trained variant."""
@@ -75,16 +76,14 @@ class VariantLog:
 
         Log nothing if there is no such run, because DVC had the result of training in its cache.
         """
-        self._connect()
         card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
-        parent = self._run_of(card)
-        if parent is None:
+        if (parent := self._run_of(card)) is None:
             return
         targets = {parent: found["mean"]}
         for child in self._runs(f"tags.`mlflow.parentRunId` = '{parent}'"):
             targets[child.info.run_id] = found["runs"].get(child.data.tags["medtransfer.run"], {})
         for run, values in targets.items():
-            self._log_metrics(run, {f"test_{key}": value for key, value in values.items() if value is not None}, 0)
+            self._log_metrics(run, {f"test_{key}": value for key, value in values.items()}, 0)
         self._client.log_artifact(parent, figure)
         if card["parameters"] * BYTES_PER_PARAMETER / 1e6 <= MOST_MODEL_MB:
             first = card["runs"][0]
@@ -92,15 +91,12 @@ class VariantLog:
 
     def explanation(self, folder: str, found: dict[str, Any], figure: str) -> None:
         """Log the measures and the contact sheet of maps to the newest run of the same inputs, if there is one."""
-        self._connect()
         parent = self._run_of(json.loads(Path(folder, "card.json").read_text(encoding="utf-8")))
         if parent is None:
             return
         methods = found["maps"]["methods"] if found["maps"] else {}
-        values = {
-            f"{method}_{name}": value["value"] for method, values in methods.items() for name, value in values.items()
-        }
-        self._log_metrics(parent, {name: value for name, value in values.items() if value is not None}, 0)
+        measures = {f"{method}_{name}": each["value"] for method in methods for name, each in methods[method].items()}
+        self._log_metrics(parent, measures, 0)
         self._client.log_artifact(parent, figure, "explain")
 
     def close(self, status: str) -> None:
@@ -110,7 +106,8 @@ class VariantLog:
                 self._client.set_terminated(run, status=status)
 
     def _run_of(self, card: dict[str, Any]) -> str | None:
-        """Return the newest run of a card's inputs."""
+        """Connect, and return the newest run of a card's inputs."""
+        self._connect()
         runs = self._runs(f"tags.`medtransfer.inputs` = '{card['inputs']}'")
         return str(runs[0].info.run_id) if runs else None
 
@@ -156,21 +153,12 @@ class VariantLog:
         params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in values.items()]
         self._client.log_batch(run, params=params)
 
-    def _log_metrics(self, run: str, values: dict[str, float], step: int) -> None:
+    def _log_metrics(self, run: str, values: Mapping[str, float | None], step: int) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._client.log_batch(run, metrics=[Metric(key, value, now, step) for key, value in values.items()])
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
+        metrics = [Metric(key, value, now, step) for key, value in values.items() if value is not None]
+        self._client.log_batch(run, metrics=metrics)
 
 
 def log_variant(study: str, name: str, root: Path = Path()) -> None:

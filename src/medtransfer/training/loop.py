@@ -1,4 +1,4 @@
-"""One step of training: forward pass, loss and backward pass of a batch; The training loop: epochs over batches, the validation rows after each, the best or the last epoch kept."""
+"""The training of one run: epochs over batches, validated after each; the best or the last epoch is kept."""
 
 from __future__ import annotations
 
@@ -17,21 +17,159 @@ from medtransfer.models.network import Network, load_tensors
 from medtransfer.study import Strategy
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, load, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
-from medtransfer.training.model_files import run_name
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
-from medtransfer.training.schedules import goes_on, is_finished, lowest, rate_factor
+from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
 from medtransfer.util.compute import Compute
+from medtransfer.util.places import run_name
 from medtransfer.util.seeds import Key, seed_from
 
 if TYPE_CHECKING:
     from medtransfer.tasks.task import Task
 
 
-class Step:
-    """The passes of a job's network; a graphics card's are recorded at the first batch for all of its shape.
+@dataclass(eq=False)
+class Job:
+    """A run to train: its task, network, rows, loss, fold and seed.
 
-    Those of a network that computes again what it forgot are not: it looks at the random numbers on the way.
+    embedder: if given, the rows are activations that it computes, and only the layers behind them are run.
+    """
+
+    task: Task
+    network: Network
+    strategy: Strategy
+    train: ViewExamples
+    validation: Examples
+    loss: nn.Module
+    compute: Compute
+    fold: int
+    seed: int
+    embedder: Embedder | None
+
+    @property
+    def name(self) -> str:
+        """The name of the run and its learning rate."""
+        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}"
+
+    @property
+    def key(self) -> tuple[Key, ...]:
+        """The key from which everything random in the run is drawn."""
+        return (self.seed, self.fold)
+
+    @cached_property
+    def resident(self) -> Resident:
+        """The views that stay on a GPU."""
+        return Resident(self.train, self.compute.device)
+
+    def clock(self) -> float:
+        """Return the time in seconds, without the time in which activations were computed for the cache."""
+        return time.perf_counter() - (0.0 if self.embedder is None else self.embedder.seconds)
+
+    @property
+    def run(self) -> nn.Module:
+        """The module that maps the rows' inputs to logits."""
+        return self.network if self.embedder is None else self.embedder.rest
+
+    def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the logits of a batch in training, and those of auxiliary heads."""
+        if self.embedder is None:
+            return self.network.forward_with_auxiliary(inputs)
+        return self.embedder.rest(inputs), []
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The results of one epoch, means over images; the task says which score it is, such as accuracy or Dice."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_score: float
+    validation_loss: float
+    validation_score: float
+
+    def named(self, score: str) -> dict[str, float]:
+        """Return the values by their names in histories, such as `train_accuracy` if the score is `accuracy`."""
+        return {name.replace("score", score): value for name, value in asdict(self).items()}
+
+
+@dataclass
+class Fit:
+    """A finished training: its epochs, the index of the one kept, and its seconds by `Job.clock`.
+
+    frozen_seconds: those in which activations were computed for the cache, not part of `seconds`.
+    """
+
+    epochs: list[Epoch]
+    kept: int
+    seconds: float
+    frozen_seconds: float = 0.0
+
+    @property
+    def validation_loss(self) -> float:
+        """The validation loss of the epoch kept."""
+        return self.epochs[self.kept].validation_loss
+
+
+def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
+    """Train for `strategy.epochs`, or until the validation loss has not fallen for `patience` epochs.
+
+    With a patience the network of the epoch with the lowest validation loss is kept, without one the last. With
+    `resume_patience` training resumes once from the epoch kept so far, with a new optimizer. An interrupted run resumes
+    from `checkpoint`; everything random is drawn from (key, epoch), so the result is identical to the bit. `report` is
+    called for every epoch, including those of the checkpoint.
+    """
+    strategy = job.strategy
+    job.network.to(job.compute.device)
+    job.loss.to(job.compute.device)
+    optimizer, step = build_optimizer(job.network, strategy), Step(job)
+    epochs, best, seconds = _restore(job, optimizer, checkpoint)
+    for record in epochs:
+        report(record)
+    while not is_finished(losses := [record.validation_loss for record in epochs], strategy):
+        started = job.clock()
+        number = len(epochs)
+        if resumes(losses, strategy):
+            load_tensors(job.network, best, strict=False)
+            optimizer = build_optimizer(job.network, strategy)
+        factor = rate_factor(strategy.schedule, number, strategy.epochs, losses)
+        set_rate(optimizer, factor)
+        trained = train_epoch(job, step, optimizer, number)
+        epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
+        losses = [*losses, epochs[-1].validation_loss]
+        if strategy.patience is not None and lowest(losses) == number:
+            best = trained_state(job.network)
+        seconds += job.clock() - started
+        state = partial(_state, job, optimizer, epochs, best, seconds)
+        checkpoint.save(state, last=is_finished(losses, strategy))
+        report(epochs[-1])
+    kept = len(epochs) - 1
+    if strategy.patience is not None:
+        kept = lowest(losses)
+        load_tensors(job.network, best, strict=False)
+    job.network.eval()
+    return Fit(epochs, kept, seconds)
+
+
+def train_epoch(job: Job, step: Step, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
+    """Train on every row once; return the mean loss and the mean score."""
+    torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
+    job.network.train()
+    order = shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key)
+    found = []
+    for batch in load(job.train, order, number, job.resident):
+        optimizer.zero_grad(set_to_none=True)
+        loss, scores = step.gradients(batch)
+        optimizer.step()
+        found.append(torch.stack([loss * len(scores), scores.sum()]))
+    mean_loss, mean_score = (torch.stack(found).cpu().double().sum(dim=0) / len(job.train)).tolist()
+    return mean_loss, mean_score
+
+
+class Step:
+    """The forward and backward pass of a job's network; recorded at the first batch on a GPU, for batches of its shape.
+
+    With gradient checkpointing nothing is recorded: it reads the random state in between.
     """
 
     def __init__(self, job: Job) -> None:
@@ -40,7 +178,7 @@ class Step:
         self._recorded: RecordedPasses | None = None
 
     def gradients(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Leave a batch's gradients in parameters without any; give its mean loss and the score of each image."""
+        """Fill the gradients of parameters without any; return the mean loss and the score of each image."""
         recorded = self._recording(batch.inputs)
         outputs = self._outputs(batch.inputs) if recorded is None else recorded.forward(batch.inputs)
         loss = self._loss(outputs, batch.labels)
@@ -57,7 +195,7 @@ class Step:
         return self._recorded if inputs.shape == self._recorded.shape else None
 
     def _outputs(self, inputs: torch.Tensor) -> list[torch.Tensor]:
-        """Give the logits of a batch, and behind them those of auxiliary heads."""
+        """Return the logits of a batch, followed by those of auxiliary heads."""
         with self._job.compute.autocast():
             logits, auxiliary = self._job.logits(inputs)
         return [logits, *auxiliary]
@@ -71,126 +209,14 @@ class Step:
         return loss
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch gave: means over images. Which score it is, accuracy or Dice, the task says."""
-
-    epoch: int
-    lr: float
-    train_loss: float
-    train_score: float
-    validation_loss: float
-    validation_score: float
-
-    def named(self, score: str) -> dict[str, float]:
-        """Give the values by their names in histories: `train_accuracy` where the score is `accuracy`."""
-        return {name.replace("score", score): value for name, value in asdict(self).items()}
-
-
-@dataclass
-class Fit:
-    """A finished training: its epochs, the number of the one kept, and the seconds of its `clock`.
-
-    frozen_seconds: those in which activations were computed to be kept, and the clock stood still.
-    """
-
-    epochs: list[Epoch]
-    kept: int
-    seconds: float
-    frozen_seconds: float = 0.0
-
-    @property
-    def validation_loss(self) -> float:
-        """The validation loss of the epoch kept."""
-        return self.epochs[self.kept].validation_loss
-
-
-@dataclass(eq=False)
-class Job:
-    """What the loop needs: the task, the network, its rows, its loss, its fold and seed.
-
-    embedder: where given, the rows are activations that it computes, and only what lies behind them is run.
-    """
-
-    task: Task
-    network: Network
-    strategy: Strategy
-    train: ViewExamples
-    validation: Examples
-    loss: nn.Module
-    compute: Compute
-    fold: int
-    seed: int
-    embedder: Embedder | None
-
-    @property
-    def name(self) -> str:
-        """Name the run and its learning rate."""
-        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}"
-
-    @property
-    def key(self) -> tuple[Key, ...]:
-        """What everything random in the run is drawn from."""
-        return (self.seed, self.fold)
-
-    @cached_property
-    def resident(self) -> Resident:
-        """Views of the rows that stay on a graphics card."""
-        return Resident(self.train, self.compute.device)
-
-    def clock(self) -> float:
-        """Give the time in seconds; it stands still while activations are computed to be kept."""
-        return time.perf_counter() - (0.0 if self.embedder is None else self.embedder.seconds)
-
-    @property
-    def run(self) -> nn.Module:
-        """What maps the rows' inputs to logits."""
-        return self.network if self.embedder is None else self.embedder.rest
-
-    def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Give the logits of a batch, and those of auxiliary heads in training."""
-        if self.embedder is None:
-            return self.network.forward_with_auxiliary(inputs)
-        return self.embedder.rest(inputs), []
-
-
-def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
-    """Train for `strategy.epochs`, or until the validation loss has not fallen for `patience` epochs.
-
-    With a patience the network ends as it was after the epoch of the lowest validation loss, without one as
-    it was after the last. With `resume_patience` it goes on once, from the epoch kept so far, with a new
-    optimizer. Goes on from `checkpoint` where that holds epochs of the same job: everything random is drawn from
-    (key, epoch), so the end is the same to the bit. `report` hears every epoch, those of the checkpoint too.
-    """
-    strategy = job.strategy
-    job.network.to(job.compute.device)
-    job.loss.to(job.compute.device)
-    optimizer, step = build_optimizer(job.network, strategy), Step(job)
-    epochs, best, seconds = _restore(job, optimizer, checkpoint)
-    for record in epochs:
-        report(record)
-    while not is_finished(losses := [record.validation_loss for record in epochs], strategy):
-        started = job.clock()
-        number = len(epochs)
-        if goes_on(losses, strategy):
-            load_tensors(job.network, best, strict=False)
-            optimizer = build_optimizer(job.network, strategy)
-        factor = rate_factor(strategy.schedule, number, strategy.epochs, losses)
-        set_rate(optimizer, factor)
-        trained = train_epoch(job, step, optimizer, number)
-        epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
-        if strategy.patience is not None and lowest([*losses, epochs[-1].validation_loss]) == number:
-            best = trained_state(job.network)
-        seconds += job.clock() - started
-        ends = is_finished([*losses, epochs[-1].validation_loss], strategy)
-        checkpoint.save(partial(_state, job, optimizer, epochs, best, seconds), last=ends)
-        report(epochs[-1])
-    kept = len(epochs) - 1
-    if strategy.patience is not None:
-        kept = lowest(losses)
-        load_tensors(job.network, best, strict=False)
-    job.network.eval()
-    return Fit(epochs, kept, seconds)
+def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
+    """Return the mean loss and the mean score over rows in eval mode; a batch of 32 counts by its images."""
+    total, score = 0.0, 0.0
+    for batch in predict_batches(job.run, examples, job.compute):
+        logits, targets = (tensor.to(job.compute.device) for tensor in batch)
+        total += float(job.loss(logits, targets)) * len(targets)
+        score += float(job.task.scores(logits, targets).sum())
+    return total / len(examples), score / len(examples)
 
 
 def trained_state(network: Network) -> dict[str, torch.Tensor]:
@@ -205,37 +231,8 @@ def trained_state(network: Network) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items() if name in names}
 
 
-def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
-    """Give the mean loss and the mean score over rows in eval mode; a batch of 32 counts by its images."""
-    total, score = 0.0, 0.0
-    for batch in predict_batches(job.run, examples, job.compute):
-        logits, targets = (tensor.to(job.compute.device) for tensor in batch)
-        total += float(job.loss(logits, targets)) * len(targets)
-        score += float(job.task.scores(logits, targets).sum())
-    return total / len(examples), score / len(examples)
-
-
-def train_epoch(job: Job, step: Step, optimizer: torch.optim.Optimizer, number: int) -> tuple[float, float]:
-    """Train on every row once; give the mean loss and the mean score."""
-    torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
-    job.network.train()
-    order = list(shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key))
-    found = []
-    for batch in load(job.train, order, number, job.resident):
-        optimizer.zero_grad(set_to_none=True)
-        loss, scores = step.gradients(batch)
-        optimizer.step()
-        found.append(torch.stack([loss * len(scores), scores.sum()]))
-    mean_loss, mean_score = (torch.stack(found).cpu().double().sum(dim=0) / len(job.train)).tolist()
-    return mean_loss, mean_score
-
-
 def _state(
-    job: Job,
-    optimizer: torch.optim.Optimizer,
-    epochs: list[Epoch],
-    best: dict[str, torch.Tensor],
-    seconds: float,
+    job: Job, optimizer: torch.optim.Optimizer, epochs: list[Epoch], best: dict[str, torch.Tensor], seconds: float
 ) -> dict[str, Any]:
     return {
         "epochs": [asdict(record) for record in epochs],

@@ -22,7 +22,11 @@ from medtransfer.util.registry import Registry, with_options
 LossFunction = Callable[..., torch.Tensor]
 
 CLASS_LOSSES: Registry[LossFunction] = Registry("loss")
-"""Functions of logits [n, classes], float32, and label shares [n, classes] that return each image's loss, [n]."""
+"""Functions of logits [n, classes], float32, and label shares [n, classes] that return each image's loss, [n].
+
+Classes are dimension 1, as in torch's own losses; a function that treats further dimensions as more images, and its
+`weight` as any tensor that fits, serves heads that train together. Any other trains heads one by one.
+"""
 
 MASK_LOSSES: Registry[LossFunction] = Registry("loss")
 """Functions of logits [n, classes, h, w], float32, and class numbers [n, h, w], int64, that return the mean loss."""
@@ -34,8 +38,8 @@ SMOOTHING = 1.0
 @CLASS_LOSSES.entry("cross_entropy")
 def cross_entropy(logits: torch.Tensor, shares: torch.Tensor, *, weight: torch.Tensor | None = None) -> torch.Tensor:
     """Return the cross-entropy in nats."""
-    terms = shares * functional.log_softmax(logits, dim=-1)
-    return -(terms if weight is None else terms * weight).sum(dim=-1)
+    terms = shares * functional.log_softmax(logits, dim=1)
+    return -(terms if weight is None else terms * weight).sum(dim=1)
 
 
 @CLASS_LOSSES.entry("binary_cross_entropy")
@@ -43,7 +47,7 @@ def binary_cross_entropy(
     logits: torch.Tensor, shares: torch.Tensor, *, weight: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Return the mean over classes of the binary cross-entropy of each class with the others, in nats."""
-    return functional.binary_cross_entropy_with_logits(logits, shares, weight, reduction="none").mean(dim=-1)
+    return functional.binary_cross_entropy_with_logits(logits, shares, weight, reduction="none").mean(dim=1)
 
 
 @MASK_LOSSES.entry("cross_entropy")
@@ -128,9 +132,20 @@ class ClassLoss(nn.Module):
         return self.each(logits, shares, self.weight).mean()
 
     def each(self, logits: torch.Tensor, shares: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        """Return the loss of each image, [n]."""
-        shares = _smoothed(shares, self._smoothing, shares.shape[-1])
+        """Return the loss of each image, [n, ...], of logits and shares [n, classes, ...] and a weight that fits."""
+        shares = _smoothed(shares, self._smoothing, shares.shape[1])
         return self._function(logits.float(), shares, **_weighted(weight))
+
+    def takes_more_dimensions(self) -> bool:
+        """Whether `each` treats dimensions after the classes as more images; found by trying."""
+        logits = torch.linspace(-2, 2, 24).view(2, 3, 4).sin()
+        shares, weight = logits.softmax(dim=1), None if self.weight is None else torch.ones(2, 3, 1)
+        try:
+            found = self.each(logits, shares, weight)
+            alone = [self.each(logits[..., number], shares[..., number], None) for number in range(4)]
+            return torch.allclose(found, torch.stack(alone, dim=-1))
+        except (RuntimeError, IndexError):
+            return False
 
 
 class MaskLoss(nn.Module):

@@ -1,4 +1,4 @@
-"""A trained variant on disk: one card, the weights it started from, and what each run changed."""
+"""The files of a trained variant: its card, the weights it started from, and the tensors that each run changed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,17 @@ import torch
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Network
 from medtransfer.models.weights import save_state
+from medtransfer.util.places import run_name
 
 CARD, BASE, HISTORY = "card.json", "base.safetensors", "history.csv"
 Tensors = dict[str, torch.Tensor]
 
 
-def run_name(fold: int, seed: int) -> str:
-    """Name the run of a fold and a seed."""
-    return f"fold{fold}_seed{seed}"
-
-
 def save_run(folder: Path, network: Network, weights: Weights, fold: int, seed: int) -> None:
-    """Write every tensor of a run that differs from the weights it started from.
+    """Write the tensors of a run that differ from the weights it started from.
 
-    A frozen body thus costs nothing beside `base.safetensors`, a copy of the weights stage's file that DVC
-    keeps once for all variants.
+    A frozen body thus takes no space except for `base.safetensors`, a copy of the weights stage's file that DVC stores
+    once for all variants.
     """
     state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     base = as_body(weights.state or {})

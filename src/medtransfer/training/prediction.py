@@ -1,4 +1,4 @@
-"""A network's logits for many rows, the same bits however the rows are asked for."""
+"""A network's logits for many rows; the same bits however the rows are batched."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from medtransfer.util.compute import Compute
 def predict_batches(
     run: nn.Module, examples: Examples, compute: Compute
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Give the logits and targets of all rows, 32 at a time, in eval mode, on the CPU; see `batch_logits`.
+    """Yield the logits and targets of all rows, 32 at a time, in eval mode, on the CPU; see `batch_logits`.
 
-    run: the network, or its rest behind the border at which the examples are activations.
+    run: the network, or its layers behind the frozen prefix if the examples are activations.
     """
     run.eval()
     examples.start(0)
@@ -27,14 +27,8 @@ def predict_batches(
         yield batch_logits(run, batch.inputs, compute), batch.labels
 
 
-def predict_logits(run: nn.Module, examples: Examples, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the logits [n, ...] and targets of all rows at once; see `predict_batches`."""
-    logits, targets = zip(*predict_batches(run, examples, compute), strict=True)
-    return torch.cat(logits), torch.cat(targets)
-
-
 def batch_logits(run: nn.Module, inputs: torch.Tensor, compute: Compute) -> torch.Tensor:
-    """Give the logits of at most 32 inputs of a network, or its rest, in eval mode, on the CPU."""
+    """Return the logits of at most 32 inputs, padded to 32, in eval mode, on the CPU."""
     with torch.inference_mode(), compute.autocast():
         outputs = run(pad_batch(inputs).to(compute.device))
     return outputs.float().cpu()[: len(inputs)]

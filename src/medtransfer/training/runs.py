@@ -1,4 +1,4 @@
-"""What a variant trains on, and the hash of all that decides what comes of it; The runs of a variant, one for each fold and seed: alone, or all heads on kept features at once."""
+"""The runs of a variant, one per fold and seed: trained one by one, or all heads on cached features together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from medtransfer.models.network import Network
 from medtransfer.study import Strategy, Variant
 from medtransfer.training.batches import ImageExamples, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
-from medtransfer.training.heads_at_once import fit_heads, groups, train_at_once
+from medtransfer.training.heads_together import can_train_together, fit_heads, groups
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
 from medtransfer.training.schedules import lowest
 from medtransfer.util.compute import Compute, in_precision
@@ -40,7 +40,7 @@ CODE = ("medtransfer.training.variant", "medtransfer.tasks", "medtransfer.augmen
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a variant trains on."""
+    """The inputs of a variant's training."""
 
     variant: Variant
     task: Task
@@ -53,7 +53,7 @@ class Inputs:
 
 
 def job_key(inputs: Inputs) -> str:
-    """Hash everything that decides a variant's runs beside their fold and seed."""
+    """Hash everything that determines a variant's runs besides their fold and seed."""
     about = inputs.prepared.about
     parts = {
         "variant": inputs.variant.key(),
@@ -75,40 +75,34 @@ Report = Callable[[Job, Epoch], None]
 def train_runs(
     inputs: Inputs, runs: Sequence[tuple[int, int]], checkpoints: Path, report: Report
 ) -> Iterator[tuple[Job, Fit]]:
-    """Train the run of every (fold, seed); give its job, the network in eval mode, and what happened, in order.
+    """Train the run of every (fold, seed); yield its job, with the network in eval mode, and its outcome, in order.
 
-    Of a run that is trained at several rates it is the job with the lowest validation loss; its seconds are those of
-    all of them. `report` hears every epoch of each. Raises `UserError` where a run diverged at every rate.
+    Of several learning rates the one with the lowest validation loss is kept; its seconds are those of all rates.
+    `report` is called for every epoch of each. Raises `UserError` if a run diverged at every rate.
     """
     strategy = inputs.variant.strategy
     trains = strategy.train != "none" and not HEADS[strategy.head].fitted
     tries = [(*run, rate) for run in runs for rate in strategy.rates]
-    trained = _train_each(inputs, tries, checkpoints, report)
+    trained = _train_all(inputs, tries, checkpoints, report)
     for _ in runs:
         rivals = list(itertools.islice(trained, len(strategy.rates)))
         job, best = rivals[lowest([result.validation_loss for _, result in rivals])]
-        if trains:
-            _check_loss(inputs.variant.name, job, best)
+        if trains and not math.isfinite(best.validation_loss):
+            raise UserError(
+                f"{inputs.variant.name}: training diverged in epoch {len(best.epochs)} at lr {job.strategy.lr:g} "
+                f"(fold {job.fold}, seed {job.seed}): the validation loss is not finite; "
+                "try a lower lr or a warm-up (schedule.warmup)"
+            )
         frozen = sum(rival.embedder.seconds for rival, _ in rivals if rival.embedder is not None)
         yield job, replace(best, seconds=sum(result.seconds for _, result in rivals), frozen_seconds=frozen)
 
 
-def _check_loss(variant: str, job: Job, result: Fit) -> None:
-    """Raise `UserError` where a training diverged: its weights are no numbers, and neither is what they predict."""
-    if not math.isfinite(result.validation_loss):
-        where = f"epoch {len(result.epochs)} at lr {job.strategy.lr:g} (fold {job.fold}, seed {job.seed})"
-        raise UserError(
-            f"{variant}: training diverged in {where}: the validation loss is no finite number; "
-            "a lower lr or a warm-up (schedule.warmup) may help"
-        )
-
-
-def _train_each(
+def _train_all(
     inputs: Inputs, tries: Sequence[tuple[int, int, float]], checkpoints: Path, report: Report
 ) -> Iterator[tuple[Job, Fit]]:
-    """Train at every (fold, seed, rate), one by one or all heads at once; give them in order."""
-    first = make_job(inputs, *tries[0], tell=notice)
-    if not train_at_once(first, len(tries)):
+    """Train at every (fold, seed, rate), one by one or all heads together; yield them in order."""
+    first = make_job(inputs, *tries[0], notify=notice)
+    if not can_train_together(first, len(tries)):
         for number, one in enumerate(tries):
             job = make_job(inputs, *one) if number else first
             yield job, _train_alone(job, Checkpoint(checkpoints, job.name), report)
@@ -123,20 +117,23 @@ def _train_each(
 
 
 def make_job(
-    inputs: Inputs, fold: int, seed: int, rate: float | None = None, tell: Callable[[str], None] = lambda _: None
+    inputs: Inputs, fold: int, seed: int, rate: float | None = None, notify: Callable[[str], None] = lambda _: None
 ) -> Job:
-    """Build the network of a run and gather what it trains on; `tell` hears why frozen layers are not kept.
+    """Build the network of a run and collect its rows.
 
-    rate: of the strategy's learning rates the one to train at; None for its first.
+    rate: the one of the strategy's learning rates to train at; None for the first. notify: called with the reason if
+    the outputs of frozen layers are not cached.
     """
     prepared, task = inputs.prepared, inputs.task
     strategy = inputs.variant.strategy.at_rate(rate or inputs.variant.strategy.rates[0])
     roles = prepared.roles(fold)
     rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
     network = make_network(inputs, fold, seed)
-    embedder = embedder_of(network, int(prepared.images.shape[1]), inputs.compute, tell) if task.flat_features else None
+    embedder = (
+        embedder_of(network, int(prepared.images.shape[1]), inputs.compute, notify) if task.flat_features else None
+    )
     if embedder is not None:
-        embedder.plan(_images_in_all(inputs, len(rows)), tell)
+        embedder.plan(_images_in_all(inputs, len(rows)), notify)
     return Job(
         task,
         network,
@@ -152,7 +149,7 @@ def make_job(
 
 
 def with_precision(inputs: Inputs, wanted: str) -> Inputs:
-    """Settle the precision of a variant's runs: see `in_precision`."""
+    """Choose the precision of a variant's runs; see `in_precision`."""
     if wanted == "float32":
         return inputs
     size, channels = inputs.prepared.images.shape[2:]
@@ -174,7 +171,7 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
 
 
 def few_shots(prepared: Prepared, rows: np.ndarray, shots: int | None, seed: int, fold: int) -> np.ndarray:
-    """Draw `shots` rows of each class, or all where a class has fewer; None keeps every row."""
+    """Draw `shots` rows of each class, or all of a smaller class; None keeps every row."""
     if shots is None:
         return rows
     labels = prepared.table["label_index"].to_numpy()[rows]
@@ -186,7 +183,7 @@ def few_shots(prepared: Prepared, rows: np.ndarray, shots: int | None, seed: int
 
 
 def _images_in_all(inputs: Inputs, rows: int) -> int:
-    """Count the views and images that all runs of a variant ask for; the rows of few-shot runs may differ."""
+    """Return the number of views and images that all runs use at most; the rows of few-shot runs may differ."""
     prepared = inputs.prepared
     rows = min(rows * prepared.folds * len(inputs.seeds), len(prepared.learnable_rows))
     return rows * views_used(inputs.variant.strategy, inputs.views.count) + len(prepared.table)
@@ -207,7 +204,7 @@ def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:
 
 
 def _fit_in_one_step(job: Job, report: Report) -> Fit:
-    """Fit a head that needs no epochs, or leave an untrained one as it is; one line of history either way."""
+    """Fit a head that needs no epochs, or leave an untrained network unchanged; either way with one line of history."""
     started = job.clock()
     head = job.network.head
     if isinstance(head, Head) and head.fitted:
@@ -223,7 +220,7 @@ def _fit_in_one_step(job: Job, report: Report) -> Fit:
 
 
 def _all_views(examples: ViewExamples, embedder: Embedder) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the features [rows x views, width] and class numbers [rows x views] of every kept view."""
+    """Return the features [rows x views, width] and class numbers [rows x views] of every view."""
     features, labels = [], []
     for view in range(examples.views.count or 1):
         examples.start(view)

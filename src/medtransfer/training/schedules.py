@@ -73,30 +73,27 @@ def rate_factor(schedule: Schedule, epoch: int, epochs: int, validation_losses: 
 
 
 def lowest(losses: Sequence[float]) -> int:
-    """Give the place of the first lowest of the losses, of epochs or of rivals; one that is no number is worst."""
+    """Return the index of the first minimum; NaN counts as the largest."""
     return int(np.argmin([math.inf if math.isnan(loss) else loss for loss in losses]))
 
 
 def out_of_patience(losses: Sequence[float], patience: int) -> int | None:
-    """Count the epochs after which the loss had first not fallen for `patience` of them; None where it never had."""
+    """Return the number of epochs after which the loss had first not fallen for `patience` of them; None if never."""
     for count in range(1, len(losses) + 1):
         if count - 1 - lowest(losses[:count]) >= patience:
             return count
     return None
 
 
-def goes_on(losses: Sequence[float], strategy: Strategy) -> bool:
-    """Say whether, after just these epochs, a training goes on from its best one with more patience."""
+def resumes(losses: Sequence[float], strategy: Strategy) -> bool:
+    """Whether, after exactly these epochs, training resumes from its best epoch with `resume_patience`."""
     if strategy.resume_patience is None or strategy.patience is None:
         return False
     return out_of_patience(losses, strategy.patience) == len(losses)
 
 
 def is_finished(losses: Sequence[float], strategy: Strategy) -> bool:
-    """Say whether a training ends with these epochs: all done, its patience at an end, or its loss no finite number.
-
-    Weights that are no numbers stay so: there is nothing to wait for.
-    """
+    """Whether training ends with these epochs: all done, out of patience, or diverged to a loss that is not finite."""
     if len(losses) >= strategy.epochs or not all(map(math.isfinite, losses)):
         return True
     if strategy.patience is None:

@@ -1,7 +1,8 @@
-"""What running a network costs on this machine: measured once, for timing takes seconds and is never the same twice; Trains all runs of a variant, one for each fold and seed, and writes its models, card, history and cost."""
+"""The training of a variant: all its runs, and the files written from them: models, card, history and cost."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,15 +14,14 @@ import pandas as pd
 import torch
 
 from medtransfer.models.network import Network, count_multiply_adds
-from medtransfer.training.checkpoint import delete_checkpoints
 from medtransfer.training.loop import Epoch, Job
-from medtransfer.training.model_files import CARD, HISTORY, run_name, save_run
+from medtransfer.training.model_files import CARD, HISTORY, save_run
 from medtransfer.training.runs import Inputs, job_key, train_runs
 from medtransfer.util.compute import Compute
 from medtransfer.util.digests import module_digest
 from medtransfer.util.files import atomic_folder, measured, write_json
 from medtransfer.util.hardware import cpu_count, peak_memory_mb
-from medtransfer.util.places import state_folder
+from medtransfer.util.places import run_name, state_folder
 from medtransfer.util.progress import progress
 
 LATENCY_BATCH, SECONDS, REPEATS = 16, 1.0, 5
@@ -29,14 +29,14 @@ LATENCY_BATCH, SECONDS, REPEATS = 16, 1.0, 5
 
 @dataclass(frozen=True)
 class RunningCost:
-    """Multiply-adds of an image's way through a network, and the seconds that it takes in a batch of 16."""
+    """The multiply-adds of a network for one image, and its seconds per image in a batch of 16."""
 
     multiply_adds: int
     seconds_an_image: float
 
 
 def running_cost(network: Network, image_size: int, channels: int, compute: Compute) -> RunningCost:
-    """Give what a network in eval mode, on its device, costs; kept by its structure and all that decides speed."""
+    """Measure the cost of prediction on the network's device; cached by its structure and all that affects speed."""
     shapes = [tuple(tensor.shape) for tensor in network.state_dict().values()]
     about = {"network": f"{network}{shapes}", "pixels": [channels, image_size], **compute.describe()}
     about["code"] = module_digest("medtransfer.models.assemble")
@@ -49,7 +49,7 @@ def running_cost(network: Network, image_size: int, channels: int, compute: Comp
 
 
 def _latency(network: Network, pixels: torch.Tensor, compute: Compute) -> float:
-    """Time predictions from packed pixels: the median seconds an image of up to 5 repeats."""
+    """Return the median seconds per image of up to 5 predictions."""
     times: list[float] = []
     network.eval()
     with torch.inference_mode(), compute.autocast():
@@ -67,9 +67,8 @@ Report = Callable[[int, int, Epoch], None]
 def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report) -> None:
     """Train every (fold, seed) of a variant and write `folder` and the cost file.
 
-    `report` hears of every epoch as (fold, seed, epoch); where rates are searched, of those of each run's best one, at
-    its end. A killed call goes on where it stopped, as long as
-    the variant, the data, the weights and the code are the same.
+    `report` is called with (fold, seed, epoch); with `lr_search` only for the best rate, at the end of each run. An
+    interrupted call resumes if the variant, the data, the weights and the code are the same.
     """
     checkpoints = state_folder() / "checkpoints" / job_key(inputs)
     runs = [(fold, seed) for fold in range(inputs.prepared.folds) for seed in inputs.seeds]
@@ -81,14 +80,14 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
     strategy = inputs.variant.strategy
     bar = progress(len(runs) * len(strategy.rates) * strategy.epochs, f"train {inputs.variant.name}", "epoch")
 
-    def hear(job: Job, epoch: Epoch) -> None:
+    def follow(job: Job, epoch: Epoch) -> None:
         bar.update()
         bar.set_postfix({"loss": f"{epoch.validation_loss:.3f}", score: f"{epoch.validation_score:.3f}"})
         if strategy.lr_search is None:
             report(job.fold, job.seed, epoch)
 
     with bar, atomic_folder(folder) as target:
-        for job, result in train_runs(inputs, runs, checkpoints, hear):
+        for job, result in train_runs(inputs, runs, checkpoints, follow):
             fold, seed = job.fold, job.seed
             save_run(target, job.network, inputs.weights, fold, seed)
             for epoch in result.epochs if strategy.lr_search else ():
@@ -103,7 +102,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
         write_json(target / CARD, _card(inputs, job.network, running, rates))
     cost |= _cost(inputs, running, cost["runs"], time.perf_counter() - started)
     write_json(cost_path, cost)
-    delete_checkpoints(checkpoints)
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _card(

@@ -24,6 +24,11 @@ def state_folder() -> Path:
     return repository() / STATE_FOLDER
 
 
+def run_name(fold: int, seed: int) -> str:
+    """Return the name of a run in files, tables and tracking."""
+    return f"fold{fold}_seed{seed}"
+
+
 class Places:
     """The files and folders of a study below `root`, as `dvc.yaml` names them."""
 

@@ -1,4 +1,4 @@
-"""Networks whose maps are known by hand."""
+"""Networks with maps that can be computed by hand."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from medtransfer.deployment.explain.blocks import open_block
-from medtransfer.deployment.explain.maps import Explainer
+from medtransfer.deployment.explain.explainer import Explainer
 from medtransfer.models.network import Network, Normalise
 
 SIZE = 16
 
 
 def bright_or_dark() -> Network:
-    """Give a network of two channels: how bright a pixel is, and how dark; each speaks for the class of its number.
+    """Return a network with two channels, brightness and darkness, each the evidence for the class of its number.
 
     Class 0 gets 8 times the mean brightness, class 1 as much of the mean darkness; pixels count from 0 to 1.
     """
@@ -30,14 +30,14 @@ def bright_or_dark() -> Network:
 
 @pytest.fixture
 def explainer() -> Explainer:
-    """Give the network with its block opened."""
+    """Return an explainer of the network."""
     network = bright_or_dark()
     return Explainer(network, open_block(network, None, SIZE, "here"), lambda logits: logits.softmax(dim=1))
 
 
 @pytest.fixture
 def squares() -> tuple[np.ndarray, np.ndarray]:
-    """Give six dark images uint8 [6, 16, 16, 1] with a bright square each, and the squares' masks."""
+    """Return six dark images uint8 [6, 16, 16, 1] with one bright square each, and the masks of the squares."""
     rng = np.random.default_rng(5)
     pixels, masks = np.full((6, SIZE, SIZE, 1), 20, np.uint8), np.zeros((6, SIZE, SIZE), bool)
     for image, mask in zip(pixels, masks, strict=True):

@@ -1,4 +1,4 @@
-"""The block that is mapped, found on models of every kind, or named."""
+"""The block that is mapped: found on models of every kind, or named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from builders import assembled
 
 from medtransfer.deployment.explain.blocks import find_block, open_block
-from medtransfer.deployment.explain.maps import Explainer
+from medtransfer.deployment.explain.explainer import Explainer
 from medtransfer.util.errors import UserError
 
 LAST = {
@@ -29,7 +29,7 @@ LAST = {
 
 
 @pytest.mark.parametrize("model", LAST)
-def test_the_last_block_at_places_of_the_image_is_found_and_opening_it_changes_no_answer(model: str) -> None:
+def test_the_last_spatial_block_is_found_and_opening_it_changes_no_output(model: str) -> None:
     network = assembled(model, "linear", 64)
     pixels = np.random.default_rng(1).integers(0, 255, (2, 64, 64, 1), np.uint8)
     inputs = torch.from_numpy(pixels).permute(0, 3, 1, 2)
@@ -47,12 +47,12 @@ def test_the_last_block_at_places_of_the_image_is_found_and_opening_it_changes_n
     assert not np.array_equal(maps, other)
 
 
-def test_blocks_of_a_single_cell_are_passed_over() -> None:
+def test_blocks_with_a_single_cell_are_skipped() -> None:
     assert find_block(assembled("resnet18", "linear", 64), 64) == "layer4"
     assert find_block(assembled("resnet18", "linear", 32), 32) == "layer3"
 
 
-def test_a_named_block_is_taken() -> None:
+def test_a_named_block_is_used() -> None:
     network = assembled("resnet18", "linear", 64)
     block = open_block(network, "layer2", 64, "here")
     shapes: list[torch.Size] = []
@@ -65,11 +65,11 @@ def test_a_named_block_is_taken() -> None:
     ("name", "problem"),
     [
         ("layer5", "explain.blocks.x: no block 'layer5'; did you mean 'layer4'?"),
-        ("avgpool", "block 'avgpool' gives no grid of activations"),
+        ("avgpool", "block 'avgpool' does not return a spatial grid"),
         ("", "no block ''"),
     ],
 )
-def test_a_name_that_is_no_such_block_is_an_error(name: str, problem: str) -> None:
+def test_an_unknown_or_not_spatial_block_is_an_error(name: str, problem: str) -> None:
     with pytest.raises(UserError) as caught:
         open_block(assembled("resnet18", "linear", 64), name, 64, "explain.blocks.x")
     assert problem in str(caught.value)

@@ -1,4 +1,4 @@
-"""Scores of maps against hand-worked numbers and SciPy's."""
+"""Measures of maps, compared with values computed by hand and by SciPy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAPS = np.array([[[0, 1], [2, 5]], [[4, 4], [0, 0]], [[0, 0], [0, 0]], [[3, 3], 
 MASKS = np.array([[[0, 0], [0, 1]], [[1, 0], [1, 0]], [[1, 1], [1, 1]], [[1, 0], [0, 0]]], bool)
 
 
-def test_the_highest_point_hits_or_by_its_share_where_there_are_several() -> None:
+def test_a_hit_is_the_share_of_maxima_inside_the_mask() -> None:
     assert pointing_hits(MAPS, MASKS).tolist() == [1.0, 0.5, 0.0, 0.25]
 
 
@@ -50,7 +50,7 @@ def test_intervals_are_over_groups_not_images() -> None:
     assert 0.5 - grouped["low"] > 2 * (0.5 - alone["low"])
 
 
-def test_undefined_values_are_left_out_and_nothing_is_no_number() -> None:
+def test_undefined_values_are_ignored_and_an_undefined_mean_is_none() -> None:
     some = evidence(np.arange(4)).mean(np.array([0.5, np.nan, 0.7, 0.3]), DIFFERENCE)
     assert some["value"] == pytest.approx(0.5)
     assert evidence(np.arange(2)).mean(np.full(2, np.nan)) == {"value": None, "low": None, "high": None}

@@ -1,4 +1,4 @@
-"""Maps laid over their images."""
+"""Contact sheets: maps overlaid on their images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 from medtransfer.deployment.explain.sheet import COLOURS, STRENGTH, Picture, caption, overlay, write_sheet
 
 
-def test_an_overlay_is_the_image_where_the_map_is_nothing_and_tinted_where_it_is_highest() -> None:
+def test_an_overlay_is_the_image_where_the_map_is_zero_and_tinted_at_its_maximum() -> None:
     pixels = np.full((2, 2, 1), 100, np.uint8)
     found = overlay(pixels, np.array([[0.0, 0.2], [0.0, 0.4]]))
     assert found[:, 0].tolist() == [[100] * 3] * 2
@@ -21,9 +21,9 @@ def test_an_overlay_is_the_image_where_the_map_is_nothing_and_tinted_where_it_is
     assert np.array_equal(overlay(colour, np.zeros((2, 2))), colour)
 
 
-def test_a_caption_says_what_was_right_and_what_was_not() -> None:
-    assert caption("a/b.png", "cyst", "cyst", 0.934) == "b.png\ncyst\n93% sure"
-    assert caption("a/b.png", "cyst", "mass", 0.61) == "b.png\ncyst, but predicted\nmass 61%"
+def test_a_caption_has_the_label_and_the_prediction() -> None:
+    assert caption("a/b.png", "cyst", "cyst", 0.934) == "b.png\ncyst\nprobability 93%"
+    assert caption("a/b.png", "cyst", "mass", 0.61) == "b.png\ncyst, predicted as\nmass 61%"
 
 
 def picture(seed: int, masked: bool) -> Picture:
@@ -34,7 +34,7 @@ def picture(seed: int, masked: bool) -> Picture:
     return Picture(rng.integers(0, 255, (8, 8, 1), np.uint8), mask if masked else None, "a\nb\nc $x_1$", maps)
 
 
-def test_a_sheet_is_the_same_bytes_twice_and_has_a_line_a_picture(tmp_path: Path) -> None:
+def test_a_sheet_is_bit_identical_twice_and_has_one_row_per_picture(tmp_path: Path) -> None:
     blocks = {"right": [picture(1, True), picture(2, False)], "wrong": []}
     for name in ("first", "second"):
         write_sheet("title", "note", blocks, tmp_path / f"{name}.png")

@@ -1,4 +1,4 @@
-"""The audit on the page: what `prepare` really writes can be shown, and counts are those of the audit."""
+"""The section of the data shows the audit that `prepare` writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..comparison import make_comparison
 from ..study import CLASSES
 
 
-def test_what_prepare_writes_is_shown(places: Places, tmp_path: Path) -> None:
+def test_the_audit_that_prepare_writes_is_shown(places: Places, tmp_path: Path) -> None:
     prepared = tiny_prepared(tmp_path / "real")
     audit = json.loads((tmp_path / "real/metrics/data.json").read_text(encoding="utf-8"))
     found = make_comparison(audit=audit)

@@ -1,4 +1,4 @@
-"""The table's scales and rows."""
+"""The scales and rows of the table of variants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medtransfer.report.sections.comparison import content
 
 @example([-0.4375, -0.44140625])
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=10))
-def test_a_scale_holds_all_values_and_is_not_much_wider(values: list[float]) -> None:
+def test_a_scale_contains_all_values_and_is_not_much_wider(values: list[float]) -> None:
     scale = Scale.around(np.array(values))
     assert all(-1e-6 <= scale.place(value) <= 100 + 1e-6 for value in values)
     span = max(values) - min(values)
@@ -30,7 +30,7 @@ def test_a_scale_ends_at_round_numbers(values: tuple[float, ...], low: float, hi
     assert (scale.low, scale.high) == pytest.approx((low, high))
 
 
-def test_published_rows_stand_below_ours_and_mark_our_bar(material: Material) -> None:
+def test_published_rows_are_below_ours_and_mark_our_bar(material: Material) -> None:
     rows = content(material)["rows"]
     assert [row["name"] for row in rows][2:4] == ["small_frozen", "small_frozen"]
     ours, theirs = rows[2], rows[3]
@@ -43,7 +43,7 @@ def test_published_rows_stand_below_ours_and_mark_our_bar(material: Material) ->
     assert theirs["costs"][1]["text"] == ""
 
 
-def test_the_page_says_where_ours_differs_beyond_its_interval(material: Material) -> None:
+def test_published_results_outside_our_interval_are_listed(material: Material) -> None:
     (row,) = content(material)["differing"]
     assert (row["variant"], row["side"], row["published"]) == ("small_frozen", "below", ".700")
     assert row["ours"] == ".600 [.550, .650]"

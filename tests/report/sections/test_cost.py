@@ -1,4 +1,4 @@
-"""The Pareto front against its definition, and the names beside the points."""
+"""The Pareto front by its definition, and the names next to the points."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_front_has_the_points_that_none_beats(points: list[tuple[int, int]])
     assert pareto_front(costs, values).tolist() == [not beaten(cost, value) for cost, value in points]
 
 
-def test_a_front_worked_by_hand() -> None:
+def test_a_front_computed_by_hand() -> None:
     costs = np.array([1.0, 2.0, 2.0, 3.0, np.nan])
     values = np.array([0.5, 0.6, 0.7, 0.6, 0.9])
     assert pareto_front(costs, values).tolist() == [True, False, True, False, False]
@@ -46,7 +46,7 @@ def test_heights_move_as_little_as_they_can(heights: list[float]) -> None:
     assert ((moved - given_heights) ** 2).sum() <= best.fun + 1e-4
 
 
-def test_points_of_the_front_bear_their_names(material: Material) -> None:
+def test_points_of_the_front_are_named(material: Material) -> None:
     table = material.found.table
     variants = table[table["kind"] == "variant"]
     front = np.array([True, False, True, False])
@@ -57,7 +57,7 @@ def test_points_of_the_front_bear_their_names(material: Material) -> None:
     assert figure.axes[0].get_ylabel() == "Accuracy"
 
 
-def test_long_names_give_way_to_those_of_backbones(material: Material) -> None:
+def test_long_names_are_replaced_by_those_of_backbones(material: Material) -> None:
     table = material.found.table
     variants = table[table["kind"] == "variant"].assign(
         variant=lambda rows: rows["variant"] + "_with_quite_a_long_name"
@@ -69,7 +69,7 @@ def test_long_names_give_way_to_those_of_backbones(material: Material) -> None:
     assert named == list(variants["backbone"].iloc[[0, 2]])
 
 
-def test_what_differs_between_two_runs_is_kept_apart_from_what_does_not(material: Material) -> None:
+def test_figures_that_differ_between_two_runs_have_their_own_folder(material: Material) -> None:
     panels = content(material)["panels"]
     assert len(panels) == 3
     assert "On the Pareto front: small_frozen, resnet_frozen." in panels[0]
@@ -78,14 +78,14 @@ def test_what_differs_between_two_runs_is_kept_apart_from_what_does_not(material
     assert {path.name for path in (plots / "costs").iterdir()} == {"training_time.png", "latency.png"}
 
 
-def test_frozen_layers_are_said_to_be_left_out_where_there_are_any(material: Material) -> None:
+def test_the_time_of_frozen_layers_is_given_if_there_are_any(material: Material) -> None:
     costs = material.found.costs
     for seconds, expected in ((1.6, f"{1.6 * len(costs):,.0f} s"), (0.0, "")):
         costs["frozen_seconds"] = seconds
         assert content(material)["frozen"] == expected
 
 
-def test_a_quantity_that_is_not_known_has_no_panel(material: Material) -> None:
+def test_an_unknown_cost_has_no_panel(material: Material) -> None:
     material.found.costs["seconds_an_image"] = np.nan
     assert len(content(material)["panels"]) == 2
 

@@ -1,4 +1,4 @@
-"""The section of maps: the variants that are explained, the best one first, and no more bytes than fit."""
+"""The section of explanations: the best variant first, with a limited size."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..comparison import make_comparison
 from ..study import EXPLAINED
 
 
-def test_variants_stand_in_the_order_of_the_table_with_a_row_a_method(material: Material) -> None:
+def test_variants_are_in_the_order_of_the_table_with_one_row_per_method(material: Material) -> None:
     content = section.content(material)
     names = ["resnet_frozen", "small_frozen"]
     assert sorted(EXPLAINED) == names
     assert list(content["sheets"]) == names
-    rows = [(row["variant"], row["method"]) for row in content["rows"]]
+    rows = [(variant, cells[0][1]) for variant, cells in content["rows"]]
     assert rows == [(name, method) for name in names for method in ("Grad-CAM", "Occlusion")]
     assert content["left_out"] == 0
     assert "12 test images with a mask (6 groups)" in content["legend"]
 
 
-def test_without_masks_the_sheets_are_shown_alone(material: Material) -> None:
+def test_without_masks_only_the_sheets_are_shown(material: Material) -> None:
     content = section.content(Material(make_comparison(maps=material.found.maps.iloc[:0]), material.places))
     assert content["rows"] == []
     assert len(content["sheets"]) == len(EXPLAINED)

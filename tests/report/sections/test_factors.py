@@ -1,4 +1,4 @@
-"""Effects of factors: the better level first, whichever way the table has it."""
+"""Effects of factors: the better level comes first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEGATIVE = {
 }
 
 
-def test_a_negative_difference_is_turned_around() -> None:
+def test_a_pair_with_a_negative_difference_is_swapped() -> None:
     row = oriented(frame(EFFECTS, [NEGATIVE])).iloc[0]
     assert (row["a"], row["b"]) == ("resnet", "small")
     assert row[["difference", "low", "high", "smallest", "largest"]].tolist() == pytest.approx(
@@ -37,12 +37,12 @@ def test_a_negative_difference_is_turned_around() -> None:
     assert row["p_corrected"] == 0.02
 
 
-def test_a_positive_one_stays() -> None:
+def test_a_pair_with_a_positive_difference_is_unchanged() -> None:
     effects = make_comparison().effects
     pd.testing.assert_frame_equal(oriented(effects), effects, check_dtype=False)
 
 
-def test_factors_stand_apart_the_largest_effect_first(material: Material) -> None:
+def test_effects_are_grouped_by_factor_with_the_largest_first(material: Material) -> None:
     rows = [
         NEGATIVE,
         NEGATIVE | {"factor": "strategy", "difference": 0.1},

@@ -1,4 +1,4 @@
-"""The scale that all learning curves share shows what most of them do."""
+"""The common scale of all learning curves shows most of them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ def history(name: str, train: list[float], validation: list[float]) -> pd.DataFr
     return pd.DataFrame(runs | {f"train_{name}": train, f"validation_{name}": validation})
 
 
-def test_a_scale_of_dice_ends_at_one_and_the_first_epoch_may_lie_below() -> None:
+def test_a_scale_of_dice_ends_at_one_and_the_first_epoch_may_be_below_it() -> None:
     histories = [history("dice", [0.1, 0.93, 0.97], [0.5, 0.91, 0.95]), history("dice", [0.2, 0.95, 0.99], [0.9] * 3)]
     assert limits_of(histories, DICE) == (0.9, 1.0)
 
 
-def test_a_scale_of_losses_begins_at_zero_and_one_that_diverged_may_lie_above() -> None:
+def test_a_scale_of_losses_starts_at_zero_and_a_diverged_one_may_be_above_it() -> None:
     calm = [history("loss", [2.0, 1.0], [2.0, 1.5])] * 10
     assert limits_of([*calm, history("loss", [2.0, 900.0], [2.0, 900.0])], LOSS) == (0.0, 1.05 * 2.0)
 
 
-def test_a_scale_of_losses_that_begin_a_hundredfold_is_logarithmic() -> None:
+def test_a_scale_of_losses_that_start_a_hundred_times_higher_is_logarithmic() -> None:
     histories = {str(number): history("loss", [500.0, 2.0, 1.0, 0.5], [90.0, 1.0, 0.8, 0.6]) for number in range(3)}
     limits = limits_of(list(histories.values()), LOSS)
     assert limits == pytest.approx((0.5 / 1.05, 1.05 * 500))

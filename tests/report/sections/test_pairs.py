@@ -1,4 +1,4 @@
-"""What is shown of two variants: confusions against counts made by hand, differences against the table of pairs."""
+"""The comparison of two variants: confusions, differences, and the images they differ on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_most_frequent_confusions_come_first() -> None:
     assert frequent_confusions(CONFUSION) == [("b", "a", "< 1"), ("a", "b", "25")]
 
 
-def test_many_classes_have_their_commonest_mistakes_in_place_of_the_matrix(material: Material) -> None:
+def test_for_many_classes_the_most_frequent_confusions_replace_the_matrix(material: Material) -> None:
     classes = tuple(f"class {number:02}" for number in range(31))
     mistakes = [(name, classes[number], 2 if number else 9, 0.5) for name in VARIANTS for number in range(3)]
     confusion = pd.DataFrame(
@@ -53,7 +53,7 @@ def test_many_classes_have_their_commonest_mistakes_in_place_of_the_matrix(mater
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_pair_is_found_whichever_way_the_table_has_it(material: Material, turned: bool) -> None:
+def test_a_pair_is_found_in_either_order(material: Material, turned: bool) -> None:
     pairs = material.found.pairs
     if turned:
         ends = {"a": "b", "b": "a", "low": "high", "high": "low"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from medtransfer.data.audit.leakage import Crossing
 from medtransfer.data.audit.shortcuts import ALL, MEASURES, BalancedAccuracy
+from medtransfer.util.places import HERE
 from medtransfer.util.text import in_figures, markdown_table
 
 MOST_LISTED = 10
@@ -72,7 +73,7 @@ def _duplicates(audit: dict[str, Any]) -> Iterator[str]:
     yield markdown_table(header, [[name, *(f"{count:,}" for count in counts)] for name, *counts in rows])
     yield (
         f"Exact duplicates are {exact['files_too_many']:,} files too many; {near['mirrored_pairs']:,} of the pairs are "
-        "mirrored. `plots/duplicates.png` shows some of both side by side."
+        f"mirrored. `{HERE.duplicates}` shows some of both side by side."
     )
     if crossing and crossing["groups"]:
         yield f"As published, {Crossing(**crossing).sentence()}."

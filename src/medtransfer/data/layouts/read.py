@@ -13,6 +13,7 @@ import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.layouts.files import IMAGE_SUFFIXES, files_below, images_below
+from medtransfer.data.layouts.one_hot_csv import CSV_NAME
 from medtransfer.study import Layout
 from medtransfer.util.errors import UserError
 
@@ -83,7 +84,7 @@ def _ignored(root: Path, layout: Layout, read: set[str]) -> pd.Series:
     counts: Counter[str] = Counter()
     for file in files_below(root):
         path = file.relative_to(root)
-        if path.as_posix() in read or file.name == "_classes.csv" or file == root / layout.root / str(layout.file):
+        if path.as_posix() in read or file.name == CSV_NAME or file == root / layout.root / str(layout.file):
             continue
         if file.suffix.lower() in IMAGE_SUFFIXES:
             counts[f"images in {path.parent.as_posix()}"] += 1

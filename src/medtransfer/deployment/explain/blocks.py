@@ -1,4 +1,4 @@
-"""The block of a backbone whose activations are mapped: found on the model itself, or named."""
+"""The block of a backbone whose activations are mapped: found on the model, or named."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from medtransfer.util.errors import UserError, near
 
 VISION_TRANSFORMER, SWIN = "VisionTransformer", "SwinTransformer"
 LAST_OF_TRANSFORMER = "ln_1"
-"""What the last attention of a vision transformer takes in: behind it the class token alone is read, and patches no
-longer matter to the result."""
+"""The input of the last attention of a vision transformer; after it, only the class token affects the result."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block by its name in the body, and the module that gives its activations [n, channels, rows, columns]."""
+    """A block: its name in the body, and the module whose output is its activations [n, channels, rows, columns]."""
 
     name: str
     grid: nn.Module
 
 
 class Grid(nn.Module):
-    """A block, and on its way out its activations as a grid, whatever the order of the dimensions.
+    """A block whose activations pass through `grid` as [n, channels, rows, columns], whatever its own layout.
 
-    Convolutional blocks give [n, channels, rows, columns]; Swin transformers [n, rows, columns, channels]; vision
-    transformers a class token and then a token a patch, [n, 1 + rows x columns, channels].
+    Convolutional blocks return [n, channels, rows, columns]; Swin transformers [n, rows, columns, channels]; vision
+    transformers a class token and one token per patch, [n, 1 + rows x columns, channels].
     """
 
     def __init__(self, block: nn.Module, channels_last: bool) -> None:
@@ -38,7 +37,7 @@ class Grid(nn.Module):
         self.block, self.channels_last, self.grid = block, channels_last, nn.Identity()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Give the block's output, led through `grid`."""
+        """Return the block's output, passed through `grid`."""
         outputs = self.block(inputs)
         if outputs.ndim == 3:
             side = math.isqrt(outputs.shape[1] - 1)
@@ -46,14 +45,14 @@ class Grid(nn.Module):
             return torch.cat([outputs[:, :1], self.grid(patches).flatten(2).transpose(1, 2)], dim=1)
         if self.channels_last:
             return self.grid(outputs.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.grid(outputs).clone()  # what follows may write in place
+        return self.grid(outputs).clone()  # the next layer may write in place
 
 
 def open_block(network: Network, name: str | None, size: int, where: str) -> Block:
-    """Find a block of the network's body, or the one called `name`, and lead its output through a grid, in place.
+    """Find the block `name` of the network's body, or the last spatial one, and wrap it in a `Grid`, in place.
 
-    Raises `UserError`, which says `where` the name stands, where the body has no such block or the block's output
-    is no grid of more than one cell.
+    Raises `UserError`, starting with `where` the name was given, if there is no such block or its output is not a
+    grid of more than one cell.
     """
     body = network.body
     if name is None:
@@ -71,15 +70,15 @@ def open_block(network: Network, name: str | None, size: int, where: str) -> Blo
         shapes = []
     hook.remove()
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][2] * shapes[0][3] < 2:
-        raise UserError(f"{where}: block {name!r} gives no grid of activations that lie at places of the image")
+        raise UserError(f"{where}: block {name!r} does not return a spatial grid of activations; name an earlier block")
     return Block(name, grid.grid)
 
 
 def find_block(network: Network, size: int) -> str:
-    """Name the last block whose activations still lie at places of images of `size` pixels.
+    """Return the name of the last block whose activations are a spatial grid, for images of `size` pixels.
 
-    Of convolutional networks that is the last and outermost on the grid of the last convolution with more than one
-    cell: the activation behind it, or the residual or dense stage that it closes.
+    In a convolutional network, it is the last and outermost module with the grid of the last convolution that has more
+    than one cell: the activation after it, or the residual or dense stage that ends with it.
     """
     body = network.body
     if type(body).__name__ == VISION_TRANSFORMER:
@@ -89,14 +88,14 @@ def find_block(network: Network, size: int) -> str:
         return "features"
     ended: list[tuple[str, nn.Module, torch.Size]] = []
 
-    def hear(name: str, module: nn.Module) -> Any:
+    def watch(name: str, module: nn.Module) -> Any:
         def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
                 ended.append((name, module, output.shape[2:]))
 
         return module.register_forward_hook(note)
 
-    hooks = [hear(name, module) for name, module in body.named_modules() if name]
+    hooks = [watch(name, module) for name, module in body.named_modules() if name]
     _run_blank(network, size)
     for hook in hooks:
         hook.remove()

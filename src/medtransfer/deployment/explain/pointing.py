@@ -1,4 +1,4 @@
-"""How well a map points at what is known to be there."""
+"""Measures of how well maps match masks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from medtransfer.statistics.intervals import SHARE, Bounds, standard_error, tran
 from medtransfer.statistics.resampling import Resamples
 
 DIFFERENCE = Bounds(-1.0, 1.0)
-"""Between which bounds differences of shares lie, and correlations."""
+"""The bounds of differences of shares, and of correlations."""
 
 
 def pointing_hits(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Say of each map [n, h, w] whether its highest point lies within the mask, bool [n, h, w].
+    """Return whether the maximum of each map [n, h, w] is inside its mask, bool [n, h, w]: 0 or 1, float [n].
 
-    Zhang et al. 2016, "Top-down Neural Attention by Excitation Backprop", without their tolerance around the mask. Of
-    several highest points the share within counts; a map that is 0 everywhere points nowhere: 0.
+    Zhang et al. 2016, "Top-down Neural Attention by Excitation Backprop", without their tolerance around the mask. With
+    several maxima, it is the share inside; of a map that is 0 everywhere, 0.
     """
     highest = maps == maps.max(axis=(1, 2), keepdims=True)
     shares = (highest & masks).sum(axis=(1, 2)) / highest.sum(axis=(1, 2))
@@ -26,10 +26,10 @@ def pointing_hits(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 
 def energy_inside(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Give the share of each map's sum that lies within the mask; 0 for a map that is 0 everywhere.
+    """Return the share of each map's sum that is inside the mask; of a map that is 0 everywhere, 0.
 
-    The energy-based pointing game of Wang et al. 2020, "Score-CAM". Of a map that is the same everywhere it is the
-    share of the image that the mask covers.
+    The energy-based pointing game of Wang et al. 2020, "Score-CAM". Of a constant map, it is the share of the image
+    that the mask covers.
     """
     total = maps.sum(axis=(1, 2), dtype=np.float64)
     inside = (maps * masks).sum(axis=(1, 2), dtype=np.float64)
@@ -37,10 +37,10 @@ def energy_inside(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 
 def rank_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Give Spearman's correlation between the places of two maps of each image; nan where one is constant.
+    """Return Spearman's correlation between the pixels of two maps of each image; nan if one map is constant.
 
-    Near 1 between a trained and an untrained network it says that the map shows the image's edges rather than what was
-    learned: Adebayo et al. 2018, "Sanity Checks for Saliency Maps".
+    If it is near 1 between a trained and an untrained network, the map shows the edges of the image rather than what
+    was learned: Adebayo et al. 2018, "Sanity Checks for Saliency Maps".
     """
     first, second = (rankdata(found.reshape(len(found), -1), axis=1) for found in (maps, others))
     first, second = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (first, second))
@@ -51,14 +51,14 @@ def rank_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The sample of images with its groups, and resamples of these, from which means get their intervals."""
+    """A sample of images with its groups, and bootstrap resamples of it."""
 
     sample: Resamples
     resamples: Resamples
     confidence: float
 
     def mean(self, values: np.ndarray, bounds: Bounds = SHARE) -> dict[str, float | None]:
-        """Give the mean of values [images] that may be nan, and its interval; None where it is not defined."""
+        """Return the mean of values [images], without nan, and its interval; None if undefined."""
         value = float(self.sample.means_of_known(values[:, None])[0, 0])
         error = standard_error(self.resamples.means_of_known(values[:, None])[:, 0], self.sample.groups)
         low, high = transformed_interval(value, error, self.sample.groups - 1, self.confidence, bounds)

@@ -19,10 +19,12 @@ class Head(nn.Module):
     backbone's own classifier. Fields that are None keep the parameter's default.
 
     fitted: whether the head is computed from features in one step by `fit`, rather than trained over epochs.
+    differentiable: whether its outputs have gradients with respect to the features.
     keeps_spatial: whether its features are those that the backbone's own classifier saw, not averaged over space.
     """
 
     fitted: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = True
     keeps_spatial: ClassVar[bool] = False
 
     def fit(self, features: torch.Tensor, labels: torch.Tensor) -> None:

@@ -17,6 +17,7 @@ class NearestNeighbourHead(Head):
     """
 
     fitted = True
+    differentiable = False
     examples: torch.Tensor
     labels: torch.Tensor
 

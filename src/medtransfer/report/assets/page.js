@@ -131,7 +131,7 @@ function differenceRow([difference, low, high, p, different, otherTests], number
     figures(data.values[a][number]), figures(data.values[b][number]), `${figures(gap)} [${figures(from)}, ${figures(to)}]`,
     p === null ? "–" : sign(p).replace("= ", ""), different ? "significant" : "not significant", others,
   ];
-  row.append(heading, ...cells.map((text) => element("td", text)));
+  row.append(heading, ...cells.map((text, column) => element("td", text, column < 4 ? {} : { class: "text" })));
   return row;
 }
 function showImages(place, right, wrong) {

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import p_alone, three_digits
+from medtransfer.report.wording import cell, p_alone, three_digits
 from medtransfer.util.plotting import COLOURS, MUTED, panels
 from medtransfer.util.text import shortened, typeset
 
 SIZE, MARGINS, LONGEST_NAME = (2.35, 2.45), (0.47, 0.08, 0.42, 0.24), 28
 FORMS = ((False, "as predicted", "o", COLOURS[0]), (True, "with temperature", "s", COLOURS[1]))
+COLUMNS = ("ece", "ece_null", "p_calibrated", "brier", "log_loss", "temperature", "ece_scaled", "log_loss_scaled")
 
 
 def content(material: Material) -> dict[str, Any]:
@@ -58,19 +59,13 @@ def reliability_figure(reliability: pd.DataFrame, title: str, legend: bool) -> F
     return figure
 
 
-def _row(name: str, row: pd.Series) -> dict[str, Any]:
-    null = f"{typeset(row['ece_null'])} – {typeset(row['ece_null_high'])}"
-    texts = {
-        "ece": typeset(row["ece"]),
-        "ece_null": null,
+def _row(name: str, row: pd.Series) -> tuple[str, list[Any]]:
+    written = {
+        "ece_null": f"{typeset(row['ece_null'])} – {typeset(row['ece_null_high'])}",
         "p_calibrated": p_alone(row["p_calibrated"]),
-        "brier": typeset(row["brier"]),
-        "log_loss": typeset(row["log_loss"]),
         "temperature": three_digits(row["temperature"]),
-        "ece_scaled": typeset(row["ece_scaled"]),
-        "log_loss_scaled": typeset(row["log_loss_scaled"]),
     }
-    return {"name": name, "cells": [(f"{row[column]:.6g}", text) for column, text in texts.items()]}
+    return name, [cell(row, column, written.get(column, "")) for column in COLUMNS]
 
 
 SECTIONS.register(

@@ -8,11 +8,11 @@ import pandas as pd
 from PIL import Image
 
 from medtransfer.comparison.maps import maps_legend
+from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.thumbnails import as_webp
-from medtransfer.report.wording import valued
-from medtransfer.study import METHODS
+from medtransfer.report.wording import cell, text_cell
 
 SCORES = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
 SCORES += ["likeness_to_untrained"]
@@ -26,7 +26,7 @@ def content(material: Material) -> dict[str, Any]:
     sheets = _sheets(material, names)
     return {
         "rows": [_row(row) for name in names for _, row in maps[maps["variant"] == name].iterrows()],
-        "legend": maps_legend(maps).replace(" The maps: `plots/explain`.", ""),
+        "legend": maps_legend(maps).replace(" The maps are in `plots/explain`.", ""),
         "sheets": sheets,
         "left_out": len(names) - len(sheets),
     }
@@ -49,9 +49,8 @@ def _sheets(material: Material, names: list[str]) -> dict[str, str]:
     return sheets
 
 
-def _row(row: pd.Series) -> dict[str, Any]:
-    scores = [valued(row, name) for name in SCORES]
-    return {"variant": row["variant"], "method": METHODS[row["method"]], "scores": scores}
+def _row(row: pd.Series) -> tuple[str, list[Any]]:
+    return row["variant"], [text_cell(METHODS[row["method"]].title), *(cell(row, name) for name in SCORES)]
 
 
 SECTIONS.register(

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import valued
-from medtransfer.util.text import typeset
+from medtransfer.report.wording import cell, text_cell
 
 SHARES = ("sensitivity", "specificity", "precision")
 
@@ -19,17 +16,11 @@ def content(material: Material) -> dict[str, Any]:
     operating = material.found.operating
     place = {name: number for number, name in enumerate(material.names)}
     ordered = operating.assign(place=operating["variant"].map(place)).sort_values("place", kind="stable")
-    rows = [_row(row) for _, row in ordered.iterrows()]
+    rows = [
+        (row["variant"], [text_cell(row["rule"]), *(cell(row, name) for name in ("threshold", *SHARES))])
+        for _, row in ordered.iterrows()
+    ]
     return {"rows": rows, "shares": SHARES, "positive": str(operating["positive"].iloc[0])}
-
-
-def _row(row: pd.Series) -> dict[str, Any]:
-    return {
-        "variant": row["variant"],
-        "rule": row["rule"],
-        "threshold": typeset(row["threshold"]),
-        "shares": [valued(row, name) for name in SHARES],
-    }
 
 
 SECTIONS.register(

@@ -1,4 +1,4 @@
-"""Two rows that need no network: the most frequent class, and the nearest images by their pixels."""
+"""Baselines without a network: the most frequent class, and the nearest neighbours by pixels."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def predict_majority(prepared: Prepared) -> Iterator[pd.DataFrame]:
 
 
 def predict_nearest_neighbour(prepared: Prepared) -> Iterator[pd.DataFrame]:
-    """Predict every row by the votes of its 5 nearest training thumbnails of 32 pixels, fold by fold.
+    """Predict every row by the votes of its 5 nearest training thumbnails of 32 x 32 pixels, fold by fold.
 
-    Nothing is learned: a high score says that the split's sides share near copies, or that the classes
-    differ in plain brightness. Votes are smoothed as in `NearestNeighbourHead`.
+    Nothing is learned: a high score means that splits share near copies, or that classes differ in brightness. Votes
+    are smoothed as in `NearestNeighbourHead`.
     """
     labels = prepared.table["label_index"].to_numpy()
     thumbnails = np.stack([thumbnail(image) for image in prepared.images])

@@ -20,9 +20,9 @@ MOST_POINTS = 101
 
 
 def roc_points(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give false and true positive rates [at most 101] of a score against a binary truth.
+    """Return at most 101 false and true positive rates of scores against a binary truth.
 
-    With more thresholds than that, the curve is read off at 101 evenly spaced false positive rates.
+    With more thresholds, the curve is interpolated at 101 evenly spaced false positive rates.
     """
     false_rate, true_rate, _ = roc_curve(truth, scores)
     if len(false_rate) <= MOST_POINTS:
@@ -34,10 +34,10 @@ def roc_points(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def macro_curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the mean over classes of their one-against-rest curves at 101 even steps from 0 to 1.
+    """Return the mean over classes of their one-against-rest curves at 101 even steps from 0 to 1.
 
     The first is the true positive rate at each false positive rate, the second the precision at the highest threshold
-    that reaches each recall. For two classes they are the second class's. Classes without labels are left out.
+    that reaches each recall. For two classes they are those of the second. Classes without labels are left out.
     """
     grid = np.linspace(0.0, 1.0, MOST_POINTS)
     present = np.unique(labels) if probabilities.shape[1] > 2 else np.array([1])
@@ -63,7 +63,7 @@ MOST_WRITTEN_CLASSES = 15
 LEAST_WRITTEN, LONGEST_NAME = 0.005, 22
 LEARNING = {"train": ("training views", COLOURS[0]), "validation": ("validation images", COLOURS[1])}
 ON_COLOUR = "#FEFEFE"
-"""White that stays white also where the page is dark."""
+"""A white that the page's dark mode leaves white."""
 
 
 def write_variant_figure(
@@ -96,9 +96,9 @@ def draw_learning_curves(axis: Axes, history: pd.DataFrame, quantity: str = "los
 
 
 def draw_confusion(axis: Axes, matrix: np.ndarray, classes: list[str]) -> None:
-    """Draw how each class's test images were predicted, in percent of the class.
+    """Draw the predictions of each class's test images, in percent of the class.
 
-    matrix: [label, prediction], counts. Cells are one colour, the stronger the larger their share.
+    matrix: counts, [label, prediction]. The opacity of a cell is its share.
     """
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     cells = np.empty((*share.shape, 4))
@@ -118,7 +118,7 @@ def draw_confusion(axis: Axes, matrix: np.ndarray, classes: list[str]) -> None:
 
 
 def draw_roc(axis: Axes, test: ClassPredictions) -> None:
-    """Draw each class against the rest, over all runs together."""
+    """Draw the ROC curve of each class against the rest, over all runs together."""
     scores = np.concatenate([scores for _, scores in test.runs().values()])
     labels = np.concatenate([labels for labels, _ in test.runs().values()])
     classes = test.classes

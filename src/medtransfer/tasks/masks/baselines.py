@@ -18,7 +18,7 @@ CHUNK = 256
 def predict_majority_mask(prepared: Prepared) -> Iterator[pd.DataFrame]:
     """Predict for every row the class that most training masks have at each pixel, fold by fold.
 
-    For one class that is the mean training mask above one half. It knows where things usually are, and nothing of
+    For one class that is the mean training mask above one half. It knows where things usually are, and ignores
     the image.
     """
     for fold in range(prepared.folds):

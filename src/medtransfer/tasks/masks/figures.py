@@ -1,4 +1,4 @@
-"""One picture of a variant that segments: how it learned, its Dice image by image, its best and worst masks."""
+"""The figure of a segmentation: learning curves, the distribution of Dice, and the best and worst masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medtransfer.tasks.masks.predictions import MASK, MaskPredictions, decode_ma
 from medtransfer.util.plotting import COLOURS, draw_areas, draw_outlines, new_figure, save_png
 
 OF_EACH = 2
-KEY = "tinted area: true mask; outline: found mask"
+KEY = "tinted area: true mask; outline: predicted mask"
 BINS = [number / 40 for number in range(41)]
 
 
@@ -39,7 +39,7 @@ def write_mask_figure(name: str, history: Path, predictions: MaskPredictions, pr
 
 
 def draw_distribution(axis: Axes, dice: np.ndarray) -> None:
-    """Draw how many images have which Dice, mean over runs, and mark the mean and the median."""
+    """Draw a histogram of the Dice of images, mean over runs, with its mean and median."""
     axis.hist(dice, bins=BINS, color=COLOURS[0])
     for value, colour, name in ((dice.mean(), COLOURS[1], "mean"), (np.median(dice), COLOURS[2], "median")):
         axis.axvline(value, color=colour, label=f"{name} {value:.3f}", linestyle="--" if name == "mean" else "-")
@@ -49,7 +49,7 @@ def draw_distribution(axis: Axes, dice: np.ndarray) -> None:
 
 
 def draw_cases(axes: np.ndarray, test: MaskPredictions, prepared: Prepared) -> None:
-    """Draw the true mask as an area and the found one as an outline, over the first run's telling images."""
+    """Draw true masks as areas and predicted ones as outlines over typical images of the first run."""
     for axis, (title, case) in zip(axes, telling_cases(first_run(test)), strict=False):
         draw_case(axis, case, prepared)
         axis.set_title(f"{title}: {case['dice']:.3f}\n{short_name(case['path'])}", fontsize=8)
@@ -59,7 +59,7 @@ def draw_cases(axes: np.ndarray, test: MaskPredictions, prepared: Prepared) -> N
 
 
 def draw_case(axis: Axes, case: pd.Series, prepared: Prepared) -> None:
-    """Draw an image with its true mask as an area and the found one, of a row of predictions, as an outline."""
+    """Draw an image with its true mask as an area and the predicted one, of a row of predictions, as an outline."""
     row = int(np.flatnonzero(prepared.table["path"] == case["path"])[0])
     axis.imshow(prepared.images[row].squeeze(), cmap="gray", vmin=0, vmax=255)
     draw_areas(axis, prepared.targets(np.array([row]))[0])
@@ -73,7 +73,7 @@ def first_run(test: MaskPredictions) -> pd.DataFrame:
 
 
 def telling_cases(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:
-    """Choose images of one run by their Dice: best, median and worst, among those that are not empty twice over."""
+    """Choose the best, median and worst images of one run by Dice, without those whose two masks are empty."""
     spoken = rows[(rows["truth_pixels"] > 0) | (rows["found_pixels"] > 0)]
     ordered = spoken.sort_values(["dice", "path"], ascending=[False, True], kind="stable")
     middle = max((len(ordered) - OF_EACH) // 2, 0)
@@ -87,6 +87,6 @@ def telling_cases(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:
 
 
 def short_name(path: str) -> str:
-    """Give the name of a file with its middle left out where it is long."""
+    """Return the name of a file, abbreviated in the middle if it is long."""
     name = Path(path).name
     return name if len(name) <= 22 else f"{name[:10]}…{name[-11:]}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medtransfer.data.sources.fetch import fetch
+from medtransfer.data.sources import fetch
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 
@@ -32,6 +34,12 @@ folder.mkdir(exist_ok=True)
 kaggle = KaggleSource.model_validate(json.loads(sys.argv[1]))
 run(lambda: fetch_kaggle(folder, Data.model_construct(kaggle=kaggle), 0))
 """
+
+
+def in_a_process(root: Path, timeout: float = 5, **variables: str) -> dict[str, Any]:
+    """Return the arguments of `subprocess` that fetch HEADS in another process, with these environment variables."""
+    environment = os.environ | {"PYTHONPATH": str(root / "src")} | variables
+    return {"args": [sys.executable, "-c", FETCH, json.dumps(HEADS), str(timeout)], "env": environment}
 
 
 def data(kaggle: dict[str, Any]) -> Data:

@@ -9,7 +9,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -17,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.data.sources.fetch import fetch
+from medtransfer.data.sources import fetch
 from medtransfer.data.sources.kaggle import download, failures
 
-from .fetching import FETCH, HEADS, RESUMES, data, failure, fetched, kept, random_archive, sha256
+from .fetching import HEADS, RESUMES, data, failure, fetched, in_a_process, kept, random_archive, sha256
 from .kaggle_server import Fault, KaggleServer, zipped
 
 # --- resuming
@@ -75,9 +74,8 @@ def test_a_partial_file_that_is_too_long_is_downloaded_from_the_start(server: Ka
 def test_two_runs_at_once_wait_for_each_other(server: KaggleServer, root: Path) -> None:
     server.archive = random_archive(2_000_000)
     server.faults["archive"].append(Fault(drip=0.05))
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
     Path("other").mkdir()
-    with subprocess.Popen([sys.executable, "-c", FETCH, json.dumps(HEADS), "5"], env=environment) as process:
+    with subprocess.Popen(**in_a_process(root)) as process:
         while not kept(".part"):
             time.sleep(0.02)
             assert process.poll() is None
@@ -92,8 +90,7 @@ def test_an_interrupted_download_resumes_where_it_stopped(
 ) -> None:
     server.archive = random_archive(3_000_000)
     server.faults["archive"].append(Fault(drip=0.1))
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
-    with subprocess.Popen([sys.executable, "-c", FETCH, json.dumps(HEADS), "5"], env=environment) as process:
+    with subprocess.Popen(**in_a_process(root)) as process:
         while not kept(".part") or kept(".part")[0].stat().st_size < 1_000_000:
             time.sleep(0.05)
             assert process.poll() is None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 import termios
 from pathlib import Path
 
 import pytest
 
-from .fetching import FETCH, HEADS, TOKEN, failure, random_archive
+from .fetching import TOKEN, failure, in_a_process, random_archive
 from .kaggle_server import SIGNATURE, Fault, KaggleServer, says
 
 
@@ -28,14 +26,7 @@ def test_no_secret_is_shown_or_written_even_by_a_verbose_client(server: KaggleSe
     if not works:
         server.always["DownloadDataset"] = says(400, f"token {TOKEN} and key secret-key\nare wrong")
     talk = {"VERBOSE": "1", "KAGGLE_API_TOKEN": TOKEN, "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "secret-key"}
-    environment = os.environ | {"PYTHONPATH": str(root / "src")} | talk
-    done = subprocess.run(
-        [sys.executable, "-c", FETCH, json.dumps(HEADS), "5"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(**in_a_process(root, **talk), capture_output=True, text=True, check=False)
     assert server.calls("DownloadDataset")[0].headers["Authorization"] == f"Bearer {TOKEN}"
     assert done.returncode == (0 if works else 1)
     assert done.stdout == ""
@@ -66,15 +57,8 @@ def test_a_home_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytes
 
 def test_signing_in_has_a_time_out(server: KaggleServer, root: Path) -> None:
     server.always["IntrospectToken"] = Fault(hang=20)
-    environment = os.environ | {"PYTHONPATH": str(root / "src"), "KAGGLE_API_TOKEN": TOKEN}
-    done = subprocess.run(
-        [sys.executable, "-c", FETCH, json.dumps(HEADS), "1.5"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=15,
-    )
+    process = in_a_process(root, timeout=1.5, KAGGLE_API_TOKEN=TOKEN)
+    done = subprocess.run(**process, capture_output=True, text=True, check=False, timeout=15)
     assert done.returncode == 1
     assert done.stderr == "error: data.kaggle: Kaggle did not answer within 1.5 s while signing in; run again later\n"
 
@@ -84,8 +68,7 @@ def test_a_terminal_shows_size_and_time_left(server: KaggleServer, root: Path) -
     server.faults["archive"].append(Fault(drip=0.02))
     terminal, end = os.openpty()
     termios.tcsetwinsize(end, (24, 100))
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
-    with subprocess.Popen([sys.executable, "-c", FETCH, json.dumps(HEADS), "5"], env=environment, stderr=end):
+    with subprocess.Popen(**in_a_process(root), stderr=end):
         os.close(end)
         shown = b""
         try:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from medtransfer.data.sources import SOURCES
-from medtransfer.data.sources.fetch import fetch
+from medtransfer.data.sources import SOURCES, fetch
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_folder

@@ -1,4 +1,4 @@
-"""Heads at once against each alone: the same results."""
+"""Heads trained together compared with each trained alone: the same results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from frozen import CUTMIX, FLIPS, assert_same_results, history_of, inputs_of, tr
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
-from medtransfer.training import head_losses, heads_at_once, runs
-from medtransfer.training.model_files import read_card, run_name
+from medtransfer.training import heads_together, runs
+from medtransfer.training.model_files import read_card
+from medtransfer.util.places import run_name
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "train_at_once", lambda *_: False)
+    monkeypatch.setattr(runs, "can_train_together", lambda *_: False)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("policy", [CUTMIX], ids=["cutmix"])
-def test_heads_at_once_are_each_what_they_are_alone(
+def test_heads_trained_together_are_those_trained_alone(
     folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any], strategy: dict[str, Any]
 ) -> None:
     inputs = replace(inputs_of(folded, tmp_path, policy, **strategy), seeds=[0, 1, 7])
@@ -57,25 +58,14 @@ def test_heads_at_once_are_each_what_they_are_alone(
     together = train(inputs, tmp_path / "together")
     with monkeypatch.context() as alone:
         one_by_one(alone)
-        heard = train(inputs, tmp_path / "alone")
+        reported = train(inputs, tmp_path / "alone")
     assert_same_results(inputs, tmp_path / "together", tmp_path / "alone")
     assert {(fold, seed, epoch.epoch) for fold, seed, epoch in together} == {
-        (fold, seed, epoch.epoch) for fold, seed, epoch in heard
+        (fold, seed, epoch.epoch) for fold, seed, epoch in reported
     }
 
 
-def test_losses_are_the_same_found_for_each_step_or_for_many(
-    folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inputs = inputs_of(folded, tmp_path, CUTMIX, batch_size=3)
-    train(inputs, tmp_path / "many")
-    monkeypatch.setattr(head_losses, "MOST_LOGITS", 1)
-    train(inputs, tmp_path / "each")
-    many, each = (history_of(tmp_path / name).to_numpy(float) for name in ("many", "each"))
-    np.testing.assert_allclose(many, each, rtol=1e-6)
-
-
-def test_learning_rates_at_once_are_each_what_they_are_alone(prepared: Prepared, tmp_path: Path) -> None:
+def test_learning_rates_trained_together_are_those_trained_alone(prepared: Prepared, tmp_path: Path) -> None:
     inputs = inputs_of(prepared, tmp_path, FLIPS, epochs=4)
     rates = (1e-4, 1e-3, 1e-2)
     variants = [
@@ -84,8 +74,8 @@ def test_learning_rates_at_once_are_each_what_they_are_alone(prepared: Prepared,
     ]
     jobs = [runs.make_job(one, 0, seed) for one in variants for seed in (0, 1)]
     checkpoint = runs.Checkpoint(tmp_path, "rates")
-    assert heads_at_once.groups(jobs) == [jobs]
-    heads_at_once.fit_heads(jobs, checkpoint, lambda *_: None)
+    assert heads_together.groups(jobs) == [jobs]
+    heads_together.fit_heads(jobs, checkpoint, lambda *_: None)
     for number, one in enumerate(variants):
         train(one, tmp_path / str(number))
         for seed in (0, 1):
@@ -94,15 +84,15 @@ def test_learning_rates_at_once_are_each_what_they_are_alone(prepared: Prepared,
                 torch.testing.assert_close(tensor, alone[name], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("alone", [False, True], ids=["at once", "one by one"])
+@pytest.mark.parametrize("alone", [False, True], ids=["together", "one by one"])
 @pytest.mark.parametrize("strategy", [{"epochs": 4}, {"epochs": 12, "patience": 1}], ids=["last", "best"])
-def test_of_the_rates_that_are_searched_each_run_keeps_the_one_with_the_lowest_validation_loss(
+def test_a_search_keeps_for_each_run_the_rate_with_the_lowest_validation_loss(
     folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: dict[str, Any], alone: bool
 ) -> None:
     rates = [1e-5, 1e-3, 0.5]
     if alone:
         one_by_one(monkeypatch)
-    heard = train(inputs_of(folded, tmp_path, FLIPS, lr_search=rates, **strategy), tmp_path / "search")
+    reported = train(inputs_of(folded, tmp_path, FLIPS, lr_search=rates, **strategy), tmp_path / "search")
     histories = []
     for rate in rates:
         train(inputs_of(folded, tmp_path, FLIPS, lr=rate, **strategy), tmp_path / f"{rate}")
@@ -120,7 +110,7 @@ def test_of_the_rates_that_are_searched_each_run_keeps_the_one_with_the_lowest_v
         assert run["lr"] == rates[best]
         expected = histories[best][0].loc[key].to_numpy(float)
         np.testing.assert_allclose(chosen.loc[key].to_numpy(float), expected, rtol=1e-4, atol=1e-6)
-        assert [epoch.validation_loss for fold, seed, epoch in heard if (fold, seed) == key] == (
+        assert [epoch.validation_loss for fold, seed, epoch in reported if (fold, seed) == key] == (
             pytest.approx(expected[:, list(chosen.columns).index("validation_loss")], rel=1e-4)
         )
         states = [load_run(tmp_path / name / "model", *key).state_dict() for name in ("search", f"{rates[best]}")]
@@ -128,8 +118,8 @@ def test_of_the_rates_that_are_searched_each_run_keeps_the_one_with_the_lowest_v
             torch.testing.assert_close(tensor, states[1][name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("alone", [False, True], ids=["at once", "one by one"])
-def test_a_rate_whose_loss_is_no_number_is_never_kept(
+@pytest.mark.parametrize("alone", [False, True], ids=["together", "one by one"])
+def test_a_rate_whose_loss_is_nan_is_never_kept(
     folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool
 ) -> None:
     if alone:

@@ -1,4 +1,4 @@
-"""Maps against those worked out by hand, and against covering done the plain way."""
+"""Explanation methods, compared with maps computed by hand and with a plain implementation of occlusion."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from medtransfer.deployment.explain.maps import Explainer
+from medtransfer.deployment.explain.explainer import Explainer
+from medtransfer.deployment.explain.methods import METHODS, Method
 from medtransfer.deployment.explain.pointing import energy_inside, pointing_hits
-from medtransfer.study import METHODS
 
 Squares = tuple[np.ndarray, np.ndarray]
 
 
-def test_grad_cam_weighs_channels_by_their_mean_gradient(explainer: Explainer, squares: Squares) -> None:
+def test_grad_cam_weights_channels_by_their_mean_gradient(explainer: Explainer, squares: Squares) -> None:
     """The gradient of class 0 by each of 256 places of channel 0 is 8 / 256, and by channel 1 nothing."""
     grey = squares[0][..., 0] / 255
     for number, channel in enumerate((grey, 1 - grey)):
@@ -21,7 +21,7 @@ def test_grad_cam_weighs_channels_by_their_mean_gradient(explainer: Explainer, s
         np.testing.assert_allclose(maps, channel * 8 / 256, rtol=1e-5)
 
 
-def test_ablation_cam_weighs_channels_by_what_the_class_loses_without_them(
+def test_ablation_cam_weights_channels_by_the_drop_of_the_logit_without_them(
     explainer: Explainer, squares: Squares
 ) -> None:
     grey = squares[0][..., 0] / 255
@@ -31,7 +31,7 @@ def test_ablation_cam_weighs_channels_by_what_the_class_loses_without_them(
         np.testing.assert_allclose(maps, losses * channel, rtol=1e-5)
 
 
-def test_occlusion_is_the_fall_of_the_probability_as_windows_cover_the_image(
+def test_occlusion_is_the_drop_of_the_probability_as_windows_cover_the_image(
     explainer: Explainer, squares: Squares
 ) -> None:
     pixels, step = squares[0], 2
@@ -53,7 +53,7 @@ def test_occlusion_is_the_fall_of_the_probability_as_windows_cover_the_image(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_maps_point_at_what_decides_and_for_the_other_class_elsewhere(
+def test_maps_highlight_the_evidence_for_a_class_and_not_for_the_other(
     method: str, explainer: Explainer, squares: Squares
 ) -> None:
     pixels, masks = squares
@@ -65,7 +65,7 @@ def test_maps_point_at_what_decides_and_for_the_other_class_elsewhere(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_map_is_the_same_bits_twice_and_whatever_stands_beside(
+def test_a_map_is_bit_identical_twice_and_does_not_depend_on_its_batch(
     method: str, explainer: Explainer, squares: Squares
 ) -> None:
     pixels = np.concatenate([squares[0], squares[0][:, ::-1]])  # more than a batch
@@ -73,3 +73,12 @@ def test_a_map_is_the_same_bits_twice_and_whatever_stands_beside(
     assert np.array_equal(together, explainer.maps(method, pixels, np.zeros(12, int)))
     alone = np.concatenate([explainer.maps(method, pixels[[row]], np.zeros(1, int)) for row in range(12)])
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-7)
+
+
+def test_a_method_is_added_from_outside_by_registering_it(
+    explainer: Explainer, squares: Squares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(METHODS, "_items", dict(METHODS))
+    METHODS.register("pixels", Method("Pixels", False, lambda _, pixels, classes: pixels / 255))
+    maps = explainer.maps("pixels", squares[0], np.zeros(6, int))
+    np.testing.assert_allclose(maps, squares[0][..., 0] / 255, rtol=1e-6)
