@@ -33,7 +33,7 @@ class Drawers:
     """Draw many views at once, with the same bytes as `ViewMaker.draw`.
 
     On Linux the drawers are forked processes, which start at once and share the images; on other systems forking is
-    not safe, and they are threads. They end with this object or with this process. A torch DataLoader would draw the same
+    not safe, and they are threads. They end with this object or with this process. A torch DataLoader draws the same
     views, but needs memory in /dev/shm and a new iterator for each call, which fresh views make once per batch.
     """
 
