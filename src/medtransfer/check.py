@@ -162,7 +162,7 @@ def _explain_problems(study: Study) -> list[str]:
 def _missing(study: Study) -> list[str]:
     """List what the libraries or the disk do not have: models, weights, transforms, blocks, metrics and images."""
     params = study.params
-    size, masked = params.data.image_size, params.study.task == "segmentation"
+    size, masked = params.data.image_size, TASKS[params.study.task].per_pixel
     problems = []
     for name, backbone in params.backbones.items():
         found = (SegmenterFamily if masked else ClassifierFamily).backbone_problems(name, backbone, size)

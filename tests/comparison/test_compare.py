@@ -138,7 +138,7 @@ def test_another_seed_draws_other_intervals_and_the_same_values(finished: Places
     study = study_with()
     first = compute_comparison(study, finished).table
     section = study.params.study.model_copy(update={"seed": 4})
-    other = Study(study.params.model_copy(update={"study": section}), study.variants)
+    other = Study(study.params.model_copy(update={"study": section}), study.variants, study.where)
     second = compute_comparison(other, finished).table
     pd.testing.assert_series_equal(first["accuracy"], second["accuracy"])
     assert (first["f1_macro_low"] != second["f1_macro_low"]).any()
@@ -236,7 +236,9 @@ def test_a_head_that_is_not_trained_is_not_warned_of(study_with: MakeStudy, fini
     study = study_with()
     line = study.variants["weak"]
     untrained = replace(line, strategy=line.strategy.model_copy(update={"train": "none"}))
-    found = compute_comparison(Study(study.params, study.variants | {"weak": untrained}), finished).warnings
+    found = compute_comparison(
+        Study(study.params, study.variants | {"weak": untrained}, study.where), finished
+    ).warnings
     assert not [text for text in found if text.startswith("CHANCE LEVEL")]
 
 

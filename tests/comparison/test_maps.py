@@ -25,7 +25,7 @@ def explained(study_with: Callable[..., Study]) -> Study:
     """Return the study with two of its variants explained."""
     study = study_with()
     explain = study.params.explain.model_copy(update={"variants": ["weak", "strong"]})
-    return Study(study.params.model_copy(update={"explain": explain}), study.variants)
+    return Study(study.params.model_copy(update={"explain": explain}), study.variants, study.where)
 
 
 def write(places: Places, name: str, masked: bool) -> None:
