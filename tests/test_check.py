@@ -38,7 +38,7 @@ UNKNOWN = [
     ("strategies.frozen.loss", "focal", "strategies.frozen.loss.kind: no loss 'focal'; choose from binary_cross_entro"),
     ("comparison.metric", "acuracy", "comparison.metric: no metric 'acuracy'; did you mean 'accuracy'?"),
     ("data.layout", "images", "data.layout: images has no labels; classification needs a layout with classes"),
-    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: no explanation method 'gradcam'; did you mean 'grad_cam'?"),
+    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: no explanation method 'gradcam'; did you mean"),
     ("variants.head_only", LINE | {"loss": "focl"}, "variants.head_only.loss.kind: no loss 'focl'; choose from"),
 ]
 
@@ -78,7 +78,7 @@ TOGETHER = [
     (
         "explain",
         {"variants": ["neighbours"], "methods": ["grad_cam"]},
-        "explain.variants: neighbours has head: knn, whose outputs have no gradient for grad_cam; remove one of the two",
+        "explain.variants: neighbours has head: knn, whose outputs have no gradient for grad_cam; remove one",
     ),
 ]
 

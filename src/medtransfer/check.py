@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from medtransfer.augmentation.mixing import MIXES
 from medtransfer.augmentation.policy import policy_problems
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.sources import SOURCES
@@ -27,16 +28,6 @@ from medtransfer.training.optimizers import OPTIMIZERS
 from medtransfer.training.schedules import SCHEDULES
 from medtransfer.util.errors import near
 from medtransfer.util.registry import Registry, options_of
-
-
-def _registered(kind: str, *names: str) -> Registry[Any]:
-    registry: Registry[Any] = Registry(kind)
-    for name in names:
-        registry.register(name, name)
-    return registry
-
-
-MIXES = _registered("mix", "cutmix", "mixup")
 
 OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "dropout", "momentum", "nesterov")
 """Fields of a strategy that only some heads or optimizers have."""
@@ -162,7 +153,7 @@ def _explain_problems(study: Study) -> list[str]:
 def _missing(study: Study) -> list[str]:
     """List what the libraries or the disk do not have: models, weights, transforms, blocks, metrics and images."""
     params = study.params
-    size, masked = params.data.image_size, params.study.task == "segmentation"
+    size, masked = params.data.image_size, TASKS[params.study.task].per_pixel
     problems = []
     for name, backbone in params.backbones.items():
         found = (SegmenterFamily if masked else ClassifierFamily).backbone_problems(name, backbone, size)

@@ -1,4 +1,4 @@
-"""Masks move with their images: a mask drawn into its own image stays where it is drawn, whatever is done to both."""
+"""Masks move with their images: a mask that is drawn into its image matches it in every view."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ POLICIES = {
     if policy.mix is None or policy.mix.method == "cutmix"
 }
 HIDING = ("CoarseDropout", "ConstrainedCoarseDropout", "Erasing", "GridDropout", "PixelDropout", "XYMasking")
-"""They hide parts of the image, and say nothing of where things are."""
+"""Transforms that hide parts of the image and move nothing."""
 
 
 def policy_of(name: str, **arguments: Any) -> Policy:
@@ -39,7 +39,7 @@ def policy_of(name: str, **arguments: Any) -> Policy:
 
 
 def kinds(base: type) -> list[str]:
-    """Name the transforms of a kind that work on a mask with their defaults and keep its size."""
+    """Return the transforms of a kind that accept a mask with their defaults and keep its size."""
     found = [name for name, kind in vars(albumentations).items() if inspect.isclass(kind) and issubclass(kind, base)]
     return sorted(name for name in found if not policy_problems(policy_of(name), SIZE, 1, masked=True))
 
@@ -60,14 +60,14 @@ def shapes(count: int) -> np.ndarray:
 
 @pytest.fixture
 def drawn(build_prepared: Build) -> Prepared:
-    """Give six masks, each drawn into its image in a grey level a class."""
+    """Prepare six masks, each drawn into its image with one grey level per class."""
     masks = shapes(6)
     images = LEVELS[masks][..., None]
     return build_prepared(images=images, masks=masks, label_index=[0] * 6, split=["train"] * 6)
 
 
 def share_in_step(pixels: np.ndarray, mask: np.ndarray) -> float:
-    """Give the share of pixels, but for the edges, that are nearest to the grey level of their own class."""
+    """Return the share of pixels, without edges, whose grey level is nearest to that of their class."""
     inner = maximum_filter(mask, 5) == minimum_filter(mask, 5)
     present = np.unique(mask[inner])
     levels = np.array([np.median(pixels[..., 0][inner & (mask == number)]) for number in present])
@@ -77,7 +77,7 @@ def share_in_step(pixels: np.ndarray, mask: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("name", MOVING)
-def test_every_transform_that_moves_pixels_moves_the_mask_with_them(drawn: Prepared, name: str) -> None:
+def test_spatial_transforms_move_the_mask_with_the_image(drawn: Prepared, name: str) -> None:
     maker = ViewMaker(drawn, policy_of(name), 3)
     shares = [share_in_step(*maker.draw(row, view)) for row in range(6) for view in range(4)]
     assert min(shares) > 0.985
@@ -85,27 +85,27 @@ def test_every_transform_that_moves_pixels_moves_the_mask_with_them(drawn: Prepa
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", IN_PLACE)
-def test_every_transform_of_intensities_leaves_the_mask_alone(drawn: Prepared, name: str) -> None:
+def test_transforms_of_intensities_leave_the_mask_unchanged(drawn: Prepared, name: str) -> None:
     maker = ViewMaker(drawn, policy_of(name), 3)
     for row in range(3):
         np.testing.assert_array_equal(maker.draw(row, 0)[1], drawn.targets(np.array([row]))[0])
 
 
-def test_there_are_many_of_both_kinds() -> None:
+def test_there_are_many_transforms_of_both_kinds() -> None:
     assert {"Affine", "ElasticTransform", "HorizontalFlip", "Perspective", "RandomResizedCrop", "Rotate"} <= set(MOVING)
     assert {"CLAHE", "GaussianBlur", "MultiplicativeNoise", "RandomGamma"} <= set(IN_PLACE)
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-def test_every_policy_of_every_study_keeps_masks_in_step(drawn: Prepared, policy: Policy) -> None:
+def test_the_policies_of_all_studies_keep_masks_in_step(drawn: Prepared, policy: Policy) -> None:
     maker = ViewMaker(drawn, policy, 3)
     shares = [share_in_step(*maker.draw(row, view)) for row in range(6) for view in range(4)]
     assert np.mean(shares) > 0.97
     assert min(shares) > 0.8  # holes of a dropout, and the noise of speckle
 
 
-def test_a_pasted_box_brings_its_mask_along(build_prepared: Build) -> None:
-    """Each image is one class all over, so that every pixel says which class its mask must have."""
+def test_a_pasted_box_includes_its_mask(build_prepared: Build) -> None:
+    """Each image is one class throughout, so that every pixel shows the class of its mask."""
     masks = np.zeros((3, 16, 16), np.uint8) + np.arange(3, dtype=np.uint8)[:, None, None]
     prepared = build_prepared(images=LEVELS[masks][..., None], masks=masks, label_index=[0] * 3, split=["train"] * 3)
     maker = ViewMaker(prepared, Policy.model_validate({"transforms": [], "mix": {"method": "cutmix"}}), 0)
@@ -125,13 +125,23 @@ def test_a_pasted_box_brings_its_mask_along(build_prepared: Build) -> None:
         ({"CropNonEmptyMaskIfExists": {"height": 24, "width": 24}}, "expected images (48, 48, 1) at the end, but got"),
     ],
 )
-def test_a_policy_that_spoils_masks_is_told(transform: dict[str, Any], problem: str) -> None:
+def test_a_transform_that_spoils_masks_is_a_problem(transform: dict[str, Any], problem: str) -> None:
     found = policy_problems(Policy.model_validate({"transforms": [transform]}), SIZE, 1, masked=True)
     assert problem in found[0]
 
 
+@pytest.mark.parametrize(
+    ("method", "problems"),
+    [("cutmix", []), ("mixup", ["mix: mixup blends the classes of a mask; use a mix that pastes, such as cutmix"])],
+)
+def test_a_mix_that_blends_masks_is_a_problem(method: str, problems: list[str]) -> None:
+    policy = Policy.model_validate({"transforms": [], "mix": {"method": method}})
+    assert policy_problems(policy, SIZE, 1, masked=True) == problems
+    assert policy_problems(policy, SIZE, 1) == []
+
+
 @pytest.mark.parametrize("views", [3, "fresh"])
-def test_kept_and_fresh_views_are_those_of_the_maker(drawn: Prepared, tmp_path: Path, views: int | str) -> None:
+def test_kept_and_fresh_views_equal_those_of_the_maker(drawn: Prepared, tmp_path: Path, views: int | str) -> None:
     policy = Policy.model_validate({"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": views})
     about = write_views(drawn, policy, 5, tmp_path / "views")
     opened = open_views(drawn, tmp_path / "views", policy, 5)
@@ -149,7 +159,7 @@ def test_kept_and_fresh_views_are_those_of_the_maker(drawn: Prepared, tmp_path: 
         assert about["sha256"] != other["sha256"]
 
 
-def test_without_transforms_views_are_the_images_and_masks_themselves(drawn: Prepared, tmp_path: Path) -> None:
+def test_views_without_transforms_are_the_images_and_masks(drawn: Prepared, tmp_path: Path) -> None:
     policy = Policy(transforms=[])
     write_views(drawn, policy, 5, tmp_path / "views")
     views, rows = open_views(drawn, tmp_path / "views", policy, 5), np.array([2, 1])

@@ -1,4 +1,4 @@
-"""Policies as Albumentations pipelines: every one that ships works, and every wrong one is told why."""
+"""Policies as Albumentations pipelines: those of the studies work, and a wrong one is explained."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medtransfer.augmentation.policy import PolicyError, build_transform, policy_problems
+from medtransfer.augmentation.policy import build_transform, policy_problems
 from medtransfer.study import Policy
 from medtransfer.study.use import read_study
+from medtransfer.util.errors import UserError
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 POLICIES = {
@@ -31,7 +32,7 @@ def problems_of(*transforms: dict[str, dict[str, Any]], channels: int = 1) -> li
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-def test_every_policy_that_ships_gives_images_of_the_same_kind(policy: Policy, channels: int) -> None:
+def test_the_policies_of_all_studies_return_images_of_the_same_kind(policy: Policy, channels: int) -> None:
     assert policy_problems(policy, SIZE, channels) == []
     transform = build_transform(policy, SIZE)
     image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, channels), np.uint8)
@@ -44,31 +45,33 @@ def test_every_policy_that_ships_gives_images_of_the_same_kind(policy: Policy, c
     np.testing.assert_array_equal(image, before)
 
 
-def test_a_transform_that_needs_a_size_gets_the_studys() -> None:
+def test_a_transform_that_needs_a_size_gets_that_of_the_study() -> None:
     crop = {"RandomResizedCrop": {"scale": [0.5, 1.0]}}
     assert problems_of(crop) == []
     view = build_transform(policy_of(crop), 24)(image=np.zeros((SIZE, SIZE, 1), np.uint8))["image"]
     assert view.shape == (24, 24, 1)
 
 
-def test_a_size_of_ones_own_is_kept() -> None:
+def test_a_given_size_is_kept() -> None:
     found = problems_of({"RandomResizedCrop": {"size": [16, 16]}})
     assert found == [f"transforms: expected images ({SIZE}, {SIZE}, 1) at the end, but got (16, 16, 1)"]
 
 
-def test_an_unknown_transform_is_asked_for_by_a_near_name() -> None:
+def test_an_unknown_transform_suggests_a_near_name() -> None:
     found = problems_of({"HorizontalFlp": {}})
     assert found == ["transforms[0]: no Albumentations transform 'HorizontalFlp'; did you mean 'HorizontalFlip'?"]
 
 
-@pytest.mark.parametrize("name", ["Compose", "OneOf", "BasicTransforms", "__doc__"])
-def test_what_albumentations_has_beside_transforms_is_none(name: str) -> None:
+@pytest.mark.parametrize("name", ["Compose", "OneOf", "BasicTransform", "__doc__"])
+def test_other_names_of_albumentations_are_not_transforms(name: str) -> None:
     (found,) = problems_of({name: {}})
     assert found.startswith(f"transforms[0]: no Albumentations transform {name!r}")
 
 
-def test_an_unknown_argument_is_asked_for_by_a_near_name() -> None:
-    assert problems_of({"Rotate": {"limits": 10}}) == ["transforms[0]: Rotate takes no 'limits'; did you mean 'limit'?"]
+def test_an_unknown_argument_suggests_a_near_name() -> None:
+    assert problems_of({"Rotate": {"limits": 10}}) == [
+        "transforms[0]: Rotate has no argument 'limits'; did you mean 'limit'?"
+    ]
 
 
 def test_a_wrong_value_is_one_line_with_the_transform_and_the_argument() -> None:
@@ -78,24 +81,24 @@ def test_a_wrong_value_is_one_line_with_the_transform_and_the_argument() -> None
     assert "\n" not in found
 
 
-def test_every_wrong_transform_is_told_at_once_with_its_place() -> None:
+def test_all_wrong_transforms_are_listed_with_their_positions() -> None:
     found = problems_of({"Rotat": {}}, {"HorizontalFlip": {"p": 0.5}}, {"Rotate": {"limits": 1, "probability": 1}})
     assert [problem.split(": ")[0] for problem in found] == ["transforms[0]", "transforms[2]", "transforms[2]"]
 
 
-def test_building_a_wrong_policy_raises_what_the_check_lists() -> None:
+def test_building_a_wrong_policy_raises_the_listed_problems() -> None:
     wrong = ({"Rotat": {}}, {"Rotate": {"limits": 1}})
-    with pytest.raises(PolicyError) as raised:
+    with pytest.raises(UserError) as raised:
         build_transform(policy_of(*wrong), SIZE)
     assert raised.value.problems == problems_of(*wrong)
 
 
-def test_pixels_that_are_no_longer_bytes_are_an_error_even_where_they_are_rare() -> None:
+def test_pixels_other_than_bytes_are_an_error_even_if_rare() -> None:
     found = problems_of({"HorizontalFlip": {}}, {"Normalize": {"p": 0.01}})
-    assert found == ["transforms[1]: expected uint8 pixels, but Normalize gives float32"]
+    assert found == ["transforms[1]: expected uint8 pixels, but Normalize returns float32"]
 
 
-def test_another_size_at_the_end_is_an_error_and_on_the_way_is_none() -> None:
+def test_another_size_is_an_error_only_at_the_end() -> None:
     smaller, back = {"Resize": {"height": 20, "width": 30}}, {"Resize": {"height": SIZE, "width": SIZE}}
     assert problems_of(smaller) == [f"transforms: expected images ({SIZE}, {SIZE}, 1) at the end, but got (20, 30, 1)"]
     assert problems_of(smaller, back) == []
@@ -112,7 +115,7 @@ def test_a_transform_that_needs_more_than_an_image_is_an_error() -> None:
     assert found.startswith("transforms[0]: HistogramMatching fails on an image of 1 channels: ")
 
 
-def test_a_transform_of_colours_is_told_by_the_number_of_channels() -> None:
+def test_a_transform_of_colours_fails_on_grey_images() -> None:
     colours = {"ChannelDropout": {}}
     assert problems_of(colours, channels=3) == []
     (found,) = problems_of(colours, channels=1)

@@ -1,4 +1,4 @@
-"""Views as training reads them: the same ones kept or drawn anew, and the same bytes however they are drawn."""
+"""Kept and fresh views, and their contact sheet."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def policy_of(views: int | str = 3, transforms: list[dict[str, Any]] | None = No
 
 @pytest.fixture
 def prepared(build_prepared: Build) -> Prepared:
-    """Give 8 textured images of 2 classes, of which rows 4 (validation) and 5 (test) never train."""
+    """Prepare 8 textured images of 2 classes; rows 4 (validation) and 5 (test) never train."""
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1), np.uint8)
     splits = ["train"] * 4 + ["val", "test"] + ["train"] * 2
     return build_prepared(images=images, label_index=[0, 1] * 4, split=splits)
 
 
 @pytest.mark.parametrize("mix", [None, "cutmix", "mixup"])
-def test_kept_views_are_the_fresh_ones_of_the_same_number(prepared: Prepared, tmp_path: Path, mix: str | None) -> None:
+def test_kept_and_fresh_views_of_one_number_are_equal(prepared: Prepared, tmp_path: Path, mix: str | None) -> None:
     kept_policy, fresh_policy = policy_of(3, mix=mix), policy_of("fresh", mix=mix)
     write_views(prepared, kept_policy, 5, tmp_path / "kept")
     write_views(prepared, fresh_policy, 5, tmp_path / "fresh")
@@ -60,7 +60,7 @@ def test_fresh_views_of_later_epochs_are_new(prepared: Prepared, tmp_path: Path)
     assert len(seen) == 12
 
 
-def test_every_row_that_trains_has_its_views_and_no_other_row_has_any(prepared: Prepared, tmp_path: Path) -> None:
+def test_exactly_the_rows_that_train_have_views(prepared: Prepared, tmp_path: Path) -> None:
     write_views(prepared, policy_of(3), 5, tmp_path / "views")
     assert np.load(tmp_path / "views" / "views.npy").shape == (3, len(LEARNABLE), 16, 16, 1)
 
@@ -76,7 +76,7 @@ def test_kept_labels_are_soft_and_sum_to_one(prepared: Prepared, tmp_path: Path,
 
 
 @pytest.mark.parametrize("views", [1, 4, "fresh"])
-def test_a_policy_that_changes_nothing_keeps_nothing_and_gives_the_images(
+def test_a_policy_that_changes_nothing_keeps_no_views_and_returns_the_images(
     prepared: Prepared, tmp_path: Path, views: int | str
 ) -> None:
     policy = policy_of(views, transforms=[])
@@ -88,7 +88,7 @@ def test_a_policy_that_changes_nothing_keeps_nothing_and_gives_the_images(
     np.testing.assert_array_equal(opened.labels(rows, 0), [[1, 0], [0, 1], [0, 1]])
 
 
-def test_the_record_tells_the_views_apart(prepared: Prepared, tmp_path: Path) -> None:
+def test_different_policies_and_seeds_have_different_hashes(prepared: Prepared, tmp_path: Path) -> None:
     records = [
         write_views(prepared, policy, seed, tmp_path / "views")
         for policy, seed in ((policy_of(3), 5), (policy_of(3), 6), (policy_of(3, mix="cutmix"), 5))
@@ -97,7 +97,7 @@ def test_the_record_tells_the_views_apart(prepared: Prepared, tmp_path: Path) ->
     assert [record["views"] for record in records] == [3, 3, 3]
 
 
-def test_a_wrong_policy_leaves_the_views_that_were_there(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_wrong_policy_leaves_the_old_views(prepared: Prepared, tmp_path: Path) -> None:
     write_views(prepared, policy_of(2), 5, tmp_path / "views")
     before = sha256_of_folder(tmp_path)
     with pytest.raises(UserError):
@@ -105,7 +105,7 @@ def test_a_wrong_policy_leaves_the_views_that_were_there(prepared: Prepared, tmp
     assert sha256_of_folder(tmp_path) == before
 
 
-def test_a_contact_sheet_has_a_column_a_view_and_the_same_bytes_twice(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_contact_sheet_has_one_column_per_view_and_reproducible_bytes(prepared: Prepared, tmp_path: Path) -> None:
     widths, pages = {}, []
     for number, policy in enumerate((policy_of(3, mix="cutmix"), policy_of("fresh"), policy_of(3, mix="cutmix"))):
         folder, sheet = tmp_path / f"views{number}", tmp_path / f"{number}.png"

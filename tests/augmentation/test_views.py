@@ -1,4 +1,4 @@
-"""A view is a function of its policy, the seed, its number and its image, and of nothing else."""
+"""A view depends only on its policy, the seed, its number and its image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def textured(count: int) -> np.ndarray:
 
 @pytest.fixture
 def prepared(build_prepared: Build) -> Prepared:
-    """Give 12 textured images of 3 classes: 6 train, 3 validate, 3 test."""
+    """Prepare 12 textured images of 3 classes: 6 for training, 3 for validation, 3 for testing."""
     splits = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
     return build_prepared(images=textured(12), label_index=[0, 1, 2] * 4, split=splits)
 
@@ -67,7 +67,7 @@ def test_views_do_not_depend_on_images_of_other_splits(
             np.testing.assert_array_equal(found, expected)
 
 
-def test_an_unmixed_view_depends_on_no_other_image_at_all(prepared: Prepared, build_prepared: Build) -> None:
+def test_an_unmixed_view_depends_on_no_other_image(prepared: Prepared, build_prepared: Build) -> None:
     path = prepared.table["path"].iloc[4]
     single = build_prepared(images=prepared.images[4:5], label_index=[0], split=["train"], path=[path])
     expected, _ = ViewMaker(prepared, PHANTOM["strong"], 7).draw(4, 2)
@@ -75,7 +75,7 @@ def test_an_unmixed_view_depends_on_no_other_image_at_all(prepared: Prepared, bu
     np.testing.assert_array_equal(found, expected)
 
 
-def test_the_seed_the_view_and_the_image_each_give_another_view(build_prepared: Build) -> None:
+def test_each_seed_number_and_image_has_its_own_view(build_prepared: Build) -> None:
     twins = build_prepared(images=np.repeat(textured(1), 2, axis=0), label_index=[0, 1], split=["train"] * 2)
     keys = [(seed, view, row) for seed in (0, 1) for view in (0, 1) for row in (0, 1)]
     views = {ViewMaker(twins, PHANTOM["strong"], seed).draw(row, view)[0].tobytes() for seed, view, row in keys}
@@ -120,7 +120,7 @@ def test_the_label_of_a_mixup_is_its_share_of_brightness(build_prepared: Build) 
     assert len({float(label[1]) for _, label in drawn}) == len(drawn)
 
 
-def test_the_partner_is_augmented_as_well(build_prepared: Build) -> None:
+def test_the_partner_is_augmented_too(build_prepared: Build) -> None:
     images = np.zeros((2, 4, 4, 1), np.uint8)
     images[1] = 200
     prepared = build_prepared(images=images, label_index=[0, 1], split=["train"] * 2)
@@ -148,19 +148,19 @@ def test_an_image_alone_in_its_cell_is_not_mixed(build_prepared: Build) -> None:
     assert label.tolist() == [1.0, 0.0]
 
 
-def test_mixing_happens_as_often_as_its_probability_says(build_prepared: Build) -> None:
+def test_views_are_mixed_with_the_given_probability(build_prepared: Build) -> None:
     prepared = build_prepared(label_index=[0, 1], split=["train"] * 2)
     maker = ViewMaker(prepared, mixing("mixup", probability=0.25), 0)
     mixed = [maker.draw(row, view)[1].max() < 1 for row in range(2) for view in range(200)]
     assert abs(np.mean(mixed) - 0.25) < 0.09  # four standard errors
 
 
-def test_a_policy_that_does_not_go_with_the_images_is_told_before_a_view_is_drawn(prepared: Prepared) -> None:
+def test_a_policy_that_does_not_fit_the_images_is_an_error_before_drawing(prepared: Prepared) -> None:
     with pytest.raises(UserError, match=r"^augmentation: transforms\[0\]: ChannelDropout fails on an image of 1 chan"):
         ViewMaker(prepared, Policy(transforms=[{"ChannelDropout": {}}]), 0)
 
 
-def test_drawing_in_threads_leaves_the_warnings_of_the_process_as_they_are(prepared: Prepared) -> None:
+def test_drawing_in_threads_does_not_change_the_warning_filters(prepared: Prepared) -> None:
     before = list(warnings.filters)
     for _ in range(5):
         maker = ViewMaker(prepared, PHANTOM["strong"], 7)
@@ -169,8 +169,8 @@ def test_drawing_in_threads_leaves_the_warnings_of_the_process_as_they_are(prepa
     assert list(warnings.filters) == before
 
 
-def test_no_module_asks_the_network_for_a_newer_albumentations() -> None:
-    """Each imported first, in a process of its own, in which any such question ends the process."""
+def test_no_module_searches_the_network_for_a_newer_albumentations() -> None:
+    """Each module is the first import of a process that any request ends."""
     package = Path(augmentation.__file__).parent
     for module in sorted(path.stem for path in package.glob("*.py")):
         code = "import os, urllib.request as r; r.OpenerDirector.open = lambda *_, **__: os._exit(7); "

@@ -1,4 +1,4 @@
-"""A finished study without its training: predictions, metrics, cards and costs as the stages leave them."""
+"""A finished study without training: predictions, metrics, cards and costs as the stages write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMAGES, GROUP = 90, 3
 
 @pytest.fixture
 def study_with() -> Callable[..., Study]:
-    """Give a function that makes a study of three variants and two backbones, its comparison perhaps changed."""
+    """Return a function that makes a study of three variants and two backbones, its comparison perhaps changed."""
 
     def make(**comparison: Any) -> Study:
         return check_study(
@@ -60,7 +60,7 @@ def study_with() -> Callable[..., Study]:
 
 @pytest.fixture
 def finish(tmp_path: Path) -> Callable[..., Places]:
-    """Give a function that writes the files of a finished study: 30 groups of three images, two runs a variant.
+    """Return a function that writes the files of a finished study: 30 groups of three images, two runs per variant.
 
     With two `classes` it is a binary task; with `folds`, the groups take turns in testing.
     """
@@ -82,7 +82,7 @@ def finish(tmp_path: Path) -> Callable[..., Places]:
 
 @pytest.fixture
 def finished(finish: Callable[..., Places]) -> Places:
-    """Give the files of a finished study of three classes, with one fold."""
+    """Return the files of a finished study of three classes, with one fold."""
     return finish()
 
 

@@ -1,4 +1,4 @@
-"""Ranks over several studies, by the command: the tables read, what is written, and where it is refused."""
+"""Ranks over several studies, by the command: what is read, written and refused."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scored import label_probability_metric
 
+from medtransfer.check import choice_problems
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.writing import TABLES
@@ -31,9 +33,7 @@ REFERENCE = {
 }
 
 
-def test_rows_stand_from_the_best_to_the_worst_then_baselines_then_published(
-    study_with: MakeStudy, finished: Places
-) -> None:
+def test_rows_are_sorted_by_kind_and_from_the_best_to_the_worst(study_with: MakeStudy, finished: Places) -> None:
     table = compute_comparison(study_with(reference=REFERENCE), finished).table
     assert table["kind"].tolist() == ["variant"] * 3 + ["baseline"] * 2 + ["published"] * 2
     for _, rows in table.groupby("kind"):
@@ -58,7 +58,7 @@ def test_values_are_means_over_runs_and_lie_in_their_intervals(study_with: MakeS
         assert table.loc[name, "log_loss"] == pytest.approx(mean["log_loss"])
 
 
-def test_variants_of_one_skill_are_tied_and_a_weak_one_is_not(study_with: MakeStudy, finished: Places) -> None:
+def test_equally_good_variants_are_tied_and_a_weak_one_is_not(study_with: MakeStudy, finished: Places) -> None:
     table = compare(study_with(), finished).table.set_index("variant")
     assert table.loc[["strong", "twin"], "tied_with_best"].tolist() == [True, True]
     assert not table.loc["weak", "tied_with_best"]
@@ -72,7 +72,7 @@ def read(places: Places, name: str) -> str:
     return (places.root / "metrics" / name).read_text(encoding="utf-8")
 
 
-def test_the_files_say_what_the_table_says(study_with: MakeStudy, finished: Places) -> None:
+def test_the_files_agree_with_the_table(study_with: MakeStudy, finished: Places) -> None:
     table = compare(study_with(metric="f1_macro"), finished).table
     written = pd.read_csv(finished.root / "metrics" / "comparison.csv")
     assert written["variant"].tolist() == table["variant"].tolist()
@@ -90,7 +90,7 @@ def test_the_files_say_what_the_table_says(study_with: MakeStudy, finished: Plac
     assert tables["pairs"].groupby("metric").size().tolist() == [3] * 5
 
 
-def test_a_row_tells_what_it_is_made_of(study_with: MakeStudy, finished: Places) -> None:
+def test_a_row_names_its_parts_and_sizes(study_with: MakeStudy, finished: Places) -> None:
     table = compute_comparison(study_with(), finished).table.set_index("variant")
     weak = table.loc["weak"]
     assert (weak["backbone"], weak["strategy"], weak["augmentation"], weak["runs"]) == ("small", "scratch", "none", 2)
@@ -98,7 +98,7 @@ def test_a_row_tells_what_it_is_made_of(study_with: MakeStudy, finished: Places)
     assert table.loc["majority", ["backbone", "parameters"]].isna().all()
 
 
-def test_the_cost_table_has_a_line_a_variant_and_names_the_machine(study_with: MakeStudy, finished: Places) -> None:
+def test_the_cost_table_has_one_row_per_variant_and_names_the_machine(study_with: MakeStudy, finished: Places) -> None:
     compare(study_with(), finished)
     costs = pd.read_csv(finished.root / "metrics" / "cost.csv")
     assert costs["variant"].tolist() == ["weak", "strong", "twin"]
@@ -118,11 +118,27 @@ def test_two_comparisons_write_the_same_bytes(study_with: MakeStudy, finished: P
         assert sha256_of_folder(finished.root / folder) == sha256_of_folder(other.root / folder)
 
 
+def test_a_metric_registered_from_outside_is_measured_tested_and_shown(study_with: MakeStudy, finish: Finish) -> None:
+    with label_probability_metric() as name:
+        places = finish()
+        found = compare(study_with(metric=name), places)
+        row = found.table.set_index("variant").loc["strong"]
+        probabilities = found.images[found.images["variant"] == "strong"]["probability"]
+        assert row[name] == pytest.approx(probabilities.mean(), abs=1e-6)
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+        assert json.loads(places.metrics("strong").read_text())["mean"][name] == pytest.approx(row[name])
+        assert name in set(found.pairs["metric"])
+        assert name in json.loads(read(places, "summary.json"))["weak"]
+        assert "Label probability" in read(places, "comparison.md")
+        assert "Label probability" in read(places, "comparison.tex")
+        assert choice_problems(study_with(metric=name)) == []
+
+
 def test_another_seed_draws_other_intervals_and_the_same_values(finished: Places, study_with: MakeStudy) -> None:
     study = study_with()
     first = compute_comparison(study, finished).table
     section = study.params.study.model_copy(update={"seed": 4})
-    other = Study(study.params.model_copy(update={"study": section}), study.variants)
+    other = Study(study.params.model_copy(update={"study": section}), study.variants, study.where)
     second = compute_comparison(other, finished).table
     pd.testing.assert_series_equal(first["accuracy"], second["accuracy"])
     assert (first["f1_macro_low"] != second["f1_macro_low"]).any()
@@ -152,7 +168,7 @@ def test_all_tables_have_the_columns_that_results_documents(study_with: MakeStud
     assert set(found.per_class["variant"]) == {"weak", "strong", "twin", "majority", "nearest_neighbour"}
 
 
-def test_the_verdict_and_the_table_say_what_the_pairs_say(study_with: MakeStudy, finished: Places) -> None:
+def test_the_verdict_and_the_table_agree_with_the_pairs(study_with: MakeStudy, finished: Places) -> None:
     found = compute_comparison(study_with(), finished)
     table = found.table.set_index("variant")
     verdict, pairs = found.verdict, found.pairs[found.pairs["metric"] == "accuracy"]
@@ -166,7 +182,7 @@ def test_the_verdict_and_the_table_say_what_the_pairs_say(study_with: MakeStudy,
         assert row["difference_low"] < row["difference_to_best"] < row["difference_high"]
 
 
-def test_folds_that_take_turns_have_the_corrected_t_test_beside(study_with: MakeStudy, finish: Finish) -> None:
+def test_rotating_folds_add_the_corrected_t_test(study_with: MakeStudy, finish: Finish) -> None:
     found = compute_comparison(study_with(), finish(folds=3))
     assert found.test == {"images": 90, "groups": 30, "resamples": 300}
     assert found.pairs["resampled_t_p"].notna().all()
@@ -185,7 +201,7 @@ def test_few_groups_are_warned_of(study_with: MakeStudy, finish: Finish) -> None
 
 
 @pytest.mark.parametrize(("area", "warned"), [(None, False), (0.51, True), (0.74, False)])
-def test_a_pretraining_that_taught_nothing_is_warned_of(
+def test_a_pretraining_that_learned_nothing_is_warned_of(
     study_with: MakeStudy, finished: Places, area: float | None, warned: bool
 ) -> None:
     for name in ("strong", "twin"):
@@ -198,7 +214,7 @@ def test_a_pretraining_that_taught_nothing_is_warned_of(
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
-def test_what_is_no_better_than_the_majority_class_is_warned_of(
+def test_a_variant_no_better_than_the_majority_class_is_warned_of(
     study_with: MakeStudy, finished: Places, metric: str
 ) -> None:
     def warned() -> list[str]:
@@ -220,11 +236,13 @@ def test_a_head_that_is_not_trained_is_not_warned_of(study_with: MakeStudy, fini
     study = study_with()
     line = study.variants["weak"]
     untrained = replace(line, strategy=line.strategy.model_copy(update={"train": "none"}))
-    found = compute_comparison(Study(study.params, study.variants | {"weak": untrained}), finished).warnings
+    found = compute_comparison(
+        Study(study.params, study.variants | {"weak": untrained}, study.where), finished
+    ).warnings
     assert not [text for text in found if text.startswith("CHANCE LEVEL")]
 
 
-def test_missing_predictions_are_all_named_with_what_to_do(study_with: MakeStudy, finished: Places) -> None:
+def test_all_missing_predictions_are_named_with_their_command(study_with: MakeStudy, finished: Places) -> None:
     for name in ("twin", "majority"):
         finished.predictions(name).unlink()
     with pytest.raises(UserError) as raised:
@@ -250,7 +268,7 @@ def test_validation_rows_change_nothing(study_with: MakeStudy, finished: Places)
     pd.testing.assert_frame_equal(compute_comparison(study_with(), finished).table, expected)
 
 
-def test_files_of_variants_that_are_no_more_are_named_and_left_alone(
+def test_files_of_removed_variants_are_named_and_ignored(
     study_with: MakeStudy, finished: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
     left_over = finished.predictions("an_old_one")

@@ -1,4 +1,4 @@
-"""Effects of factors: which variants are matched, and what the mean of their differences is."""
+"""Effects of factors: the variants that are matched, and the means of their differences."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def grid() -> dict[str, dict[str, Any]]:
     }
 
 
-def test_variants_are_matched_where_all_else_is_equal() -> None:
+def test_variants_are_matched_if_all_else_is_equal() -> None:
     found = matched_pairs(study_of(grid()))
     assert found["backbone", "resnet18", "resnet50"] == [
         (f"resnet18_{strategy}", f"resnet50_{strategy}") for strategy in STRATEGIES
@@ -71,7 +71,7 @@ def test_variants_are_matched_where_all_else_is_equal() -> None:
     }
 
 
-def test_a_field_that_a_line_overrides_is_a_factor_and_two_are_none() -> None:
+def test_one_overridden_field_is_a_factor_and_two_are_not() -> None:
     lines = {
         "slow": {"lr": 1.0e-4},
         "fast": {"lr": 1.0e-2},
@@ -111,7 +111,7 @@ def test_an_effect_is_the_mean_over_contexts_with_its_extremes() -> None:
     assert (table["p_corrected"] >= table["p"]).all()
 
 
-def test_lines_that_form_no_grid_have_no_effects() -> None:
+def test_variants_without_a_grid_have_no_effects() -> None:
     study = study_of({"one": {}, "other": {"backbone": "resnet50", "strategy": "sgd"}, "third": {"strategy": "probe"}})
     scores, test = scores_of(study)
     assert factor_effects(study, scores, ("accuracy",), test, 0.95).empty

@@ -1,4 +1,4 @@
-"""The test set: in how many groups its classes occur, and what it warns of."""
+"""The evaluation set: the groups of its classes, and its warnings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def set_of(groups: list[str], labels: list[int], classes: tuple[str, ...] = ("he
     return draw_evaluation_set(images, classes, 50, np.random.default_rng(0))
 
 
-def test_a_class_occurs_in_a_group_once_however_many_images_show_it() -> None:
+def test_a_class_counts_once_per_group() -> None:
     found = set_of(["a", "a", "b", "b", "c"], [0, 0, 0, 1, 1], ("healthy", "ill", "unseen"))
     assert found.groups_of_class.tolist() == [2, 2, 0]
     assert (found.groups, found.single) == (3, False)

@@ -1,4 +1,4 @@
-"""What a comparison reads of folds that take turns in testing."""
+"""Reading the outputs of stages, and the values of rotating folds."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def test_values_of_folds_are_means_over_their_seeds(
     assert folds.test_to_train == pytest.approx(1.0)
 
 
-def test_test_rows_that_stay_have_no_folds(study_with: Callable[..., Study], finished: Places) -> None:
+def test_fixed_test_rows_have_no_folds(study_with: Callable[..., Study], finished: Places) -> None:
     inputs = read_inputs(study_with(), finished)
     assert read_folds(inputs.metrics, Prepared(finished.prepared)) is None

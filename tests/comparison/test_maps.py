@@ -1,4 +1,4 @@
-"""The table of maps, from the files that `explain` leaves, and its words."""
+"""The table of maps, from the files that `explain` writes, and its text."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ NAMES += ["likeness_to_untrained"]
 
 @pytest.fixture
 def explained(study_with: Callable[..., Study]) -> Study:
-    """Give the study with two of its variants explained."""
+    """Return the study with two of its variants explained."""
     study = study_with()
     explain = study.params.explain.model_copy(update={"variants": ["weak", "strong"]})
-    return Study(study.params.model_copy(update={"explain": explain}), study.variants)
+    return Study(study.params.model_copy(update={"explain": explain}), study.variants, study.where)
 
 
 def write(places: Places, name: str, masked: bool) -> None:
@@ -36,7 +36,7 @@ def write(places: Places, name: str, masked: bool) -> None:
     write_json(places.explained(name), found)
 
 
-def test_a_row_a_variant_and_method_and_none_without_masks(explained: Study, finished: Places) -> None:
+def test_one_row_per_variant_and_method_and_none_without_masks(explained: Study, finished: Places) -> None:
     write(finished, "weak", masked=True)
     write(finished, "strong", masked=False)
     found = maps_table(explained, finished)
@@ -47,7 +47,7 @@ def test_a_row_a_variant_and_method_and_none_without_masks(explained: Study, fin
     assert found["pointing_game_high"].isna().all()
 
 
-def test_the_page_has_the_table_only_where_something_is_explained(
+def test_the_page_has_the_table_only_if_a_variant_is_explained(
     explained: Study, study_with: Callable[..., Study], finished: Places
 ) -> None:
     for name in ("weak", "strong"):
@@ -59,7 +59,7 @@ def test_the_page_has_the_table_only_where_something_is_explained(
     assert "Do maps point" not in comparison_page(compute_comparison(study_with(), finished))
 
 
-def test_figures_that_no_map_defines_are_nan(explained: Study, finished: Places) -> None:
+def test_undefined_values_are_nan(explained: Study, finished: Places) -> None:
     """A network that gives every image the same answer has maps of nothing."""
     for name in ("weak", "strong"):
         write(finished, name, masked=True)
@@ -73,7 +73,7 @@ def test_figures_that_no_map_defines_are_nan(explained: Study, finished: Places)
     assert "–" in comparison_page(compute_comparison(explained, finished)).split("## Do maps point")[1]
 
 
-def test_a_missing_file_is_an_error_that_says_what_makes_it(explained: Study, finished: Places) -> None:
+def test_a_missing_file_is_an_error_with_the_command_that_makes_it(explained: Study, finished: Places) -> None:
     write(finished, "weak", masked=True)
     with pytest.raises(UserError, match=r"metrics/explain/strong\.json is missing; `dvc repro explain@strong`"):
         maps_table(explained, finished)

@@ -1,4 +1,4 @@
-"""All pairs: every test where it applies, against its own implementation elsewhere."""
+"""All pairs: every test, compared with an independent implementation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def scores_of(runs: int, single: bool = False) -> tuple[dict[str, Scores], Evalu
     return {name: score(found, test, 0.95) for name, found in tests.items()}, test, right
 
 
-def test_every_pair_stands_once_a_metric_and_p_values_are_corrected_over_all_of_them() -> None:
+def test_every_pair_occurs_once_per_metric_and_p_values_are_corrected_over_all_of_them() -> None:
     scores, test, _ = scores_of(2)
     table = all_pairs(scores, HEADLINE, test, None, 0.95)
     for metric in HEADLINE:
@@ -78,7 +78,7 @@ def test_folds_add_the_corrected_resampled_t_test() -> None:
     assert table[table["metric"] == "roc_auc"]["resampled_t_p"].isna().all()
 
 
-def test_a_variant_beside_itself_does_not_differ_and_alone_has_no_pairs() -> None:
+def test_a_variant_does_not_differ_from_itself_and_one_alone_has_no_pairs() -> None:
     scores, test, _ = scores_of(2)
     twins = all_pairs({"one": scores["good"], "two": scores["good"]}, HEADLINE, test, None, 0.95)
     assert (twins["p"] == 1).all()

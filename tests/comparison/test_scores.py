@@ -49,7 +49,7 @@ def test_a_resample_is_the_mean_over_runs_of_its_images() -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_classes_that_are_told_apart_without_an_error_have_intervals_of_their_groups(classes: int) -> None:
+def test_perfectly_separated_classes_have_intervals_by_their_groups(classes: int) -> None:
     found, test, _ = scored(2, classes=classes, skill=60.0)
     for name in ("roc_auc", "pr_auc", "balanced_accuracy"):
         estimate = found.estimates[name]
@@ -79,7 +79,7 @@ def test_the_standard_error_of_accuracy_is_that_of_its_groups() -> None:
     np.testing.assert_array_equal(found.right, right.sum(axis=0).reshape(30, 3).sum(axis=1))
 
 
-def test_a_model_that_is_always_right_has_an_interval_that_says_how_little_that_is() -> None:
+def test_perfect_accuracy_has_the_interval_of_as_many_trials_as_groups() -> None:
     found, _, _ = scored(2, skill=50.0)
     accuracy = found.estimates["accuracy"]
     assert (accuracy.value, accuracy.error, accuracy.high) == (1.0, 0.0, 1.0)

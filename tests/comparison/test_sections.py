@@ -1,4 +1,4 @@
-"""The comparison in words: cells, marks, and which tables apply; then as Markdown and as LaTeX."""
+"""The comparison as text: cells, marks and the tables that apply; as Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_counts_are_millions(value: float | None, text: str) -> None:
     assert in_millions(value) == text
 
 
-def test_a_value_stands_with_its_interval_where_it_has_one() -> None:
+def test_a_value_is_followed_by_its_interval_if_it_has_one() -> None:
     full = {"accuracy": 0.8734, "accuracy_low": 0.81, "accuracy_high": 0.92}
     assert with_interval(full, "accuracy") == ".873 [.810, .920]"
     assert with_interval({"accuracy": 0.6187}, "accuracy") == ".619"
@@ -42,7 +42,7 @@ def test_a_value_stands_with_its_interval_where_it_has_one() -> None:
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0004, "< .001"), (0.0123, ".012"), (1.0, "1.000"), (float("nan"), "–")])
-def test_p_values_are_three_figures(p: float, text: str) -> None:
+def test_p_values_have_three_digits(p: float, text: str) -> None:
     assert in_probability(p) == text
 
 
@@ -72,7 +72,7 @@ def test_only_tables_that_apply_are_there(found: Comparison, study_with: MakeStu
     assert "probability of mass" in rules.note
 
 
-def test_published_figures_stand_beside_ours_or_alone(found: Comparison) -> None:
+def test_published_values_are_compared_with_ours_if_there_are_any(found: Comparison) -> None:
     section = sections(found)[-1]
     assert section.note == "Published: a report."
     cells = {(row[0], row[1]): row[2:] for row in section.rows}
@@ -111,7 +111,7 @@ def test_latex_has_every_table_and_nothing_unescaped(found: Comparison) -> None:
         assert all(line.replace(r"\&", "").count("&") == len(columns) - 1 for line in body)
 
 
-def test_letters_that_latex_would_read_are_written_for_it() -> None:
+def test_special_characters_are_escaped_for_latex() -> None:
     assert escaped("a_b & 5% < {x}") == r"a\_b \& 5\% $<$ \{x\}"
     assert escaped("see `pairs_all.csv`.") == r"see \texttt{pairs\_all.csv}."
     assert escaped("\\") == r"\textbackslash{}"

@@ -81,7 +81,7 @@ def ellipses(count: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, build_prepared: Build) -> Places:
-    """Give a root where three variants have predicted 40 test images of 20 patients, two of them alike."""
+    """Return a root where three variants have predicted 40 test images of 20 patients, two of them alike."""
     root = tmp_path_factory.mktemp("root")
     places = Places(root)
     masks = ellipses(60)
@@ -132,7 +132,7 @@ def rows_of(found: Comparison) -> pd.DataFrame:
     return found.table[found.table["kind"] == "variant"].set_index("variant")
 
 
-def test_values_are_means_over_images_and_runs_and_stand_in_order(found: Comparison, places: Places) -> None:
+def test_values_are_means_over_images_and_runs_in_order(found: Comparison, places: Places) -> None:
     assert list(found.table["variant"][found.table["kind"] == "variant"]) == ["close", "again", "far"]
     for name in SHIFTS:
         own = pd.read_parquet(places.predictions(name)).groupby("seed")[list(MASK_METRICS)].mean()
@@ -144,7 +144,7 @@ def test_values_are_means_over_images_and_runs_and_stand_in_order(found: Compari
     assert found.metrics == MASK_METRICS
 
 
-def test_what_recall_does_not_know_counts_for_nothing(found: Comparison, places: Places) -> None:
+def test_undefined_recalls_are_left_out(found: Comparison, places: Places) -> None:
     """The standard error of a mean over groups of different sizes, of which some have nothing, as a ratio's."""
     table = pd.read_parquet(places.predictions("far"))
     recall = table.groupby("path")["recall"].mean()
@@ -171,7 +171,7 @@ def test_pairs_are_tested_on_the_same_images(found: Comparison, places: Places) 
     assert rows_of(found)["tied_with_best"].loc[["close", "again"]].all()
 
 
-def test_less_is_better_for_distances(places: Places) -> None:
+def test_smaller_distances_are_better(places: Places) -> None:
     by_distance = compare(study_of("hd95"), places)
     assert by_distance.verdict.best == "close"
     assert by_distance.verdict.worse.keys() == {"far"}
@@ -181,7 +181,7 @@ def test_less_is_better_for_distances(places: Places) -> None:
 
 
 @pytest.mark.parametrize(("low", "high", "warned"), [(31.0, 36.0, True), (20.0, 29.0, False), (40.0, 50.0, True)])
-def test_a_distance_that_is_no_less_than_the_majority_s_is_warned_of(low: float, high: float, warned: bool) -> None:
+def test_a_distance_not_smaller_than_the_majority_baselines_is_warned_of(low: float, high: float, warned: bool) -> None:
     rows = [("close", "variant", 5.0, 6.0), ("far", "variant", low, high), ("again", "variant", 5.0, 7.0)]
     rows += [("majority", "baseline", 28.0, 34.0)]
     table = pd.DataFrame(rows, columns=["variant", "kind", "hd95_low", "hd95_high"])
@@ -190,7 +190,7 @@ def test_a_distance_that_is_no_less_than_the_majority_s_is_warned_of(low: float,
     assert ["HD95" in text and ": far (" in text for text in found] == [True] * warned
 
 
-def test_the_files_speak_of_masks(found: Comparison, places: Places) -> None:
+def test_the_files_describe_masks(found: Comparison, places: Places) -> None:
     page = (places.results / "comparison.md").read_text(encoding="utf-8")
     for told in ("Dice", "HD95", "pixels of the original images", "both empty", "| *majority*", "a paper"):
         assert told in page

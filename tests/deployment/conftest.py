@@ -25,7 +25,7 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        inputs = tiny_inputs(tiny_prepared(folder / "data"), epochs=1)
+        inputs = tiny_inputs(tiny_prepared(folder), epochs=1)
         train_variant(inputs, folder / "models/tiny", folder / "cost.json", lambda *_: None)
     described = {
         "source": "kaggle",
@@ -55,6 +55,6 @@ def of_masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pairs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        inputs = tiny_inputs(tiny_pairs(folder / "data"), epochs=3, loss="dice", lr=3e-3)
+        inputs = tiny_inputs(tiny_pairs(folder), epochs=3, loss="dice", lr=3e-3)
         train_variant(inputs, folder / "models/tiny", folder / "cost.json", lambda *_: None)
     return folder

@@ -155,7 +155,7 @@ def test_the_file_returns_the_probabilities_that_predict_writes(repository: Path
     assert export_model(model, repository / "out", repository) < 1e-6
     assert sorted(path.name for path in (repository / "out").iterdir()) == ["README.md", "model.onnx"]
     prepared = Prepared(repository / "data/prepared")
-    files = [repository / "data/raw" / path for path in prepared.table["path"][:3]]
+    files = [repository / "raw" / path for path in prepared.table["path"][:3]]
     predict_files(model, files, repository / "mine.csv")
     lines = (repository / "mine.csv").read_text(encoding="utf-8").splitlines()[1:]
     predicted = np.array([[float(value) for value in line.split(",")[2:]] for line in lines])

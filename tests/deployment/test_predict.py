@@ -25,10 +25,10 @@ from medtransfer.util.errors import UserError
 def test_the_table_has_one_row_per_image_with_the_mean_over_runs(finished: Path, tmp_path: Path) -> None:
     prepared, model = Prepared(finished / "data/prepared"), find_model("tiny", root=finished)
     paths = prepared.table["path"][:40]
-    assert predict_files(model, [finished / "data/raw" / path for path in paths], tmp_path / "new/a.csv") == []
+    assert predict_files(model, [finished / "raw" / path for path in paths], tmp_path / "new/a.csv") == []
     table = pd.read_csv(tmp_path / "new/a.csv")
     assert list(table) == ["path", "predicted", *(f"p_{name}" for name in prepared.classes)]
-    assert list(table["path"]) == [str(finished / "data/raw" / path) for path in paths]
+    assert list(table["path"]) == [str(finished / "raw" / path) for path in paths]
     predictor = Predictor(model.folder, model.runs, model.compute())
     batches = [prepared.images[:32], prepared.images[32:40]]
     expected = np.concatenate([predictor.answers(batch) for batch in batches])
@@ -67,7 +67,7 @@ def test_nothing_is_written_if_no_file_can_be_read(finished: Path, tmp_path: Pat
 
 def test_masks_are_written_at_the_size_of_their_images(of_masks: Path, tmp_path: Path) -> None:
     prepared, model = Prepared(of_masks / "data/prepared"), find_model("tiny", root=of_masks)
-    files = [of_masks / "data/raw" / path for path in prepared.table["path"][:3]]
+    files = [of_masks / "raw" / path for path in prepared.table["path"][:3]]
     predict_files(model, files, tmp_path / "a.csv")
     table = pd.read_csv(tmp_path / "a.csv")
     assert list(table) == ["path", "mask", "share_foreground"]
@@ -86,7 +86,7 @@ def test_there_is_one_map_per_image_the_mean_over_runs_and_the_table_is_otherwis
     finished: Path, tmp_path: Path
 ) -> None:
     prepared, model = Prepared(finished / "data/prepared"), find_model("tiny", root=finished)
-    files = [finished / "data/raw" / path for path in prepared.table["path"][:3]]
+    files = [finished / "raw" / path for path in prepared.table["path"][:3]]
     predict_files(model, files, tmp_path / "plain.csv")
     predict_files(model, files, tmp_path / "a.csv", MapOptions("occlusion"))
     table = pd.read_csv(tmp_path / "a.csv")

@@ -83,7 +83,7 @@ def test_the_macro_mean_is_over_classes_against_the_rest(classes: int) -> None:
     assert found.precision_recall[0] == pytest.approx(np.mean(average), abs=1e-12)
 
 
-def test_classes_that_are_absent_are_left_out_and_no_class_at_all_is_no_value() -> None:
+def test_absent_classes_are_left_out_and_a_single_class_has_no_area() -> None:
     rng = np.random.default_rng(0)
     labels, scores = np.repeat([0, 1], 20), rng.dirichlet(np.ones(3), 40)
     found = macro_areas(labels, scores, the_sample(np.arange(40)))

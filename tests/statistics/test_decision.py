@@ -16,7 +16,7 @@ def test_an_example_worked_by_hand() -> None:
     np.testing.assert_allclose(found, [0.35, 0.0], atol=1e-15)
 
 
-def test_it_is_true_less_weighted_false_positives_for_every_threshold() -> None:
+def test_net_benefit_is_true_positives_minus_weighted_false_positives() -> None:
     rng = np.random.default_rng(0)
     truth, scores = rng.random(200) < 0.3, rng.random((3, 200)).astype(np.float32)
     found = net_benefit_by_image(truth, scores).mean(axis=0)
@@ -26,6 +26,6 @@ def test_it_is_true_less_weighted_false_positives_for_every_threshold() -> None:
         assert value == pytest.approx(true - false * threshold / (1 - threshold), abs=1e-12)
 
 
-def test_treating_all_is_the_prevalence_less_the_rest() -> None:
+def test_the_benefit_of_treating_all_follows_from_the_prevalence() -> None:
     truth = np.array([True, False, False, False])
     np.testing.assert_allclose(benefit_of_treating(truth, np.array([0.25, 0.5])).mean(axis=0), [0.0, -0.5], atol=1e-15)

@@ -16,7 +16,7 @@ from medtransfer.statistics.paired_tests import delong_test
 
 
 def by_definition(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Give the difference of two areas and its p value, by the formulas of the paper, pair by pair."""
+    """Return the difference of two areas and its p value, by the formulas of the paper, pair by pair."""
     areas, of_positives, of_negatives = [], [], []
     for scores in (first, second):
         positives, negatives = scores[truth], scores[~truth]

@@ -16,12 +16,12 @@ def test_satterthwaites_rule_for_two_classes_worked_by_hand() -> None:
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=8).filter(any), st.integers(2, 60))
-def test_there_are_never_more_than_the_groups_allow(groups_of_class: list[int], groups: int) -> None:
+def test_freedom_is_at_most_groups_minus_one(groups_of_class: list[int], groups: int) -> None:
     found = class_freedom(np.array(groups_of_class), groups)
     assert min(LEAST, groups - 1) <= found <= max(groups - 1, LEAST)
 
 
-def test_equal_classes_are_as_good_as_all_their_groups() -> None:
+def test_equal_classes_have_the_freedom_of_all_their_groups() -> None:
     assert class_freedom(np.array([20, 20]), 100) == pytest.approx(38)
     assert class_freedom(np.array([20, 20, 0]), 100) == pytest.approx(38)
 
@@ -36,13 +36,13 @@ def test_tails_are_those_of_the_variance_of_a_variance(degrees: int) -> None:
     assert found == pytest.approx(really, rel=0.25)
 
 
-def test_influence_that_one_group_has_alone_is_hardly_any_freedom() -> None:
+def test_a_single_influential_group_leaves_hardly_any_freedom() -> None:
     assert tail_freedom(np.r_[1.0, np.zeros(49)]) == pytest.approx(2, abs=0.1)
     assert tail_freedom(np.zeros(9)) == 8
     assert tail_freedom(np.ones(1)) == LEAST
 
 
-def test_what_two_reasons_take_away_adds_up() -> None:
+def test_two_reductions_of_freedom_add_up() -> None:
     assert joint_freedom(20.0, 30.0, 61) == pytest.approx(1 / (1 / 20 + 1 / 30 - 1 / 60))
     assert joint_freedom(60.0, 25.0, 61) == pytest.approx(25)
     assert joint_freedom(60.0, 500.0, 61) == pytest.approx(60)

@@ -31,6 +31,6 @@ def test_statsmodels_agrees(p_values: list[float]) -> None:
     np.testing.assert_allclose(holm(np.array(p_values)), multipletests(p_values, method="holm")[1], atol=1e-12)
 
 
-def test_what_has_no_p_value_is_not_counted() -> None:
+def test_undefined_p_values_are_not_counted() -> None:
     np.testing.assert_array_equal(holm(np.array([np.nan, 0.02, 0.04])), [np.nan, 0.04, 0.04])
     assert holm(np.array([])).shape == (0,)

@@ -25,14 +25,14 @@ def test_a_log_interval_worked_by_hand() -> None:
     assert (low, high) == pytest.approx((2 * math.exp(-0.25 * 1.959964), 2 * math.exp(0.25 * 1.959964)), rel=1e-6)
 
 
-def test_a_share_of_another_range_is_the_stretched_interval_of_a_share() -> None:
+def test_intervals_scale_with_the_bounds() -> None:
     low, high = transformed_interval(0.6, 0.1, 12, 0.9)
     found = transformed_interval(0.2, 0.2, 12, 0.9, Bounds(-1.0, 1.0))
     assert found == pytest.approx((2 * low - 1, 2 * high - 1))
 
 
 @given(st.floats(0.001, 0.999), st.floats(1e-6, 0.5), st.floats(1.5, 1e4))
-def test_a_value_lies_in_its_interval_and_that_between_the_bounds(value: float, error: float, freedom: float) -> None:
+def test_an_interval_contains_its_value_and_respects_the_bounds(value: float, error: float, freedom: float) -> None:
     low, high = transformed_interval(value, error, freedom, 0.95)
     assert 0 <= low <= value <= high <= 1
 
@@ -51,7 +51,7 @@ def test_at_a_bound_it_is_clopper_and_pearsons_for_as_many_trials_as_groups(valu
     assert found[1 - side] == value
 
 
-def test_what_cannot_vary_is_its_own_interval() -> None:
+def test_a_constant_value_is_its_own_interval() -> None:
     assert transformed_interval(0.2, 0.0, 13, 0.95) == (0.2, 0.2)
 
 
@@ -68,7 +68,7 @@ def test_the_standard_error_of_a_mean_is_the_textbooks() -> None:
     assert found == pytest.approx(values.std(ddof=1) / math.sqrt(12), rel=0.015)  # 40,000 resamples: .35 % each way
 
 
-def test_undefined_resamples_are_left_out_and_one_group_tells_no_error() -> None:
+def test_undefined_resamples_are_left_out_and_one_group_has_no_error() -> None:
     values = np.array([np.nan, 0.1, 0.2, 0.4])
     assert standard_error(values, 10) == standard_error(values[1:], 10)
     assert math.isnan(standard_error(values, 1))

@@ -1,35 +1,23 @@
-"""The registry of metrics: a metric that is registered appears in every table, test, title and choice."""
+"""The registry of metrics: tasks, headline metrics, directions and titles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
+from scored import label_probability_metric
 
-from medtransfer.statistics.metrics import METRICS, headline_metrics, metric, metrics_of, phrase_of, title_of
+from medtransfer.statistics.metrics import METRICS, headline_metrics, metrics_of, phrase_of, title_of
 from medtransfer.statistics.resampling import the_sample
 from medtransfer.tasks.classes.metrics import ClassOutcomes
 
 
-@pytest.fixture
-def dummy() -> Iterator[str]:
-    """Register a metric from outside the package: the mean probability of the label."""
-
-    @metric("label_probability", "Label probability", "classification", headline=True)
-    def label_probability(run: ClassOutcomes) -> np.ndarray:
-        return run.weights.mean(run.probabilities[np.arange(len(run.labels)), run.labels])
-
-    yield "label_probability"
-    del METRICS._items["label_probability"]
-
-
-def test_a_registered_metric_is_one_of_its_task(dummy: str) -> None:
-    assert dummy in metrics_of("classification", 3)
-    assert dummy not in metrics_of("segmentation")
-    assert headline_metrics("classification")[-1] == dummy
-    run = ClassOutcomes(the_sample(np.arange(2)), np.array([0, 1]), np.array([[0.75, 0.25], [0.5, 0.5]]))
-    assert METRICS[dummy].value(run) == 0.625
+def test_a_metric_registered_from_outside_is_one_of_its_task() -> None:
+    with label_probability_metric() as name:
+        assert name in metrics_of("classification", 3)
+        assert name not in metrics_of("segmentation")
+        assert headline_metrics("classification")[-1] == name
+        run = ClassOutcomes(the_sample(np.arange(2)), np.array([0, 1]), np.array([[0.75, 0.25], [0.5, 0.5]]))
+        assert METRICS[name].value(run) == 0.625
 
 
 def test_headline_metrics_start_with_the_one_that_a_study_is_ranked_by() -> None:

@@ -16,7 +16,7 @@ def rates(truth: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[floa
 
 
 @given(st.integers(0, 2**20), st.integers(2, 40))
-def test_rules_find_the_best_threshold_there_is(seed: int, count: int) -> None:
+def test_rules_find_the_best_threshold(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.permutation(count) < rng.integers(1, count)
     scores = (np.round(rng.random(count), 1) + 0.2 * truth).astype(np.float32)

@@ -10,7 +10,7 @@ from medtransfer.statistics.paired_tests import paired_differences
 
 
 def resamples(mean: float, spread: float, seed: int) -> np.ndarray:
-    """Give 999 values whose mean and standard deviation are exactly these."""
+    """Return 999 values whose mean and standard deviation are exactly these."""
     drawn = np.random.default_rng(seed).normal(size=999)
     return mean + spread * (drawn - drawn.mean()) / drawn.std(ddof=1)
 
@@ -25,7 +25,7 @@ def test_p_values_and_intervals_are_those_of_students_t() -> None:
     np.testing.assert_allclose(found.high, [-0.02, -0.1] + stats.t.ppf(0.975, 9) * error)
 
 
-def test_a_paired_t_test_of_groups_is_what_many_resamples_of_a_mean_come_to() -> None:
+def test_many_resamples_of_a_mean_approach_the_paired_t_test_of_groups() -> None:
     rng = np.random.default_rng(0)
     gaps = rng.normal(0.1, 0.3, size=25)
     counts = rng.multinomial(25, np.full(25, 1 / 25), size=50000)
@@ -34,7 +34,7 @@ def test_a_paired_t_test_of_groups_is_what_many_resamples_of_a_mean_come_to() ->
 
 
 @pytest.mark.parametrize(("gap", "p"), [(0.0, 1.0), (-0.1, 0.0)])
-def test_differences_that_never_vary_are_certain(gap: float, p: float) -> None:
+def test_constant_differences_have_p_zero_or_one(gap: float, p: float) -> None:
     found = paired_differences(np.array([gap]), np.full((50, 1), gap), 10, 9, 0.95)
     assert found.p[0] == p
     assert (found.low[0], found.high[0]) == (gap, gap)
@@ -49,5 +49,5 @@ def test_resamples_in_which_a_metric_is_not_defined_are_left_out() -> None:
     assert np.isnan(paired_differences(np.array([0.05]), np.full((5, 1), np.nan), 10, 9, 0.95).p[0])
 
 
-def test_one_group_tells_nothing() -> None:
+def test_one_group_has_no_p_value() -> None:
     assert np.isnan(paired_differences(np.array([0.1]), np.full((5, 1), 0.1), 1, 1, 0.95).p[0])

@@ -38,7 +38,7 @@ def test_the_greatest_value_is_first_and_ties_share_their_ranks() -> None:
     np.testing.assert_allclose(average_ranks(values, 0.95).average, [1, (2.5 + 2 + 3) / 3, (2.5 + 3 + 2) / 3])
 
 
-def test_cliques_are_the_longest_stretches_within_the_critical_difference() -> None:
+def test_cliques_are_the_longest_ranges_within_the_critical_difference() -> None:
     orders = np.tile(np.array([5.0, 4.0, 3.0, 2.0, 1.0]), (60, 1))  # always the same order: ranks 1 to 5
     found = average_ranks(orders, 0.95)
     assert found.critical_difference == pytest.approx(0.7875, abs=1e-3)
@@ -48,6 +48,6 @@ def test_cliques_are_the_longest_stretches_within_the_critical_difference() -> N
     assert few.cliques == [[0, 1], [1, 2], [2, 3], [3, 4]]
 
 
-def test_variants_that_never_differ_are_alike_and_a_perfect_order_is_certain() -> None:
+def test_equal_variants_have_p_one_and_a_perfect_order_has_p_zero() -> None:
     assert average_ranks(np.full((6, 3), 0.5), 0.95).p == 1.0
     assert average_ranks(np.tile([3.0, 2.0, 1.0], (6, 1)), 0.95).p == 0.0

@@ -24,7 +24,7 @@ def test_without_shared_training_images_it_is_the_plain_t_test() -> None:
     assert corrected_resampled_t_test(differences, 0.25) > expected
 
 
-def test_folds_that_agree_are_certain_and_one_fold_tells_nothing() -> None:
+def test_equal_differences_have_p_zero_and_a_single_fold_has_nan() -> None:
     assert corrected_resampled_t_test(np.zeros(3), 0.25) == 1.0
     assert corrected_resampled_t_test(np.full(3, 0.5), 0.25) == 0.0
     assert math.isnan(corrected_resampled_t_test(np.array([0.1]), 0.25))

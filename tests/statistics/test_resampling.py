@@ -23,7 +23,7 @@ def test_as_many_groups_are_drawn_as_there_are(groups: list[int], seed: int) -> 
 
 
 @given(GROUPS)
-def test_images_of_one_name_and_no_others_are_a_group(groups: list[int]) -> None:
+def test_images_with_the_same_name_are_a_group(groups: list[int]) -> None:
     found = the_sample(np.array([f"patient{number}" for number in groups]))
     same = found.group[:, None] == found.group
     np.testing.assert_array_equal(same, np.array(groups)[:, None] == np.array(groups))
@@ -69,6 +69,6 @@ def test_blocks_are_the_counts_in_order() -> None:
 
 
 @pytest.mark.parametrize(("images", "size"), [(60_000, 2), (70_000, 4)])
-def test_the_integers_of_blocks_can_sum_all_images(images: int, size: int) -> None:
+def test_the_integers_of_blocks_can_count_all_images(images: int, size: int) -> None:
     (block,) = draw(np.zeros(images, int), 3, np.random.default_rng(0)).blocks
     assert block.dtype.itemsize == size

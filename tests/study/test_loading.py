@@ -41,6 +41,12 @@ def test_a_section_may_be_its_kind_alone() -> None:
     assert short.params == long.params
 
 
+def test_the_section_of_another_source_becomes_its_settings() -> None:
+    values = params_with({"data.source": "archive", "data.archive": {"year": 2020}})
+    assert check_study(values, "params.yaml").params.data.settings == {"year": 2020}
+    assert problems_of(params_with({"data.archive": {}})) == ["params.yaml: data.archive: unknown key"]
+
+
 def test_an_unknown_variant_is_answered_by_the_nearest_name() -> None:
     study = check_study(params_with(), "params.yaml")
     with pytest.raises(UserError, match=re.escape("no 'head_olny' in params.yaml; did you mean 'head_only'?")):

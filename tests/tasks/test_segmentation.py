@@ -1,4 +1,4 @@
-"""What training asks of segmentation: its scores by hand, its networks, and whole trainings of it."""
+"""Segmentation: its scores by hand, its networks, and whole trainings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def train(inputs: Inputs, folder: Path) -> list[Epoch]:
 
 
 def logits_of(masks: list[list[int]], classes: int) -> torch.Tensor:
-    """Give logits [n, classes, 1, w] that say the class numbers of masks of one row each."""
+    """Return logits [n, classes, 1, w] that say the class numbers of masks of one row each."""
     return torch.eye(classes)[torch.tensor(masks)].movedim(-1, 1)[:, :, None]
 
 
@@ -49,7 +49,7 @@ def test_the_score_is_dice_by_image_averaged_over_classes() -> None:
     assert found.tolist() == pytest.approx([(2 / 3 + 2 / 3) / 2, 1.0, 0.5, 0.5])
 
 
-def test_a_training_learns_and_tells_dice(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_training_learns_and_reports_dice(prepared: Prepared, tmp_path: Path) -> None:
     inputs = tiny_inputs(prepared, loss="dice_cross_entropy", epochs=25, batch_size=4, lr=3e-3)
     epochs = train(inputs, tmp_path)
     assert epochs[24].train_score > epochs[0].train_score + 0.15
@@ -61,7 +61,7 @@ def test_a_training_learns_and_tells_dice(prepared: Prepared, tmp_path: Path) ->
     assert (card["task"], card["classes"]) == ("segmentation", ["background", "foreground"])
 
 
-def test_two_trainings_are_equal_and_so_is_one_that_is_read_again(prepared: Prepared, tmp_path: Path) -> None:
+def test_two_trainings_are_equal_and_so_is_a_loaded_one(prepared: Prepared, tmp_path: Path) -> None:
     policy = {"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": 2, "mix": {"method": "cutmix"}}
     inputs = tiny_inputs(prepared, policy, loss="dice", dropout=0.2, epochs=2)
     for name in ("one", "two"):
@@ -84,7 +84,7 @@ def test_other_masks_are_another_training(prepared: Prepared, tmp_path: Path) ->
     assert job_key(tiny_inputs(other)) == job_key(tiny_inputs(prepared)) != job_key(tiny_inputs(changed))
 
 
-def test_classes_are_weighed_by_the_pixels_of_the_training_masks(prepared: Prepared) -> None:
+def test_classes_are_weighted_by_the_pixels_of_the_training_masks(prepared: Prepared) -> None:
     rows = prepared.roles(0).train
     loss = TASK.loss(Loss(class_weights="balanced"), prepared, rows)
     pixels = np.bincount(np.asarray(prepared.masks)[rows].ravel(), minlength=2)
@@ -92,7 +92,7 @@ def test_classes_are_weighed_by_the_pixels_of_the_training_masks(prepared: Prepa
 
 
 @pytest.mark.parametrize("train_part", ["all", "head"])
-def test_a_pretrained_encoder_begins_as_its_weights_and_freezes_as_a_body(train_part: str) -> None:
+def test_a_pretrained_encoder_starts_with_its_weights_and_can_be_frozen(train_part: str) -> None:
     source = torch.nn.Module()
     from medtransfer.models.families import build_backbone
 
@@ -113,7 +113,7 @@ def test_a_pretrained_encoder_begins_as_its_weights_and_freezes_as_a_body(train_
     assert all(p.requires_grad for p in network.head.parameters())
 
 
-def test_runs_that_disagree_are_settled_by_the_mean_of_their_probabilities() -> None:
+def test_the_joint_answer_is_by_the_mean_of_probabilities() -> None:
     sure, unsure = torch.tensor([4.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
     logits = [row.view(1, 3, 1, 1).expand(1, 3, 2, 2) for row in (sure, unsure, unsure)]
     assert TASK.joint_answers(logits[:1], Loss()).tolist() == [[[0, 0], [0, 0]]]
@@ -123,7 +123,7 @@ def test_runs_that_disagree_are_settled_by_the_mean_of_their_probabilities() -> 
     assert sum(row.argmax() == mean.argmax() for row in (sure, unsure, unsure)) == 1
 
 
-def test_one_run_is_settled_by_its_logits_where_probabilities_round_to_ties() -> None:
+def test_the_answer_of_one_run_is_by_its_logits_even_if_probabilities_tie() -> None:
     logits = torch.tensor([[0.0, 1e-9, -5.0]]).view(1, 3, 1, 1)
     assert TASK.probabilities(logits, Loss()).flatten().argmax() == 0
     assert TASK.joint_answers([logits], Loss()).item() == TASK.answers(logits, Loss()).item() == 1

@@ -1,5 +1,5 @@
-"""Augmented views of training images: Albumentations policies, and mixing on top of them."""
+"""Augmented views of training images: Albumentations policies, then mixing."""
 
 import os
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # at its import it would ask the network for a newer version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the network for a newer version

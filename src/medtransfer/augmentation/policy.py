@@ -1,61 +1,59 @@
-"""A policy of `params.yaml` as an Albumentations pipeline."""
+"""Policies of `params.yaml` as Albumentations pipelines."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from typing import Any
+from typing import Any, TypeGuard
 
 import albumentations
 import cv2
 import numpy as np
 from albumentations.augmentations.crops.transforms import CropSizeError
 
+from medtransfer.augmentation.mixing import MIXES
 from medtransfer.study import Policy
-from medtransfer.util.errors import near
+from medtransfer.util.errors import UserError, near
 
-cv2.setNumThreads(1)  # views are drawn in threads of our own; OpenCV's would compete with them
+cv2.setNumThreads(1)  # views are drawn in parallel, and OpenCV's threads would compete with that
 
 TEST_DRAWS = 4
-"""A transform of random size may keep the size by chance once, but hardly in every draw."""
+"""A transform of random size may keep the size by chance once, but hardly in each of these draws."""
 TEST_CLASSES = (0, 200)
 
 
-class PolicyError(Exception):
-    """A transform that does not exist, or arguments that it does not take; a line each in `problems`."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
-
-
 def build_transform(policy: Policy, size: int, known: bool = False) -> albumentations.Compose:
-    """Build the pipeline; a transform that needs an output `size` and states none gets the study's.
+    """Build the pipeline; a transform that requires an output `size` and has none gets the study's.
 
-    Raises `PolicyError` with every wrong transform or argument. A policy that is `known` to be right may be built in
-    any thread; otherwise warnings, which are one state for all threads, are taken for errors meanwhile.
+    Raises `UserError` with all wrong transforms and arguments. Only a policy `known` to be right may be built in any
+    thread: checking one turns warnings into errors, which affects all threads.
     """
     transforms, problems = [], []
     for number, item in enumerate(policy.transforms):
         ((name, arguments),) = item.items()
         try:
             transforms.append(_build_one(name, arguments, size, known))
-        except PolicyError as error:
+        except UserError as error:
             problems += [f"transforms[{number}]: {problem}" for problem in error.problems]
     if problems:
-        raise PolicyError(problems)
+        raise UserError(problems)
     return albumentations.Compose(transforms)
 
 
 def policy_problems(policy: Policy, size: int, channels: int = 3, masked: bool = False) -> list[str]:
-    """List what is wrong with a policy; empty where it turns uint8 images [size, size, channels] into such.
+    """List the problems of a policy; it must map uint8 images [size, size, channels] to such images.
 
-    `masked`: where it must keep masks [size, size] in step, and the class numbers in them apart.
+    If `masked`, it must also keep masks [size, size] in step with them, and their class numbers unblended.
     """
     try:
         build_transform(policy, size)
-    except PolicyError as error:
+    except UserError as error:
         return error.problems
+    if masked and policy.mix is not None:
+        first, second = (np.full((size, size, 1), number, np.uint8) for number in TEST_CLASSES)
+        mixed, _ = MIXES[policy.mix.method](first, second, 0.5, np.random.default_rng(0))
+        if not np.isin(mixed, TEST_CLASSES).all():
+            return [f"mix: {policy.mix.method} blends the classes of a mask; use a mix that pastes, such as cutmix"]
     found = (_problems_of_a_draw(policy, size, channels, masked, seed) for seed in range(TEST_DRAWS))
     return next((problems for problems in found if problems), [])
 
@@ -73,7 +71,7 @@ def _problems_of_a_draw(policy: Policy, size: int, channels: int, masked: bool, 
             reason = " ".join(str(error).split())[:200]
             return [f"transforms[{number}]: {name} fails on an image of {channels} channels: {reason}"]
         if views["image"].dtype != np.uint8:
-            return [f"transforms[{number}]: expected uint8 pixels, but {name} gives {views['image'].dtype}"]
+            return [f"transforms[{number}]: expected uint8 pixels, but {name} returns {views['image'].dtype}"]
         if not np.isin(views.get("mask", TEST_CLASSES), TEST_CLASSES).all():
             return [f"transforms[{number}]: {name} blends the classes of a mask; leave its mask_interpolation at 0"]
     expected = {"image": shape, "mask": shape[:2]}
@@ -85,21 +83,22 @@ def _problems_of_a_draw(policy: Policy, size: int, channels: int, masked: bool, 
 
 
 def _checkered(size: int) -> np.ndarray:
-    """Give a mask of small squares whose two class numbers nothing but blending can bring others between."""
+    """Return a mask of small squares of two class numbers; only blending yields values between them."""
     rows, columns = np.indices((size, size)) // 3
     return np.asarray(np.array(TEST_CLASSES, np.uint8)[(rows + columns) % 2])
 
 
 def _build_one(name: str, arguments: dict[str, Any], size: int, known: bool = False) -> albumentations.BasicTransform:
     kind = getattr(albumentations, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, albumentations.BasicTransform)):
-        raise PolicyError([f"no Albumentations transform {name!r}{near(name, _transform_names())}"])
+    if not _is_transform(kind):
+        names = [name for name, value in vars(albumentations).items() if _is_transform(value)]
+        raise UserError(f"no Albumentations transform {name!r}{near(name, names)}")
     signature = inspect.signature(kind.__init__).parameters
     if "size" in signature and signature["size"].default is inspect.Parameter.empty:
         arguments = {"size": [size, size]} | arguments
     unknown = [argument for argument in arguments if argument not in signature]
     if unknown:
-        raise PolicyError([f"{name} takes no {argument!r}{near(argument, signature)}" for argument in unknown])
+        raise UserError(f"{name} has no argument {argument!r}{near(argument, signature)}" for argument in unknown)
     if known:
         return kind(**arguments)
     try:
@@ -107,13 +106,9 @@ def _build_one(name: str, arguments: dict[str, Any], size: int, known: bool = Fa
             warnings.simplefilter("error", UserWarning)
             return kind(**arguments)
     except (ValueError, TypeError, NotImplementedError, UserWarning) as error:
-        raise PolicyError([f"{name}: {' '.join(str(error).split())[:200]}"]) from None
+        raise UserError(f"{name}: {' '.join(str(error).split())[:200]}") from None
 
 
-def _transform_names() -> list[str]:
+def _is_transform(value: Any) -> TypeGuard[type[albumentations.BasicTransform]]:
     base = albumentations.BasicTransform
-    return [
-        name
-        for name, value in vars(albumentations).items()
-        if inspect.isclass(value) and issubclass(value, base) and value is not base
-    ]
+    return inspect.isclass(value) and issubclass(value, base) and value is not base

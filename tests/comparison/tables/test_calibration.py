@@ -40,7 +40,7 @@ def test_each_run_is_scaled_by_its_own_validation_rows() -> None:
         assert row[f"{metric}_scaled"] == pytest.approx(np.mean([found[metric] for found in scaled]), abs=1e-9)
 
 
-def test_the_labels_of_test_rows_do_not_move_the_temperature() -> None:
+def test_test_labels_do_not_affect_the_temperature() -> None:
     predictions = drawn_predictions(1.0, 0, 1)
     table = predictions.table.copy()
     tests = table["role"] == "test"
@@ -48,7 +48,7 @@ def test_the_labels_of_test_rows_do_not_move_the_temperature() -> None:
     assert tables_of(ClassPredictions(table))[0]["temperature"] == tables_of(predictions)[0]["temperature"]
 
 
-def test_folds_that_take_turns_are_scaled_each_by_its_own() -> None:
+def test_each_rotating_fold_has_its_own_temperature() -> None:
     predictions = drawn_predictions(1.0, 0, 1, folds=3)
     row, _ = tables_of(predictions)
     temperatures = [fit_temperature(*found) for found in predictions.of_role("validation").runs().values()]
@@ -56,7 +56,7 @@ def test_folds_that_take_turns_are_scaled_each_by_its_own() -> None:
     assert row["temperature"] == pytest.approx(np.mean(temperatures))
 
 
-def test_the_reference_is_there_also_where_nothing_can_be_scaled() -> None:
+def test_the_reference_needs_no_validation_rows() -> None:
     tests_only = drawn_predictions(1.0, 0, 2).tests
     row, bins = tables_of(tests_only)
     assert 0 < row["ece_null"] < row["ece_null_high"] < 0.3
@@ -67,7 +67,7 @@ def test_the_reference_is_there_also_where_nothing_can_be_scaled() -> None:
     assert not bins["scaled"].any()
 
 
-def test_bins_hold_every_image_of_every_run_and_have_intervals() -> None:
+def test_bins_contain_every_image_of_every_run_and_have_intervals() -> None:
     _, bins = tables_of(drawn_predictions(1.0, 0, 2))
     assert bins.groupby("scaled")["images"].sum().to_dict() == {False: 180, True: 180}
     assert ((bins["from"] < bins["confidence"]) & (bins["confidence"] <= bins["to"])).all()

@@ -46,7 +46,7 @@ def test_the_roc_curve_has_the_mean_area() -> None:
     assert recall["y"].between(0, 1).all()
 
 
-def test_images_say_in_how_many_runs_they_were_right() -> None:
+def test_right_is_the_share_of_runs_that_predict_an_image_correctly() -> None:
     table = image_table("v", TESTS).set_index("path")
     right = pd.concat(
         [pd.Series(scores.argmax(axis=1) == labels, index=TESTS.images["path"]) for labels, scores in RUNS], axis=1

@@ -1,4 +1,4 @@
-"""What no training at all gets right, against scikit-learn's dummy and a loop over distances."""
+"""Baselines, compared with scikit-learn's dummy classifier and a loop over distances."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLASSES = 3
 
 @pytest.fixture(params=["fixed", "rotating"])
 def prepared(request: pytest.FixtureRequest, build_prepared: Build) -> Prepared:
-    """Give 60 textured images of three classes, some brighter than others, with a fixed split or three folds."""
+    """Return 60 textured images of three classes, some brighter than others, with a fixed split or three folds."""
     rng = np.random.default_rng(0)
     labels = rng.choice(CLASSES, 60, p=[0.5, 0.3, 0.2])
     images = rng.integers(0, 120, (60, 40, 40, 1)) + (20 * labels)[:, None, None, None]
@@ -81,7 +81,7 @@ def test_a_baseline_never_sees_the_labels_it_is_asked_for(build_prepared: Build,
     pd.testing.assert_frame_equal(*predicted)
 
 
-def test_a_training_class_less_and_fewer_images_than_neighbours_still_give_every_class_a_share(
+def test_every_class_has_a_share_even_with_few_images_or_a_class_missing(
     build_prepared: Build,
 ) -> None:
     splits = ["train"] * 3 + ["val", "test"]
@@ -90,7 +90,7 @@ def test_a_training_class_less_and_fewer_images_than_neighbours_still_give_every
         np.testing.assert_allclose(scores_of(frame), [[(1 + 1 / 3) / 4, (1 / 3) / 4, (2 + 1 / 3) / 4]], rtol=1e-6)
 
 
-def test_copies_across_the_split_are_found_out(build_prepared: Build) -> None:
+def test_copies_across_splits_are_predicted_perfectly(build_prepared: Build) -> None:
     originals = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1), np.uint8)
     images = np.concatenate([np.repeat(originals, 5, axis=0), originals])
     labels = list(np.repeat(np.arange(8) % 2, 5)) + [0, 1] * 4
@@ -100,5 +100,5 @@ def test_copies_across_the_split_are_found_out(build_prepared: Build) -> None:
         np.testing.assert_array_equal(scores.argmax(axis=1), frame["label"])
 
 
-def test_the_baselines_bear_the_names_that_variants_may_not() -> None:
+def test_baselines_have_the_names_that_variants_may_not() -> None:
     assert {tuple(scoring.baselines) for scoring in TASKS.values()} == {NAMES}

@@ -78,13 +78,13 @@ def test_precision_recall_f1_and_accuracy_are_those_of_counting(run: Run) -> Non
 
 
 def pairwise_auc(truth: np.ndarray, scores: np.ndarray) -> float:
-    """Give the share of (positive, negative) pairs that are in order; ties count half."""
+    """Return the share of (positive, negative) pairs that are in order; ties count half."""
     above = np.sign(scores[truth][:, None].astype(float) - scores[~truth][None, :])
     return float(((above + 1) / 2).mean())
 
 
 def step_precision(truth: np.ndarray, scores: np.ndarray) -> float:
-    """Give average precision: precision at each threshold, weighted by the rise of recall."""
+    """Return average precision: precision at each threshold, weighted by the rise of recall."""
     total, area, before = truth.sum(), 0.0, 0.0
     for threshold in sorted(set(scores.tolist()), reverse=True):
         chosen = scores >= threshold
@@ -241,7 +241,7 @@ def test_perfect_predictions_have_the_best_of_every_metric(classes: int) -> None
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_predictions_that_are_all_the_same_are_worth_nothing_beyond_chance(classes: int) -> None:
+def test_constant_predictions_are_at_chance_level(classes: int) -> None:
     labels = np.arange(20 * classes) % classes
     found = class_metrics(labels, np.full((len(labels), classes), 1 / classes, np.float32))
     assert found["accuracy"] == pytest.approx(1 / classes)
@@ -253,7 +253,7 @@ def test_predictions_that_are_all_the_same_are_worth_nothing_beyond_chance(class
     assert found["ece"] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_a_class_that_no_image_bears_changes_no_average() -> None:
+def test_a_class_without_images_changes_no_average() -> None:
     labels = np.array([0, 0, 1, 1])
     two = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]])
     three = np.column_stack([two, np.zeros(4)])
@@ -277,7 +277,7 @@ def test_the_brier_score_worked_by_hand() -> None:
     assert three["brier"] == pytest.approx((0.5**2 + 2 * 0.25**2) / 2)
 
 
-def test_a_probability_of_zero_for_the_label_costs_much_but_not_everything() -> None:
+def test_a_probability_of_zero_for_the_label_has_a_finite_loss() -> None:
     found = class_metrics(np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]], np.float32))
     assert found["log_loss"] == pytest.approx(-math.log(1e-7) / 2, rel=1e-5)
 

@@ -41,7 +41,7 @@ def frame(numbers: list[int], fold: int = 0, seed: int = 0, role: str = "test") 
     return predictions_frame(images_of(*numbers), scores, CLASSES, fold, seed, role)
 
 
-def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
+def test_predictions_survive_a_round_trip(tmp_path: Path) -> None:
     frames = [frame([4, 2, 0]), frame([4, 2, 0], seed=1), frame([1, 3], role="validation")]
     written = write_rows(tmp_path / "deep" / "variant.parquet", frames)
     read = TASKS["classification"].predictions(pd.read_parquet(tmp_path / "deep" / "variant.parquet"))
@@ -142,12 +142,12 @@ def test_each_run_has_every_metric_of_its_own_predictions(found: dict[str, Any])
     assert found["runs"]["fold0_seed1"] == pytest.approx(expected)
 
 
-def test_validation_rows_count_for_nothing(found: dict[str, Any]) -> None:
+def test_validation_rows_are_ignored(found: dict[str, Any]) -> None:
     assert summary_of(FRAMES[:2]) == found
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_not_defined_is_null_in_json() -> None:
+def test_undefined_values_are_null_in_json() -> None:
     found = ClassPredictions(sure_frame([0, 0], [0, 0])).summary()
     assert found["mean"]["roc_auc"] is None
     assert set(found["sd"].values()) == {None}  # one run has no deviation

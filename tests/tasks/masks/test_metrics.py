@@ -59,7 +59,7 @@ def test_metrics_are_those_of_an_independent_implementation(
 
 @settings(max_examples=100)
 @given(pair=PAIRS, sides=SIDES)
-def test_what_must_hold_of_any_two_masks(pair: tuple[np.ndarray, np.ndarray], sides: tuple[float, float]) -> None:
+def test_properties_of_any_two_masks(pair: tuple[np.ndarray, np.ndarray], sides: tuple[float, float]) -> None:
     truth, found = pair
     there, back = mask_metrics(truth, found, sides), mask_metrics(found, truth, sides)
     for name in ("dice", "iou", "hd95", "assd"):

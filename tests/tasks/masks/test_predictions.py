@@ -1,4 +1,4 @@
-"""Predicted masks on disk, what they come to, the rows that need no network, and the picture of a variant."""
+"""Predicted masks, their summary, baselines and figure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def squares(count: int, classes: int = 1) -> np.ndarray:
 
 @pytest.fixture
 def pairs(build_prepared: Build) -> Callable[..., Prepared]:
-    """Give a function that builds ten image/mask pairs: 6 train, 2 validate, 2 test, or 5 folds that take turns."""
+    """Return a function that builds ten image/mask pairs: 6 train, 2 validate, 2 test, or 5 folds that take turns."""
 
     def build(classes: int = 1, masks: np.ndarray | None = None, rotating: bool = False) -> Prepared:
         noise = np.random.default_rng(3).integers(0, 9, (10, SIZE, SIZE))
@@ -53,11 +53,11 @@ def pairs(build_prepared: Build) -> Callable[..., Prepared]:
 
 @settings(max_examples=50)
 @given(mask=arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.integers(0, 255)))
-def test_a_mask_comes_back_as_it_was(mask: np.ndarray) -> None:
+def test_a_mask_survives_a_round_trip(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(decode_mask(encode_mask(mask)), mask)
 
 
-def test_rows_hold_the_masks_and_their_worth(pairs: Callable[..., Prepared], tmp_path: Path) -> None:
+def test_rows_contain_the_masks_and_their_metrics(pairs: Callable[..., Prepared], tmp_path: Path) -> None:
     prepared = pairs(classes=2)
     rows = np.array([8, 9])
     found = prepared.targets(rows)
@@ -74,7 +74,7 @@ def test_rows_hold_the_masks_and_their_worth(pairs: Callable[..., Prepared], tmp
     assert read.table["found_pixels"].tolist() == [np.count_nonzero(found[0]), 0]
 
 
-def test_a_replicate_holds_every_image_once_where_folds_take_turns(pairs: Callable[..., Prepared]) -> None:
+def test_a_replicate_has_every_image_once_if_folds_rotate(pairs: Callable[..., Prepared]) -> None:
     prepared = pairs(rotating=True)
     frames = []
     for seed in (0, 1):
@@ -111,7 +111,7 @@ def test_a_summary_by_hand(pairs: Callable[..., Prepared]) -> None:
     assert (found["unit"], found["test_images"]) == (prepared.unit, 2)
 
 
-def test_the_commonest_mask_is_the_mean_one_above_a_half(pairs: Callable[..., Prepared]) -> None:
+def test_the_majority_mask_is_the_mean_mask_above_one_half(pairs: Callable[..., Prepared]) -> None:
     prepared = pairs()
     (frame,) = [f for f in TASKS["segmentation"].baselines["majority"](prepared) if f["role"].iloc[0] == "test"]
     expected = prepared.targets(np.arange(6)).mean(axis=0) > 0.5

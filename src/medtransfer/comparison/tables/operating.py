@@ -10,7 +10,8 @@ from scipy import stats
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.comparison.results import CURVES, OPERATING
-from medtransfer.statistics.intervals import standard_error, transformed_interval, wilson_interval
+from medtransfer.comparison.scores import Estimate, estimate
+from medtransfer.statistics.intervals import standard_error
 from medtransfer.statistics.thresholds import THRESHOLD_RULES, THRESHOLDS, benefit_of_treating, net_benefit_by_image
 from medtransfer.tasks.classes.predictions import ClassPredictions
 
@@ -62,24 +63,21 @@ def _rates(called: np.ndarray, test: EvaluationSet, confidence: float) -> dict[s
     }
     found: dict[str, float] = {}
     for rate, (right, base) in parts.items():
-        value, low, high = _rate(right, base, test, confidence)
-        found |= {rate: value, f"{rate}_low": low, f"{rate}_high": high}
+        of_rate = _rate(right, base, test, confidence)
+        found |= {rate: of_rate.value, f"{rate}_low": of_rate.low, f"{rate}_high": of_rate.high}
     return found
 
 
-def _rate(right: np.ndarray, base: np.ndarray, test: EvaluationSet, confidence: float) -> tuple[float, float, float]:
-    """Return the share of `base` [runs, images] that is right, mean over runs, and its interval."""
+def _rate(right: np.ndarray, base: np.ndarray, test: EvaluationSet, confidence: float) -> Estimate:
+    """Estimate the share of `base` [runs, images] that is right, mean over runs; nan if a run has no base."""
     trials = base.sum(axis=1)
     if not trials.all():
-        return (float("nan"),) * 3
-    value = float((right.sum(axis=1) / trials).mean())
-    if len(base) == 1 and test.single:
-        return value, *wilson_interval(int(right.sum()), int(trials[0]), confidence)
+        return Estimate(*(float("nan"),) * 5)
     with np.errstate(invalid="ignore"):
         resampled = (test.resamples.totals(right.T) / test.resamples.totals(base.T)).mean(axis=1)
     groups = len(np.unique(test.sample.group[base.any(axis=0)]))
-    error = standard_error(resampled, test.groups)
-    return value, *transformed_interval(value, error, max(groups - 1.0, 1.0), confidence)
+    plain = int(trials[0]) if len(base) == 1 and test.single else 0
+    return estimate(right.sum(axis=1) / trials, resampled, max(groups - 1.0, 1.0), test, confidence, trials=plain)
 
 
 def _net_benefit(name: str, by_image: np.ndarray, test: EvaluationSet, confidence: float) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 
 class Packed:
@@ -80,9 +81,10 @@ def open_packed(path: Path, part: int | None = None) -> Packed:
     return Packed(path, mapped.offset + part * mapped[0].size, mapped.shape[1:])
 
 
-def write_npy_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """Write the header of a .npy file of uint8 of that shape; its rows are then written as plain bytes."""
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+def write_npy_header(file: BinaryIO, shape: tuple[int, ...], kind: npt.DTypeLike = np.uint8) -> None:
+    """Write the header of a .npy file of that shape; its rows are then written as plain bytes."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(kind))
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
 
 
 @dataclass(frozen=True)
