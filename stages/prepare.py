@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from medtransfer.data.prepare import prepare
+import json
+
+from medtransfer.data.prepare import Target, prepare
 from medtransfer.study import load_study
 from medtransfer.util.command import run
 from medtransfer.util.places import Places
@@ -11,7 +13,9 @@ from medtransfer.util.places import Places
 def main() -> None:
     """Prepare the downloaded set as the params state."""
     params, places = load_study().params, Places()
-    prepare(places.raw, params.data, params.study.seed, places, params.study.task)
+    checked = json.loads(places.checked.read_text(encoding="utf-8"))
+    target = Target(task=params.study.task, per_pixel=checked["per_pixel"])
+    prepare(places.raw, params.data, params.study.seed, places, target)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 FILES = sorted([*(SOURCE / "medtransfer").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
-LONGEST_FUNCTION, SHORTEST_MODULE, MOST_LINES = 60, 30, 17_000
+LONGEST_FUNCTION, SHORTEST_MODULE = 60, 30
 
 
 def lines_of(file: Path) -> int:
@@ -48,10 +48,6 @@ def test_a_short_module_has_more_than_one_importer() -> None:
         if short and not registers_something(ast.parse(file.read_text(encoding="utf-8"))):
             drawers.append(name)
     assert drawers == []
-
-
-def test_the_source_stays_within_its_size() -> None:
-    assert sum(map(lines_of, FILES)) <= MOST_LINES
 
 
 def test_only_tasks_ask_which_task_it_is() -> None:

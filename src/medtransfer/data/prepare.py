@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -32,7 +32,17 @@ LEAKING = "leaking_images.png"
 """The figure, in the state folder, of the images at which `data.leakage: fail` stopped."""
 
 
-def prepare(raw: Path, data: Data, seed: int, places: Places, task: str = "classification") -> dict[str, Any]:
+class Target(TypedDict):
+    """What is to be predicted: the name of the task, and whether it is a class for each pixel."""
+
+    task: str
+    per_pixel: bool
+
+
+CLASSES = Target(task="classification", per_pixel=False)
+
+
+def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = CLASSES) -> dict[str, Any]:
     """Write the prepared set, its audit, its audit page and the figure of its duplicates; return the audit.
 
     First, how the layout of the set was understood is printed for the user to confirm.
@@ -41,7 +51,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, task: str = "class
     unreadable masks, or those of the leakage gate and the splits; then nothing is written, except the figure of the
     leakage gate.
     """
-    found, masks, layout = _read(raw, data, task)
+    found, masks, layout = _read(raw, data, labelled=not target["per_pixel"])
     keys = group_keys(found, data.group)
     found = found[["path", "label", "split"]]
     with atomic_folder(places.prepared) as folder:
@@ -55,7 +65,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, task: str = "class
         write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
         warnings = [*set_warnings(data, list(found["path"]), shortcuts), *notes]
-        _store(table, whole, data, folder, warnings, task)
+        _store(table, whole, data, folder, warnings, target)
     audit = {"layout": as_yaml(layout)}
     audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts)
     write_json(places.audit, audit)
@@ -77,9 +87,8 @@ def set_warnings(data: Data, paths: list[str], shortcuts: list[Shortcut]) -> lis
     return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
 
 
-def _read(raw: Path, data: Data, task: str) -> tuple[pd.DataFrame, dict[str, list[str]], Layout]:
+def _read(raw: Path, data: Data, labelled: bool) -> tuple[pd.DataFrame, dict[str, list[str]], Layout]:
     """Read the set, and print how it was understood; return its rows, the masks of each, and the explicit layout."""
-    labelled = task == "classification"
     masks = find_masks(raw, data.layout.root, data.masks) if data.masks else {}
     files = frozenset(chain.from_iterable(masks.values()))
     layout = resolve_layout(raw, data.layout, files, labelled)
@@ -132,7 +141,9 @@ def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed:
     return [shortcut for shortcut in found if shortcut is not None]
 
 
-def _store(table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, warnings: list[str], task: str) -> None:
+def _store(
+    table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, warnings: list[str], target: Target
+) -> None:
     """Write the table of the rows in use, keep only their pixels, and describe both."""
     if len(table) < len(whole):
         rows = whole.index[whole["path"].isin(table["path"])].to_numpy()
@@ -142,7 +153,7 @@ def _store(table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, w
     table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
     table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
     about = {
-        "task": task,
+        **target,
         "classes": classes,
         "image_size": data.image_size,
         "resize": data.resize,

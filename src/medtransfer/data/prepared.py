@@ -63,8 +63,8 @@ class Prepared:
 
     @property
     def target_masks(self) -> Packed | None:
-        """The masks if they are to be learned; None in classification."""
-        return self.masks if self.task == "segmentation" else None
+        """The masks if the task is to predict them; None otherwise."""
+        return self.masks if self.about["per_pixel"] else None
 
     def targets(self, rows: np.ndarray) -> np.ndarray:
         """Return the targets of rows: one-hot labels float32 [rows, classes], or masks as in `masks`."""
@@ -88,7 +88,7 @@ class Prepared:
 
     @property
     def task(self) -> str:
-        """The task: `classification` or `segmentation`."""
+        """The name of the task."""
         return str(self.about["task"])
 
     @property

@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from sklearn.metrics import roc_curve
 
+from medtransfer.statistics.metrics import phrase_of
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png
 from medtransfer.util.text import shortened
@@ -78,8 +79,8 @@ def write_variant_figure(
     draw_roc(roc, predictions.of_role("test"))
     for axis, title in ((curves, "Learning"), (matrix, "Confusion (% of a class's images)")):
         axis.set_title(title)
-    runs, mean = len(found["runs"]), found["mean"]["accuracy"]
-    figure.suptitle(f"{name}: accuracy {mean:.3f} on {found['test_images']} test images, {runs} runs")
+    runs, (metric, mean) = len(found["runs"]), next(iter(found["mean"].items()))
+    figure.suptitle(f"{name}: {phrase_of(metric)} {mean:.3f} on {found['test_images']} test images, {runs} runs")
     save_png(figure, path, dpi=90)
 
 
