@@ -65,6 +65,7 @@ def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pr
         folds = max(int(table["fold"].max()) + 1, 1)
         about = {
             "task": "classification",
+            "per_pixel": False,
             "classes": classes,
             "folds": folds,
             "pixels_sha256": "0" * 64,
@@ -74,7 +75,11 @@ def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pr
         if masks is not None:
             np.save(folder / MASKS, masks)
             names = [f"class{number}" for number in range(1, int(masks.max()) + 1)]
-            about |= {"task": "segmentation", "masks": {"classes": names, "sha256": "1" * 64, "unit": "px"}}
+            about |= {
+                "task": "segmentation",
+                "per_pixel": True,
+                "masks": {"classes": names, "sha256": "1" * 64, "unit": "px"},
+            }
         write_json(folder / ABOUT, about)
         return Prepared(folder)
 

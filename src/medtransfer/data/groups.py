@@ -34,10 +34,7 @@ def group_keys(table: pd.DataFrame, group: Group | None) -> pd.Series:
         if len(empty):
             raise UserError([f"data.group.column: {group.column!r} is empty for {path}" for path in empty])
         return keys
-    try:
-        pattern = re.compile(str(group.pattern))
-    except re.error as error:
-        raise UserError(f"data.group.pattern: {group.pattern!r} is not a regular expression: {error}") from None
+    pattern = re.compile(str(group.pattern))
     found = [pattern.search(path.rsplit("/", 1)[-1]) for path in table["path"]]
     missed = [path for path, match in zip(table["path"], found, strict=True) if match is None]
     if missed:
