@@ -98,7 +98,7 @@ def test_classes_by_colour() -> None:
     values[0], values[1], values[2] = RED, BLUE, (255, 0, 1)
     assert class_numbers(values, COLOURED)[:, 0].tolist() == [1, 2, 0, 0]
     assert not class_numbers(np.zeros((4, 4), np.uint8), COLOURED).any()
-    with pytest.raises(ValueError, match=r"colours, but data\.masks\.classes gives grey values"):
+    with pytest.raises(ValueError, match=r"colours, but data\.masks\.classes lists grey values"):
         class_numbers(values, TWO)
 
 

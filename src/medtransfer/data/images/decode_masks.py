@@ -1,4 +1,4 @@
-"""Decoding mask files to class numbers, told apart by grey value or colour."""
+"""Decoding mask files to class numbers, distinguished by grey value or colour."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def decode_masks(
     Returns class numbers, uint8 [size, size], 0 for background, resized as the image is (`decode.fit`) but by nearest
     neighbour, and the classes that were present before. Without paths all is background. Raises
     `UnreadableImageError` for a file that cannot be read, whose aspect ratio differs from the image's, or whose
-    values cannot be told apart.
+    values cannot be distinguished.
     """
     whole: np.ndarray | None = None
     for path in paths:
@@ -69,7 +69,7 @@ def class_numbers(values: np.ndarray, classes: Values | None) -> np.ndarray:
     if of_colours and values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     if not of_colours and values.ndim == 3:
-        raise ValueError("colours, but data.masks.classes gives grey values; expected colours such as '#ff0000'")
+        raise ValueError("colours, but data.masks.classes lists grey values; expected colours such as '#ff0000'")
     numbers = np.zeros(values.shape[:2], np.uint8)
     for number, value in enumerate(classes.values(), start=1):
         where = values == value if isinstance(value, int) else (values == _rgb(value)).all(axis=2)
@@ -86,7 +86,7 @@ def _read_numbers(path: Path, shape: tuple[int, int], classes: Values | None) ->
 
 
 def _values(mask: Image.Image, classes: Values | None) -> np.ndarray:
-    """Return the values that tell classes apart: palette indices if classes are numbers, else grey or colours."""
+    """Return the values that distinguish classes: palette indices if classes are numbers, else grey or colours."""
     numbered = classes is not None and isinstance(next(iter(classes.values())), int)
     if mask.mode == "1":
         return np.asarray(mask).astype(np.uint8)

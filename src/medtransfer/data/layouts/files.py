@@ -28,7 +28,7 @@ def words(name: str) -> list[str]:
 
 
 NEUTRAL_WORDS = frozenset(words("data dataset set images image imgs img files pictures photos scans folder"))
-"""Words in the name of a folder that do not tell its images apart from others."""
+"""Words in the name of a folder that do not distinguish its images from others."""
 
 
 def is_junk(path: PurePath) -> bool:

@@ -67,7 +67,7 @@ def match_names(below: list[str], places: list[str], names: list[str]) -> RowMat
     for name, known in zip(names, _without_foreign_prefix(names, by_key), strict=True):
         found = [by_path[known]] if known in by_path else by_key.get(known, [])
         if len(found) != 1:
-            problem = "no such image" if not found else f"{len(found)} images have that name; give paths"
+            problem = "no such image" if not found else f"{len(found)} images have that name; use paths"
             problems.append(f"{name or '(empty name)'}: {problem}")
         paths.append(found[0] if len(found) == 1 else "")
         named.update(found)
