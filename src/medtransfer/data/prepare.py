@@ -18,6 +18,7 @@ from medtransfer.data.groups import group_keys, join_groups, propose_groups
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
+from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.mask_pairs import find_masks
 from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
@@ -54,7 +55,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, task: str = "class
         table, notes = _split(whole, data, seed, crossing)
         write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
-        warnings = [*set_warnings(data, list(found["path"]), shortcuts), *notes]
+        warnings = [*set_warnings(data, list(found["path"]), shortcuts), *contradictions(whole), *notes]
         _store(table, whole, data, folder, warnings, task)
     audit = {"layout": as_yaml(layout)}
     audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts)
@@ -77,14 +78,27 @@ def set_warnings(data: Data, paths: list[str], shortcuts: list[Shortcut]) -> lis
     return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
 
 
+def contradictions(table: pd.DataFrame) -> list[str]:
+    """Return a warning if files of the same bytes (columns sha256, label) have different labels."""
+    labels = table.groupby("sha256")["label"].nunique()
+    wrong = table[table["sha256"].isin(labels.index[labels > 1])]
+    if wrong.empty:
+        return []
+    return [
+        f"CONTRADICTORY LABELS: {wrong['sha256'].nunique()} pictures are in the set under several labels, in "
+        f"{len(wrong)} of {len(table)} files, such as {' and '.join(wrong.sort_values(['sha256', 'path'])['path'][:2])}"
+    ]
+
+
 def _read(raw: Path, data: Data, task: str) -> tuple[pd.DataFrame, dict[str, list[str]], Layout]:
     """Read the set, and print how it was understood; return its rows, the masks of each, and the explicit layout."""
     labelled = task == "classification"
-    masks = find_masks(raw, data.layout.root, data.masks) if data.masks else {}
-    files = frozenset(chain.from_iterable(masks.values()))
+    copies = find_copies(raw, data.layout.root) if data.layout.kind == "auto" else {}
+    masks = find_masks(raw, data.layout.root, data.masks, copies.keys()) if data.masks else {}
+    files = frozenset(chain(copies, *masks.values()))
     layout = resolve_layout(raw, data.layout, files, labelled)
     found = read_layout(raw, layout, files, least_classes=2 if labelled else 1)
-    print(describe_set(raw, layout, found, masks), flush=True)  # noqa: T201
+    print(describe_set(raw, layout, found, masks, copies), flush=True)  # noqa: T201
     if data.split.method != "published" and found["split"].notna().any():
         print(f"unused   the published split: data.split.method is {data.split.method}", flush=True)  # noqa: T201
     if data.masks:

@@ -79,6 +79,36 @@ def test_several_classes_are_never_read_as_one(values: np.ndarray, problem: str)
         class_numbers(values, None)
 
 
+SOLID = np.zeros((24, 24), np.uint8)
+SOLID[2:12, 2:12], SOLID[14:20, 14:20] = 1, 2
+
+
+@pytest.mark.parametrize(
+    "greys", [(1, 255), (20, 255), (230, 255)], ids=["an index and what to ignore", "dark", "bright"]
+)
+def test_two_greys_are_never_read_as_one(tmp_path: Path, greys: tuple[int, int]) -> None:
+    path = save(tmp_path / "a.png", np.uint8([0, *greys])[SOLID])
+    with pytest.raises(UnreadableImageError, match=rf"values {greys[0]}, 255, which may be several classes"):
+        decode_masks([path], (24, 24), None, 24, "stretch")
+    found, _ = decode_masks([path], (24, 24), {"lesion": greys[0]}, 24, "stretch")
+    np.testing.assert_array_equal(found, SOLID == 1)
+
+
+@pytest.mark.parametrize("resample", [NEAREST, Image.Resampling.BILINEAR, Image.Resampling.LANCZOS])
+def test_the_edges_of_a_resized_mask_are_no_class(tmp_path: Path, resample: Any) -> None:
+    rows, columns = np.mgrid[:200, :200]
+    disc = ((rows - 90) ** 2 + (columns - 100) ** 2 < 60**2).astype(np.uint8) * 255
+    path = save(tmp_path / "a.png", np.asarray(Image.fromarray(disc).resize((331, 331), resample)))
+    found, _ = decode_masks([path], (200, 200), None, 200, "stretch")
+    assert (found != disc // 255).mean() < 0.01
+
+
+def test_a_mask_in_the_alpha_channel_alone_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", np.dstack([np.full((24, 24, 3), 255, np.uint8), (SOLID == 1) * np.uint8(255)]))
+    with pytest.raises(UnreadableImageError, match="alpha channel alone; save that channel as a grey image"):
+        decode_masks([path], (24, 24), None, 24, "stretch")
+
+
 @pytest.mark.parametrize("kind", ["grey", "palette", "wide"])
 def test_classes_by_value(tmp_path: Path, kind: str) -> None:
     values = np.zeros((8, 12), np.uint8)

@@ -84,6 +84,21 @@ def pairs_of(root: Path, base: str = ".", **masks: Any) -> list[str]:
             {"folder": "m", "suffix": "_mask"},
             "x/C_1.png < m/C_1_mask.png, x/M_1.png < m/M_1.png",
         ),
+        ("images/1.jpg masks/1_m.png", {}, "images/1.jpg < masks/1_m.png"),
+        ("images/a.png ManualMask/a.png", {}, "images/a.png < ManualMask/a.png"),
+        ("tr/images/21_tr.tif tr/manual/21_manual1.gif", {}, "tr/images/21_tr.tif < tr/manual/21_manual1.gif"),
+        (
+            "tr/images/21_tr.tif tr/manual/21_manual1.gif tr/mask/21_tr_mask.gif",
+            {"folder": "manual"},
+            "tr/images/21_tr.tif < tr/manual/21_manual1.gif",
+        ),
+        ("x-seg/CXR/1.png x-seg/masks/1.png", {}, "x-seg/CXR/1.png < x-seg/masks/1.png"),
+        (
+            "x-seg/CXR/1.png x-seg/CXR/2.png x-seg/masks/1.png data/x-seg/CXR/1.png data/x-seg/CXR/2.png "
+            "data/x-seg/masks/1.png",
+            {},
+            "data/x-seg/CXR/1.png < data/x-seg/masks/1.png, x-seg/CXR/1.png < x-seg/masks/1.png",
+        ),
         (
             "data/x/a.png data/m/a.png x/a.png m/a.png",
             {"folder": "m"},
@@ -102,6 +117,17 @@ def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str
         ("x/a.png y/a.png m/a.png", {"folder": "m"}, "m/a.png: a mask of x/a.png or y/a.png; name data.layout.root"),
         ("x/a.png x/b.png", {"folder": "m"}, "data.masks.folder: no masks were found among the 2 images of RAW"),
         ("x/a.png x/b.png", {"suffix": "_m"}, "data.masks.suffix: no masks were found among the 2 images of RAW"),
+        (
+            "i/a.png mask/a.png manual/a.png",
+            {},
+            "data.masks: auto: 1 images have masks of several kinds (i/a.png: manual/a.png, mask/a.png); laid over "
+            "each other they would mean neither; name the kind: data.masks: {folder: manual} or {folder: mask}",
+        ),
+        (
+            "i/a.png i/a_seg.png roi/7.png",
+            {},
+            "data.masks: auto: 1 files in folders of masks belong to no image, such as roi/7.png; name the ",
+        ),
         ("x/a.png x/b.png", {}, "data.masks.auto: no masks were found among the 2 images of RAW"),
     ],
 )
@@ -113,6 +139,11 @@ def test_missing_masks_and_masks_of_several_images_are_errors(
         pairs_of(root, **masks)
     (line,) = raised.value.problems
     assert line.replace(str(root), "RAW").startswith(problem)
+
+
+def test_the_number_of_an_image_is_no_part_of_the_suffix_of_its_mask(write_set) -> None:
+    root = write_set("", dict.fromkeys(("c/c (1).png", "c/c (1)_mask.png", "c/c (2).png", "c/c (2)_mask_1.png"), ""))
+    assert pairs_of(root) == ["c/c (1).png < c/c (1)_mask.png", "c/c (2).png < c/c (2)_mask_1.png"]
 
 
 def test_a_mask_without_an_image_is_ignored_if_missing_is_drop(write_set) -> None:

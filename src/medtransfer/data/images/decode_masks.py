@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from medtransfer.data.images.decode import Resize, UnreadableImageError, fit, unreadable_if_damaged
-from medtransfer.data.images.raster import open_raster
+from medtransfer.data.images.raster import ALPHA_MODES, open_raster
 
 HALF = 128
 BETWEEN = slice(32, 224)
@@ -17,6 +17,8 @@ LEAST_OF_A_CLASS = (64, 0.02)
 """The least number of pixels of one value between dark and bright, and their least share of all pixels that are not 0,
 for the value to be that of a class. Smoothed or compressed edges scatter over many values."""
 
+LOSSY = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".webp"))
+SQUARE = 3
 ASPECT_TOLERANCE = 0.01
 Values = Mapping[str, int | str]
 
@@ -79,10 +81,15 @@ def class_numbers(values: np.ndarray, classes: Values | None) -> np.ndarray:
 
 def _read_numbers(path: Path, shape: tuple[int, int], classes: Values | None) -> np.ndarray:
     mask, _ = open_raster(path, "mask")
+    if mask.mode in ALPHA_MODES and _only_in_alpha(mask):
+        raise ValueError("shows something in its alpha channel alone; save that channel as a grey image")
     width, height = shape
     if abs(mask.width * height - mask.height * width) > ASPECT_TOLERANCE * mask.width * height:
         raise ValueError(f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}")
-    return class_numbers(_values(mask, classes), classes)
+    values = _values(mask, classes)
+    if classes is None and values.ndim == 2 and path.suffix.lower() not in LOSSY:
+        _require_two_values(values)
+    return class_numbers(values, classes)
 
 
 def _values(mask: Image.Image, classes: Values | None) -> np.ndarray:
@@ -109,6 +116,32 @@ def _foreground(values: np.ndarray) -> np.ndarray:
         found = ", ".join(map(str, np.unique(values)[:6]))
         raise ValueError(f"values {found}, neither dark nor bright; name those of the classes in data.masks.classes")
     return (values >= HALF).astype(np.uint8)
+
+
+def _only_in_alpha(mask: Image.Image) -> bool:
+    *colours, alpha = (np.ptp(np.asarray(band)) for band in mask.convert("RGBA").split())
+    return not any(colours) and bool(alpha)
+
+
+def _require_two_values(values: np.ndarray) -> None:
+    """Raise `ValueError` for a value below the greatest that fills whole squares of 3 x 3 pixels, as edges never do.
+
+    Such are an index beside a 255 for pixels to ignore, and two greys of which both are dark or both bright.
+    """
+    greatest = values.max(initial=0)
+    if greatest <= 1 or greatest > 255 or min(values.shape) < SQUARE:
+        return
+    squares = np.lib.stride_tricks.sliding_window_view(values, (SQUARE, SQUARE))
+    solid = squares.min(axis=(2, 3))
+    solid = np.bincount(solid[solid == squares.max(axis=(2, 3))], minlength=256)
+    least = LEAST_OF_A_CLASS[1] * np.count_nonzero(values)
+    found = [value for value in range(1, greatest) if solid[value] > max(least, SQUARE)]
+    if found:
+        shown = ", ".join(map(str, [*found, greatest][:6]))
+        raise ValueError(
+            f"values {shown}, which may be several classes, or one and pixels to ignore; name those of the classes "
+            f"in data.masks.classes, such as {{lesion: {found[0]}}}: all other values are background"
+        )
 
 
 def _rgb(colour: str) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
 from medtransfer.data.layouts.files import (
     NEUTRAL_WORDS,
+    images_below,
     images_of,
     is_junk,
     shared_start,
@@ -90,7 +91,7 @@ def detect_split_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Rea
 
 def detect_class_split_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
     """Return the reading in which the folders that hold folders of splits are classes, if only that is possible."""
-    folders = _parents_of_splits(_places(files))
+    folders = [folder for folder in _parents_of_splits(_places(files)) if folder]
     parents = {folder[:-1] for folder in folders}
     if len(folders) < 2 or len(parents) > 1 or detect_split_folders(root, files):
         return []
@@ -141,7 +142,7 @@ def _read_classes(
     problems += [
         f"{child.relative_to(root).as_posix()}: a class folder without images"
         for child in _folders(folder, depth)
-        if not within(child, images)
+        if not within(child, images) and not images_below(child)
     ]
     return pd.DataFrame(rows, columns=COLUMNS), problems
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from medtransfer.data.layouts.files import images_below, words
+from medtransfer.data.layouts.files import images_below, shared_start, words
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError
 
 MASK_WORDS = frozenset(
     words(
         "mask masks segmentation segmentations seg segs annotation annotations gt groundtruth truth contour contours "
-        "label labels"
+        "label labels manual manual1 roi rois superpixel superpixels"
     )
 )
 NEGATIONS = frozenset(("no", "non", "not", "with", "without", "un"))
 NUMBER = r"[\W_]*\d*$"
-SUFFIX = re.compile(rf"[\W_]+({'|'.join(sorted(MASK_WORDS, key=len, reverse=True))}){NUMBER}", re.IGNORECASE)
-"""`_mask`, `_Annotation`, `-seg2`: the part that the name of a mask adds to that of its image."""
+SUFFIX = re.compile(rf"[ _.-]+({'|'.join(sorted(MASK_WORDS, key=len, reverse=True))}){NUMBER}", re.IGNORECASE)
+"""`_mask`, `_Annotation`, `-seg2`: the part that the name of a mask adds to that of its image. It does not begin with a
+bracket: `cyst (1)_mask` is a mask of `cyst (1)`."""
+LAST_WORD = re.compile(r"[ _.-]+[a-z]+\d?$")
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 Pairs = list[tuple[PurePosixPath, PurePosixPath]]
 """(mask, image)."""
@@ -27,17 +30,24 @@ Pairs = list[tuple[PurePosixPath, PurePosixPath]]
 
 def speaks_of_masks(name: str) -> bool:
     """Return whether the name of a folder or column contains a word for masks."""
-    return bool(MASK_WORDS.intersection(words(name)))
+    return bool(MASK_WORDS.intersection(words(name) + words(CAMEL.sub(" ", name))))
 
 
-def find_masks(root: Path, base: str, masks: MaskFiles) -> dict[str, list[str]]:
+def find_masks(
+    root: Path, base: str, masks: MaskFiles, left_out: Collection[str] = frozenset()
+) -> dict[str, list[str]]:
     """Return the sorted masks of each image below the folder `base` of a set, as paths relative to `root`.
 
-    Raises `UserError` if there are no masks, and with every mask that belongs to no image or may belong to several;
-    with `missing: drop` masks without an image are ignored.
+    The files `left_out` are ignored. Raises `UserError` if there are no masks, if `auto` finds two kinds of them, and
+    with every mask that belongs to no image or may belong to several; with `missing: drop` masks without an image are
+    ignored.
     """
     images = [PurePosixPath(path.relative_to(root).as_posix()) for path in images_below(root / base)]
-    pairs, problems = _named_pairs(images, masks) if masks.folder or masks.suffix else (mask_pairs(images), [])
+    images = [image for image in images if str(image) not in left_out]
+    named = masks.folder or masks.suffix
+    pairs, problems = _named_pairs(images, masks) if named else (mask_pairs(images), [])
+    if not named:
+        problems = _several_kinds(pairs) or _unpaired(images, pairs)
     if not pairs and not problems:
         key = "folder" if masks.folder else "suffix" if masks.suffix else "auto"
         raise UserError(f"data.masks.{key}: no masks were found among the {len(images)} images of {root / base}")
@@ -55,7 +65,57 @@ def mask_pairs(images: Sequence[PurePosixPath]) -> Pairs:
     A folder of masks counts if at least half of its files have an image of the same name elsewhere: a
     class may be called `mask`, and its files be numbered like those of `no_mask`.
     """
-    return _by_suffix(images) or _by_folder(images)
+    by_suffix = _by_suffix(images)
+    masks = {mask for mask, _ in by_suffix}
+    return by_suffix + [
+        pair
+        for pair in _by_folder([image for image in images if image not in masks])
+        if pair[0] not in {image for _, image in by_suffix}
+    ]
+
+
+def _several_kinds(pairs: Pairs) -> list[str]:
+    """Return a problem if an image has masks of two folders or suffixes: they show different things."""
+    kinds: dict[PurePosixPath, dict[str, PurePosixPath]] = {}
+    for mask, image in pairs:
+        ending = SUFFIX.search(mask.stem)
+        inside = mask.parent.parts[len(shared_start([mask.parent.parts, image.parent.parts])) :]
+        folder = next((part for part in inside if speaks_of_masks(part)), None)
+        option = (
+            f"{{folder: {folder}}}"
+            if folder
+            else f"{{suffix: {mask.stem[ending.start() : ending.end(1)]}}}"
+            if ending
+            else str(mask)
+        )
+        kinds.setdefault(image, {})[option] = mask
+    mixed = {image: found for image, found in kinds.items() if len(found) > 1}
+    if not mixed:
+        return []
+    image, found = next(iter(mixed.items()))
+    options = sorted({option for found in mixed.values() for option in found})
+    return [
+        f"data.masks: auto: {len(mixed)} images have masks of several kinds ({image}: "
+        f"{', '.join(map(str, found.values()))}); laid over each other they would mean neither; name the kind: "
+        f"data.masks: {' or '.join(options)}"
+    ]
+
+
+def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
+    """Return a problem if files in a folder of masks, with no images below it, belong to no image."""
+    known = {path for pair in pairs for path in pair}
+    with_images = {image.parts[:at] for _, image in pairs for at in range(1, len(image.parts))}
+    left = [
+        mask
+        for mask, at in _in_folders_of_masks(images)
+        if mask not in known and mask.parts[: at + 1] not in with_images
+    ]
+    if not left:
+        return []
+    return [
+        f"data.masks: auto: {len(left)} files in folders of masks belong to no image, such as {left[0]}; name the "
+        "masks to use, by data.masks: {folder: …} or {suffix: …}"
+    ]
 
 
 def _named_pairs(images: Sequence[PurePosixPath], masks: MaskFiles) -> tuple[Pairs, list[str]]:
@@ -69,11 +129,11 @@ def _named_pairs(images: Sequence[PurePosixPath], masks: MaskFiles) -> tuple[Pai
             return any(parts[at : at + len(folder)] == folder for at in range(len(parts) - len(folder) + 1))
         return suffix is not None and suffix.search(path.stem) is not None
 
-    others = _by_stem(path for path in images if not is_mask(path))
+    others = _by_name(path for path in images if not is_mask(path))
     pairs: Pairs = []
     problems: list[str] = []
     for mask in filter(is_mask, images):
-        stems = [mask.stem] if suffix is None else [suffix.sub("", mask.stem), mask.stem]
+        stems = _image_names(mask) if suffix is None else [suffix.sub("", mask.stem), mask.stem]
         candidates = next((found for stem in stems if (found := _likeliest(mask, others.get(stem.lower(), [])))), [])
         if len(candidates) == 1:
             pairs.append((mask, candidates[0]))
@@ -96,20 +156,38 @@ def _by_suffix(images: Sequence[PurePosixPath]) -> Pairs:
 
 
 def _by_folder(images: Sequence[PurePosixPath]) -> Pairs:
-    known = _by_stem(images)
+    known = _by_name(images)
     found: dict[tuple[str, ...], list[tuple[PurePosixPath, list[PurePosixPath]]]] = {}
+    for mask, at in _in_folders_of_masks(images):
+        candidates = (
+            [image for image in known.get(name, []) if image.parent != mask.parent and _is_next_to(image, mask, at)]
+            for name in _image_names(mask)
+        )
+        named = next(filter(None, candidates), [])
+        found.setdefault(mask.parts[: at + 1], []).append((mask, _likeliest(mask, named)))
+    pairs: Pairs = []
+    for folder in sorted(found, key=len, reverse=True):  # the folder nearest to the files says what they are
+        masks_so_far = {mask for mask, _ in pairs}
+        if any(image.parts[: len(folder)] == folder for _, image in pairs):
+            continue  # it holds images as well
+        masks = found[folder]
+        paired = [(mask, images[0]) for mask, images in masks if len(images) == 1 and images[0] not in masks_so_far]
+        pairs += paired if 2 * len(paired) >= len(masks) else []
+    return pairs
+
+
+def _in_folders_of_masks(images: Sequence[PurePosixPath]) -> Iterator[tuple[PurePosixPath, int]]:
+    """Yield the images below a folder whose name speaks of masks, and the place of the nearest such in their paths."""
     for mask in images:
         at = next((at for at in range(len(mask.parts) - 2, -1, -1) if _holds_masks(mask.parts[at])), None)
         if at is not None:
-            named = known.get(SUFFIX.sub("", mask.stem.lower()), [])
-            found.setdefault(mask.parts[: at + 1], []).append(
-                (mask, _likeliest(mask, [image for image in named if _is_next_to(image, mask, at)]))
-            )
-    pairs = []
-    for masks in found.values():
-        paired = [(mask, candidates[0]) for mask, candidates in masks if len(candidates) == 1]
-        pairs += paired if 2 * len(paired) >= len(masks) else []
-    return pairs
+            yield mask, at
+
+
+def _image_names(mask: PurePosixPath) -> list[str]:
+    """Return the names that the image of a mask may have: its own, and what remains without its last word."""
+    stem = mask.stem.lower()
+    return list(dict.fromkeys((stem, SUFFIX.sub("", stem), LAST_WORD.sub("", stem))))
 
 
 def _is_next_to(image: PurePosixPath, mask: PurePosixPath, at: int) -> bool:
@@ -122,11 +200,15 @@ def _holds_masks(folder: str) -> bool:
     return speaks_of_masks(folder) and not NEGATIONS.intersection(words(folder))
 
 
-def _by_stem(images: Iterable[PurePosixPath]) -> dict[str, list[PurePosixPath]]:
+def _by_name(images: Iterable[PurePosixPath]) -> dict[str, list[PurePosixPath]]:
+    """Map the stems of images to them, and their stems without a last word (`21_training`) if no image has that one."""
     found: dict[str, list[PurePosixPath]] = {}
+    shorter: dict[str, list[PurePosixPath]] = {}
     for image in images:
-        found.setdefault(image.stem.lower(), []).append(image)
-    return found
+        stem = image.stem.lower()
+        found.setdefault(stem, []).append(image)
+        shorter.setdefault(LAST_WORD.sub("", stem), []).append(image)
+    return shorter | found
 
 
 def _likeliest(mask: PurePosixPath, images: Sequence[PurePosixPath]) -> list[PurePosixPath]:

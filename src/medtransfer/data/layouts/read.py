@@ -54,15 +54,28 @@ def as_yaml(layout: Layout) -> str:
     return "{" + ", ".join(f"{name}: {_scalar(value)}" for name, value in fields.items()) + "}"
 
 
-def describe_set(root: Path, layout: Layout, table: pd.DataFrame, masks: Mapping[str, list[str]] = {}) -> str:
-    """Format, in aligned columns, the layout, its root, classes, splits, masks and the ignored files."""
+def describe_set(
+    root: Path,
+    layout: Layout,
+    table: pd.DataFrame,
+    masks: Mapping[str, list[str]] = {},
+    copies: Mapping[str, str] = {},
+) -> str:
+    """Format, in aligned columns, the layout, its root, classes, splits, masks, copies and the ignored files.
+
+    `copies` are files that were left out as they are copies of others.
+    """
     splits = table["split"].fillna("none published").value_counts(sort=False)
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
     rows += _block("classes", table["label"].value_counts().sort_index())
     rows += _block("splits", splits.sort_index())
     if masks:
         rows += _block("masks", pd.Series({"images with masks": len(masks), "masks": sum(map(len, masks.values()))}))
-    rows += _block("ignored", _ignored(root, layout, {*table["path"], *chain.from_iterable(masks.values())}))
+    if copies:
+        pairs = [f"{PurePosixPath(copy).parent} of {PurePosixPath(image).parent}" for copy, image in copies.items()]
+        rows += _block("copies", pd.Series(Counter(pairs)))
+    explained = {*table["path"], *chain.from_iterable(masks.values()), *copies}
+    rows += _block("ignored", _ignored(root, layout, explained))
     width = max(len(name) for _, name, count in rows if count)
     digits = max(len(count) for _, _, count in rows)
     return "\n".join(
