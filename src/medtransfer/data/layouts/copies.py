@@ -1,4 +1,4 @@
-"""Second copies of a part of a set: the same files, byte for byte, in a folder of the same name elsewhere."""
+"""Copied folders within a set: the same files, byte for byte, in a folder of the same name elsewhere."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ ENDS = 4096
 
 
 def find_copies(root: Path, base: str) -> dict[str, str]:
-    """Map the images of every copied folder below `base` to the images that they copy, as paths relative to `root`.
+    """Map the images of each copied folder below `base` to their originals, as paths relative to `root`.
 
-    A folder is a copy if its path ends in that of another one with files of the same names and bytes (`all/yes` and
-    `yes`; `set/train/a` and `set/set/train/a`), and if what it is wrapped in holds nothing else and is not a split.
-    Sizes are compared first, then the ends of files, then all of them; where no folder's name recurs, nothing is read.
+    A folder is a copy if its path ends like that of another folder with files of the same names and bytes (`all/yes`
+    and `yes`; `set/train/a` and `set/set/train/a`), and if the folder around it contains nothing else and is not a
+    split. Sizes are compared first, then the ends of files, then whole files; nothing is read if no folder name
+    recurs.
     """
     images = images_of(path.relative_to(root) for path in files_below(root / base))
     folders: dict[Folders, dict[str, PurePosixPath]] = {}
@@ -36,11 +37,11 @@ def find_copies(root: Path, base: str) -> dict[str, str]:
 
 
 def _originals(folder: Folders, folders: Iterable[Folders]) -> list[Folders]:
-    """Return the other folders in whose path that of `folder` ends, below the folders that both are in."""
+    """Return the other folders whose path is the end of that of `folder`, below the folders that contain both."""
     found = []
     names = tuple(name.casefold() for name in folder)
     known = set(folders)
-    for start in range(len(folder)):  # what both are in
+    for start in range(len(folder)):  # the folders that contain both
         for at in range(start + 1, len(folder)):  # where the copied path begins
             other = folder[:start] + folder[at:]
             if other in known and not any(split_of(name) for name in folder[start:at]):
@@ -50,7 +51,7 @@ def _originals(folder: Folders, folders: Iterable[Folders]) -> list[Folders]:
 
 
 def _only_copies(folder: Folders, copies: dict[Folders, Folders], folders: Iterable[Folders]) -> bool:
-    """Return whether all images in what wraps a copied folder are copies, or originals of these."""
+    """Return whether the folder around a copied folder contains only copies and their originals."""
     original = copies[folder]
     start = next((at for at, (a, b) in enumerate(zip(folder, original, strict=False)) if a != b), len(original))
     wrapper = folder[: start + max(len(folder) - len(original), 1)]

@@ -63,7 +63,7 @@ def describe_set(
 ) -> str:
     """Format, in aligned columns, the layout, its root, classes, splits, masks, copies and the ignored files.
 
-    `copies` are files that were left out as they are copies of others.
+    `copies`: files that were left out because they are copies of others.
     """
     splits = table["split"].fillna("none published").value_counts(sort=False)
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
