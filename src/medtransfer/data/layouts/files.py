@@ -72,6 +72,11 @@ def split_of(name: str) -> str | None:
     return SPLIT_NAMES.get(telling[0]) if len(telling) == 1 else None
 
 
+def names_split(name: str) -> bool:
+    """Return whether a word in the name of a folder is that of a split: `stage_2_train`, `boneage-test-dataset`."""
+    return not SPLIT_NAMES.keys().isdisjoint(words(name))
+
+
 def split_folders(root: Path) -> dict[str, Path]:
     """Map `train`, `val`, `test` to the folders directly below `root` that have such a name.
 
