@@ -89,7 +89,7 @@ def part_of(prepared: Prepared, folder: Path, rows: np.ndarray) -> Prepared:
 
 
 def first_rows(prepared: Prepared, train: int, validation: int, test: int) -> np.ndarray:
-    """Return the indices of so many rows of each role, evenly spaced."""
+    """Return the indices of the given number of rows of each role, evenly spaced."""
     roles = prepared.roles(0)
     parts = zip((roles.train, roles.validation, roles.test), (train, validation, test), strict=True)
     return np.sort(np.concatenate([rows[np.linspace(0, len(rows) - 1, count).astype(int)] for rows, count in parts]))
@@ -109,7 +109,7 @@ def weights_of(model: str, folder: Path) -> Weights:
 
 
 def policy_of(views: int | str) -> Policy:
-    """Return flips and rotations with so many views per image; 0 means no augmentation."""
+    """Return flips and rotations with the given number of views per image; 0 means no augmentation."""
     return Policy.model_validate({"views": views or 1, "transforms": TRANSFORMS if views else []})
 
 

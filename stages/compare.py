@@ -13,7 +13,7 @@ TRACKING_SECONDS = 60.0
 
 
 def main() -> None:
-    """Compare the variants of the params; this is where a whole run ends, so wait for what MLflow is still told."""
+    """Compare the variants of the params; the last stage of a run, so wait until MLflow has received everything."""
     places = Places()
     write_report(compare(load_study(), places), places)
     wait_for_follower(TRACKING_SECONDS)

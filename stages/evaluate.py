@@ -20,7 +20,7 @@ def main(name: str) -> None:
 
 
 def evaluate(study: Study, name: str, tracker: Tracker) -> None:
-    """Evaluate with torch, imported here: it takes seconds, in which the tracker starts beside it."""
+    """Import torch only here: that takes seconds, during which the tracker starts."""
     from medtransfer.data.prepared import Prepared
     from medtransfer.deployment.trained import predict_variant
     from medtransfer.tasks import TASKS

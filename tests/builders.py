@@ -28,7 +28,7 @@ from medtransfer.util.places import Places
 
 CLASSES = 3
 COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu")), "float32")
-"""Where tests of training and evaluation compute; `cuda` runs the same tests on a graphics card."""
+"""Where tests of training and evaluation compute; `cuda` runs the same tests on a GPU."""
 
 if COMPUTE.device.type == "cuda":
     choose_compute("cuda")  # deterministic, and float32 throughout
@@ -36,7 +36,7 @@ if COMPUTE.device.type == "cuda":
 
 @contextmanager
 def without_initialisation() -> Iterator[None]:
-    """Leave random initialisation out: what is tested is the way through the model, and it takes seconds."""
+    """Skip random initialisation, which takes seconds and is not tested here."""
     names = ["normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_"]
     before = {name: getattr(nn.init, name) for name in names}
     for name in names:
@@ -49,7 +49,7 @@ def without_initialisation() -> Iterator[None]:
 
 
 def size_for(name: str) -> int:
-    """Give a size of images that a model takes, and not much larger."""
+    """Return a size of images that a model accepts, close to its smallest."""
     if name.startswith(("maxvit", "swin")):
         return 256 if name.startswith("swin_v2") else 224
     if name.startswith("vit_"):
@@ -108,14 +108,14 @@ def _prepare(folder: Path, patients: int, task: str = "classification", **change
 
 
 def tiny_views(prepared: Prepared, policy: Policy) -> Views:
-    """Draw the views of a policy beside the prepared set."""
+    """Draw the views of a policy next to the prepared set."""
     folder = prepared.folder.parent / "views"
     write_views(prepared, policy, 1, folder)
     return open_views(prepared, folder, policy, 1)
 
 
 def pretrained(inputs: Inputs, folder: Path, model: str = "mobilenet_v3_small") -> Inputs:
-    """Give a training another backbone, with weights in a file as if they had been pretrained.
+    """Replace the backbone of a training by another, with weights in a file as if they had been pretrained.
 
     They are random, but the batch norms' statistics are those of the training images, so that images differ in
     their features by more than rounding errors.
@@ -136,7 +136,7 @@ def pretrained(inputs: Inputs, folder: Path, model: str = "mobilenet_v3_small") 
 
 
 def tiny_inputs(prepared: Prepared, policy: dict[str, Any] | None = None, **strategy: Any) -> Inputs:
-    """Describe a training of the small baseline network on a tiny set, from random weights unless told otherwise.
+    """Describe a training of the small baseline network on a tiny set, from random weights by default.
 
     A set with masks to be learned gets a U-Net of 4 channels, two levels deep.
     """

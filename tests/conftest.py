@@ -27,13 +27,13 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """Give the project's root."""
+    """Return the root of the project."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Give the folder of real images and weights beside the project, or skip."""
+    """Return the folder of real images and weights next to the project, or skip."""
     folder = ROOT.parent / "shared"
     if not (folder / "data").is_dir():
         pytest.skip("needs the real images and weights in ../shared, which are not here")
@@ -42,7 +42,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def build_prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Prepared]:
-    """Give a function that writes a prepared set of any table and pixels, as `prepare` would lay it out.
+    """Return a function that writes a prepared set of any table and pixels, in the layout of `prepare`.
 
     It takes the columns of the table that matter (label_index, split, and perhaps fold, path, group) and the
     images [n, size, size, channels]; without images, each row is filled with its own number. With masks

@@ -8,7 +8,7 @@ from medtransfer.study import Study, check_study
 
 
 def explained_study(**section: Any) -> Study:
-    """Give the study of `builders.tiny_inputs`, its section `explain` as told."""
+    """Return the study of `builders.tiny_inputs` with the given section `explain`."""
     return check_study(
         {
             "study": {"name": "tiny", "title": "Tiny", "seed": 3},

@@ -52,28 +52,28 @@ OPTIONS = [
     (
         "strategies.frozen.schedule",
         {"kind": "cosine", "patience": 3},
-        "strategies.frozen.schedule: patience belongs to schedule plateau, not to cosine",
+        "strategies.frozen.schedule: patience is an option of schedule plateau, not of cosine",
     ),
     ("strategies.frozen.loss", {"kind": "cross_entropy", "weight": 2}, "strategies.frozen.loss.weight: unknown key"),
-    ("strategies.frozen.hidden", 64, "strategies.frozen: hidden belongs to head mlp, not to linear"),
-    ("strategies.frozen.nesterov", True, "strategies.frozen: nesterov belongs to optimizer sgd, not to adam"),
+    ("strategies.frozen.hidden", 64, "strategies.frozen: hidden is an option of head mlp, not of linear"),
+    ("strategies.frozen.nesterov", True, "strategies.frozen: nesterov is an option of optimizer sgd, not of adam"),
 ]
 
 TOGETHER = [
     (
         "strategies.frozen",
         {"head": "knn", "train": "all"},
-        "strategies.frozen: head: knn is fitted on frozen features: it goes with train: head alone",
+        "strategies.frozen: head: knn is fitted on frozen features; it needs train: head",
     ),
     (
         "strategies.prototypes.lr_search",
         [0.1, 0.2],
-        "strategies.prototypes: lr_search is for a head that trains over epochs, not for head: prototypes",
+        "strategies.prototypes: lr_search needs a head that trains over epochs, unlike head: prototypes",
     ),
     (
         "variants.head_only",
         LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
-        "variants.head_only: head: prototypes needs hard labels, but cutmix makes soft ones",
+        "variants.head_only: head: prototypes needs hard labels, but cutmix produces soft ones",
     ),
     (
         "explain",
@@ -84,26 +84,26 @@ TOGETHER = [
 
 OF_MASKS = [
     ("data.masks", None, "data.masks: segmentation needs masks"),
-    ("explain", {"variants": ["whole"]}, "explain.variants: maps explain the class of an image; segmentation has none"),
+    ("explain", {"variants": ["whole"]}, "explain.variants: maps need classes of images"),
     ("comparison.metric", "accuracy", "comparison.metric: no metric 'accuracy'; choose from assd, dice, hd95, iou"),
     ("strategies.scratch.head", "mlp", "variants.whole: head: mlp classifies images; in segmentation the decoder is"),
-    ("augmentation.none.mix", {"method": "mixup"}, "variants.whole: mixup would blend masks, whose classes are not"),
+    ("augmentation.none.mix", {"method": "mixup"}, "variants.whole: mixup would blend the classes of masks"),
     ("strategies.scratch.loss", "focl", "strategies.scratch.loss.kind: no loss 'focl'; did you mean 'focal'?"),
     (
         "strategies.scratch.loss",
         {"kind": "dice", "gamma": 1.0},
-        "strategies.scratch.loss: gamma belongs to loss focal, not to dice",
+        "strategies.scratch.loss: gamma is an option of loss focal, not of dice",
     ),
     ("strategies.scratch.loss", {"kind": "focal", "gamma": -1}, "loss.gamma: input should be greater than or equal to"),
     (
         "strategies.scratch.loss",
         {"kind": "dice", "label_smoothing": 0.1},
-        "strategies.scratch.loss: label_smoothing belongs to the cross-entropies, not to dice",
+        "strategies.scratch.loss: dice does not support label_smoothing",
     ),
     (
         "strategies.scratch.loss",
         {"kind": "focal", "class_weights": "balanced"},
-        "strategies.scratch.loss: class_weights belongs to losses with weights of classes, not to focal",
+        "strategies.scratch.loss: focal does not support class_weights",
     ),
 ]
 
@@ -143,7 +143,7 @@ def test_a_fitted_head_needs_stored_views() -> None:
     }
     assert choices(changes) == [
         "params.yaml: variants.head_only: head: prototypes is fitted once on stored views; "
-        "give the policy a number of views"
+        "set the views of its augmentation to a number"
     ]
 
 

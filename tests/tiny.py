@@ -19,5 +19,5 @@ data:
 
 
 def tiny_data(masks: str) -> str:
-    """Give the section `data` as YAML, with `masks` in their place."""
+    """Return the section `data` as YAML, with `masks` filled in."""
     return DATA.replace("MASKS", masks)

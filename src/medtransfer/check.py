@@ -1,4 +1,4 @@
-"""What only registries, libraries and files know about a study: whether its choices exist and go together."""
+"""Checks of a study against registries, libraries and files: whether its choices exist and are compatible."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ GIVEN = {"weight", "classifier"}
 
 
 def study_problems(study: Study) -> list[str]:
-    """List, one per line, everything that a study asks for and cannot have."""
+    """List the problems of a study, one per line."""
     return choice_problems(study) + [f"{study.where}: {problem}" for problem in _missing(study)]
 
 
 def choice_problems(study: Study) -> list[str]:
-    """List, one per line, the choices of a study that are not registered or do not go together."""
+    """List the choices of a study that are not registered or not compatible, one per line."""
     if problem := TASKS.problem(study.params.study.task):
         return [f"{study.where}: study.task: {problem}"]
     task = TASKS[study.params.study.task]
@@ -90,13 +90,13 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
     ]
     options = options_of(losses[loss.kind])
     if loss.class_weights and "weight" not in options:
-        problems.append(f".loss: class_weights belongs to losses with weights of classes, not to {loss.kind}")
+        problems.append(f".loss: {loss.kind} does not support class_weights")
     if loss.label_smoothing and losses is not CLASS_LOSSES and "label_smoothing" not in options:
-        problems.append(f".loss: label_smoothing belongs to the cross-entropies, not to {loss.kind}")
+        problems.append(f".loss: {loss.kind} does not support label_smoothing; the cross-entropies do")
     if HEADS[strategy.head].fitted and strategy.train != "head":
-        problems.append(f": head: {strategy.head} is fitted on frozen features: it goes with train: head alone")
+        problems.append(f": head: {strategy.head} is fitted on frozen features; it needs train: head")
     if HEADS[strategy.head].fitted and strategy.lr_search is not None:
-        problems.append(f": lr_search is for a head that trains over epochs, not for head: {strategy.head}")
+        problems.append(f": lr_search needs a head that trains over epochs, unlike head: {strategy.head}")
     return problems
 
 
@@ -115,7 +115,7 @@ def _option_problems(place: str, given: Mapping[str, Any], *chosen: tuple[Regist
                 yield from (f"{place}.{key}: {line}" for line in error_lines(error))
             continue
         owners = [
-            f": {key} belongs to {registry.kind} {' or '.join(names)}, not to {name}"
+            f": {key} is an option of {registry.kind} {' or '.join(names)}, not of {name}"
             for registry, name in chosen
             if (names := [each for each in registry if key in _options(registry, each)])
         ]
@@ -127,15 +127,15 @@ def _options(registry: Registry[Any], name: str) -> set[str]:
 
 
 def _variant_problems(variant: Variant) -> list[str]:
-    """List which parts of a variant do not go together, each as it follows the variant's place in `params.yaml`."""
+    """List which parts of a variant are not compatible, each as it follows the variant's place in `params.yaml`."""
     head, policy = variant.strategy.head, variant.policy
     if not HEADS[head].fitted:
         return []
     problems = []
     if policy.mix is not None:
-        problems.append(f": head: {head} needs hard labels, but {policy.mix.method} makes soft ones")
+        problems.append(f": head: {head} needs hard labels, but {policy.mix.method} produces soft ones")
     if policy.views == "fresh":
-        problems.append(f": head: {head} is fitted once on stored views; give the policy a number of views")
+        problems.append(f": head: {head} is fitted once on stored views; set the views of its augmentation to a number")
     return problems
 
 
@@ -151,7 +151,7 @@ def _explain_problems(study: Study) -> list[str]:
 
 
 def _missing(study: Study) -> list[str]:
-    """List what the libraries or the disk do not have: models, weights, transforms, blocks, metrics and images."""
+    """List the models, weights, transforms, blocks, metrics and images that the libraries or the disk lack."""
     params = study.params
     size, masked = params.data.image_size, TASKS[params.study.task].per_pixel
     problems = []

@@ -1,4 +1,4 @@
-"""The command `medtransfer`: what DVC has no command for. Each command imports what it needs when it runs."""
+"""The command `medtransfer`: everything that DVC has no command for. Imports are in the functions that need them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(carry_out=carry_out)
         return command
 
-    use = add(_use, "put a study in force as params.yaml, or list the studies")
+    use = add(_use, "write a study to params.yaml, or list the studies")
     use.add_argument("name", nargs="?", metavar="STUDY", help="a file in studies/, without .yaml (default: list all)")
     change = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
     use.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=change)
 
     add(_plan, "list the stages that `dvc repro` would run, with their estimated costs")
 
-    repro = add(_repro, "run the pipeline as `dvc repro` does, several stages at once")
+    repro = add(_repro, "run the pipeline like `dvc repro`, several stages at once")
     repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to update (default: all)")
     jobs = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
     repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=jobs)
@@ -48,18 +48,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(predict)
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders of images")
     _add_output(predict, "predictions.csv", "FILE")
-    predict.add_argument("--explain", action="store_true", help="also draw maps of what speaks for the predicted class")
+    predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
     method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
     predict.add_argument("--method", default="grad_cam", help=method)
-    block = "layer to visualize with --explain (default: the last spatial layer)"
+    block = "layer to visualise with --explain (default: the last spatial layer)"
     predict.add_argument("--block", metavar="LAYER", help=block)
 
-    export = add(_export, "export a trained variant to ONNX, verified, with a model card")
+    export = add(_export, "export a trained variant to ONNX, with a model card")
     _add_model(export)
-    export.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="(default: exports/VARIANT)")
+    export.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="folder to write (default: exports/VARIANT)"
+    )
 
-    ranks = add(_ranks, "rank the variants that several studies share")
-    ranks.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="comparison.csv of each study")
+    ranks = add(_ranks, "rank the variants shared by several studies")
+    ranks.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="metrics/comparison.csv of each study")
     ranks.add_argument("-m", "--metric", default="accuracy", help="a column of the tables (default: accuracy)")
     _add_output(ranks, "ranks", "FOLDER")
 
@@ -77,7 +79,9 @@ def _add_model(command: argparse.ArgumentParser) -> None:
 
 def _add_output(command: argparse.ArgumentParser, default: str, kind: str) -> None:
     path = Path(default)
-    command.add_argument("-o", "--output", type=Path, default=path, metavar=kind, help=f"(default: {default})")
+    command.add_argument(
+        "-o", "--output", type=Path, default=path, metavar=kind, help=f"{kind.lower()} to write (default: {default})"
+    )
 
 
 def _jobs(text: str) -> int | Literal["auto"]:
@@ -117,6 +121,7 @@ def _predict(options: argparse.Namespace) -> None:
     from medtransfer.deployment.images import find_images
     from medtransfer.deployment.model import find_model
     from medtransfer.util.errors import UserError
+    from medtransfer.util.text import counted
 
     model, files = find_model(options.model, options.run), find_images(options.images)
     from medtransfer.deployment.predict import MapOptions, predict_files
@@ -124,7 +129,8 @@ def _predict(options: argparse.Namespace) -> None:
     _import_extensions()
     maps = MapOptions(options.method, options.block) if options.explain else None
     unreadable = predict_files(model, files, options.output, maps)
-    sys.stdout.write(f"{options.output}: {len(files) - len(unreadable)} images, mean of {len(model.runs)} runs\n")
+    images, runs = counted(len(files) - len(unreadable), "image"), counted(len(model.runs), "run")
+    sys.stdout.write(f"{options.output}: {images}, mean of {runs}\n")
     if unreadable:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
 
@@ -139,13 +145,13 @@ def _export(options: argparse.Namespace) -> None:
     target = options.output or Path("exports") / model.name
     difference = export_model(model, target)
     sys.stdout.write(
-        f"{target}/model.onnx: on real images its probabilities differ from the PyTorch model's by at most "
+        f"{target}/model.onnx: on validation images, its probabilities differ from the PyTorch model's by at most "
         f"{difference:.1e} (allowed: {TOLERANCE:g}); the model card is {target}/README.md\n"
     )
 
 
 def _import_extensions() -> None:
-    """Import the extensions of `params.yaml`, if there is one, because the model may be made of them."""
+    """Import the extensions of `params.yaml`, if there is one, because the model may need them."""
     from medtransfer.study.loading import import_extensions, read_yaml
 
     if PARAMS.is_file():

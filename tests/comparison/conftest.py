@@ -17,7 +17,7 @@ from medtransfer.util.files import write_json, write_text
 from medtransfer.util.places import Places
 
 SKILL = {"strong": 2.5, "twin": 2.5, "weak": 0.6, "majority": 0.0, "nearest_neighbour": 1.0}
-"""How far the score of an image's own class lies above the others, in standard deviations."""
+"""How far the score of an image's own class is above the others, in standard deviations."""
 
 CLASSES = ["cyst", "mass", "normal"]
 IMAGES, GROUP = 90, 3

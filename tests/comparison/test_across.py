@@ -15,7 +15,7 @@ NAMES = ["frozen", "scratch", "tuned", "other"]
 
 
 def write_tables(folder: Path, sets: int, names: list[str]) -> tuple[list[str], np.ndarray]:
-    """Write comparison tables in which the third variant is best, the first next; give paths and values."""
+    """Write comparison tables in which the third variant is best, the first next; return paths and values."""
     rng = np.random.default_rng(0)
     values = rng.normal(0.6, 0.02, (sets, len(names))) + np.array([0.1, 0.0, 0.2, 0.05])[: len(names)]
     paths = []
@@ -54,8 +54,8 @@ def test_variants_that_do_not_differ_are_named(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("sets", "names", "message"),
     [
-        (4, NAMES, "4 sets are too few for ranks of 4 variants: 5 or more"),
-        (8, NAMES[:2], "2 variants have the same name in all 8 tables"),
+        (4, NAMES, "too few sets (4) to rank 4 variants: no two can differ significantly with fewer than 5"),
+        (8, NAMES[:2], "2 variants shared by 8 tables, but ranks need 3 or more"),
     ],
 )
 def test_too_few_are_refused_and_nothing_is_written(tmp_path: Path, sets: int, names: list[str], message: str) -> None:

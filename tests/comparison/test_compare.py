@@ -45,7 +45,7 @@ def test_rows_are_sorted_by_kind_and_from_the_best_to_the_worst(study_with: Make
     assert set(published["source"]) == {"a report"}
 
 
-def test_values_are_means_over_runs_and_lie_in_their_intervals(study_with: MakeStudy, finished: Places) -> None:
+def test_values_are_means_over_runs_and_are_in_their_intervals(study_with: MakeStudy, finished: Places) -> None:
     table = compute_comparison(study_with(), finished).table.set_index("variant")
     for name in table.index:
         runs = ClassPredictions(pd.read_parquet(finished.predictions(name))).tests.runs().values()

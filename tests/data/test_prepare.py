@@ -147,13 +147,13 @@ def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
         prepared_from(raw, data_of())
 
 
-def test_pictures_under_two_labels_are_a_warning_of_every_table(tmp_path: Path) -> None:
+def test_images_with_two_labels_are_a_warning_of_every_table(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET)
     names = [name for name in SPLIT_SET if name.startswith("train/")]
     cyst, normal = (next(name for name in names if label in name) for label in ("/cyst/", "/normal/"))
     (raw / cyst).write_bytes((raw / normal).read_bytes())
     prepared, _ = prepared_from(raw, data_of(leakage="report"))
     assert prepared.about["warnings"][0] == (
-        f"CONTRADICTORY LABELS: 1 pictures are in the set under several labels, in 2 of {len(SPLIT_SET)} files, "
+        f"CONTRADICTORY LABELS: 1 image with several labels, in 2 of {len(SPLIT_SET)} files, "
         f"such as {cyst} and {normal}"
     )

@@ -25,7 +25,7 @@ def leaking(tmp_path: Path) -> Path:
 
 
 def test_a_leak_is_an_error_with_the_remedy_and_only_its_figure_is_written(leaking: Path) -> None:
-    with pytest.raises(UserError, match=r"data\.leakage: fail, and 1 group in more than one split"):
+    with pytest.raises(UserError, match=r"data\.leakage: fail, and 1 group is in more than one split"):
         prepared_from(leaking, data_of())
     written = [path for path in leaking.parent.rglob("*") if path.is_file() and leaking not in path.parents]
     assert written == [leaking.parent / ".medtransfer/leaking_images.png"]

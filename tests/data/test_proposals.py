@@ -29,7 +29,7 @@ SERIES = [f"NORMAL2-IM-{number:04}-0001-000{frame}.jpeg" for number in range(9) 
 )
 def test_names_of_copies_and_of_patients_are_recognised(names: list[str], what: str, groups: int) -> None:
     (proposal,) = propose_groups(names)
-    assert proposal.startswith(f"all file names look like {what}, {groups} in number")
+    assert proposal.startswith(f"all file names suggest {groups} groups ({what})")
     assert proposal.endswith(f"set data.group: {{pattern: '{PATTERNS[what]}'}}")
     keys = {re.search(PATTERNS[what], name.rsplit("/", 1)[-1]).group(1) for name in names}  # type: ignore[union-attr]
     assert len(keys) == groups
@@ -62,9 +62,9 @@ def test_names_without_groups_make_no_proposal(names: list[str]) -> None:
 
 def test_a_pattern_that_covers_only_some_names_says_so() -> None:
     (proposal,) = propose_groups([*AUGMENTED, "scan.png"])
-    assert proposal.startswith("20 of 21 file names look like augmented copies")
+    assert proposal.startswith("20 of 21 file names suggest 4 groups (augmented copies)")
 
 
 def test_the_sources_of_a_real_set_are_found(shared: Path) -> None:
     paths = [str(path) for path in (shared / "data" / "fetal_head").rglob("*.jpg")]
-    assert any("look like augmented copies, 106 in number" in line for line in propose_groups(paths))
+    assert any("suggest 106 groups (augmented copies)" in line for line in propose_groups(paths))

@@ -109,4 +109,4 @@ def test_the_leak_of_the_fetal_heads_is_found_without_their_names(root: Path, sh
     assert flagged >= 0.88 * (crossing["test_total"] + crossing["validation_total"])
     assert audit["classes_missing"] == {"test": ["holoprosencephaly", "intracranial tumor"]}
     assert {"NO GROUP KEY", "LEAKAGE"} <= {line.split(":")[0] for line in audit["warnings"]}
-    assert any("look like augmented copies, 106 in number" in line for line in audit["warnings"])
+    assert any("suggest 106 groups (augmented copies)" in line for line in audit["warnings"])

@@ -242,7 +242,7 @@ def test_a_class_in_fewer_groups_than_folds_is_noted() -> None:
     table = table_of([("a", 2, None)] * 9 + [("b", 3, None)] * 2 + [("c", 3, None)])
     _, notes = assign_splits(table, split_of(method="kfold", folds=3), 0)
     (note,) = notes
-    assert note.startswith("FEW GROUPS: fewer than 3 groups, one for each fold, show b (2), c (1); some folds test")
+    assert note.startswith("FEW GROUPS: fewer than 3 groups, one for each fold, contain b (2), c (1); some folds test")
 
 
 def test_single_images_are_split_almost_exactly() -> None:

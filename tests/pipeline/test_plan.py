@@ -19,7 +19,7 @@ def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
     fresh.run("dvc", "repro", "prepare")
     lines = [line.split("|") for line in fresh.run(*PLAN).splitlines() if line.startswith("| ")]
     header, _, *rows = [[cell.strip() for cell in line[1:-1]] for line in lines]
-    assert header == ["Stage", "What", "Time", "Memory MB", "Disk MB"]
+    assert header == ["Stage", "Work", "Time", "Memory MB", "Disk MB"]
     planned = {row[0]: row for row in rows}
     assert "prepare" not in planned
     assert planned["train@scratch"][1].startswith("2 runs, 2 epochs")

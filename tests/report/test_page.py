@@ -161,15 +161,15 @@ def said(tied: tuple[str, ...], worse: dict[str, float]) -> str:
     ("tied", "worse", "expected"),
     [
         (("b", "c"), {"d": 0.003},
-         f"{BEST}; b and c are tied with it. d (p = .003) is worse, corrected for all comparisons."),
+         f"{BEST}; b and c are tied with it. d (p = .003) is significantly worse, corrected for all comparisons."),
         (("b",), {}, f"{BEST}; b is tied with it. No other variant is significantly worse."),
         ((), {}, "a is the only variant: accuracy .860 [.800, .910]. "),
         ((), {"b": 1e-9, "c": 0.04},
-         f"{BEST}. b (p < .001) and c (p = .040) are worse, corrected for all comparisons."),
+         f"{BEST}. b (p < .001) and c (p = .040) are significantly worse, corrected for all comparisons."),
         (NAMES[:6], {},
          f"{BEST}; b, c, d, e and 2 others are tied with it. No other variant is significantly worse."),
         ((), {name: 0.001 * number for number, name in enumerate(NAMES, 1)},
-         f"{BEST}. The other 7 variants are worse (each p ≤ .007, corrected for all comparisons)."),
+         f"{BEST}. The other 7 variants are significantly worse (each p ≤ .007, corrected for all comparisons)."),
     ],
 )  # fmt: skip
 def test_the_verdict_names_the_best_the_tied_and_the_worse(

@@ -45,7 +45,7 @@ def test_the_page_has_tables_figures_costs_and_the_command(finished: Places, tmp
     assert figures == [f"phantom/{name}.png" for name in ("comparison", "size", "learning")]
     for figure in figures:
         assert (path.parent / figure).read_bytes() == (finished.plots / "figures" / Path(figure).name).read_bytes()
-    assert "## What it cost" in text
+    assert "## Cost" in text
     assert f"```\nmedtransfer use phantom -S {CHANGE}\ndvc repro\nmedtransfer results\n```" in text
     hours = pd.read_csv(finished.results / "cost.csv")["stage_seconds"].sum() / 3600
     assert f"All training stages together took {hours:.2f} hours" in text

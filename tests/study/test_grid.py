@@ -59,7 +59,7 @@ def test_changes_apply_to_axes_first_and_then_to_lines(studies: Path, tmp_path: 
 
 
 def test_params_with_a_grid_are_refused(studies: Path) -> None:
-    with pytest.raises(UserError, match="`medtransfer use NAME` writes out its lines"):
+    with pytest.raises(UserError, match="`medtransfer use NAME` expands it"):
         load_study(studies / "wide.yaml")
 
 

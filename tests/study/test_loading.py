@@ -57,7 +57,7 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     with pytest.raises(UserError) as raised:
         load_study(path)
-    assert raised.value.problems == [f"{path}: no such file; `medtransfer use NAME` puts a study in force"]
+    assert raised.value.problems == [f"{path}: no such file; `medtransfer use NAME` writes it"]
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,11 @@ WRONG_VALUES = [
 
 WRONG_TOGETHER = [
     ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
-    ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head that trains on frozen"),
+    ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head on frozen"),
     (
         "strategies.frozen.gradient_checkpointing",
         True,
-        "strategies.frozen: gradient_checkpointing goes with train: all",
+        "strategies.frozen: gradient_checkpointing needs train: all",
     ),
     (
         "strategies.scratch.schedule",

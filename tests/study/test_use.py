@@ -138,5 +138,5 @@ def test_parameters_name_the_command_that_made_them(
 def test_changes_by_hand_have_no_command(studies: Path, target: Path) -> None:
     use_study("small", ["data.image_size=64"], studies, target)
     target.write_text(target.read_text().replace("image_size: 64", "image_size: 48"))
-    with pytest.raises(UserError, match="is not what `medtransfer use small -S"):
+    with pytest.raises(UserError, match="differs from the result of `medtransfer use small -S"):
         command_of(studies, target)

@@ -57,8 +57,8 @@ def test_a_gpu_out_of_memory_is_one_line() -> None:
 
     with pytest.raises(SystemExit) as ended:
         run(fill)
-    advice = "a smaller batch_size, image_size or backbone, or gradient_checkpointing: true, needs less of it"
-    assert ended.value.code == f"error: {found}: {advice}"
+    advice = "try a smaller batch_size, image_size or backbone, or gradient_checkpointing: true"
+    assert ended.value.code == f"error: {found}; {advice}"
 
 
 def test_a_programming_error_is_not_hidden() -> None:

@@ -79,7 +79,7 @@ def _set_maker(maker: ViewMaker) -> None:
 
 
 def _begin(maker: ViewMaker) -> None:
-    """Prepare a process to draw, and to end when it is told to or when its parent has ended."""
+    """Prepare a process to draw, and to end on request or when its parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()

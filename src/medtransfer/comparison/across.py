@@ -14,7 +14,7 @@ from medtransfer.statistics.ranks import Ranks, average_ranks
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_text
 from medtransfer.util.plotting import COLOURS, INK, new_figure, save_png
-from medtransfer.util.text import in_figures, markdown_table
+from medtransfer.util.text import counted, in_figures, markdown_table
 
 STEP = 0.5
 """The height of a line of text in the diagram."""
@@ -99,16 +99,16 @@ def _check(values: pd.DataFrame, confidence: float) -> None:
     sets, variants = values.shape
     if variants < LEAST_VARIANTS:
         raise UserError(
-            f"{variants} variants have the same name in all {sets} tables, but ranks need {LEAST_VARIANTS} or more; "
-            "each study's own comparison compares two"
+            f"{counted(variants, 'variant')} shared by {counted(sets, 'table')}, but ranks need {LEAST_VARIANTS} or "
+            "more; to compare two variants, see the comparison of each study"
         )
     needed = LEAST_SETS
     while average_ranks(np.zeros((needed, variants)), confidence).critical_difference >= variants - 1:
         needed += 1
     if sets < needed:
         raise UserError(
-            f"{sets} sets are too few for ranks of {variants} variants: {needed} or more are needed before any two can "
-            "differ; until then, read each study's own comparison"
+            f"too few sets ({sets}) to rank {variants} variants: no two can differ significantly with fewer than "
+            f"{needed}; see the comparison of each study"
         )
 
 

@@ -62,4 +62,4 @@ def cost_page(table: pd.DataFrame) -> str:
         f"them; later variants read them. Measured on {'; '.join(machines(table))}."
     )
     header = ["Variant", *(title for title, _ in COLUMNS.values())]
-    return f"# What it cost\n\n{markdown_table(header, rows)}\n\n{note}\n"
+    return f"# Cost\n\n{markdown_table(header, rows)}\n\n{note}\n"

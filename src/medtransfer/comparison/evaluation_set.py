@@ -76,7 +76,7 @@ class EvaluationSet:
         ]
         if few:
             found.append(
-                f"SMALL N: fewer than {FEW_OF_A_CLASS} groups of test images show {', '.join(few)}; values of these "
+                f"SMALL N: fewer than {FEW_OF_A_CLASS} groups of test images contain {', '.join(few)}; values of these "
                 "classes, and averages over classes, are less certain than their intervals say"
             )
         return found

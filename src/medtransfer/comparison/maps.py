@@ -37,7 +37,7 @@ def maps_legend(maps: pd.DataFrame) -> str:
         f"Maps of the labelled class on {first['images']} test images with a mask ({first['groups']} groups), run "
         f"{first['run']}. Pointing game: share of maps with their highest point in the mask. Inside: mean share of a "
         f"map's sum in the mask; for a constant map, {in_figures(first['mask_share'])}. Untrained: the same network "
-        "with random weights; gain: the paired difference. Likeness: rank correlation between the maps of both; near "
+        "with random weights; gain: the paired difference. Similarity: rank correlation between the maps of both; near "
         "1, a map shows the image rather than anything learned (Adebayo et al. 2018). The maps are in `plots/explain`."
     )
 

@@ -91,8 +91,8 @@ def _legend(found: Comparison) -> str:
         f"Value [{confidence} interval]. Intervals: bootstrap over the test set's {test['groups']} groups "
         f"({test['images']} images), {test['resamples']} resamples, quantiles of Student's t on the logit scale. "
         f"SD runs: standard deviation of {title} over trainings; SE images: standard error over test images. p: of the "
-        "paired difference from the best, corrected by Holm's rule over all pairs of variants; with "
-        f"{1 - found.confidence:.2g} or more, the variant is tied with the best, and marked =. "
+        "paired difference from the best, corrected by Holm's rule over all pairs of variants; if "
+        f"p is {f'{1 - found.confidence:.2g}'.removeprefix('0')} or more, the variant is tied with the best (=). "
         f"Baselines (in italics) train no network. {tables_of(found.study.params.study.task).legend(found.about)}"
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
     )
@@ -160,7 +160,7 @@ def _operating(found: Comparison) -> TextTable:
 
 
 def _maps(found: Comparison) -> TextTable:
-    header = ["Variant", "Maps by", "Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Likeness"]
+    header = ["Variant", "Method", "Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Similarity"]
     figures = (*POINTING, "likeness_to_untrained")
     rows = [
         [row["variant"], METHODS[row["method"]].title, *(with_interval(row, name) for name in figures)]
@@ -170,7 +170,7 @@ def _maps(found: Comparison) -> TextTable:
 
 
 def _published(found: Comparison) -> TextTable:
-    header = ["Variant", "Metric", "Published", "Ours", "outside our interval"]
+    header = ["Variant", "Metric", "Published", "Ours", "Outside our interval"]
     rows = [
         [
             row["variant"],

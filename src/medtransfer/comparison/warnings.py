@@ -28,7 +28,7 @@ def pretraining_warnings(study: Study, cards: dict[str, dict[str, Any]]) -> list
             found.setdefault(study.variant(name).backbone_name, (area, []))[1].append(name)
     return [
         f"PRETRAINING: {backbone} learned nothing from its simulated images (ROC-AUC {area:.2f}, where .50 is chance), "
-        f"so that there is nothing to transfer to {', '.join(names)}; "
+        f"so there is nothing to transfer to {', '.join(names)}; "
         f"set more images, more epochs or another lr in backbones.{backbone}.pretraining"
         for backbone, (area, names) in found.items()
     ]

@@ -97,7 +97,7 @@ def propose_groups(paths: Sequence[str]) -> list[str]:
         if len(sizes) > 1 and sharing >= max(LEAST_SHARE * len(names), 1):
             share = "all" if len(found) == len(names) else f"{len(found)} of {len(names)}"
             proposals.append(
-                f"{share} file names look like {groups}, {len(sizes)} in number; if they are, "
+                f"{share} file names suggest {len(sizes)} groups ({groups}); to use them, "
                 f"set data.group: {{pattern: '{pattern}'}}"
             )
     return proposals

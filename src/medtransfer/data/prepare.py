@@ -28,6 +28,7 @@ from medtransfer.study import Data, Layout
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
 from medtransfer.util.places import Places, state_folder
+from medtransfer.util.text import counted
 
 LEAKING = "leaking_images.png"
 """The figure, in the state folder, of the images at which `data.leakage: fail` stopped."""
@@ -95,8 +96,8 @@ def contradictions(table: pd.DataFrame) -> list[str]:
     if wrong.empty:
         return []
     return [
-        f"CONTRADICTORY LABELS: {wrong['sha256'].nunique()} pictures are in the set under several labels, in "
-        f"{len(wrong)} of {len(table)} files, such as {' and '.join(wrong.sort_values(['sha256', 'path'])['path'][:2])}"
+        f"CONTRADICTORY LABELS: {counted(wrong['sha256'].nunique(), 'image')} with several labels, in {len(wrong)} of "
+        f"{len(table)} files, such as {' and '.join(wrong.sort_values(['sha256', 'path'])['path'][:2])}"
     ]
 
 

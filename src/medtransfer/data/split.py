@@ -157,6 +157,6 @@ def _few_groups(table: pd.DataFrame, folds: int) -> list[str]:
     if not few:
         return []
     return [
-        f"FEW GROUPS: fewer than {folds} groups, one for each fold, show {', '.join(few)}; "
+        f"FEW GROUPS: fewer than {folds} groups, one for each fold, contain {', '.join(few)}; "
         "some folds test these classes without having trained on them"
     ]

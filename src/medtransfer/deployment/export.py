@@ -1,4 +1,4 @@
-"""`medtransfer export`: a trained variant as ONNX, verified on real images, with its model card."""
+"""`medtransfer export`: a trained variant as ONNX, verified on validation images, with its model card."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ def export_model(model: Model, target: Path, root: Path = Path()) -> float:
         if not difference <= TOLERANCE:
             raise UserError(
                 f"{model.name}: the probabilities of the ONNX file differ from those of the PyTorch model by up to "
-                f"{difference:.2g} on {len(pixels)} real images (allowed: {TOLERANCE:g}); it is not written"
+                f"{difference:.2g} on validation images (allowed: {TOLERANCE:g}); it is not written"
             )
-        write_text(folder / "README.md", model_card(model, difference, len(pixels), places))
+        write_text(folder / "README.md", model_card(model, difference, places))
     return difference
 
 

@@ -26,7 +26,7 @@ session = onnxruntime.InferenceSession("model.onnx")
 pixels = numpy.zeros((1, {channels}, {size}, {size}), numpy.uint8)  # images, preprocessed as described below
 (probabilities,) = session.run(["{output}"], {{"{input}": pixels}})
 ```"""
-NO_METRICS = "None: this repository has no comparison with this model; run `dvc repro` to make one."
+NO_METRICS = "None: this repository has no comparison with this model; run `dvc repro` to create one."
 SPLITS = ("train", "rotating", "val", "test")
 ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs")
 """Fields of a strategy that are listed even if they have their default."""
@@ -37,11 +37,11 @@ LIMITS = (
 )
 
 
-def model_card(model: Model, difference: float, checked: int, places: Places) -> str:
+def model_card(model: Model, difference: float, places: Places) -> str:
     """Return the card of an exported model as Markdown.
 
-    difference: the largest difference between the file and the PyTorch model on `checked` images. The metrics are those
-    of the repository at `places`, if it compared the model.
+    difference: the largest difference between the file and the PyTorch model on validation images. The metrics are
+    those of the repository at `places`, if it compared the model.
     """
     card = model.card
     sections = {
@@ -50,7 +50,7 @@ def model_card(model: Model, difference: float, checked: int, places: Places) ->
             USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=OUTPUT),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
             f"**Output**: probabilities of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
-            f"**Verification**: on {checked} real images, the probabilities of this file differ from those of the "
+            f"**Verification**: on validation images, the probabilities of this file differ from those of the "
             f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}",
         ],
         "Data": [_listed(_data(places)), _counts(places)],
@@ -110,7 +110,7 @@ def _training(model: Model) -> dict[str, str]:
     strategy = Strategy.model_validate(card["strategy"]).model_dump(mode="json", exclude_defaults=True)
     chosen = {name: card["strategy"][name] for name in ALWAYS} | strategy
     return {
-        "Initial weights": f"{weights['source']}: {weights['reference']}{digest}",
+        "Initial weights": f"{weights['source']}: {weights['reference']}{digest}".removeprefix("none: "),
         "Strategy": as_text(chosen),
         "Augmentation": as_text(card["augmentation"]),
         "Runs": f"{len(card['runs'])}, one per fold and seed",

@@ -1,1 +1,1 @@
-"""Where stages run, and what they will cost."""
+"""Where stages run, and their estimated costs."""

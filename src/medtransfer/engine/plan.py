@@ -19,9 +19,9 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_json
 from medtransfer.util.places import PLAN, state_folder
 from medtransfer.util.progress import progress
-from medtransfer.util.text import duration, markdown_table
+from medtransfer.util.text import counted, duration, markdown_table
 
-HEADER = ["Stage", "What", "Time", "Memory MB", "Disk MB"]
+HEADER = ["Stage", "Work", "Time", "Memory MB", "Disk MB"]
 ALIKE = ("optimizer", "train", "head", "hidden", "head_batch_norm", "batch_size")
 """The fields of a strategy that decide how long a step takes."""
 PROBED_VIEWS = 32
@@ -48,7 +48,7 @@ def plan(prepared_folder: Path = Path("data/prepared")) -> str:
         return "Everything is up to date.\n"
     if not (prepared_folder / ABOUT).is_file():
         raise UserError(
-            f"{len(stages)} stages would run; how long they take depends on the images, which are not prepared yet: "
+            f"{counted(len(stages), 'stage')} would run; their costs depend on the images, which are not prepared yet: "
             "run `dvc repro prepare` first"
         )
     study = load_study()
@@ -126,7 +126,9 @@ class Estimator:
         runs = self._prepared.folds * len(self._study.params.training.seeds)
         at_once = runs if missing is not None and strategy.train == "head" and not one_step else 1 / len(strategy.rates)
         seconds = probe.start + new * probe.prefix + (trained * probe.step + validated * probe.forward) / at_once
-        what = f"{runs} runs" if one_step else f"{runs} runs, {epochs} epochs, {trained:,} images to train on"
+        what = counted(runs, "run")
+        if not one_step:
+            what += f", {counted(epochs, 'epoch')}, {trained:,} training images"
         if probe.features is not None:
             what += f", {new:,} through frozen layers"
         mapped = kept_bytes * (self._learnable + len(self._prepared.table)) if kept_bytes < PAGE else 0

@@ -25,7 +25,7 @@ PROBE = 3
 
 
 class CannotCutError(Exception):
-    """The graph of a body cannot be traced, or its two parts do not compute what it computes."""
+    """The graph of a body cannot be traced, or its two parts do not compute the same outputs."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Rest(nn.Module):
 
 
 class NetworkCut:
-    """Two parts that together compute what a network computes; nothing in `prefix` trains."""
+    """Two parts that together compute the outputs of a network; nothing in `prefix` trains."""
 
     def __init__(self, network: Network, body: BodyCut) -> None:
         self._normalise, self._body = network.normalise, body
@@ -181,7 +181,7 @@ def cut_body(body: nn.Module, images: torch.Tensor) -> BodyCut | None:
 
 
 def fold_batch_norms(body: nn.Module) -> nn.Module:
-    """Return a module that computes what a frozen body computes, with batch norms folded into preceding convolutions.
+    """Return a module with the outputs of a frozen body, with batch norms folded into preceding convolutions.
 
     In eval mode a batch norm is a factor and an offset of each channel, which fit into the weights. Outputs differ by
     rounding only, about 1e-6 of them, and take up to half the time. Whatever needs no folding is shared with the body,

@@ -129,7 +129,7 @@ def embedder_of(
 ) -> Embedder | None:
     """Build the embedder of a network on its device; return None if nothing is frozen, or worth caching.
 
-    `notify` is told why frozen layers are recomputed in each epoch.
+    `notify` is called with the reason if frozen layers are recomputed in each epoch.
     """
     try:
         with compute.autocast():

@@ -54,7 +54,7 @@ def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State
         path, source, reference = Path(spec.weights), "file", Path(spec.weights).name
         mean, std = family.input_statistics(model)
         if not path.is_file():
-            raise UserError(f"backbones.{name}.weights: {path} does not exist; give the path of a state dict")
+            raise UserError(f"backbones.{name}.weights: {path} does not exist; expected the path of a state dict")
     else:
         release = family.release(model, spec.weights)
         path, source, reference = _published_file(name, release, mirror), release.source, release.reference
@@ -172,7 +172,7 @@ def _published_file(name: str, release: Release, mirror: str | None) -> Path:
         except (URLError, OSError, RuntimeError) as error:
             raise UserError(
                 f"backbones.{name}.weights: {path.name} could not be downloaded ({error}); put that file into a folder "
-                f"and name the folder in {MIRROR_VARIABLE} or weights_mirror, or give the path of a state dict as "
+                f"and name the folder in {MIRROR_VARIABLE} or weights_mirror, or name a state dict as "
                 "weights"
             ) from None
     found = sha256_of_file(path)

@@ -88,10 +88,12 @@ def _worse(verdict: Verdict) -> str:
         return "No other variant is significantly worse." if verdict.tied else ""
     if len(verdict.worse) <= MOST_NAMED:
         parts = listed([f"{name} (p{SPACE}{p_value(p)})" for name, p in verdict.worse.items()])
-        return f"{parts} {'is' if len(verdict.worse) == 1 else 'are'} worse, corrected for all comparisons."
+        return (
+            f"{parts} {'is' if len(verdict.worse) == 1 else 'are'} significantly worse, corrected for all comparisons."
+        )
     largest = p_value(max(verdict.worse.values())).replace("=", "≤")
     worse = counted(len(verdict.worse), "variant")
-    return f"The other {worse} are worse (each p{SPACE}{largest}, corrected for all comparisons)."
+    return f"The other {worse} are significantly worse (each p{SPACE}{largest}, corrected for all comparisons)."
 
 
 def _facts(material: Material) -> str:

@@ -39,7 +39,7 @@ def tail_freedom(influence: np.ndarray) -> float:
 
 
 def joint_freedom(first: float, second: float, groups: int) -> float:
-    """Combine two reductions of the degrees of freedom below groups - 1, by adding up what they take away."""
+    """Combine two reductions of the degrees of freedom below groups - 1, by adding them up."""
     if groups < 2:
         return LEAST
     lost = max(1 / first + 1 / second - 1 / (groups - 1), 1 / (groups - 1))

@@ -49,7 +49,7 @@ class MaskFiles(Section):
     are recognised by words such as mask, segmentation and annotation in the names of folders and files. Several masks
     of one image are merged. classes: the grey value or colour (`#rrggbb`) of each class; all other values are
     background. If omitted, there is one class, `foreground`: the 1 of masks of 0 and 1, otherwise pixels brighter than
-    half. missing: what happens to images without a mask; `empty` means that nothing is on them.
+    half. missing: how to treat images without a mask; `empty` means that they show only background.
     """
 
     folder: str | None = None
@@ -116,7 +116,7 @@ class KaggleSource(Section):
         if (self.dataset is None) == (self.competition is None):
             raise ValueError("expected either dataset, with its version, or competition")
         if self.dataset is not None and self.version is None:
-            raise ValueError("dataset needs a version: the number on its page, so that the study stays what it is")
+            raise ValueError("dataset needs a version: the number on its page, so that the data cannot change")
         if self.competition is not None and self.version is not None:
             raise ValueError("version belongs to dataset; a competition has none")
         return self
@@ -176,7 +176,7 @@ class Layout(Section):
 
 
 class Group(Section):
-    """What a split must not divide: the images that share a key.
+    """Groups of images that a split must not divide: those that share a key.
 
     pattern: a regular expression on file names; the key is what its groups capture, or the whole match if it has none.
     column: the column of the label CSV that holds the key.
@@ -219,7 +219,7 @@ class Split(Section):
         if self.method == "random" and self.test + self.validation >= 1:
             raise ValueError(f"test + validation must be below 1, but are {self.test + self.validation:g}")
         if self.train_images is not None and self.folds > 1:
-            raise ValueError("train_images goes with fixed training rows, not with folds")
+            raise ValueError("train_images needs fixed training rows and excludes folds")
         return self
 
 

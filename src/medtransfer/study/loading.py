@@ -72,7 +72,7 @@ def check_study(raw: Any, where: str) -> Study:
     nothing and parts that do not go together. Names of registered choices are checked in `medtransfer.check`.
     """
     if isinstance(raw, dict) and "grid" in raw:
-        raise UserError(f"{where}: grid belongs to a file of studies/; `medtransfer use NAME` writes out its lines")
+        raise UserError(f"{where}: grid is only for files in studies/; `medtransfer use NAME` expands it")
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
@@ -109,7 +109,7 @@ def read_yaml(path: Path) -> Any:
     try:
         return parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `medtransfer use NAME` puts a study in force") from None
+        raise UserError(f"{path}: no such file; `medtransfer use NAME` writes it") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: expected UTF-8 text") from None
 

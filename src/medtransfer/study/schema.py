@@ -165,7 +165,7 @@ class Comparison(Section):
 
 
 class Explain(Section):
-    """Maps of what speaks for a class in test images, for some variants of a classification.
+    """Maps of the evidence for a class in test images, for some variants of a classification.
 
     blocks: the block whose activations are mapped, by its dotted name in the model, for backbones by their names; if
     omitted, the last one whose activations correspond to places of the image. images: the test images on the contact

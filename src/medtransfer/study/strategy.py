@@ -102,16 +102,16 @@ class Strategy(OpenSection):
         if self.init == "random" and isinstance(self.train, LastModules):
             raise ValueError("init: random with train: {last: N} would freeze layers that never learned")
         if self.lr_search is not None and self.train != "head":
-            raise ValueError("lr_search is for a head that trains on frozen features: it goes with train: head alone")
+            raise ValueError("lr_search is for a head on frozen features; it needs train: head")
         if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
             raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
         for field in ("backbone_lr", "first_layer_lr"):
             if getattr(self, field) is not None and not self.trains_backbone:
                 raise ValueError(f"{field} needs train: all or {{last: N}}; no part of the backbone trains here")
         if self.gradient_checkpointing and self.train != "all":
-            raise ValueError("gradient_checkpointing goes with train: all; frozen layers keep nothing anyway")
+            raise ValueError("gradient_checkpointing needs train: all; frozen layers store no activations anyway")
         if self.resume_patience is not None and self.patience is None:
-            raise ValueError("resume_patience needs patience, which runs out first")
+            raise ValueError("resume_patience needs patience")
         if self.schedule.warmup > self.epochs:
             raise ValueError(
                 f"schedule.warmup: {self.schedule.warmup} epochs never reach lr, because epochs is {self.epochs}"

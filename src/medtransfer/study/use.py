@@ -1,4 +1,4 @@
-"""Put a ready-made study in force as `params.yaml`, with changes, and its `grid` written out as lines of `variants`."""
+"""Write a ready-made study to `params.yaml`, with changes, and its `grid` written out as lines of `variants`."""
 
 from __future__ import annotations
 
@@ -60,15 +60,17 @@ def command_of(folder: Path, target: Path) -> str:
 
     Raises `UserError` if no such command makes exactly these parameters.
     """
+    parsed = read_yaml(target)
     text = target.read_text(encoding="utf-8")
     words = shlex.split(text.partition("\n")[0].removeprefix("#")) if text.startswith("#") else []
     if tuple(words[:2]) != COMMAND:
-        name = parse_yaml(text, str(target))["study"]["name"]
+        name = parsed["study"]["name"]
         words = [*COMMAND, str(name)]
     name, changes = words[2], [word for word in words[3:] if word != "-S"]
-    if parse_yaml(_text(name, changes, folder), name) != parse_yaml(text, str(target)):
+    if parse_yaml(_text(name, changes, folder), name) != parsed:
         raise UserError(
-            f"{target} is not what `{shlex.join(words)}` makes; make your changes with -S, or as a study in {folder}/"
+            f"{target} differs from the result of `{shlex.join(words)}`; make your changes with -S, or as a study in "
+            f"{folder}/"
         )
     return shlex.join(words)
 

@@ -54,12 +54,12 @@ class Segmentation(Task):
         return MASK_LOSSES
 
     def problems(self, params: Params) -> list[str]:
-        """Require masks, and refuse maps of what speaks for a class."""
+        """Require masks, and refuse maps of the evidence for a class."""
         problems = []
         if params.data.masks is None:
-            problems.append("data.masks: segmentation needs masks; auto finds those that file and folder names mention")
+            problems.append("data.masks: segmentation needs masks; auto finds them by file and folder names")
         if params.explain.variants:
-            problems.append("explain.variants: maps explain the class of an image; segmentation has none: use []")
+            problems.append("explain.variants: maps need classes of images, which segmentation does not have; use []")
         return problems
 
     def variant_problems(self, variant: Variant) -> list[str]:
@@ -68,7 +68,7 @@ class Segmentation(Task):
         if head != "linear":
             problems.append(f": head: {head} classifies images; in segmentation the decoder is the head: omit it")
         if variant.policy.mix is not None and variant.policy.mix.method == "mixup":
-            problems.append(": mixup would blend masks, whose classes are not shared; use cutmix, which pastes them")
+            problems.append(": mixup would blend the classes of masks; use cutmix, which pastes them")
         return problems
 
     def outputs(self, prepared: Prepared) -> list[str]:

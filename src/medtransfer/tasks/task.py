@@ -31,7 +31,7 @@ class Task(ABC):
 
     A task imports torch within the methods that need it: stages without networks load tasks, too.
 
-    score: the name of the validation score in histories, beside the loss. flat_features: whether a frozen body yields
+    score: the name of the validation score in histories, next to the loss. flat_features: whether a frozen body yields
     one short row of features per image, which is worth caching. per_pixel: whether a network predicts a class for each
     pixel rather than for the image.
     """

@@ -31,7 +31,7 @@ VALIDATION_BATCH = 512
 
 
 def can_train_together(job: Job, runs: int) -> bool:
-    """Whether so many runs like `job` can be trained together: heads of one frozen, pretrained body."""
+    """Whether that many runs like `job` can be trained together: heads of one frozen, pretrained body."""
     head, strategy = job.network.head, job.strategy
     trained = strategy.train == "head" and not HEADS[strategy.head].fitted and strategy.init == "pretrained"
     parameters = runs * sum(parameter.numel() for parameter in head.parameters())

@@ -190,7 +190,7 @@ def _images_in_all(inputs: Inputs, rows: int) -> int:
 
 
 def views_used(strategy: Strategy, distinct: int | None) -> int:
-    """Return how many views of an image training uses if so many are distinct; None means one per epoch."""
+    """Return how many views of an image training uses of that many distinct ones; None means one per epoch."""
     if strategy.train == "none":
         return 1
     views = distinct or strategy.epochs

@@ -23,8 +23,8 @@ def run(main: Callable[[], object]) -> None:
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's; importing it here would take a second
             raise
-        advice = "a smaller batch_size, image_size or backbone, or gradient_checkpointing: true, needs less of it"
-        problems = [f"{str(error).split('. GPU')[0]}: {advice}"]
+        advice = "try a smaller batch_size, image_size or backbone, or gradient_checkpointing: true"
+        problems = [f"{str(error).split('. GPU')[0]}; {advice}"]
     else:
         return
     sys.exit("\n".join(f"error: {problem}" for problem in problems))

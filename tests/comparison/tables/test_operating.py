@@ -58,7 +58,7 @@ def test_without_both_classes_in_validation_there_is_no_threshold() -> None:
     assert operating_points("v", predictions.tests, set_of(predictions), 0.95).empty
 
 
-def test_net_benefit_lies_in_its_interval_and_at_low_thresholds_is_that_of_treating_all() -> None:
+def test_net_benefit_is_in_its_interval_and_at_low_thresholds_is_that_of_treating_all() -> None:
     predictions = drawn_predictions(1.0, 0, 2, classes=2)
     test = set_of(predictions)
     curve = decision_curves("v", predictions.tests, test, 0.95)

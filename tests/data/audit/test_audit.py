@@ -52,7 +52,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
 def test_classes_missing_from_a_split_are_reported(planted: tuple[dict[str, Any], list[str]]) -> None:
     audit, page = planted
     assert audit["classes_missing"]["test"] == ["rare"]
-    assert "**No image in test**: rare." in page
+    assert "**No images in test**: rare." in page
     train, val, test = (audit["class_counts_by_split"][split]["large"] for split in ("train", "val", "test"))
     assert f"| large | {train} | {val} | {test} | 120 |" in page
     assert (train + val, test) == (80, 40)
@@ -65,7 +65,7 @@ def test_one_image_with_two_labels_is_reported(planted: tuple[dict[str, Any], li
     assert audit["exact_duplicates"]["sets_across_splits"] == 1
     assert "| Exact duplicates, sets | 1 | 1 | 1 |" in page
     assert "- `test/small/copy.png`, `train/large/0.png`" in page
-    assert any(line.startswith("As published, 1 group in more than one split: 1 of 81 test") for line in page)
+    assert any(line.startswith("As published, 1 group is in more than one split: 1 of 81 test") for line in page)
 
 
 def test_appearance_is_reported_by_class_and_by_split(planted: tuple[dict[str, Any], list[str]]) -> None:

@@ -50,7 +50,7 @@ def through(data: Data, picture: Path) -> str | None:
         ({}, "2 group keys, 1 sets of exact duplicates, 1 pairs of near duplicates"),
         ({"folds": 2}, "1 group keys, 1 sets of exact duplicates, 1 pairs of near duplicates"),
     ],
-    ids=["validation as published", "validation drawn anew"],
+    ids=["validation as published", "validation drawn again"],
 )
 def test_leaks_are_counted_by_kind_and_drawn(tmp_path: Path, split: dict[str, Any], counts: str) -> None:
     picture = tmp_path / "state" / "leaks.png"

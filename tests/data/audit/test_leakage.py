@@ -43,7 +43,10 @@ def resolved(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, Split, list
 SPLITS = ["train", "test", "test", "train", "val", "train", "val", "test", "train", "train", "val", "test"]
 LEAKING = table_of(list(zip([1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 6], SPLITS, strict=True)))
 CLEAN = LEAKING[LEAKING["group"] >= 4].reset_index(drop=True)
-SENTENCE = "3 groups in more than one split: 3 of 4 test images and 2 of 3 validation images have a sibling"
+SENTENCE = (
+    "3 groups are in more than one split: 3 of 4 test images have a copy or an image of their group in training or "
+    "validation, and 2 of 3 validation images have one in training"
+)
 
 
 def test_crossing_groups_and_images_worked_by_hand() -> None:
@@ -113,23 +116,24 @@ def test_after_dropping_no_group_crosses_and_no_row_was_dropped_needlessly(rows:
         assert row.group in tested or (row.split == "train" and row.group in kept_validation)
 
 
-# 8 train and 2 validation images of two groups; 20 % of 12 are to validate: too few, so both are drawn anew
+# 8 train and 2 validation images of two groups; 20 % of 12 are to validate: too few, so both are drawn again
 FEW = table_of([*[(1, "train")] * 4, *[(2, "train")] * 4, (1, "val"), (2, "val"), (3, "test"), (4, "test")])
 
 
-@pytest.mark.parametrize(("split", "anew"), [({"validation": 0.3}, True), ({"folds": 2}, True), ({}, False)])
-def test_train_and_validation_are_one_split_if_they_are_drawn_again(split: dict[str, Any], anew: bool) -> None:
+@pytest.mark.parametrize(("split", "redrawn"), [({"validation": 0.3}, True), ({"folds": 2}, True), ({}, False)])
+def test_train_and_validation_are_one_split_if_they_are_drawn_again(split: dict[str, Any], redrawn: bool) -> None:
     data = rule("fail", **split)
     found = find_crossing(FEW, data.split)
-    assert set(splits_in_use(FEW, data.split)) == ({"train", "test"} if anew else {"train", "val", "test"})
-    assert (found.groups, found.validation_total) == ((0, 0) if anew else (2, 2))
-    assert len(drop_leaking(FEW, data.split)) == (12 if anew else 4)
+    assert set(splits_in_use(FEW, data.split)) == ({"train", "test"} if redrawn else {"train", "val", "test"})
+    assert (found.groups, found.validation_total) == ((0, 0) if redrawn else (2, 2))
+    assert len(drop_leaking(FEW, data.split)) == (12 if redrawn else 4)
 
 
 def test_the_sentence_leaves_out_validation_images_if_there_are_none() -> None:
     found = find_crossing(LEAKING, rule("fail", folds=2).split)
     assert (found.groups, found.test, found.validation_total) == (2, 3, 0)
-    assert found.sentence().startswith("2 groups in more than one split: 3 of 4 test images have a sibling")
+    assert found.sentence().startswith("2 groups are in more than one split: 3 of 4 test images have a copy")
+    assert found.sentence().endswith("validation")
 
 
 @settings(max_examples=60)

@@ -46,17 +46,17 @@ def test_the_warning_names_the_measure_that_predicts_the_class(measure: str) -> 
     found = find_shortcut(SHORTCUTS[measure](table, of), "class", labels, 0)
     assert found is not None
     assert found.strong
-    assert f"({measure} by itself" in found.warning()
+    assert f"({measure} alone" in found.warning()
     line = found.warning()
     assert line.startswith(
         "SHORTCUT: image size, mode, file type and brightness alone predict the class with a balanced"
     )
-    assert f"where guessing has .500 ({measure} by itself " in line
+    assert f"where chance is .500 ({measure} alone " in line
     assert "\n" not in line
 
 
 @pytest.mark.parametrize(("groups", "classes"), [(40, 2), (200, 3), (300, 14), (1500, 2)])
-def test_random_images_give_no_warning_and_intervals_that_contain_guessing(groups: int, classes: int) -> None:
+def test_random_images_give_no_warning_and_intervals_that_contain_chance(groups: int, classes: int) -> None:
     found: list[Shortcut] = []
     for seed in range(12):
         table, labels, _ = table_of(groups, classes, seed=seed)
@@ -75,7 +75,7 @@ def test_siblings_do_not_reveal_each_others_labels() -> None:
     assert alone is not None
     assert found.groups == 60
     assert not found.strong
-    assert alone.strong  # what is asked here would be told of any set with siblings, were groups not respected
+    assert alone.strong  # without respect for groups, this would be reported of any set with siblings
 
 
 def test_the_score_equals_that_of_scikit_learn_and_is_scaled_like_kappa() -> None:

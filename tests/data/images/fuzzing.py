@@ -88,7 +88,7 @@ def zeroed(rng: np.random.Generator, suffix: str, content: bytes) -> Damage:
 
 
 def bomb(rng: np.random.Generator, suffix: str, content: bytes) -> Damage:
-    """Claim four billion pixels in a few bytes, in a format chosen anew."""
+    """Claim four billion pixels in a few bytes, in another random format."""
     width, height = HUGE
     kind = rng.integers(6)
     if kind == 0:

@@ -1,4 +1,4 @@
-"""One image file to pixels, whatever its format, and an error for whatever is no image."""
+"""One image file to pixels, whatever its format, and an error for anything that is not an image."""
 
 from __future__ import annotations
 

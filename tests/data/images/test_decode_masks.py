@@ -95,7 +95,7 @@ def test_two_greys_are_never_read_as_one(tmp_path: Path, greys: tuple[int, int])
 
 
 @pytest.mark.parametrize("resample", [NEAREST, Image.Resampling.BILINEAR, Image.Resampling.LANCZOS])
-def test_the_edges_of_a_resized_mask_are_no_class(tmp_path: Path, resample: Any) -> None:
+def test_the_edges_of_a_resized_mask_are_not_a_class(tmp_path: Path, resample: Any) -> None:
     rows, columns = np.mgrid[:200, :200]
     disc = ((rows - 90) ** 2 + (columns - 100) ** 2 < 60**2).astype(np.uint8) * 255
     path = save(tmp_path / "a.png", np.asarray(Image.fromarray(disc).resize((331, 331), resample)))
@@ -103,9 +103,9 @@ def test_the_edges_of_a_resized_mask_are_no_class(tmp_path: Path, resample: Any)
     assert (found != disc // 255).mean() < 0.01
 
 
-def test_a_mask_in_the_alpha_channel_alone_is_refused(tmp_path: Path) -> None:
+def test_a_mask_only_in_the_alpha_channel_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", np.dstack([np.full((24, 24, 3), 255, np.uint8), (SOLID == 1) * np.uint8(255)]))
-    with pytest.raises(UnreadableImageError, match="alpha channel alone; save that channel as a grey image"):
+    with pytest.raises(UnreadableImageError, match="only in the alpha channel; save that channel as a grey image"):
         decode_masks([path], (24, 24), None, 24, "stretch")
 
 
@@ -128,7 +128,7 @@ def test_classes_by_colour() -> None:
     values[0], values[1], values[2] = RED, BLUE, (255, 0, 1)
     assert class_numbers(values, COLOURED)[:, 0].tolist() == [1, 2, 0, 0]
     assert not class_numbers(np.zeros((4, 4), np.uint8), COLOURED).any()
-    with pytest.raises(ValueError, match=r"colours, but data\.masks\.classes gives grey values"):
+    with pytest.raises(ValueError, match=r"colours, but data\.masks\.classes lists grey values"):
         class_numbers(values, TWO)
 
 

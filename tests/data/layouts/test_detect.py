@@ -75,7 +75,7 @@ def test_images_of_a_class_outside_its_splits_are_listed(write_set, problems_of)
     ]
 
 
-READS = "data.layout: auto: the set can be read in 2 ways; name one: "
+READS = "data.layout: auto: the set can be read in 2 ways; name one: data.layout: "
 
 
 @pytest.mark.parametrize(
@@ -84,29 +84,30 @@ READS = "data.layout: auto: the set can be read in 2 ways; name one: "
         (
             "berlin/cyst/a.png berlin/normal/b.png oslo/cyst/c.png oslo/normal/d.png",
             {},
-            "class_folders (classes berlin, oslo) or {kind: class_folders, depth: 1} (classes cyst, normal)",
+            "class_folders (classes berlin 2, oslo 2) or {kind: class_folders, depth: 1} (classes cyst 2, normal 2)",
         ),
         (
             f"{SPLITS} {below('chest', SPLITS)}",
             {},
-            "split_folders (classes cyst, normal) or {kind: split_folders, root: chest} (classes cyst, normal)",
+            "split_folders (classes cyst 2, normal 1) or {kind: split_folders, root: chest} (classes cyst 2, normal 1)",
         ),
         (
             CLASSES,
             {"labels.csv": "file,label\na,x\nb,y\nc,y\n"},
-            "class_folders (classes cyst, normal) or {kind: label_csv, file: labels.csv, image: file, label: label}",
+            "class_folders (classes cyst 2, normal 1) or {kind: label_csv, file: labels.csv, image: file, label: label}"
+            " (classes x 1, y 2)",
         ),
         (
             "a.png b.png c.png d.png",
             {"labels.csv": "file,shape,tone\na,x,p\nb,y,p\nc,y,q\nd,x,q\n"},
-            "{kind: label_csv, file: labels.csv, image: file, label: shape} or "
-            "{kind: label_csv, file: labels.csv, image: file, label: tone}",
+            "{kind: label_csv, file: labels.csv, image: file, label: shape} (classes x 2, y 2) or "
+            "{kind: label_csv, file: labels.csv, image: file, label: tone} (classes p 2, q 2)",
         ),
         (
             "train/a.png train/b.png test/c.png test/d.png",
             {"train.csv": "file,label\na,x\nb,y\n", "test.csv": "file,label\nc,x\nd,y\n"},
-            "{kind: label_csv, file: test.csv, image: file, label: label, images: test} or "
-            "{kind: label_csv, file: train.csv, image: file, label: label, images: train}",
+            "{kind: label_csv, file: test.csv, image: file, label: label, images: test} (classes x 1, y 1) "
+            "or {kind: label_csv, file: train.csv, image: file, label: label, images: train} (classes x 1, y 1)",
         ),
         (
             "large/a.png large/b.png small/a.png small/b.png",
@@ -143,8 +144,8 @@ def test_a_root_decides_which_copy_is_read(write_set) -> None:
 def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None:
     line = refusal(write_set(" ".join(f"patient{number:02}/a.png" for number in range(21))))
     assert line.startswith(
-        "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): if they are classes "
-        "and not patients, set data.layout: class_folders;"
+        "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): they may be patients, folds or "
+        "parts of an archive, not classes; name one: data.layout: class_folders (classes patient00 1, patient01 1,"
     )
 
 

@@ -120,13 +120,13 @@ def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str
         (
             "i/a.png mask/a.png manual/a.png",
             {},
-            "data.masks: auto: 1 images have masks of several kinds (i/a.png: manual/a.png, mask/a.png); laid over "
-            "each other they would mean neither; name the kind: data.masks: {folder: manual} or {folder: mask}",
+            "data.masks: auto: masks of several kinds for 1 image (i/a.png: manual/a.png, mask/a.png); merging them "
+            "would mix their meanings; choose one: data.masks: {folder: manual} or {folder: mask}",
         ),
         (
             "i/a.png i/a_seg.png roi/7.png",
             {},
-            "data.masks: auto: 1 files in folders of masks belong to no image, such as roi/7.png; name the ",
+            "data.masks: auto: 1 file in mask folders without an image, such as roi/7.png; select the masks ",
         ),
         ("x/a.png x/b.png", {}, "data.masks.auto: no masks were found among the 2 images of RAW"),
     ],

@@ -74,8 +74,11 @@ def test_rows_without_files_and_files_without_rows_are_listed(write_set, problem
             "a.png,1,1\na.png,1,0\nb.jpg,0,1\n",
             ["a.png has 2 classes marked, but one is expected", "a.png is in more than one row"],
         ),
-        ("a.png,2,0\nb.jpg,0,1\n", ["column 'cyst' holds 2, but a one-hot column holds 0 and 1"]),
-        ("a.png,yes,0\nb.jpg,,1\n", ["column 'cyst' holds (empty), yes, but a one-hot column holds 0 and 1"]),
+        ("a.png,2,0\nb.jpg,0,1\n", ["column 'cyst' contains 2, but a one-hot column contains only 0 and 1"]),
+        (
+            "a.png,yes,0\nb.jpg,,1\n",
+            ["column 'cyst' contains (empty), yes, but a one-hot column contains only 0 and 1"],
+        ),
     ],
     ids=["two marked", "several wrong", "twice", "twice and wrong", "no bit", "words and gaps"],
 )

@@ -18,7 +18,7 @@ def test_the_table_is_aligned_and_counts_everything(write_set) -> None:
         "         normal           1",
         "splits   test             1",
         "         train            2",
-        "ignored  .md files        1",
-        "         .txt files       2",
+        "ignored  .txt files       2",
         "         images in spare  1",
+        "         readme.md        1",
     ]

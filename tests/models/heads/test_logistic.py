@@ -56,7 +56,7 @@ def test_classes_without_examples_get_next_to_nothing_and_the_others_scikit_lear
 
 
 @pytest.mark.parametrize("present", [[0, 3], [0, 2, 3]])
-def test_a_class_without_examples_is_never_chosen_however_far_a_feature_lies(present: list[int]) -> None:
+def test_a_class_without_examples_is_never_chosen_however_far_a_feature_is(present: list[int]) -> None:
     labels = np.repeat(present, 15)
     features = some_features(labels)
     far = 1000 * np.random.default_rng(1).normal(size=(200, 5)).astype(np.float32)

@@ -29,7 +29,7 @@ def test_scores_are_ten_squared_distances_worked_by_hand() -> None:
     torch.testing.assert_close(head(torch.tensor([[6.0, 1.0]])), torch.tensor([[-5.0, -25.0]]))
 
 
-def test_one_example_a_class_is_its_prototype() -> None:
+def test_one_example_per_class_is_its_prototype() -> None:
     head = fitted(SUPPORT, [3, 1, 0, 2], 4)
     expected = torch.tensor([[-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [1.0, 0.0]])
     torch.testing.assert_close(head.prototypes, expected)

@@ -40,8 +40,8 @@ def test_sentences_and_facts(material: Material) -> None:
     assert content["duplicates"] == [
         "1 set of exact duplicates, 1 with contradictory labels.",
         "3 pairs of near duplicates, 2 of them across published splits, 1 with contradictory labels.",
-        "As published, 2 groups in more than one split: 3 of 24 test images and 1 of 12 validation images have a "
-        "sibling that they are compared with or trained on.",
+        "As published, 2 groups are in more than one split: 3 of 24 test images have a copy or an image of their "
+        "group in training or validation, and 1 of 12 validation images have one in training.",
     ]
     assert content["classes"][0]["looks"] == ["L 18, RGB 2", "png", "320 (300–640)", "240", "80.5 (60–99)"]
 

@@ -19,7 +19,7 @@ EMPTY, FULL = np.zeros((4, 3), bool), np.ones((4, 3), bool)
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
-    """List the pixels of a mask that have one above, below or beside them that is not of it, or no such pixel."""
+    """List the pixels of a mask that have one above, below or next to them that is not of it, or no such pixel."""
     padded = np.pad(mask, 1)
     around = [padded[1 + down : padded.shape[0] - 1 + down, 1 + right : padded.shape[1] - 1 + right]
               for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))]  # fmt: skip

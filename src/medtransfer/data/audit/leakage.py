@@ -38,11 +38,14 @@ class Crossing:
 
     def sentence(self) -> str:
         """Return a warning for a table."""
-        validation = f" and {self.validation} of {self.validation_total} validation images"
-        return (
-            f"{counted(self.groups, 'group')} in more than one split: {self.test} of {self.test_total} test images"
-            f"{validation if self.validation_total else ''} have a sibling that they are compared with or trained on"
+        text = (
+            f"{counted(self.groups, 'group')} {'is' if self.groups == 1 else 'are'} in more than one split: "
+            f"{self.test} of {self.test_total} test images have a copy or an image of their group in training or "
+            "validation"
         )
+        if self.validation_total:
+            text += f", and {self.validation} of {self.validation_total} validation images have one in training"
+        return text
 
 
 def pass_gate(table: pd.DataFrame, pairs: pd.DataFrame, images: Images, data: Data, figure: Path) -> Crossing | None:

@@ -39,7 +39,7 @@ def _facts(audit: dict[str, Any]) -> str:
     rows = [
         ["Layout", audit["layout"]],
         ["Images", f"{audit['images']:,}"],
-        ["Images left out", f"{audit['left_out']:,}"],
+        ["Images excluded", f"{audit['left_out']:,}"],
         ["Group keys", f"{audit['group_keys']:,}"],
         ["Groups, with duplicates joined", f"{audit['groups']:,}"],
         ["Folds", str(audit["folds"])],
@@ -60,7 +60,7 @@ def _classes(audit: dict[str, Any]) -> Iterator[str]:
     if audit["folds"] > 1:
         yield f"Validation images, and test images if they are `rotating`, change over {audit['folds']} folds."
     for split, missing in audit["classes_missing"].items():
-        yield f"**No image in {split}**: {', '.join(missing)}."
+        yield f"**No images in {split}**: {', '.join(missing)}."
 
 
 def _duplicates(audit: dict[str, Any]) -> Iterator[str]:
@@ -72,8 +72,8 @@ def _duplicates(audit: dict[str, Any]) -> Iterator[str]:
     header = ["Copies of one image", "total", "across published splits", "with different labels"]
     yield markdown_table(header, [[name, *(f"{count:,}" for count in counts)] for name, *counts in rows])
     yield (
-        f"Exact duplicates are {exact['files_too_many']:,} files too many; {near['mirrored_pairs']:,} of the pairs are "
-        f"mirrored. `{HERE.duplicates}` shows some of both side by side."
+        f"Redundant files (exact duplicates): {exact['files_too_many']:,}. Mirrored pairs of near duplicates: "
+        f"{near['mirrored_pairs']:,}. `{HERE.duplicates}` shows examples of both."
     )
     if crossing and crossing["groups"]:
         yield f"As published, {Crossing(**crossing).sentence()}."
@@ -97,7 +97,7 @@ def _appearance(audit: dict[str, Any]) -> Iterator[str]:
         values = [name for name in ORDER if name in found] if column == "split" else list(found)
         rows = [[value, *appearance_cells(found[value]), f"{found[value]['images']:,}"] for value in values]
         yield markdown_table([column.capitalize(), *header], rows, left=3)
-    yield "Width and height in pixels, brightness as the mean grey value from 0 to 255: median (least to greatest)."
+    yield "Width and height in pixels, brightness as the mean grey value from 0 to 255: median (minimum to maximum)."
 
 
 def _shortcuts(audit: dict[str, Any]) -> Iterator[str]:
@@ -110,11 +110,11 @@ def _shortcuts(audit: dict[str, Any]) -> Iterator[str]:
         shown = {name: str(BalancedAccuracy(**score)) for name, score in found["scores"].items()}
         scores = [shown.get(name, "–") for name in measures]
         rows.append([TARGETS[target], *scores, in_figures(found["chance"]), f"{found['groups']:,}"])
-    yield markdown_table(["Predicted from appearance alone", *measures, "guessing", "groups"], rows)
+    yield markdown_table(["Predicted from appearance alone", *measures, "chance", "groups"], rows)
     yield (
         "Balanced accuracy, with its 95 % interval, of a small decision tree that sees nothing else, cross-validated "
-        "on one image of each group. If the interval is above guessing, a model can score without seeing what "
-        "the images show. –: the same in all images."
+        "on one image of each group. If the interval is above chance, a model can perform well "
+        "without looking at the content of the images. –: the same in all images."
     )
 
 
@@ -123,5 +123,5 @@ def _masks(masks: dict[str, Any]) -> Iterator[str]:
         [str(name), f"{found['images']:,}", f"{100 * found['mean_share']:.2f} %"]
         for name, found in masks["classes"].items()
     ]
-    yield markdown_table(["Class", "on images", "mean share of these"], rows)
+    yield markdown_table(["Class", "images", "mean share of their pixels"], rows)
     yield f"{masks['empty']:,} masks are empty."

@@ -93,14 +93,14 @@ class Shortcut:
         finding, meaning = {
             "class": (
                 "SHORTCUT: {} alone predict the class",
-                "a model can score so without seeing what the images show",
+                "a model can score this well without looking at their content",
             ),
-            "test": ("SHIFT: {} alone distinguish test images from the others", "they are not of one kind"),
+            "test": ("SHIFT: {} alone distinguish test images from the others", "they differ systematically"),
         }[self.target]
         return (
             f"{finding.format('image size, mode, file type and brightness')} with a balanced accuracy of "
-            f"{self.scores[ALL]}, where guessing has {in_figures(self.chance)} "
-            f"({best} by itself {in_figures(alone[best].balanced_accuracy)}): {meaning}"
+            f"{self.scores[ALL]}, where chance is {in_figures(self.chance)} "
+            f"({best} alone {in_figures(alone[best].balanced_accuracy)}): {meaning}"
         )
 
     def as_json(self) -> dict[str, Any]:

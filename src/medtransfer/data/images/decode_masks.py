@@ -1,4 +1,4 @@
-"""Decoding mask files to class numbers, told apart by grey value or colour."""
+"""Decoding mask files to class numbers, distinguished by grey value or colour."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def decode_masks(
     Returns class numbers, uint8 [size, size], 0 for background, resized as the image is (`decode.fit`) but by nearest
     neighbour, and the classes that were present before. Without paths all is background. Raises
     `UnreadableImageError` for a file that cannot be read, whose aspect ratio differs from the image's, or whose
-    values cannot be told apart.
+    values cannot be distinguished.
     """
     whole: np.ndarray | None = None
     for path in paths:
@@ -71,7 +71,7 @@ def class_numbers(values: np.ndarray, classes: Values | None) -> np.ndarray:
     if of_colours and values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     if not of_colours and values.ndim == 3:
-        raise ValueError("colours, but data.masks.classes gives grey values; expected colours such as '#ff0000'")
+        raise ValueError("colours, but data.masks.classes lists grey values; expected colours such as '#ff0000'")
     numbers = np.zeros(values.shape[:2], np.uint8)
     for number, value in enumerate(classes.values(), start=1):
         where = values == value if isinstance(value, int) else (values == _rgb(value)).all(axis=2)
@@ -82,7 +82,7 @@ def class_numbers(values: np.ndarray, classes: Values | None) -> np.ndarray:
 def _read_numbers(path: Path, shape: tuple[int, int], classes: Values | None) -> np.ndarray:
     mask, _ = open_raster(path, "mask")
     if mask.mode in ALPHA_MODES and _only_in_alpha(mask):
-        raise ValueError("shows something in its alpha channel alone; save that channel as a grey image")
+        raise ValueError("content only in the alpha channel; save that channel as a grey image")
     width, height = shape
     if abs(mask.width * height - mask.height * width) > ASPECT_TOLERANCE * mask.width * height:
         raise ValueError(f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}")
@@ -93,7 +93,7 @@ def _read_numbers(path: Path, shape: tuple[int, int], classes: Values | None) ->
 
 
 def _values(mask: Image.Image, classes: Values | None) -> np.ndarray:
-    """Return the values that tell classes apart: palette indices if classes are numbers, else grey or colours."""
+    """Return the values that distinguish classes: palette indices if classes are numbers, else grey or colours."""
     numbered = classes is not None and isinstance(next(iter(classes.values())), int)
     if mask.mode == "1":
         return np.asarray(mask).astype(np.uint8)
@@ -124,9 +124,9 @@ def _only_in_alpha(mask: Image.Image) -> bool:
 
 
 def _require_two_values(values: np.ndarray) -> None:
-    """Raise `ValueError` for a value below the greatest that fills whole squares of 3 x 3 pixels, as edges never do.
+    """Raise `ValueError` for a value below the greatest that fills squares of 3 x 3 pixels, unlike those of edges.
 
-    Such are an index beside a 255 for pixels to ignore, and two greys of which both are dark or both bright.
+    Examples are a class number besides 255 for pixels to ignore, and two dark or two bright grey values.
     """
     greatest = values.max(initial=0)
     if greatest <= 1 or greatest > 255 or min(values.shape) < SQUARE:
@@ -139,8 +139,8 @@ def _require_two_values(values: np.ndarray) -> None:
     if found:
         shown = ", ".join(map(str, [*found, greatest][:6]))
         raise ValueError(
-            f"values {shown}, which may be several classes, or one and pixels to ignore; name those of the classes "
-            f"in data.masks.classes, such as {{lesion: {found[0]}}}: all other values are background"
+            f"values {shown}, which may be several classes, or one class and pixels to ignore; name the classes "
+            f"in data.masks.classes, such as {{lesion: {found[0]}}}; all other values are background"
         )
 
 

@@ -133,7 +133,7 @@ def missing_masks(paths: Sequence[str], masks: Mapping[str, list[str]], spec: Ma
     """
     missing = np.array([path not in masks for path in paths], dtype=bool)
     if spec.missing == "fail" and missing.any():
-        remedy = "data.masks.missing: drop leaves them out, empty means that they show nothing"
+        remedy = "data.masks.missing: drop excludes these images, empty treats them as background"
         lacking = [f"{path}: has no mask" for path, lacks in zip(paths, missing, strict=True) if lacks]
         raise UserError([f"data.masks: {missing.sum()} of {len(paths)} images have no mask; {remedy}", *lacking])
     return missing & (spec.missing != "empty")

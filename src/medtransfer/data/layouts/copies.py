@@ -1,8 +1,8 @@
-"""Second copies of a part of a set: the same files, byte for byte, in a folder of the same name elsewhere."""
+"""Copied folders within a set: the same files, byte for byte, in a folder of the same name elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from medtransfer.data.layouts.files import files_below, images_of, split_of
@@ -13,49 +13,54 @@ ENDS = 4096
 
 
 def find_copies(root: Path, base: str) -> dict[str, str]:
-    """Map the images of every copied folder below `base` to the images that they copy, as paths relative to `root`.
+    """Map the images of each copied folder below `base` to their originals, as paths relative to `root`.
 
-    A folder is a copy if its path ends in that of another one with files of the same names and bytes (`all/yes` and
-    `yes`; `set/train/a` and `set/set/train/a`), and if what it is wrapped in holds nothing else and is not a split.
-    Sizes are compared first, then the ends of files, then all of them; where no folder's name recurs, nothing is read.
+    A folder is a copy if its path ends like that of another folder with files of the same names and bytes (`all/yes`
+    and `yes`; `set/train/a` and `set/set/train/a`), and if the folder around it contains nothing else and is not a
+    split. Sizes are compared first, then the ends of files, then whole files; nothing is read if no folder name
+    recurs.
     """
     images = images_of(path.relative_to(root) for path in files_below(root / base))
     folders: dict[Folders, dict[str, PurePosixPath]] = {}
     for image in map(PurePosixPath, (path.as_posix() for path in images)):
         folders.setdefault(image.parts[:-1], {})[image.name] = image
+    same_but_case: dict[Folders, list[Folders]] = {}
+    for folder in folders:
+        same_but_case.setdefault(_casefold(folder), []).append(folder)
     copies: dict[Folders, Folders] = {}
     for folder in sorted(folders, key=lambda parts: (-len(parts), parts)):
-        for original in _originals(folder, folders):
+        for original in _originals(folder, same_but_case):
             if original not in copies and _same(root, folders[folder], folders[original]):
                 copies[folder] = original
                 break
-    whole = [folder for folder in copies if _only_copies(folder, copies, folders)]
+    known = set(copies) | set(copies.values())
+    others = {folder[:at] for folder in folders if folder not in known for at in range(len(folder) + 1)}
+    whole = [folder for folder in copies if _wrapper(folder, copies[folder]) not in others]
     return {
         str(image): str(folders[copies[folder]][name]) for folder in whole for name, image in folders[folder].items()
     }
 
 
-def _originals(folder: Folders, folders: Iterable[Folders]) -> list[Folders]:
-    """Return the other folders in whose path that of `folder` ends, below the folders that both are in."""
-    found = []
-    names = tuple(name.casefold() for name in folder)
-    known = set(folders)
-    for start in range(len(folder)):  # what both are in
-        for at in range(start + 1, len(folder)):  # where the copied path begins
-            other = folder[:start] + folder[at:]
-            if other in known and not any(split_of(name) for name in folder[start:at]):
-                found.append(other)
-    twins = [other for other in known if other < folder and tuple(name.casefold() for name in other) == names]
-    return found + twins
+def _originals(folder: Folders, same_but_case: Mapping[Folders, Sequence[Folders]]) -> list[Folders]:
+    """Return the other folders whose path equals that of `folder` but for case, or wrappers that are not splits."""
+    found = [other for other in same_but_case[_casefold(folder)] if other < folder]
+    for start in range(len(folder)):
+        for end in range(start + 1, len(folder)):
+            if split_of(folder[end - 1]):
+                break
+            shorter = folder[:start] + folder[end:]
+            found += [other for other in same_but_case.get(_casefold(shorter), ()) if other == shorter]
+    return found
 
 
-def _only_copies(folder: Folders, copies: dict[Folders, Folders], folders: Iterable[Folders]) -> bool:
-    """Return whether all images in what wraps a copied folder are copies, or originals of these."""
-    original = copies[folder]
+def _casefold(folder: Folders) -> Folders:
+    return tuple(name.casefold() for name in folder)
+
+
+def _wrapper(folder: Folders, original: Folders) -> Folders:
+    """Return the folders around a copied folder, as far as its path differs from that of the original."""
     start = next((at for at, (a, b) in enumerate(zip(folder, original, strict=False)) if a != b), len(original))
-    wrapper = folder[: start + max(len(folder) - len(original), 1)]
-    inside = {other for other in folders if other[: len(wrapper)] == wrapper}
-    return inside <= set(copies) | set(copies.values())
+    return folder[: start + max(len(folder) - len(original), 1)]
 
 
 def _same(root: Path, first: dict[str, PurePosixPath], second: dict[str, PurePosixPath]) -> bool:

@@ -28,7 +28,7 @@ def words(name: str) -> list[str]:
 
 
 NEUTRAL_WORDS = frozenset(words("data dataset set images image imgs img files pictures photos scans folder"))
-"""Words in the name of a folder that do not tell its images apart from others."""
+"""Words in the name of a folder that do not distinguish its images from others."""
 
 
 def is_junk(path: PurePath) -> bool:
@@ -70,6 +70,11 @@ def split_of(name: str) -> str | None:
     """Return the split that the name of a folder stands for: `train`, `Valid`, `test_images`, `training set`."""
     telling = [word for word in words(name) if word not in NEUTRAL_WORDS]
     return SPLIT_NAMES.get(telling[0]) if len(telling) == 1 else None
+
+
+def names_split(name: str) -> bool:
+    """Return whether a word in the name of a folder is that of a split: `stage_2_train`, `boneage-test-dataset`."""
+    return not SPLIT_NAMES.keys().isdisjoint(words(name))
 
 
 def split_folders(root: Path) -> dict[str, Path]:

@@ -14,6 +14,7 @@ from medtransfer.data.layouts.files import (
     images_below,
     images_of,
     is_junk,
+    names_split,
     shared_start,
     split_folders,
     split_of,
@@ -110,7 +111,7 @@ def detect_class_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Rea
             below.setdefault(place[len(shared)], set()).add("/".join(place[len(shared) + 1 : len(shared) + 2]))
     if len(below) < 2:
         return []
-    found = [_reading(below, kind="class_folders", root=_path(shared))]
+    found = [] if all(map(names_split, below)) else [_reading(below, kind="class_folders", root=_path(shared))]
     first, *others = below.values()
     if len(first) > 1 and "" not in first and all(other == first for other in others):
         found.append(_reading(first, kind="class_folders", root=_path(shared), depth=1))

@@ -17,17 +17,18 @@ from medtransfer.util.errors import UserError, near
 LABEL_WORDS = frozenset(
     words(
         "label labels class classes classname target diagnosis dx category finding findings disease condition "
-        "pathology grade plane y"
+        "pathology grade plane level birads severity stage subtype"
     )
 )
 OTHER_WORDS = frozenset(
     words(
         "patient subject case person id uid age sex gender group fold date operator machine site source width height "
-        "size view"
+        "size view male female x y xmin ymin xmax ymax x1 x2 y1 y2 bbox"
     )
 )
 ENOUGH = 0.5
-"""The least share of the values of a column that must name images for it to be the column of images."""
+"""The least share of the values of a column that must name images, or of images that they name, for it to be the column
+of images."""
 
 
 def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
@@ -90,6 +91,7 @@ def label_rows(
         unknown = sorted(set(table[layout.split][rows["split"].isna()]))
         problems += [f"{layout.file}: {value!r} is not a split; expected train, val, test" for value in unknown]
     problems += [f"{layout.file}: {name}: has no label" for name in names[rows["label"] == ""]]
+    rows = rows[~(rows.duplicated(["path", "label", "split"]) & (rows["path"] != ""))]  # rows that say the same
     twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
     problems += [f"{layout.file}: {path} is in more than one row" for path in sorted(set(twice))]
     problems += [f"{path}: has no row in {layout.file}" for path in matches.unnamed]
@@ -111,7 +113,7 @@ def tables_of_images(
             table = read_table(root / file)
         except ValueError:
             continue  # not a table: it is counted among the ignored files
-        image = _image_column(file, table, images)
+        image = image_column(file, table, images)
         if image is not None:
             split = next((name for name in table if name != image and _holds_splits(table[name])), None)
             fields: dict[str, object] = {"file": str(file), "image": image, "split": split}
@@ -137,14 +139,15 @@ def same_partition(first: pd.Series, second: pd.Series) -> bool:
     return not pairs["first"].duplicated().any() and not pairs["second"].duplicated().any()
 
 
-def _image_column(file: PurePosixPath, table: pd.DataFrame, images: Sequence[PurePosixPath]) -> str | None:
+def image_column(file: PurePosixPath, table: pd.DataFrame, images: Sequence[PurePosixPath]) -> str | None:
+    """Return the column of a table that names most images, or None."""
     known = {image.name for image in images} | {image.stem for image in images}
     counts = {}
     for name in table:
         values = [PurePosixPath(value.strip().replace("\\", "/")) for value in table[name].unique()]
         keys = {value.stem if value.suffix.lower() in IMAGE_SUFFIXES else value.name for value in values}
         hits = len(keys & known)
-        if hits > 1 and hits >= ENOUGH * len(values):
+        if hits > 1 and hits >= ENOUGH * min(len(values), len(images)):
             counts[name] = hits
     for name in counts:
         if len(counts) > 1 and speaks_of_masks(name) and table[name].str.contains(r"\.\w+$").all():

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from medtransfer.data.layouts.files import images_below, shared_start, words
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError
+from medtransfer.util.text import counted
 
 MASK_WORDS = frozenset(
     words(
@@ -75,7 +76,7 @@ def mask_pairs(images: Sequence[PurePosixPath]) -> Pairs:
 
 
 def _several_kinds(pairs: Pairs) -> list[str]:
-    """Return a problem if an image has masks of two folders or suffixes: they show different things."""
+    """Return a problem if an image has masks of several folders or suffixes, which differ in meaning."""
     kinds: dict[PurePosixPath, dict[str, PurePosixPath]] = {}
     for mask, image in pairs:
         ending = SUFFIX.search(mask.stem)
@@ -95,14 +96,14 @@ def _several_kinds(pairs: Pairs) -> list[str]:
     image, found = next(iter(mixed.items()))
     options = sorted({option for found in mixed.values() for option in found})
     return [
-        f"data.masks: auto: {len(mixed)} images have masks of several kinds ({image}: "
-        f"{', '.join(map(str, found.values()))}); laid over each other they would mean neither; name the kind: "
+        f"data.masks: auto: masks of several kinds for {counted(len(mixed), 'image')} ({image}: "
+        f"{', '.join(map(str, found.values()))}); merging them would mix their meanings; choose one: "
         f"data.masks: {' or '.join(options)}"
     ]
 
 
 def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
-    """Return a problem if files in a folder of masks, with no images below it, belong to no image."""
+    """Return a problem if files in a folder of masks, without images below it, match no image."""
     known = {path for pair in pairs for path in pair}
     with_images = {image.parts[:at] for _, image in pairs for at in range(1, len(image.parts))}
     left = [
@@ -113,8 +114,8 @@ def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     if not left:
         return []
     return [
-        f"data.masks: auto: {len(left)} files in folders of masks belong to no image, such as {left[0]}; name the "
-        "masks to use, by data.masks: {folder: …} or {suffix: …}"
+        f"data.masks: auto: {counted(len(left), 'file')} in mask folders without an image, such as {left[0]}; "
+        "select the masks by data.masks: {folder: …} or {suffix: …}"
     ]
 
 
@@ -166,10 +167,10 @@ def _by_folder(images: Sequence[PurePosixPath]) -> Pairs:
         named = next(filter(None, candidates), [])
         found.setdefault(mask.parts[: at + 1], []).append((mask, _likeliest(mask, named)))
     pairs: Pairs = []
-    for folder in sorted(found, key=len, reverse=True):  # the folder nearest to the files says what they are
+    for folder in sorted(found, key=len, reverse=True):  # the folder nearest to the files decides
         masks_so_far = {mask for mask, _ in pairs}
         if any(image.parts[: len(folder)] == folder for _, image in pairs):
-            continue  # it holds images as well
+            continue  # it contains images, too
         masks = found[folder]
         paired = [(mask, images[0]) for mask, images in masks if len(images) == 1 and images[0] not in masks_so_far]
         pairs += paired if 2 * len(paired) >= len(masks) else []
@@ -177,7 +178,7 @@ def _by_folder(images: Sequence[PurePosixPath]) -> Pairs:
 
 
 def _in_folders_of_masks(images: Sequence[PurePosixPath]) -> Iterator[tuple[PurePosixPath, int]]:
-    """Yield the images below a folder whose name speaks of masks, and the place of the nearest such in their paths."""
+    """Yield the images below a folder named after masks, and the place of the nearest such folder in their paths."""
     for mask in images:
         at = next((at for at in range(len(mask.parts) - 2, -1, -1) if _holds_masks(mask.parts[at])), None)
         if at is not None:
@@ -201,7 +202,7 @@ def _holds_masks(folder: str) -> bool:
 
 
 def _by_name(images: Iterable[PurePosixPath]) -> dict[str, list[PurePosixPath]]:
-    """Map the stems of images to them, and their stems without a last word (`21_training`) if no image has that one."""
+    """Map stems to images, and stems without their last word (`21_training`) unless an image has that name."""
     found: dict[str, list[PurePosixPath]] = {}
     shorter: dict[str, list[PurePosixPath]] = {}
     for image in images:

@@ -107,15 +107,15 @@ def _read_folder(root: Path, folder: Path, split: str, images: Sequence[Path]) -
 
 
 def _marks(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells as numbers, missing if they are none; `true` and `false` are 1 and 0."""
+    """Return the cells as numbers, missing if not numeric; `true` and `false` are 1 and 0."""
     truth = {"true": "1", "false": "0"}
     return table.apply(lambda column: pd.to_numeric(column.str.strip().str.lower().replace(truth), errors="coerce"))
 
 
 def _not_one_hot(where: str, table: pd.DataFrame, marks: pd.DataFrame, remedy: str = "") -> list[str]:
     problems = [
-        f"{where}: column {name!r} holds {', '.join(sorted(set(table[name][wrong].replace('', '(empty)')))[:3])}, "
-        f"but a one-hot column holds 0 and 1{remedy}"
+        f"{where}: column {name!r} contains {', '.join(sorted(set(table[name][wrong].replace('', '(empty)')))[:3])}, "
+        f"but a one-hot column contains only 0 and 1{remedy}"
         for name in table
         if (wrong := ~marks[name].isin((0, 1))).any()
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -39,11 +40,26 @@ def read_layout(
         problems = [f"{base}: no images were found by layout {layout.kind}"]
     if not problems and table["label"].nunique() < least_classes:
         problems = [f"{base}: expected two or more classes, but got only {table['label'].iloc[0]!r}"]
+    if not problems and (problem := _label_problem(sorted(table["label"].unique()))):
+        problems = [f"{base}: {problem}"]
     if problems:
         within = "" if base == root else f"in {layout.root}: "
         raise UserError([within + problem for problem in problems])
     table["path"] = [str(PurePosixPath(layout.root) / path) for path in table["path"]]
     return table.sort_values("path", ignore_index=True)
+
+
+def _label_problem(labels: Sequence[str]) -> str | None:
+    """Return a problem if two labels differ only in case, spaces, signs, form of Unicode or of number."""
+    found: dict[str, list[str]] = {}
+    for label in labels:
+        plain = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", label)).strip().casefold()
+        found.setdefault(re.sub(r"^(-?\d+)\.0+$", r"\1", plain), []).append(label)
+    same = [sorted(names) for names in found.values() if len(names) > 1]
+    if not same:
+        return None
+    shown = "; ".join(" and ".join(map(repr, names)) for names in same[:3])
+    return f"one class has several names: {shown}; rename them, so that each class has one name"
 
 
 def as_yaml(layout: Layout) -> str:
@@ -63,7 +79,7 @@ def describe_set(
 ) -> str:
     """Format, in aligned columns, the layout, its root, classes, splits, masks, copies and the ignored files.
 
-    `copies` are files that were left out as they are copies of others.
+    `copies`: files that were left out because they are copies of others.
     """
     splits = table["split"].fillna("none published").value_counts(sort=False)
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
@@ -93,8 +109,12 @@ def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:
 
 
 def _ignored(root: Path, layout: Layout, read: set[str]) -> pd.Series:
-    """Count the files that the layout did not read: images by their folder, other files by their suffix."""
+    """Count the files that the layout did not read: images by their folder, other files by their suffix.
+
+    A file that is the only one of its suffix is named.
+    """
     counts: Counter[str] = Counter()
+    others: dict[str, list[str]] = {}
     for file in files_below(root):
         path = file.relative_to(root)
         if path.as_posix() in read or file.name == CSV_NAME or file == root / layout.root / str(layout.file):
@@ -102,7 +122,10 @@ def _ignored(root: Path, layout: Layout, read: set[str]) -> pd.Series:
         if file.suffix.lower() in IMAGE_SUFFIXES:
             counts[f"images in {path.parent.as_posix()}"] += 1
         else:
-            counts[f"{file.suffix.lower() or 'no suffix'} files"] += 1
+            others.setdefault(file.suffix.lower() or "no suffix", []).append(path.as_posix())
+    counts |= Counter(
+        {f"{suffix} files" if len(paths) > 1 else paths[0]: len(paths) for suffix, paths in others.items()}
+    )
     return pd.Series(counts, dtype=int).sort_index()
 
 

@@ -78,7 +78,7 @@ def _require_safe(members: dict[str, zipfile.ZipInfo], archive: Path, folder: Pa
         raise UserError(f"{archive.name}: {min(both)!r} is a file and a folder; {remedy}")
     if len(members) > MOST_FILES or total > MOST_BYTES or total > max(MOST_RATIO * packed, HARMLESS_BYTES):
         raise UserError(
-            f"{archive.name}: a zip bomb? {len(members):,} files of {total / 1e6:,.0f} MB in an archive of "
+            f"{archive.name}: possible zip bomb: {len(members):,} files of {total / 1e6:,.0f} MB in an archive of "
             f"{packed / 1e6:,.3f} MB are more than the limits ({MOST_FILES:,} files, {MOST_RATIO} times); {remedy}"
         )
     if total > free:

@@ -15,7 +15,7 @@ MEASURES = {"recall": "Recall (sensitivity)", "precision": "Precision", "f1": "F
 
 
 def content(material: Material) -> dict[str, Any]:
-    """Make one table per measure, of which the reader chooses one: a row per variant, a column per class."""
+    """Make one table per measure, with one row per variant and one column per class; the reader selects one."""
     per_class = material.found.per_class
     classes = list(dict.fromkeys(per_class["class"]))
     images = per_class.drop_duplicates("class").set_index("class")["images"]

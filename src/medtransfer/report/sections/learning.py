@@ -26,7 +26,7 @@ CUT = 0.1
 """The share of variants that may exceed the common scale."""
 
 WIDE, LEAST_LOSS = 20, 1e-3
-"""A scale whose top is so many times the median loss is logarithmic, and starts at this loss or above."""
+"""A scale whose top is this many times the median loss is logarithmic; the least start of such a scale."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ MOST_OVERLAYS = 2000
 
 
 def content(material: Material) -> dict[str, Any]:
-    """Collect what the page's script shows of any two variants."""
+    """Collect the data of all pairs of variants for the page's script."""
     names = material.names[:MOST_VARIANTS]
     found, values = material.found, material.variants.set_index("variant").loc[names, list(material.found.metrics)]
     material.script.update(

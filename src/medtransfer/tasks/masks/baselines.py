@@ -1,4 +1,4 @@
-"""Two rows of masks that need no network: what most training masks have at a pixel, and the nearest image's mask."""
+"""Baselines without a network: the majority of training masks at each pixel, and the mask of the nearest image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def predict_majority_mask(prepared: Prepared) -> Iterator[pd.DataFrame]:
 def predict_nearest_mask(prepared: Prepared) -> Iterator[pd.DataFrame]:
     """Predict for every row the mask of the training image whose thumbnail of 32 pixels is nearest, fold by fold.
 
-    Nothing is learned: a high score says that the split's sides share near copies, or that masks hardly differ.
+    Nothing is learned: a high score means that splits share near copies, or that masks hardly differ.
     """
     thumbnails = np.stack([thumbnail(image) for image in prepared.images])
     for fold in range(prepared.folds):

@@ -52,7 +52,7 @@ class MaskPair:
         """Measure the distances between the outlines, in the unit of `sides`, by a function of MONAI's.
 
         0 if both masks are empty, and the image's diagonal if one is. An outline consists of the mask's pixels that
-        have a neighbour outside it, above, below or beside them.
+        have a neighbour outside it, above, below or next to them.
         """
         if not self.true and not self.positive:
             return 0.0

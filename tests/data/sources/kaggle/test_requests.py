@@ -105,7 +105,7 @@ def test_credentials_are_sent_to_kaggle_and_not_to_the_storage_host(
 # --- refusals
 
 REFUSED = [
-    (HEADS, 401, ["only to accounts (401)", "KAGGLE_API_TOKEN", "settings/api"]),
+    (HEADS, 401, ["requires a Kaggle account (401)", "KAGGLE_API_TOKEN", "settings/api"]),
     (HEADS, 403, ["private", "(403)", "https://www.kaggle.com/datasets/owner/heads/versions/2"]),
     (BRAINS, 403, ["rules", "(403)", "https://www.kaggle.com/competitions/brains/rules"]),
     (HEADS, 400, ["(400", "https://www.kaggle.com/datasets/owner/heads/versions/2"]),
@@ -190,7 +190,7 @@ def test_too_long_a_wait_ends_the_run(server: KaggleServer) -> None:
 
 @pytest.mark.parametrize(
     ("call", "code", "expected"),
-    [("DownloadDataset", 429, "throttles"), ("DownloadDataset", 503, "out of order (503)"), ("archive", 502, "(502)")],
+    [("DownloadDataset", 429, "throttles"), ("DownloadDataset", 503, "unavailable (503)"), ("archive", 502, "(502)")],
 )
 def test_temporary_failures_are_retried_a_limited_number_of_times(
     server: KaggleServer, call: str, code: int, expected: str
@@ -208,7 +208,7 @@ def test_a_server_that_does_not_answer(server: KaggleServer, monkeypatch: pytest
     monkeypatch.setattr(client, "TIMEOUT", 0.3)
     monkeypatch.setattr(failures, "ATTEMPTS", 2)
     server.always[call] = Fault(hang=1)
-    assert "did not answer about owner/heads, version 2 within 0.3 s" in failure()
+    assert "did not respond for owner/heads, version 2 within 0.3 s" in failure()
     server.always.clear()
     assert fetched()["files"] == 3
 

@@ -48,7 +48,7 @@ def understand(error: requests.RequestException, reference: Reference, client: C
     if isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
         return _broken(error, reference)
     raise UserError(
-        f"data.kaggle: Kaggle's answer about {reference.label} cannot be read ({type(error).__name__}); "
+        f"data.kaggle: Kaggle's response for {reference.label} cannot be read ({type(error).__name__}); "
         f"run again later, {OTHER_WAYS}"
     ) from None
 
@@ -57,12 +57,12 @@ def _broken(error: requests.RequestException, reference: Reference) -> Trouble:
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else None
     no_network = isinstance(error, requests.exceptions.ProxyError | requests.ConnectTimeout)
     if no_network or isinstance(reason, NEVER_CONNECTED):
-        line = f"data.kaggle: Kaggle cannot be reached; connect this machine and run again, {OTHER_WAYS}"
+        line = f"data.kaggle: Kaggle cannot be reached; check the network connection and run again, {OTHER_WAYS}"
         return Trouble(line, ATTEMPTS_WITHOUT_NETWORK)
     if isinstance(error, requests.Timeout) or isinstance(reason, urllib3_exceptions.ReadTimeoutError):
         timeout = f"{kaggle_client.TIMEOUT:g} s"
         return Trouble(
-            f"data.kaggle: Kaggle did not answer about {reference.label} within {timeout}; run again later: {RESUMES}"
+            f"data.kaggle: Kaggle did not respond for {reference.label} within {timeout}; run again later: {RESUMES}"
         )
     return Trouble(f"data.kaggle: the download of {reference.label} was cut off; run again: {RESUMES}")
 
@@ -72,7 +72,7 @@ def _answered(error: requests.HTTPError, response: requests.Response, reference:
     if status == 429:
         return _throttled(response)
     if status >= 500 or status == 408:
-        return Trouble(f"data.kaggle: Kaggle is out of order ({status}); run again later: {RESUMES}")
+        return Trouble(f"data.kaggle: Kaggle is unavailable ({status}); run again later: {RESUMES}")
     if status == 401:
         raise UserError(_no_account(reference, client)) from None
     if status == 403:
@@ -98,7 +98,7 @@ def _throttled(response: requests.Response) -> Trouble:
     wait = _retry_after(response.headers.get("Retry-After"))
     if wait is not None and wait > LONGEST_WAIT:
         raise UserError(f"{throttles} and asks to wait {wait:.0f} s; run again after that") from None
-    return Trouble(f"{throttles} and continues to do so; run again in some minutes", wait=wait)
+    return Trouble(f"{throttles} and continues to do so; run again in a few minutes", wait=wait)
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -117,7 +117,7 @@ def _no_account(reference: Reference, client: Client) -> str:
     how = f"at {SITE}/settings/api and set KAGGLE_API_TOKEN to it, or run `kaggle auth login`"
     if client.signed_in:
         return f"data.kaggle: Kaggle does not accept the token or key (401); create a new one {how}"
-    return f"data.kaggle: Kaggle gives {reference.label} only to accounts (401); create a token {how}"
+    return f"data.kaggle: {reference.label} requires a Kaggle account (401); create a token {how}"
 
 
 def _forbidden(reference: Reference, client: Client) -> str:

@@ -1,0 +1,183 @@
+"""`data.layout: auto` takes no reading that anything in the set speaks against; what it offers instead can be read."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from medtransfer.data.layouts.copies import find_copies
+from medtransfer.data.layouts.detect import resolve_layout
+from medtransfer.data.layouts.read import read_layout
+from medtransfer.study import Layout
+from medtransfer.util.errors import UserError
+
+from .detection import AUTO, CLASSES, SPLITS, detected, refusal, understood
+
+NAMES = [f"i{number}" for number in range(16)]
+SIDES = "left/a.png left/b.png right/c.png right/d.png"
+IMAGES = " ".join(f"{name}.png" for name in NAMES)
+
+
+def table(*labels: object, head: str = "image,label", separator: str = ",") -> str:
+    """Return a table of all images, whose labels are repeated until each has one."""
+    rows = [f"{name}{separator}{labels[at % len(labels)]}" for at, name in enumerate(NAMES)]
+    return "\n".join([head.replace(",", separator), *rows]) + "\n"
+
+
+def choices_of(line: str) -> list[Layout]:
+    """Return the layouts that an error offers."""
+    offered = line.partition("name one: data.layout: ")[2]
+    texts = re.findall(r"(\{kind: [^}]*\}|class_folders|split_folders)(?= \(classes)", offered)
+    values = [yaml.safe_load(text) for text in texts]
+    return [Layout.model_validate({"kind": value} if isinstance(value, str) else value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("images", "files", "reason"),
+    [
+        ("a/train-x/1.png a/test-x/2.png a/z/3.png", {}, "folders named as splits would be classes (test-x, train-x)"),
+        ("my_train_1/a/1.png my_train_1/b/2.png my_test_2/a/3.png my_test_2/b/4.png", {}, "folders above the classes"),
+        ("part_1/a.png part_2/b.png", {}, "2 folders differ only in a number (part_1 … part_2): they may be patients"),
+        ("8863/1.png 8864/2.png", {}, "2 folders differ only in a number (8863 … 8864): they may be patients"),
+        ("lung/aca/1.png lung/n/2.png colon/aca2/3.png colon/n2/4.png", {}, "folders below them may be the classes"),
+        ("7/0/a.png 7/1/b.png 8/0/c.png 8/1/d.png 9/0/e.png", {}, "folders below them may be the classes (0, 1)"),
+        (
+            "train/arm/p1/s_pos/1.png train/leg/p2/s_neg/2.png test/arm/p3/s_neg/3.png",
+            {},
+            "folders below them may be the classes (s_neg, s_pos)",
+        ),
+        (f"{SPLITS} holdout/cyst/d.png", {}, "holdout holds images of the same classes, but is not named as a split"),
+        (CLASSES, {"cyst/v.nii.gz": ""}, "1 files next to the images are images that are not read, such as cyst/v.nii"),
+        (CLASSES, {"cyst/b": "GIF89a"}, "1 files next to the images are images that are not read, such as cyst/b"),
+        (SIDES, {"t.csv": "n,smoker\na,1\nb,0\nc,1\nd,0\n"}, "column 'smoker'"),
+        (SIDES, {"t.txt": "a p\nb n\nc p\nd n\n"}, "t.txt names 4 of these"),
+        (CLASSES, {"t.csv": 'x,y\n"a,1\nb,2\nc,3,4,5\n'}, "t.csv cannot be read as a table"),
+        (IMAGES, {"t.csv": table("A", "B", "A|B")}, "some labels are several at once (A|B)"),
+        (IMAGES, {"t.csv": table("scab", "rust", "scab rust")}, "some labels are several at once (scab rust)"),
+        (IMAGES, {"t.csv": table("ok", "n/a")}, "8 images have the label 'n/a', which may mean that it is missing"),
+        (IMAGES, {"t.csv": table("p,1", "q,2", "q,1", head="image,tissue,score")}, None),
+    ],
+)  # fmt: skip
+def test_a_reading_with_an_objection_is_refused_and_every_choice_can_be_read(
+    write_set, images: str, files: dict[str, str], reason: str | None
+) -> None:
+    root = write_set(images, files)
+    line = refusal(root)
+    assert reason is None or reason in line
+    choices = choices_of(line)
+    assert choices
+    for layout in choices:
+        assert read_layout(root, layout)["label"].nunique() > 1
+
+
+def test_many_numbers_are_no_classes(write_set) -> None:
+    names = [f"i{number}" for number in range(60)]
+    rows = "".join(f"{name},{at % 30}\n" for at, name in enumerate(names))
+    root = write_set(" ".join(f"{name}.png" for name in names), {"t.csv": f"image,label\n{rows}"})
+    assert "the labels are 30 different numbers from 0 to 29" in refusal(root)
+    ages = "".join(f"{name},{100 + at}\n" for at, name in enumerate(names))
+    root = write_set("", {"t.csv": f"image,boneage\n{ages}"})
+    assert refusal(root).endswith("; t.csv names images in 'image', and holds 60 different numbers in 'boneage'")
+
+
+@pytest.mark.parametrize(
+    ("images", "files"),
+    [
+        ("benign/s1/40X/b-40-1.png benign/s2/100X/b-100-1.png ill/s3/40X/m-40-1.png ill/s4/100X/m-100-1.png",
+         {"t.csv": "name,mag\nb-40-1,40\nb-100-1,100\nm-40-1,40\nm-100-1,100\n"}),
+        ("ill/patient01/a.png ill/patient02/b.png well/patient03/c.png well/patient04/d.png", {}),
+        ("grade1/a.png grade2/b.png grade3/c.png", {}),
+        ("0/a.png 1/b.png 2/c.png", {"t.csv": "name,age\na,40\nb,50\nc,60\n"}),
+    ],
+    ids=["a table that repeats the names", "patients below", "numbered classes", "ages"],
+)  # fmt: skip
+def test_folders_of_classes_are_read_where_nothing_speaks_against_them(
+    write_set, images: str, files: dict[str, str]
+) -> None:
+    assert detected(write_set(images, files)) == "class_folders"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("preamble", ["", "exported on Monday\n\n"])
+def test_a_table_is_read_in_any_common_encoding_and_below_a_preamble(write_set, encoding: str, preamble: str) -> None:
+    root = write_set(IMAGES)
+    (root / "t.csv").write_bytes((preamble + table("gutartig", "bösartig", separator=";")).encode(encoding))
+    assert detected(root) == "{kind: label_csv, file: t.csv, image: image, label: label}"
+    assert {label for _, label, _ in understood(root)} == {"bösartig", "gutartig"}
+
+
+def test_a_workbook_that_names_images_is_evidence(write_set) -> None:
+    root = write_set(SIDES)
+    rows = [("name", "grade"), ("a", "x"), ("b", "y"), ("c", "x"), ("d", "y")]
+    cells = "".join(
+        f"<row><c r='A1' t='s'><v>{at}</v></c><c r='B1'><v>{row[1]}</v></c></row>" for at, row in enumerate(rows)
+    )
+    space = "xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'"
+    with zipfile.ZipFile(root / "t.xlsx", "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", f"<worksheet {space}><sheetData>{cells}</sheetData></worksheet>")
+        strings = "".join(f"<si><t>{name}</t></si>" for name, _ in rows)
+        archive.writestr("xl/sharedStrings.xml", f"<sst {space}>{strings}</sst>")
+    assert "t.xlsx names 4 of these images, and its column 'grade' (x, y) differs from the folders" in refusal(root)
+
+
+@pytest.mark.parametrize("names", ["Normal NORMAL", "viral_x viral-x", "0 0.0"])
+def test_one_class_under_two_names_is_an_error(write_set, names: str) -> None:
+    first, second = names.split()
+    root = write_set(IMAGES, {"t.csv": table(first, second, "other")})
+    with pytest.raises(UserError, match="one class has several names") as raised:
+        understood(root)
+    assert str(raised.value).endswith("rename them, so that each class has one name")
+
+
+def test_a_class_of_two_forms_of_unicode_is_one_class_under_two_names(write_set) -> None:
+    forms = [unicodedata.normalize(form, "Zyste ä") for form in ("NFC", "NFD")]
+    with pytest.raises(UserError, match="one class has several names"):
+        understood(write_set(IMAGES, {"t.csv": table(*forms, "normal")}))
+
+
+def test_a_class_that_another_split_names_at_length_is_refused(write_set) -> None:
+    root = write_set("train/acinar_left/a.png train/normal/b.png test/acinar/c.png test/normal/d.png")
+    assert "'acinar' and 'acinar_left' may be one class under two names, in different splits" in refusal(root)
+
+
+@pytest.mark.parametrize("names", [("a.JPG", "a.jpg"), ("Mü.png", "Mü.png")], ids=["case", "Unicode"])
+def test_an_image_is_found_by_another_case_of_its_extension_and_form_of_unicode(
+    write_set, rows_of, names: tuple[str, str]
+) -> None:
+    files = {unicodedata.normalize("NFD", names[0]): "", "b.png": "", "t.csv": f"n,label\n{names[1]},x\nb,y\n"}
+    rows = rows_of(write_set("", files), kind="label_csv", file="t.csv", image="n", label="label")
+    assert sorted(label for _, label, _ in rows) == ["x", "y"]
+
+
+def test_rows_that_say_the_same_count_once(write_set, rows_of) -> None:
+    root = write_set("a.png b.png", {"t.csv": "n,label,box\na,x,1\na,x,2\nb,y,3\n"})
+    assert len(rows_of(root, kind="label_csv", file="t.csv", image="n", label="label")) == 2
+
+
+def test_no_replica_of_a_much_used_set_is_read_wrongly(shared: Path, tmp_path: Path) -> None:
+    if not (shared / "zoo/zoo.py").exists():
+        pytest.skip("the replicas are not here")
+    sys.path.insert(0, str(shared / "zoo"))
+    import zoo
+
+    wrong = {}
+    for name, about in zoo.SETS.items():
+        if about["target"] == "mask":
+            continue
+        root = tmp_path / name
+        truth = zoo.make(name, root)
+        copies = find_copies(root, ".")
+        try:
+            found = read_layout(root, resolve_layout(root, AUTO, copies), copies)
+        except UserError:
+            continue
+        read = found[["path", "label", "split"]].assign(group=found["path"])
+        wrong[name] = zoo.differences(root, truth, read)
+    assert len(wrong) >= 8
+    assert {name: found for name, found in wrong.items() if found} == {}
