@@ -7,6 +7,7 @@ import pytest
 from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.util.errors import UserError
 
 from .detection import AUTO
 
@@ -55,6 +56,13 @@ def test_a_copied_set_is_read_once_and_the_copies_are_named(write_set) -> None:
         ["copies", "all/no", "of", "no", "2"],
         ["all/yes", "of", "yes", "2"],
     ]
+
+
+def test_masks_next_to_a_copy_are_still_refused(write_set) -> None:
+    files = {"x/a.png": "1", "x/a_mask.png": "2", "y/b.png": "3"}
+    root = write_set("", files | below("all", files))
+    with pytest.raises(UserError, match="1 of 3 images are masks of others"):
+        resolve_layout(root, AUTO, find_copies(root, "."))
 
 
 def test_copies_are_only_looked_for_below_the_root(write_set) -> None:

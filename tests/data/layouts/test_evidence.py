@@ -53,6 +53,8 @@ def choices_of(line: str) -> list[Layout]:
             "folders below them may be the classes (s_neg, s_pos)",
         ),
         (f"{SPLITS} holdout/cyst/d.png", {}, "holdout holds images of the same classes, but is not named as a split"),
+        ("a/1.png a/1.tif b/2.png b/2.tif", {}, "4 of 4 images differ only in their extension, such as a/1.png"),
+        ("lung/0/1.png colon/1/2.png", {}, "folders below them may be the classes (0, 1)"),
         (CLASSES, {"cyst/v.nii.gz": ""}, "1 files next to the images are images that are not read, such as cyst/v.nii"),
         (CLASSES, {"cyst/b": "GIF89a"}, "1 files next to the images are images that are not read, such as cyst/b"),
         (SIDES, {"t.csv": "n,smoker\na,1\nb,0\nc,1\nd,0\n"}, "column 'smoker'"),

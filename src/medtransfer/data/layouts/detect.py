@@ -54,7 +54,7 @@ def detect_layout(base: Path, masks: Collection[PurePosixPath] = frozenset()) ->
     if not images:
         kinds = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])
         raise UserError(f"{base}: expected images, but got {len(files)} files of other kinds ({kinds})")
-    if not masks and (pairs := mask_pairs(images)):
+    if pairs := mask_pairs(images):
         mask, image = pairs[0]
         raise UserError(
             f"{base}: {len(pairs)} of {len(images)} images are masks of others ({mask} of {image}): data.masks: auto "

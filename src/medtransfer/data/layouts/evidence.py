@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,8 @@ from medtransfer.data.layouts.tables import TABLE_SUFFIXES, match_names, read_li
 MOST_NUMBERS = 12
 """More different numbers than this are probably measurements, not classes."""
 MOST_NUMBERED_CLASSES = 10
+LEAST_TWINS = 0.5
+"""The least share of images that have a namesake of another format for these to be seen as two copies of one set."""
 NUMBERED_CLASSES = frozenset(words("class grade stage type level label category score birads kl group"))
 MOST_LOOKED_UP = 200
 MISSING = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "?", "-", "nil"))
@@ -44,7 +46,14 @@ Objection = Callable[[Evidence], Iterator[str]]
 
 def objections(evidence: Evidence) -> list[str]:
     """Return a sentence for each thing that speaks against a reading."""
-    of_folders = (_splits_as_classes, _numbers_as_classes, _classes_further_down, _unread_siblings, _unread_images)
+    of_folders = (
+        _splits_as_classes,
+        _numbers_as_classes,
+        _classes_further_down,
+        _unread_siblings,
+        _unread_images,
+        _twins,
+    )
     of_tables = (_several_labels, _numbers, _missing_labels, _other_targets)
     checks: Sequence[Objection] = of_tables if evidence.reading.layout.file else (*of_folders, _contradicting_tables)
     return [line for check in (*checks, _one_class_by_two_names) for line in check(evidence)]
@@ -62,7 +71,8 @@ def deeper_levels(evidence: Evidence) -> list[tuple[int, list[str]]]:
             by_class.setdefault(label, set()).update(parts[level : level + 1])
         names = set().union(*by_class.values())
         if all(name.isdigit() for name in names):
-            differ = sum(sum(name in inside for inside in by_class.values()) > 1 for name in names) > 1
+            shared = sum(sum(name in inside for inside in by_class.values()) > 1 for name in names)
+            differ = shared > 1 or (len(names) > 1 and _in_order(names))
         else:
             differ = len({_without_numbers(name) for name in names}) > 1
         if differ:
@@ -82,6 +92,12 @@ def _shown(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
+def _in_order(names: Collection[str]) -> bool:
+    """Return whether numbers count from 0 or 1 to at most ten, as those of classes do and those of patients rarely."""
+    numbers, count = sorted(map(int, names)), len(names)
+    return count <= MOST_NUMBERED_CLASSES and numbers in (list(range(count)), list(range(1, count + 1)))
+
+
 def _splits_as_classes(evidence: Evidence) -> Iterator[str]:
     layout = evidence.reading.layout
     if named := list(filter(names_split, evidence.labels)):
@@ -96,9 +112,7 @@ def _numbers_as_classes(evidence: Evidence) -> Iterator[str]:
     names = evidence.labels
     shown = f"{len(names)} folders differ only in a number ({names[0]} … {names[-1]})"
     if all(name.isdigit() for name in names):
-        numbers = sorted(map(int, names))
-        in_order = numbers in (list(range(len(names))), list(range(1, len(names) + 1)))
-        if not in_order or len(names) > MOST_NUMBERED_CLASSES:
+        if not _in_order(names):
             yield f"{shown}: they may be patients, not classes"
     elif len({_without_numbers(name) for name in names}) == 1 and not NUMBERED_CLASSES.intersection(
         re.findall("[a-z]+", names[0].lower())
@@ -133,6 +147,15 @@ def _unread_images(evidence: Evidence) -> Iterator[str]:
     found = [file for file in near if file.name.lower().endswith(NOT_READ) or _nameless_image(evidence.base / file)]
     if found:
         yield f"{len(found)} files next to the images are images that are not read, such as {found[0]}"
+
+
+def _twins(evidence: Evidence) -> Iterator[str]:
+    """Find images that are there in two formats."""
+    paths = pd.Series(evidence.table["path"].unique())
+    stems = paths.map(lambda path: str(PurePosixPath(path).with_suffix("")))
+    twins = paths[stems.duplicated(keep=False)]
+    if len(twins) >= LEAST_TWINS * len(paths):
+        yield f"{len(twins)} of {len(paths)} images differ only in their extension, such as {' and '.join(twins[:2])}"
 
 
 def _nameless_image(path: Path) -> bool:
