@@ -181,7 +181,7 @@ def test_missing_weights_name_the_file_and_both_remedies(
     (line,) = error.value.problems
     assert file.name in line
     assert "MEDTRANSFER_WEIGHTS" in line
-    assert "path of a state dict" in line
+    assert "name a state dict as weights" in line
 
 
 def test_real_weights_load_strictly(shared: Path) -> None:

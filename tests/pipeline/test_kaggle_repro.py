@@ -14,7 +14,7 @@ from data.sources.kaggle.kaggle_server import SIGNATURE, Fault, KaggleServer, sa
 from .conftest import Project, kill, stages_run
 
 TOKEN = "KGAT_0123456789abcdef"
-DOWNLOAD = ("dvc", "repro", "--single-item", "download")
+DOWNLOAD = ("dvc", "repro", "download")
 
 
 @pytest.fixture
@@ -34,8 +34,6 @@ def kaggle(fresh: Project, server: KaggleServer, tmp_path: Path, monkeypatch: py
         monkeypatch.setenv(name, value)
     fresh.replace("source: phantom", "source: kaggle")
     fresh.replace("kaggle: null", "kaggle: {dataset: owner/heads, version: 2}")
-    # `check`, which reads every model's code, is tested elsewhere.
-    fresh.write("data/checked.json", "{}")
     return fresh
 
 
@@ -54,7 +52,7 @@ def test_a_set_is_downloaded_recorded_and_enforced(kaggle: Project, server: Kagg
     manifest = json.loads(kaggle.read("data/manifest.json"))
     record = json.loads(kaggle.read("data/kaggle.lock.json"))
     assert record["datasets/owner/heads/versions/2"]["archive_sha256"] == manifest["archive_sha256"]
-    assert stages_run(kaggle.run(*DOWNLOAD)) == set()
+    assert "download" not in stages_run(kaggle.run(*DOWNLOAD))
     for path in kaggle.folder.rglob("*"):
         if path.is_file():
             text = path.read_bytes()

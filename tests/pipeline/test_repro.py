@@ -68,10 +68,10 @@ def test_maps_are_drawn_for_exactly_the_named_variants(changed: Callable[..., se
     assert {path.stem for path in (project.folder / "plots/explain").glob("*.png")} == {"frozen", "few_shot"}
     table = pd.read_csv(project.folder / "metrics/tables/maps.csv")
     assert list(table["variant"]) == ["frozen", "frozen", "few_shot", "few_shot"]
-    assert 'id="maps"' in project.read("report/index.html")
+    assert 'id="explanations"' in project.read("report/index.html")
     assert changed("explain.variants=[]") == {"check", "compare"}
     assert pd.read_csv(project.folder / "metrics/tables/maps.csv").empty
-    assert 'id="maps"' not in project.read("report/index.html")
+    assert 'id="explanations"' not in project.read("report/index.html")
 
 
 def test_metrics_diff_exp_show_and_plots_work(project: Project, changed: Callable[..., set[str]]) -> None:

@@ -54,7 +54,7 @@ def test_a_study_of_masks_runs_to_the_table_and_re_runs_only_what_changed(masks:
     assert {decode_mask(mask).shape for mask in found["mask"]} == {(32, 32)}
     summary = json.loads(masks.read("metrics/summary.json"))
     assert set(summary["frozen"]) == {"dice", "hd95"}
-    assert 'id="masks"' in masks.read("report/index.html")
+    assert 'id="mask_examples"' in masks.read("report/index.html")
     masks.run("dvc", "plots", "show")
     masks.replace("loss: focal", "loss: {kind: tversky, beta: 0.8}")
     assert stages_run(masks.run("dvc", "repro")) == {"check", "train@frozen", "evaluate@frozen", "compare"}

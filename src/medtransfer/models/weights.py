@@ -172,8 +172,7 @@ def _published_file(name: str, release: Release, mirror: str | None) -> Path:
         except (URLError, OSError, RuntimeError) as error:
             raise UserError(
                 f"backbones.{name}.weights: {path.name} could not be downloaded ({error}); put that file into a folder "
-                f"and name the folder in {MIRROR_VARIABLE} or weights_mirror, or name a state dict as "
-                "weights"
+                f"and name the folder in {MIRROR_VARIABLE} or weights_mirror, or name a state dict as weights"
             ) from None
     found = sha256_of_file(path)
     if not found.startswith(release.sha256):
