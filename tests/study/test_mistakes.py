@@ -71,7 +71,7 @@ WRONG_TOGETHER = [
     ),
     ("data.masks", "no", "data.masks: expected a section of keys and values, but got 'no'"),
     ("data.masks", {"folder": "../m"}, "data.masks: folder: expected the name of a folder of the set, but got ../m"),
-    ("data.masks", {"classes": {"a": "red"}}, "classes: expected grey values above 0 or colours such as '#ff0000'"),
+    ("data.masks", {"classes": {"a": "red"}}, "classes: expected grey values of 0 or more, or colours such as '#ff0000'"),
     ("data.masks", {"classes": {"a": "#ff0000", "b": 2}}, "data.masks: classes: expected grey values or colours"),
     ("data.masks", {"classes": {"a": 1, "b": 1}}, "data.masks: classes: expected a different value for each class"),
     ("data.masks", {"classes": {"a": 0}}, "such as '#ff0000', but got 0"),

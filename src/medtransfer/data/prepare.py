@@ -19,9 +19,11 @@ from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
 from medtransfer.data.layouts.copies import find_copies
+from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.mask_pairs import find_masks
-from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.data.layouts.read import as_yaml, read_layout
+from medtransfer.data.layouts.unused_masks import unused_masks
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, Prepared
 from medtransfer.data.split import assign_splits
 from medtransfer.study import Data, Layout
@@ -105,10 +107,12 @@ def _read(raw: Path, data: Data, labelled: bool) -> tuple[pd.DataFrame, dict[str
     """Read the set, and print how it was understood; return its rows, the masks of each, and the explicit layout."""
     copies = find_copies(raw, data.layout.root) if data.layout.kind == "auto" else {}
     masks = find_masks(raw, data.layout.root, data.masks, copies.keys()) if data.masks else {}
-    files = frozenset(chain(copies, *masks.values()))
+    aside = data.masks is None and data.layout.kind == "auto"
+    unused = unused_masks(raw, data.layout.root, copies.keys()) if aside else {}
+    files = frozenset(chain(copies, unused, *masks.values()))
     layout = resolve_layout(raw, data.layout, files, labelled)
     found = read_layout(raw, layout, files, least_classes=2 if labelled else 1)
-    print(describe_set(raw, layout, found, masks, copies), flush=True)  # noqa: T201
+    print(describe_set(raw, layout, found, masks, copies, unused), flush=True)  # noqa: T201
     if data.split.method != "published" and found["split"].notna().any():
         print(f"unused   the published split: data.split.method is {data.split.method}", flush=True)  # noqa: T201
     if data.masks:

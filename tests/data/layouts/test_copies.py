@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from medtransfer.data.layouts.copies import find_copies
+from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.study import Layout
 
 from .detection import CLASSES, SPLITS, below, detected, refusal, understood

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import describe_set, read_layout
+from medtransfer.data.layouts.read import read_layout
 
 from .detection import AUTO, SPLITS
 

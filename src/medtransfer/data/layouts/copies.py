@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from medtransfer.data.layouts.files import files_below, images_of, split_of
+from medtransfer.data.layouts.files import images_below, relative_to, split_of
 
 Folders = tuple[str, ...]
 CHUNK = 1 << 20
@@ -20,9 +20,8 @@ def find_copies(root: Path, base: str) -> dict[str, str]:
     split. Sizes are compared first, then the ends of files, then whole files; nothing is read if no folder name
     recurs.
     """
-    images = images_of(path.relative_to(root) for path in files_below(root / base))
     folders: dict[Folders, dict[str, PurePosixPath]] = {}
-    for image in map(PurePosixPath, (path.as_posix() for path in images)):
+    for image in map(PurePosixPath, relative_to(root, images_below(root / base))):
         folders.setdefault(image.parts[:-1], {})[image.name] = image
     same_but_case: dict[Folders, list[Folders]] = {}
     for folder in folders:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from medtransfer.data.layouts.files import images_below, shared_start, words
+from medtransfer.data.layouts.files import images_below, relative_to, shared_start, words
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted
@@ -43,7 +44,7 @@ def find_masks(
     with every mask that belongs to no image or may belong to several; with `missing: drop` masks without an image are
     ignored.
     """
-    images = [PurePosixPath(path.relative_to(root).as_posix()) for path in images_below(root / base)]
+    images = [PurePosixPath(path) for path in relative_to(root, images_below(root / base))]
     images = [image for image in images if str(image) not in left_out]
     named = masks.folder or masks.suffix
     pairs, problems = _named_pairs(images, masks) if named else (mask_pairs(images), [])
@@ -102,15 +103,19 @@ def _several_kinds(pairs: Pairs) -> list[str]:
     ]
 
 
-def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
-    """Return a problem if files in a folder of masks, without images below it, match no image."""
+def unpaired_masks(images: Sequence[PurePosixPath], pairs: Pairs) -> list[PurePosixPath]:
+    """Return the files in folders of masks, without images below these, that match no image."""
     known = {path for pair in pairs for path in pair}
     with_images = {image.parts[:at] for _, image in pairs for at in range(1, len(image.parts))}
-    left = [
+    return [
         mask
         for mask, at in _in_folders_of_masks(images)
         if mask not in known and mask.parts[: at + 1] not in with_images
     ]
+
+
+def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
+    left = unpaired_masks(images, pairs)
     if not left:
         return []
     return [
@@ -197,6 +202,7 @@ def _is_next_to(image: PurePosixPath, mask: PurePosixPath, at: int) -> bool:
     return same and (len(image.parts) == at + 1 or not speaks_of_masks(image.parts[at]))
 
 
+@lru_cache(maxsize=1 << 12)
 def _holds_masks(folder: str) -> bool:
     return speaks_of_masks(folder) and not NEGATIONS.intersection(words(folder))
 
