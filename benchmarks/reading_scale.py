@@ -3,9 +3,9 @@
     python benchmarks/reading_scale.py               # 2 minutes; writes benchmarks/results/reading_scale.md
     python benchmarks/reading_scale.py 1000 10000    # other numbers of images
 
-The files hold a few bytes each: a set of folders of classes within splits, and one of numbered folders with a table of as
-many rows of twelve columns, as NIH ChestX-ray14 publishes its 112,120 images. Reading is all that `prepare` does before
-it decodes: looking for copies and masks, detecting the layout, reading it and describing it.
+The files hold a few bytes each: a set of folders of classes within splits, and one of numbered folders with a table of
+as many rows of twelve columns, as NIH ChestX-ray14 publishes its 112,120 images. Reading is all that `prepare` does
+before it decodes: looking for copies and masks, detecting the layout, reading it and describing it.
 Times are CPU times, which do not depend on the load of the machine. Each set is read in its own process; memory is its
 peak resident size (Linux only).
 """

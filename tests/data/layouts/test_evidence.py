@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import unicodedata
 import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.read import read_layout
-from medtransfer.study import Layout
 from medtransfer.util.errors import UserError
 
-from .detection import AUTO, CLASSES, SPLITS, detected, refusal, understood
+from .detection import AUTO, CLASSES, SPLITS, choices_of, detected, refusal, understood
 
 NAMES = [f"i{number}" for number in range(16)]
 SIDES = "left/a.png left/b.png right/c.png right/d.png"
@@ -28,14 +25,6 @@ def table(*labels: object, head: str = "image,label", separator: str = ",") -> s
     """Return a table of all images, whose labels are repeated until each has one."""
     rows = [f"{name}{separator}{labels[at % len(labels)]}" for at, name in enumerate(NAMES)]
     return "\n".join([head.replace(",", separator), *rows]) + "\n"
-
-
-def choices_of(line: str) -> list[Layout]:
-    """Return the layouts that an error offers."""
-    offered = line.partition("name one: data.layout: ")[2]
-    texts = re.findall(r"(\{kind: [^}]*\}|class_folders|split_folders)(?= \(classes)", offered)
-    values = [yaml.safe_load(text) for text in texts]
-    return [Layout.model_validate({"kind": value} if isinstance(value, str) else value) for value in values]
 
 
 @pytest.mark.parametrize(

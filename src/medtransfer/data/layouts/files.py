@@ -14,8 +14,8 @@ from medtransfer.util.errors import UserError
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))
 IMAGE_SUFFIXES = DICOM_SUFFIXES | frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".jpx", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif",
-     ".pbm", ".pgm", ".ppm", ".pnm")
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".jpx", ".bmp", ".gif", ".tif", ".tiff", ".webp",
+     ".avif", ".pbm", ".pgm", ".ppm", ".pnm")
 )  # fmt: skip
 SIGNATURE = re.compile(
     rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP|\0\0\0\x0cjP  |.{128}DICM", re.DOTALL
