@@ -54,11 +54,13 @@ def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[
     tables = []
     for folder, group in groupby(sorted(parts, key=lambda part: part[0]), key=lambda part: part[0]):
         table = pd.concat([part for _, part in group], ignore_index=True)
-        whole = {"file": ", ".join(layout.files), "images": folder, "split": SPLIT_OF_FILE}
-        rows, found = label_rows(root, table, table[layout.label], layout.model_copy(update=whole), images)
+        fields = {"file": ", ".join(layout.files), "images": folder, "split": SPLIT_OF_FILE}
+        rows, found = label_rows(root, table, table[layout.label], layout.model_copy(update=fields), images)
         tables.append(rows.drop(columns=SPLIT_OF_FILE))
         problems += found
-    return pd.concat(tables, ignore_index=True), problems
+    whole = pd.concat(tables, ignore_index=True)
+    whole.attrs[WITHOUT_IMAGE] = [name for table in tables for name in table.attrs.get(WITHOUT_IMAGE, [])]
+    return whole, problems
 
 
 def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
