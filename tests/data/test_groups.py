@@ -137,11 +137,20 @@ ACROSS = pd.DataFrame({"key": ["1", "1", "2", "2", "3"], "label": ["a", "b", "a"
 
 def test_numbers_in_several_classes_warn_and_say_how_to_include_the_class() -> None:
     (warning,) = number_warning(ACROSS, Group(pattern=r"\((\d+)\)"))
-    assert warning.startswith("GROUPS ACROSS CLASSES: 2 of 3 group keys are numbers that images of several classes have")
-    several, named = (YAML(typ="safe").load(text) for text in re.findall(r"data\.group: (\[.*?\]|\{.*?\})(?:;|$)", warning))
+    assert warning.startswith(
+        "GROUPS ACROSS CLASSES: 2 of 3 group keys are numbers that images of several classes have"
+    )
+    several, named = (
+        YAML(typ="safe").load(text) for text in re.findall(r"data\.group: (\[.*?\]|\{.*?\})(?:;|$)", warning)
+    )
     assert several == [{"pattern": r"\((\d+)\)"}, {"column": "label"}]
     assert named == {"pattern": r"\((?P<patient>\d+)\)"}
-    for silent in (Group.model_validate(named), [Group.model_validate(each) for each in several], Group(column="id"), None):
+    for silent in (
+        Group.model_validate(named),
+        [Group.model_validate(each) for each in several],
+        Group(column="id"),
+        None,
+    ):
         assert number_warning(ACROSS, silent) == []
 
 

@@ -177,7 +177,9 @@ def test_contradictory_labels_are_left_out_or_fail_as_asked(contradictory: tuple
     assert len(prepared.images) == len(FLAT) - 1
     assert counts(audit) == {"copies of one image with contradictory labels": 2}
     assert not [line for line in prepared.about["warnings"] if line.startswith("CONTRADICTORY")]
-    with pytest.raises(UserError, match=r"^data\.contradictions: fail, and there is 1 image with several labels, in 2 of"):
+    with pytest.raises(
+        UserError, match=r"^data\.contradictions: fail, and there is 1 image with several labels, in 2 of"
+    ):
         prepared_from(raw, data.model_copy(update={"contradictions": "fail"}))
 
 

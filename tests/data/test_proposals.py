@@ -58,7 +58,7 @@ def test_names_of_copies_and_of_patients_are_recognised(names: list[str], what: 
 # name of a real set: names as in it, and the part of each that is the patient, slide or source
 REAL = {
     "bone_fracture": ([f"{n}-rotated{r}-rotated1.jpg" for n in range(1, 5) for r in (1, 2)], r"^\d+"),
-    "cnmc_leukemia": ([f"UID_{u}_{i}_{c}_all.bmp" for u in ("4", "H10") for i in (1, 2) for c in (1, 2)], r"^UID_\w+?_"),
+    "cnmc_leukemia": ([f"UID_{u}_{i}_{c}.bmp" for u in ("4", "H10") for i in (1, 2) for c in (1, 2)], r"^UID_\w+?_"),
     "breakhis": (
         [f"SOB_{k}-14-{s}-{m}-00{n}.png" for k, s in (("B_A", "22549AB"), ("M_DC", "2523"), ("B_F", "9133"))
          for m in (40, 100) for n in (1, 2)],

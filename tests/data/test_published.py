@@ -17,13 +17,17 @@ from medtransfer.util.errors import UserError
 PATHS = ["set/a/1.png", "set/a/2.png", "set/b/3.png", "set/b/4.png"]
 
 
-def split_of(root: Path, columns: dict[str, list[str]] | None = None, differing: dict[str, str] | None = None, **split: object) -> list[object]:
+def split_of(
+    root: Path, columns: dict[str, list[str]] | None = None, differing: dict[str, str] | None = None, **split: object
+) -> list[object]:
     table = pd.DataFrame({"path": PATHS, "label": "x", "split": ["train", "test", "val", None]} | (columns or {}))
     found = published_split(root, "set", Rows(table, [], differing or {}), Split(method="published", **split))
     return [None if pd.isna(each) else each for each in found]
 
 
-def problem_of(root: Path, columns: dict[str, list[str]] | None = None, differing: dict[str, str] | None = None, **split: object) -> str:
+def problem_of(
+    root: Path, columns: dict[str, list[str]] | None = None, differing: dict[str, str] | None = None, **split: object
+) -> str:
     with pytest.raises(UserError) as raised:
         split_of(root, columns, differing, **split)
     return raised.value.problems[0]

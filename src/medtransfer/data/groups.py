@@ -77,12 +77,9 @@ def _keys(root: Path, rows: Rows, group: Group) -> tuple[pd.Series, list[str]]:
 def _captures(paths: pd.Series, pattern: str) -> tuple[pd.Series, str]:
     """Search file names or, if no name matches, paths; return what is captured, and where."""
     search = re.compile(pattern).search
-    for searched, texts in (("file name", paths.map(lambda path: path.rsplit("/", 1)[-1])), ("path", paths)):
-        found = [search(text) for text in texts]
-        if any(found):
-            break
-    else:
-        searched = "file name"
+    searched, found = "file name", [search(path.rsplit("/", 1)[-1]) for path in paths]
+    if not any(found):
+        searched, found = "path", [search(path) for path in paths]
     groups = [None if match is None else tuple(v for v in match.groups() if v is not None) for match in found]
     whole = [(match.group(0),) if match is not None and not of else of for match, of in zip(found, groups, strict=True)]
     return pd.Series(list(_joined(whole)), index=paths.index, dtype=object), searched
@@ -143,8 +140,8 @@ def number_warning(table: pd.DataFrame, group: Group | Sequence[Group] | None) -
     named = re.sub(r"\((?!\?)", "(?P<patient>", group.pattern, count=1)
     named = named if named != group.pattern else f"(?P<patient>{group.pattern})"
     return [
-        f"GROUPS ACROSS CLASSES: {len(across)} of {table['key'].nunique()} group keys are numbers that images of several "
-        f"classes have, such as {listed(across[:3])}; if each class has its own numbers, set data.group: "
+        f"GROUPS ACROSS CLASSES: {len(across)} of {table['key'].nunique()} group keys are numbers that images of "
+        f"several classes have, such as {listed(across[:3])}; if each class has its own numbers, set data.group: "
         f"[{{pattern: {quoted(group.pattern)}}}, {{column: label}}]; if they are the same patients, say so: "
         f"data.group: {{pattern: {quoted(named)}}}"
     ]

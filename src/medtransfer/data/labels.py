@@ -70,13 +70,11 @@ def _spellings(names: Sequence[str], confirmed: Collection[str], labels: Labels)
 
 def _longer_names(table: pd.DataFrame, confirmed: Collection[str], labels: Labels) -> Iterator[str]:
     """Find classes whose names begin with that of another, which is in other published splits."""
-    splits = {str(name): set(rows.dropna()) for name, rows in table.groupby("label")["split"]}
+    splits = _splits_of(table)
     aliases: dict[str, str] = {}
-    for long in splits:
-        others = [
-            short for short in splits
-            if _begins(long, short) and splits[long] and splits[short] and splits[long].isdisjoint(splits[short])
-        ]  # fmt: skip
+    for long, of in splits.items():
+        others = [short for short, theirs in splits.items() if of and theirs and of.isdisjoint(theirs)]
+        others = [short for short in others if _begins(long, short)]
         if others and long not in confirmed:
             aliases[long] = max(others, key=len)
     if aliases:
@@ -84,13 +82,17 @@ def _longer_names(table: pd.DataFrame, confirmed: Collection[str], labels: Label
         yield (
             f"{yaml_word(long)}, in {listed(sorted(splits[long]))}, and {yaml_word(short)}, in "
             f"{listed(sorted(splits[short]))}, may be one class under two names; if so: {as_yaml(labels, aliases)}; "
-            f"if not: {as_yaml(labels, {name: name for name in aliases})}"
+            f"if not: {as_yaml(labels, dict(zip(aliases, aliases, strict=True)))}"
         )
+
+
+def _splits_of(table: pd.DataFrame) -> dict[str, set[str]]:
+    return {str(name): set(splits.dropna()) for name, splits in table.groupby("label")["split"]}
 
 
 def in_one_split(table: pd.DataFrame, labels: Labels) -> list[str]:
     """Return a problem if classes are in one published split only, with the `data.labels` that solve it."""
-    splits = {str(name): set(rows.dropna()) for name, rows in table.groupby("label")["split"]}
+    splits = _splits_of(table)
     confirmed = {name for name, target in labels.aliases.items() if name == target}
     alone = {name: next(iter(of)) for name, of in splits.items() if len(of) == 1 and name not in confirmed}
     if table["split"].nunique() < 2 or not alone:
@@ -99,7 +101,8 @@ def in_one_split(table: pd.DataFrame, labels: Labels) -> list[str]:
     aliases: dict[str, str] = {}
     for name, split in alone.items():
         others = [other for other, of in alone.items() if of != split and other not in aliases]
-        aliases |= {name: close for close in get_close_matches(name, others, n=1)}
+        if close := get_close_matches(name, others, n=1):
+            aliases[name] = close[0]
     ways = [f"if one class has two names: {as_yaml(labels, aliases)}"] if aliases else []
     ways += [f"to leave them out: {as_yaml(labels, drop=list(alone))}"]
     ways += [f"to keep them so: {as_yaml(labels, {name: name for name in alone})}"]
@@ -116,7 +119,7 @@ def _begins(long: str, short: str) -> bool:
 
 
 def plain(label: str) -> str:
-    """Return a label without what does not distinguish classes: case, spaces, hyphens, form of Unicode or of numbers."""
+    """Return a label without what distinguishes no classes: case, spaces, hyphens, form of Unicode or of numbers."""
     text = unicodedata.normalize("NFKC", label).casefold()
     text = re.sub(r"[\s_]+|(?<=\w)-(?=\w)", " ", text).strip()
     return str(Decimal(text).normalize() + 0) if re.fullmatch(r"[+-]?\d+(\.\d*)?", text) else text

@@ -166,9 +166,7 @@ def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame
     return whole
 
 
-def _keep(
-    whole: pd.DataFrame, kept: np.ndarray, arrays: Sequence[Path], dropped: Dropped, reason: str
-) -> pd.DataFrame:
+def _keep(whole: pd.DataFrame, kept: np.ndarray, arrays: Sequence[Path], dropped: Dropped, reason: str) -> pd.DataFrame:
     """Keep rows, bool [rows], of a table and of packed arrays; the others are recorded as left out."""
     if kept.all():
         return whole

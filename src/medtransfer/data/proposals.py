@@ -42,7 +42,7 @@ MOST = 3
 
 
 def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
-    """Return a sentence for each key by which at least a fifth of the images are in groups, in two or more; at most three.
+    """Return a sentence for each key, at most three, by which at least a fifth of the images are in groups.
 
     `table` has the columns path (relative to `root`), label, and those of CSVs.
     """
@@ -57,7 +57,8 @@ def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
         sizes = known.value_counts()
         examples = listed([f"{key} ({size})" for key, size in sizes.sort_index().head(3).items()])
         sentences.append(
-            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, set data.group: {definition}"
+            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, "
+            f"set data.group: {definition}"
         )
     return sentences[:MOST]
 
@@ -67,7 +68,11 @@ def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, st
     for name in table.columns.difference(["path", "label", "split"], sort=False):
         values = table[name].str.strip()
         if PATIENT_WORDS.intersection(words(CAMEL.sub(" ", name))) and _groups(table, values.where(values != "")):
-            yield values.where(values != ""), f"column {name!r} gives {{groups}} groups", f"{{column: {yaml_word(name)}}}"
+            yield (
+                values.where(values != ""),
+                f"column {name!r} gives {{groups}} groups",
+                f"{{column: {yaml_word(name)}}}",
+            )
     dicom = table["path"].str.lower().str.endswith((".dcm", ".dicom"))
     if dicom.any() and can_read_dicom():
         keys = pd.Series(None, index=table.index, dtype=object)
@@ -98,15 +103,14 @@ def _of_folders(table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
 
 
 def _numbered(table: pd.DataFrame, names: pd.Series) -> Iterator[tuple[pd.Series, str, str]]:
-    """Yield what names begin with up to a number, if that number takes many values; `14` does not in `A-14-22549-40`."""
+    """Yield what names begin with up to a number that takes many values, as `14` does not in `A-14-22549-40`."""
     different = ~names.duplicated()
     for pattern in NUMBERED:
         keys = names.str.extract(pattern, expand=False)
         numbers = keys.str.extract(r"([^\W_]+)$", expand=False)
         if _groups(table[different], keys[different]) and 2 * numbers.nunique() >= keys.nunique():
-            pattern = _simplified(pattern, names, keys)
             what = "{share} file names suggest {groups} groups (by their first numbers)"
-            yield keys, what, f"{{pattern: {quoted(pattern)}}}"
+            yield keys, what, f"{{pattern: {quoted(_simplified(pattern, names, keys))}}}"
             return
 
 

@@ -22,8 +22,8 @@ MOST_SHOWN = 3
 def published_split(root: Path, base: str, rows: Rows, split: Split) -> pd.Series:
     """Return the published split of each row: train, val, test or missing.
 
-    Files are relative to the folder `base` of the set at `root`. Raises `UserError` if a column or list does not fit the
-    set.
+    Files are relative to the folder `base` of the set at `root`. Raises `UserError` if a column or list does not fit
+    the set.
     """
     if split.column is not None:
         return _from_column(rows, split)
@@ -43,7 +43,8 @@ def _from_column(rows: Rows, split: Split) -> pd.Series:
         shown = ", ".join(f"{yaml_word(value)}: train" for value in unknown[:MOST_SHOWN])
         raise UserError(
             f"data.split.column: {name!r} holds {listed([repr(value) for value in unknown[:MOST_SHOWN]])}"
-            f"{' and others' if len(unknown) > MOST_SHOWN else ''}; say which split each is: data.split.values: {{{shown}}}"
+            f"{' and others' if len(unknown) > MOST_SHOWN else ''}; say which split each is: "
+            f"data.split.values: {{{shown}}}"
         )
     if unused := sorted(meant.keys() - set(values)):
         raise UserError(f"data.split.values: {unused[0]!r} is not in column {name!r}")

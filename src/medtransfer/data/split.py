@@ -79,8 +79,8 @@ def require_published(table: pd.DataFrame) -> None:
         some = list(table["path"][unknown])
         shown = f"{', '.join(some[:MOST_SHOWN])}{', …' if len(some) > MOST_SHOWN else ''}"
         raise UserError(
-            f"data.split.method: published, but {len(some)} of {len(table)} images are not in a published split: {shown}; "
-            "data.split.lists and data.files say where they belong"
+            f"data.split.method: published, but {len(some)} of {len(table)} images are not in a published split: "
+            f"{shown}; data.split.lists and data.files say where they belong"
         )
     for name in ("train", "test"):
         if not (table["split"] == name).any():

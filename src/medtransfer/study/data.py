@@ -6,9 +6,19 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from medtransfer.study.section import KIND_ALONE, Count, Fraction, Positive, Section, leaves_folder
+from medtransfer.study.section import (
+    KIND_ALONE,
+    OTHER,
+    WORD,
+    Count,
+    Fraction,
+    Positive,
+    Section,
+    leaves_folder,
+    word_or_other,
+)
 from medtransfer.study.selection import Files, Groups, JoinedTable, Label, Labels
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -74,7 +84,7 @@ class MaskFiles(Section):
     background. If omitted, there is one class, `foreground`: the 1 of masks of 0 and 1, otherwise pixels brighter than
     half. Instead of values, classes may have places: `{lung: {folder: lungs}, infection: {suffix: _inf}}`, each with a
     mask of its own for an image, later ones over earlier ones. ignore: the value of pixels that are left out of loss and
-    metrics. missing: how to treat images without a mask, or without one of some class that has a place; `empty` means
+    metrics. missing: how to treat images without a mask, or without that of a class that has a place; `empty` means
     that they show only background.
     """
 
@@ -113,7 +123,7 @@ class MaskFiles(Section):
         if len({type(value) for value in values}) > 1:
             raise ValueError("classes: expected grey values or colours, not both, also for ignore")
         if len(set(values)) < len(values):
-            raise ValueError("classes: expected a different value for each class, and another one for ignore")
+            raise ValueError("classes: expected a different value for each class, and another for ignore")
         if len(self.class_names) > MOST_CLASSES:
             raise ValueError(f"classes: expected at most {MOST_CLASSES}, but got {len(values)}")
         return self
@@ -228,6 +238,10 @@ class Layout(Section):
 
 
 SplitName = Literal["train", "val", "test"]
+OneOrMore = Annotated[
+    Annotated[str, Tag(WORD)] | Annotated[list[str], Tag(OTHER)],
+    Discriminator(word_or_other),
+]
 REST = "rest"
 """In place of a list: the images that no list names."""
 
@@ -240,8 +254,8 @@ class Split(Section):
     tests, fold f + 1 validates, the others train. With published or random, `folds` above 1 rotates the validation rows
     and keeps the test rows. train_images: the number of training images to keep, by class and group; the others are
     left out of the set. column: a column of the layout's CSV or of `data.tables` that holds the published split, and
-    values: the split that each of its values means, if they are not train, val and test. lists: for each published split
-    a file of the set, or several, that lists its images; `rest` stands for the images in none of the others.
+    values: the split that each of its values means, if they are not train, val and test. lists: for each published
+    split a file of the set, or several, that lists its images; `rest` stands for the images in none of the others.
     """
 
     method: Literal["published", "random", "kfold"]
@@ -251,7 +265,7 @@ class Split(Section):
     train_images: Count | None = None
     column: str | None = None
     values: dict[Label, SplitName] | None = None
-    lists: dict[SplitName, str | list[str]] | None = None
+    lists: dict[SplitName, OneOrMore] | None = None
 
     @model_validator(mode="after")
     def _published_by_one(self) -> Split:
@@ -262,7 +276,9 @@ class Split(Section):
             raise ValueError("expected column or lists, not both")
         if self.values is not None and self.column is None:
             raise ValueError("values belongs to column")
-        names = [name for files in (self.lists or {}).values() for name in ([files] if isinstance(files, str) else files)]
+        names = [
+            name for files in (self.lists or {}).values() for name in ([files] if isinstance(files, str) else files)
+        ]
         if names.count(REST) > 1 or (self.lists is not None and len(names) - names.count(REST) < 1):
             raise ValueError("lists: expected at least one file, and rest at most once")
         for name in names:

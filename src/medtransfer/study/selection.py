@@ -14,7 +14,7 @@ from medtransfer.study.section import OTHER, WORD, Section, leaves_folder
 def _as_label(value: Any) -> Any:
     """Refuse what YAML has read as a number, a truth value or nothing: `0.0` and `0` would be one label."""
     if value is None or isinstance(value, bool | int | float):
-        raise ValueError(f"write labels in quotes: {value!r} is not a text")
+        raise ValueError(f"write it in quotes: {value!r} is not a text")
     return value
 
 
@@ -54,8 +54,8 @@ class JoinedTable(Section):
     """A further table of the set, whose columns are added to the rows of images.
 
     file: a CSV below the layout's root. key: its column of image names, or, with `on`, of values that are those of the
-    column `on` of the layout's CSV or of an earlier table. where: values that columns of the table must have; other rows
-    are ignored. A column whose name is taken is added as `FILE.COLUMN`, without the extension of the file.
+    column `on` of the layout's CSV or of an earlier table. where: values that columns of the table must have; other
+    rows are ignored. A column whose name is taken is added as `FILE.COLUMN`, without the extension of the file.
     """
 
     file: str

@@ -134,7 +134,7 @@ def test_one_class_under_two_names_is_an_error(write_set, names: str) -> None:
     root = write_set(IMAGES, {"t.csv": table(first, second, "other")})
     with pytest.raises(UserError, match="one class has several names") as raised:
         understood(root)
-    assert f"to make each one class: data.labels: {{aliases: {{" in str(raised.value)
+    assert "to make each one class: data.labels: {aliases: {" in str(raised.value)
 
 
 def test_a_class_of_two_forms_of_unicode_is_one_class_under_two_names(write_set) -> None:

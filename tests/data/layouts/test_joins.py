@@ -66,7 +66,9 @@ def test_joined_tables_are_no_labels_for_auto(write_set: WriteSet) -> None:
 
 
 FOLDS = "file,fold,part,zoom\n" + "".join(
-    f"{name}.png,{fold},{'test' if name[1] == str(fold) else 'train'},40X\n" for fold in (1, 2) for name in ("a1", "a2", "b1")
+    f"{name}.png,{fold},{'test' if name[1] == str(fold) else 'train'},40X\n"
+    for fold in (1, 2)
+    for name in ("a1", "a2", "b1")
 )
 
 
@@ -87,7 +89,9 @@ def test_rows_of_one_key_that_differ_are_selected_by_where(write_set: WriteSet) 
 
 def test_a_column_whose_name_is_taken_goes_by_the_name_of_its_table(write_set: WriteSet) -> None:
     root = write_set(IMAGES, FILES | {"more.csv": "image,patient,label\na1,q1,x\na2,q2,y\nb1,q3,z\n"})
-    rows = joined(root, {"file": "more.csv", "key": "image"}, kind="label_csv", file="meta.csv", image="image", label="patient").table
+    rows = joined(
+        root, {"file": "more.csv", "key": "image"}, kind="label_csv", file="meta.csv", image="image", label="patient"
+    ).table
     assert list(rows["patient"]) == ["p1", "p1", "p2"]
     assert list(rows["more.patient"]) == ["q1", "q2", "q3"]
     assert list(rows["label"]) == ["p1", "p1", "p2"]
@@ -98,9 +102,15 @@ def test_a_column_whose_name_is_taken_goes_by_the_name_of_its_table(write_set: W
     [
         ({"file": "meta.cvs", "key": "image"}, "data.tables: meta.cvs: not a readable table"),
         ({"file": "meta.csv", "key": "imgae"}, "data.tables: meta.csv: no column 'imgae'; did you mean 'image'?"),
-        ({"file": "patients.csv", "key": "patient"}, "data.tables: patients.csv: column 'patient' names none of the images"),
+        (
+            {"file": "patients.csv", "key": "patient"},
+            "data.tables: patients.csv: column 'patient' names none of the images",
+        ),
         ({"file": "meta.csv", "key": "image", "on": "id"}, "data.tables: meta.csv: on: no column 'id'"),
-        ({"file": "meta.csv", "key": "image", "where": {"site": "leg"}}, "data.tables: meta.csv: where: no leg in column 'site'"),
+        (
+            {"file": "meta.csv", "key": "image", "where": {"site": "leg"}},
+            "data.tables: meta.csv: where: no leg in column 'site'",
+        ),
     ],
 )
 def test_tables_that_do_not_fit_are_errors(write_set: WriteSet, table: dict[str, Any], problem: str) -> None:
@@ -111,7 +121,9 @@ def test_tables_that_do_not_fit_are_errors(write_set: WriteSet, table: dict[str,
 
 
 @given(st.dictionaries(st.integers(0, 9), st.sampled_from("xyz"), min_size=1), st.randoms())
-def test_a_join_looks_every_image_up(tmp_path_factory: pytest.TempPathFactory, cells: dict[int, str], random: Any) -> None:
+def test_a_join_looks_every_image_up(
+    tmp_path_factory: pytest.TempPathFactory, cells: dict[int, str], random: Any
+) -> None:
     root = tmp_path_factory.getbasetemp() / "joins"
     root.mkdir(exist_ok=True)
     lines = [f"i{number}.png,{value}" for number, value in cells.items()]

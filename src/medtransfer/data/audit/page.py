@@ -54,7 +54,9 @@ def _facts(audit: dict[str, Any]) -> str:
 
 
 def _dropped(dropped: dict[str, Any]) -> Iterator[str]:
-    yield markdown_table(["Images", "excluded"], [[reason, f"{found['images']:,}"] for reason, found in dropped.items()])
+    yield markdown_table(
+        ["Images", "excluded"], [[reason, f"{found['images']:,}"] for reason, found in dropped.items()]
+    )
     for reason, found in dropped.items():
         yield from _listed(reason.capitalize(), [[path] for path in found["paths"]], found["images"])
 

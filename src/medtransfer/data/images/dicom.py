@@ -46,8 +46,8 @@ def can_read_dicom() -> bool:
 def read_elements(paths: Iterable[Path], keyword: str) -> list[str | None]:
     """Read the element `keyword`, such as PatientID, from the header of each DICOM file.
 
-    None for a file that is not DICOM or lacks the element. Raises `UserError` if pydicom is missing or does not know the
-    keyword.
+    None for a file that is not DICOM or lacks the element. Raises `UserError` if pydicom is missing or does not know
+    the keyword.
     """
     if not can_read_dicom():
         raise UserError(f"data.group.dicom: {MISSING}")

@@ -27,9 +27,9 @@ def pack(
     """Decode `paths` (relative to `root`) into `target`, a .npy file, and describe each.
 
     The array is uint8, [images, size, size, channels], with one channel if every image is grey, else three.
-    Returns one row per image, with the columns DESCRIPTION and its position in `paths` as index. Raises `UserError` that
-    lists all unreadable files, or, with `drop_unreadable`, leaves them out; it has one line if there are DICOM files but
-    no pydicom. Memory holds a few hundred images at a time.
+    Returns one row per image, with the columns DESCRIPTION and its position in `paths` as index. Raises `UserError`
+    that lists all unreadable files, unless `drop_unreadable` leaves them out, or has one line if there are DICOM files
+    but no pydicom. Memory holds a few hundred images at a time.
     """
 
     def decoded(path: str) -> Decoded | str:
@@ -98,8 +98,8 @@ def pack_masks(
     """Decode the masks of `images` (columns path, width, height) into `target`, a .npy file.
 
     The array is uint8, [images, size, size], class numbers with 0 for background and `IGNORED`. An image without masks
-    gets an empty one. Returns which images are in the array, bool [images]: with `drop_unreadable`, those whose masks can
-    be decoded. Raises `UserError` that lists all files that cannot be read as masks, or else the classes that no
+    gets an empty one. Returns which images are in the array, bool [images]: with `drop_unreadable`, those whose masks
+    can be decoded. Raises `UserError` that lists all files that cannot be read as masks, or else the classes that no
     mask has.
     """
 

@@ -43,7 +43,7 @@ def resolve_layout(
     return found.model_copy(update={"root": str(PurePosixPath(layout.root) / found.root)})
 
 
-def detect_layout(base: Path, left_out: Given = Given()) -> Layout:
+def detect_layout(base: Path, left_out: Given) -> Layout:
     """Detect how the images below `base`, except those left out, are laid out.
 
     Only names, folders and CSVs are read, no pixels. Raises `UserError` if there are no images, if

@@ -53,7 +53,7 @@ def images_of(files: Iterable[AnyPath]) -> list[AnyPath]:
 
 
 class ImageFiles(list[Path]):
-    """The images to read. `unwanted` are further ones, which tables may name, and `tables` are to be joined with those."""
+    """The images to read; `unwanted` are further ones that tables may name, `tables` are to be joined with those."""
 
     unwanted: Sequence[Path] = ()
     tables: Sequence[JoinedTable] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -11,6 +11,9 @@ from medtransfer.data.layouts.tables import match_images, read_table
 from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.text import counted, listed
+
+PathsOf = Callable[[pd.Series], pd.Series]
+"""Names of images to their paths, "" where there is none."""
 
 Differing = dict[str, str]
 """Columns that were not joined because rows of one key differ in them: the reason, by column."""
@@ -24,14 +27,16 @@ def with_columns(
     Returns the table and the problems; a column that no table has is not added.
     """
     try:
-        joined, differing = _joined(root, table, [join for join in joins if join.on in table], lambda *_: None)
+        joined, differing = _joined(root, table, [join for join in joins if join.on in table], lambda names: names)
     except UserError as error:
         return table, error.problems
     problems = [differing[name] for name in wanted if name in differing]
     return table.assign(**{name: joined[name].fillna("") for name in wanted if name in joined}), problems
 
 
-def join_images(root: Path, rows: pd.DataFrame, joins: Sequence[JoinedTable]) -> tuple[pd.DataFrame, Differing, list[str]]:
+def join_images(
+    root: Path, rows: pd.DataFrame, joins: Sequence[JoinedTable]
+) -> tuple[pd.DataFrame, Differing, list[str]]:
     """Add all columns of all tables to rows of images, whose paths are relative to `root`.
 
     Images that a table does not have get empty cells. Returns the rows, the columns that were not joined, and the
@@ -46,10 +51,12 @@ def join_images(root: Path, rows: pd.DataFrame, joins: Sequence[JoinedTable]) ->
         joined, differing = _joined(root, rows, joins, paths_of)
     except UserError as error:
         return rows, {}, error.problems
-    return joined.fillna({name: "" for name in joined.columns.difference(rows.columns)}), differing, []
+    return joined.fillna(dict.fromkeys(joined.columns.difference(rows.columns), "")), differing, []
 
 
-def _joined(root: Path, table: pd.DataFrame, joins: Sequence[JoinedTable], paths_of) -> tuple[pd.DataFrame, Differing]:
+def _joined(
+    root: Path, table: pd.DataFrame, joins: Sequence[JoinedTable], paths_of: PathsOf
+) -> tuple[pd.DataFrame, Differing]:
     differing: Differing = {}
     for join in joins:
         if join.on is not None and join.on not in table:
@@ -70,8 +77,8 @@ def _joined(root: Path, table: pd.DataFrame, joins: Sequence[JoinedTable], paths
         for name in unclear:
             many = other[name].groupby(keys).nunique().gt(1)
             differing[name] = (
-                f"data.tables: {join.file}: {counted(int(many.sum()), 'key')} such as {many.idxmax()} have rows that differ "
-                f"in column {name!r}; select one of them with where: {{COLUMN: VALUE}}"
+                f"data.tables: {join.file}: {counted(int(many.sum()), 'key')} such as {many.idxmax()} have rows that "
+                f"differ in column {name!r}; select one of them with where: {{COLUMN: VALUE}}"
             )
         first = other.drop(columns=unclear).groupby(keys).first()
         for name in first:
@@ -95,6 +102,8 @@ def _read(root: Path, join: JoinedTable) -> pd.DataFrame:
         wanted = [value] if isinstance(value, str) else value
         kept = table[name].str.strip().isin(wanted)
         if not kept.any():
-            raise UserError(f"{place}: where: no {listed(wanted)} in column {name!r}{near(wanted[0], table[name].unique())}")
+            raise UserError(
+                f"{place}: where: no {listed(wanted)} in column {name!r}{near(wanted[0], table[name].unique())}"
+            )
         table = table[kept]
     return table

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -33,13 +33,15 @@ class Given:
 
     aside: frozenset[str] = frozenset()
     unwanted: frozenset[str] = frozenset()
-    labels: Labels = Labels()
+    labels: Labels = field(default_factory=Labels)
     tables: tuple[JoinedTable, ...] = ()
 
     def below(self, folder: str) -> Given:
         """Return the same with files below `folder` only, relative to it."""
         aside, unwanted = (
-            frozenset(str(path.relative_to(folder)) for path in map(PurePosixPath, files) if path.is_relative_to(folder))
+            frozenset(
+                str(path.relative_to(folder)) for path in map(PurePosixPath, files) if path.is_relative_to(folder)
+            )
             for files in (self.aside, self.unwanted)
         )
         return replace(self, aside=aside, unwanted=unwanted)
@@ -115,7 +117,7 @@ def describe_set(
     table: pd.DataFrame,
     masks: Mapping[str, list[str]] = {},
     copies: Mapping[str, str] = {},
-    given: Given = Given(),
+    given: Given | None = None,
 ) -> str:
     """Format, in aligned columns, the layout, its root, classes, splits, masks, copies and the ignored files.
 
@@ -130,8 +132,9 @@ def describe_set(
     if copies:
         pairs = [f"{PurePosixPath(copy).parent} of {PurePosixPath(image).parent}" for copy, image in copies.items()]
         rows += _block("copies", pd.Series(Counter(pairs)))
-    explained = {*table["path"], *chain.from_iterable(masks.values()), *copies, *given.unwanted}
-    explained |= {_within(layout, join.file) for join in given.tables}
+    explained = {*table["path"], *chain.from_iterable(masks.values()), *copies}
+    if given is not None:
+        explained |= given.unwanted | {_within(layout, join.file) for join in given.tables}
     rows += _block("ignored", _ignored(root, layout, explained))
     width = max(len(name) for _, name, count in rows if count)
     digits = max(len(count) for _, _, count in rows)

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from medtransfer.data.images.packed import Images
-from medtransfer.data.images.packed import without_ignored
+from medtransfer.data.images.packed import Images, without_ignored
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.explain.explainer import Explainer, open_explainer
 from medtransfer.deployment.explain.methods import METHODS
