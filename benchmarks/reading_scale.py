@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from medtransfer.data.layouts.copies import find_copies
-from medtransfer.data.layouts.describe import describe_set
+from medtransfer.data.layouts.describe import Aside, describe_set
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.read import read_layout
 from medtransfer.data.layouts.unused_masks import unused_masks
@@ -71,7 +71,7 @@ def measure(root: Path) -> dict[str, float]:
     aside = frozenset((*copies, *masks))
     layout = resolve_layout(root, Layout(kind="auto"), aside)
     table = read_layout(root, layout, aside)
-    describe_set(root, layout, table, copies=copies, unused=masks)
+    describe_set(root, layout, table, Aside(copies=copies, unused_masks=masks))
     peak = Path("/proc/self/status").read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]
     return {"seconds": time.process_time() - started, "memory": int(peak) * 1024 / 1e6, "images": len(table)}
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from medtransfer.data.layouts.describe import describe_set, sample_rows, samples_as_text
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import Given, read_layout, read_rows
 from medtransfer.study import Layout
 
 from .detection import AUTO, SPLITS
@@ -52,9 +52,11 @@ def test_a_flat_test_folder_next_to_folders_of_classes_has_no_labels(write_set) 
 def test_rows_that_are_left_out_and_classes_that_are_numbers_are_named(write_set) -> None:
     root = write_set("a.png b.png c.png d.png", {"t.csv": "n,grade\na,0\nb,1\nc,2\nx,1\n"})
     layout = Layout(kind="label_csv", file="t.csv", image="n", label="grade", missing="drop")
-    text = describe_set(root, layout, read_layout(root, layout))
+    rows = read_rows(root, layout, Given())
+    assert (rows.without_image, rows.without_row) == (["x"], ["d.png"])
+    text = describe_set(root, layout, rows.table, without_image=rows.without_image)
     assert "note     the classes are numbers from 0 to 2; if they are grades, their order is not used" in text
-    assert "left out rows without an image, such as x  1" in text
+    assert "no image rows left out, such as x" in text
     assert "ignored  images in ." in text
 
 
@@ -68,7 +70,7 @@ def test_three_sample_rows_show_file_label_group_split_and_mask() -> None:
         ["c.png", "x", "p2", "–", "–"],
         ["d.png", "y", "p2", "test", "–"],
     ]
-    assert samples_as_text(samples).splitlines() == [
+    assert samples_as_text(samples) == [
         "file   label  group  split  mask",
         "a.png  x      p1     –      a_mask.png",
         "c.png  x      p2     –      –",

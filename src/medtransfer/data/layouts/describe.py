@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from medtransfer.data.layouts.files import files_below, is_image, relative_to, split_of
-from medtransfer.data.layouts.label_csv import WITHOUT_IMAGE
 from medtransfer.data.layouts.one_hot_csv import CSV_NAME
-from medtransfer.data.layouts.read import as_yaml
+from medtransfer.data.layouts.read import Given, as_yaml
 from medtransfer.study import Layout
 from medtransfer.util.text import MISSING, is_missing
 
@@ -22,20 +22,26 @@ SAMPLES = 3
 COLUMNS = ("file", "label", "group", "split", "mask")
 
 
+@dataclass(frozen=True)
+class Aside:
+    """Files that are not read as images: the masks of each image, copies and unused masks, and what the params say."""
+
+    masks: Mapping[str, list[str]] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
+    unused_masks: Mapping[str, str] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)
+
+
 def describe_set(
-    root: Path,
-    layout: Layout,
-    table: pd.DataFrame,
-    masks: Mapping[str, list[str]] = {},
-    copies: Mapping[str, str] = {},
-    unused: Mapping[str, str] = {},
+    root: Path, layout: Layout, table: pd.DataFrame, aside: Aside = Aside(), without_image: Sequence[str] = ()
 ) -> str:
     """Format, in aligned columns, the layout, its root, classes, splits, masks, copies and the files that are not read.
 
-    Of these, images in a folder named like a test split are listed as unlabelled. `copies`: files that were left out
-    because they are copies of others. `unused`: masks that were left out because `data.masks` does not ask for them.
+    Of these, images in a folder named like a test split are listed as unlabelled. `without_image`: names of images in
+    rows that were left out.
     """
     splits = table["split"].fillna("none published").value_counts(sort=False)
+    masks = aside.masks
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
     rows += _block("classes", table["label"].value_counts().sort_index())
     if note := _note(table["label"]):
@@ -43,16 +49,18 @@ def describe_set(
     rows += _block("splits", splits.sort_index())
     if masks:
         rows += _block("masks", pd.Series({"images with masks": len(masks), "masks": sum(map(len, masks.values()))}))
-    if unused:
-        rows += _block("masks", pd.Series({"not used; data.masks: auto packs them with their images": len(unused)}))
-    if copies:
-        pairs = [f"{PurePosixPath(copy).parent} of {PurePosixPath(image).parent}" for copy, image in copies.items()]
-        rows += _block("copies", pd.Series(Counter(pairs)))
-    if without := table.attrs.get(WITHOUT_IMAGE):
-        rows += _block("left out", pd.Series({f"rows without an image, such as {without[0]}": len(without)}))
-    unlabelled, ignored = _unread(
-        root, layout, {*table["path"], *chain.from_iterable(masks.values()), *copies, *unused}
-    )
+    if aside.unused_masks:
+        text = "not used; data.masks: auto packs them with their images"
+        rows += _block("masks", pd.Series({text: len(aside.unused_masks)}))
+    if aside.copies:
+        folders = [(PurePosixPath(copy).parent, PurePosixPath(image).parent) for copy, image in aside.copies.items()]
+        rows += _block("copies", pd.Series(Counter(f"{copy} of {image}" for copy, image in folders)))
+    if without_image:
+        rows += _block("no image", pd.Series({f"rows left out, such as {without_image[0]}": len(without_image)}))
+    explained = {*table["path"], *chain.from_iterable(masks.values()), *aside.copies, *aside.unused_masks}
+    explained |= aside.given.unwanted
+    tables = [str(PurePosixPath(layout.root) / file) for file in (*layout.files, *(t.file for t in aside.given.tables))]
+    unlabelled, ignored = _unread(root, explained.union(tables))
     if not unlabelled.empty:
         rows += _block("unlabelled", unlabelled)
     rows += _block("ignored", ignored)
@@ -81,11 +89,11 @@ def sample_rows(table: pd.DataFrame, groups: pd.Series | None, masks: Mapping[st
     ]
 
 
-def samples_as_text(samples: list[dict[str, str]]) -> str:
-    """Format sample rows in aligned columns."""
+def samples_as_text(samples: list[dict[str, str]]) -> list[str]:
+    """Format sample rows in aligned columns, one line for each and one for their names."""
     widths = {name: max(len(name), *(len(row[name]) for row in samples)) for name in COLUMNS}
     lines = [dict(zip(COLUMNS, COLUMNS, strict=True)), *samples]
-    return "\n".join("  ".join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in lines)
+    return ["  ".join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in lines]
 
 
 def _note(labels: pd.Series) -> str | None:
@@ -108,14 +116,13 @@ def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:
     return [(head if row == 0 else "", name, count) for row, (name, count) in enumerate(items)]
 
 
-def _unread(root: Path, layout: Layout, read: set[str]) -> tuple[pd.Series, pd.Series]:
+def _unread(root: Path, read: set[str]) -> tuple[pd.Series, pd.Series]:
     """Count the files that are not read: images without labels, then others; images by folder, the rest by suffix.
 
     Unlabelled are images in a folder named like a test split. A file that is the only one of its suffix is named.
     """
     images: Counter[str] = Counter()
     others: dict[str, list[str]] = {}
-    read = read | {str(PurePosixPath(layout.root) / file) for file in layout.files}
     for name in relative_to(root, files_below(root)):
         path = PurePosixPath(name)
         if name in read or path.name == CSV_NAME:

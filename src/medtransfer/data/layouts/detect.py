@@ -15,7 +15,7 @@ from medtransfer.data.layouts.folders import only_numbered
 from medtransfer.data.layouts.image_tables import image_tables, same_partition
 from medtransfer.data.layouts.label_csv import folders_of_images
 from medtransfer.data.layouts.mask_pairs import mask_pairs
-from medtransfer.data.layouts.read import as_yaml, read_layout
+from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
 from medtransfer.util.errors import UserError
@@ -27,7 +27,7 @@ MOST_NUMBERED = 20
 MOST_VALUES = 12
 """A column of more values is not offered as a label if its name does not suggest it."""
 
-LeftOut = Collection[str]
+LeftOut = Given
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,12 @@ class Tried:
         return self.table is not None and not self.problems
 
 
-def resolve_layout(root: Path, layout: Layout, masks: Collection[str] = frozenset(), labelled: bool = True) -> Layout:
+def resolve_layout(
+    root: Path, layout: Layout, given: Given | Collection[str] = frozenset(), labelled: bool = True
+) -> Layout:
     """Return the layout if it is explicit; if it is `auto`, the one that is detected below its root.
 
-    The files `masks`, by their paths, are ignored. If no labels are needed (`labelled` false) all images are read.
+    The files that `given` leaves out are ignored. If no labels are needed (`labelled` false) all images are read.
     """
     if layout.kind != "auto":
         return layout
@@ -59,20 +61,20 @@ def resolve_layout(root: Path, layout: Layout, masks: Collection[str] = frozense
         raise UserError(f"data.layout.root: {layout.root} is not a folder of the set")
     if not labelled:
         return layout.model_copy(update={"kind": "images"})
-    found = detect_layout(base, {PurePosixPath(path).relative_to(layout.root) for path in masks})
+    given = given if isinstance(given, Given) else Given(aside=frozenset(given))
+    found = detect_layout(base, given.below(layout.root))
     return found.model_copy(update={"root": str(PurePosixPath(layout.root) / found.root)})
 
 
-def detect_layout(base: Path, masks: Collection[PurePosixPath] = frozenset()) -> Layout:
-    """Detect how the images below `base`, except `masks`, are laid out.
+def detect_layout(base: Path, left_out: Given) -> Layout:
+    """Detect how the images below `base`, except those left out, are laid out.
 
     Only names, folders and tables are read, no pixels. Raises `UserError` if there are no images, if there are masks
     that are not named, if no layout is detected, if several fit, and if anything in the set contradicts the only one:
     then it lists the layouts that work.
     """
-    left_out = frozenset(map(str, masks))
-    files = [PurePosixPath(path) for path in relative_to(base, files_below(base))]
-    files = [file for file in files if file not in masks]
+    left = left_out.aside | left_out.unwanted | {table.file for table in left_out.tables}
+    files = [PurePosixPath(path) for path in relative_to(base, files_below(base)) if path not in left]
     images = images_of(files, base)
     everything = _detect(base, files)
     if not images and not everything:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
@@ -76,6 +77,13 @@ def stem_of(name: str) -> str:
     """Return a path or name without the extension of an image; any other name is kept whole."""
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and stem and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
+
+
+class ImageFiles(list[Path]):
+    """The images to read; `unwanted` are further ones that tables may name, `tables` are to be joined with those."""
+
+    unwanted: Sequence[Path] = ()
+    tables: Sequence[JoinedTable] = ()
 
 
 def within(folder: Path, images: Sequence[Path]) -> list[Path]:

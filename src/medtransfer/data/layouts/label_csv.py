@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading, Strength
-from medtransfer.data.layouts.files import SPLIT_NAMES, images_of, shared_start, stem_of, words
+from medtransfer.data.layouts.files import SPLIT_NAMES, ImageFiles, images_of, shared_start, stem_of, words
 from medtransfer.data.layouts.image_tables import (
     ImageTable,
     base_name,
@@ -21,12 +21,13 @@ from medtransfer.data.layouts.image_tables import (
     split_column,
     split_value,
 )
+from medtransfer.data.layouts.joins import with_columns
 from medtransfer.data.layouts.tables import UNNAMED_COLUMN, RowMatches, match_images, match_names, read_table
 from medtransfer.study import Layout
 from medtransfer.util.errors import many, near
 
-WITHOUT_IMAGE = "rows without an image"
-"""The entry of a table's `attrs` with the names in rows that `missing: drop` leaves out."""
+WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
+"""The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
 SPLIT_OF_FILE = "split of the file"
 
 
@@ -37,7 +38,7 @@ def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[
     that one of them may be the group.
     """
     if not isinstance(layout.file, dict):
-        table, problems = open_table(root, layout)
+        table, problems = open_table(root, layout, images)
         if table is None:
             return pd.DataFrame(), problems
         return label_rows(root, table, table[layout.label], layout, images)
@@ -45,7 +46,7 @@ def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[
     for split, file in layout.file.items():
         folder = layout.images[split] if isinstance(layout.images, dict) else layout.images
         part = layout.model_copy(update={"file": file, "images": folder})
-        table, found = open_table(root, part)
+        table, found = open_table(root, part, images)
         problems += found
         if table is not None:
             parts.append((folder, table.assign(**{SPLIT_OF_FILE: split})))
@@ -59,7 +60,8 @@ def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[
         tables.append(rows.drop(columns=SPLIT_OF_FILE))
         problems += found
     whole = pd.concat(tables, ignore_index=True)
-    whole.attrs[WITHOUT_IMAGE] = [name for table in tables for name in table.attrs.get(WITHOUT_IMAGE, [])]
+    for key in (WITHOUT_IMAGE, WITHOUT_ROW):
+        whole.attrs[key] = [name for table in tables for name in table.attrs.get(key, [])]
     return whole, problems
 
 
@@ -84,8 +86,11 @@ def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading
 LAYOUTS.register("label_csv", LayoutFormat(read_label_csv, detect_label_csv))
 
 
-def open_table(root: Path, layout: Layout) -> tuple[pd.DataFrame | None, list[str]]:
-    """Open the table named by `layout`; if it, a column or a folder is missing, return None and the problems."""
+def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple[pd.DataFrame | None, list[str]]:
+    """Open the table named by `layout`, and add those of its columns that are in joined tables.
+
+    If it, a column or a folder is missing, return None and the problems.
+    """
     path = root / str(layout.file)
     if not path.is_file():
         return None, [f"data.layout.file: {layout.file} is not in the set"]
@@ -98,6 +103,10 @@ def open_table(root: Path, layout: Layout) -> tuple[pd.DataFrame | None, list[st
             table = read_table(path, header=False)
     except ValueError as error:
         return None, [f"{layout.file}: not a CSV table: {error}"]
+    if isinstance(images, ImageFiles) and (missing := [name for _, name in wanted if name and name not in table]):
+        table, problems = with_columns(root, table, images.tables, missing)
+        if problems:
+            return None, problems
     problems = [
         f"data.layout.{key}: {layout.file} has no column {name!r}{near(name, table.columns)}"
         for key, name in wanted
@@ -116,6 +125,8 @@ def label_rows(
     With `missing: drop`, rows without an image and images without a row are left out.
     """
     names = table[layout.image].str.strip()
+    kept = ~_unwanted(root, layout, images, names)
+    table, labels, names = table[kept], labels[kept], names[kept]
     matches = match_images(root, root / str(layout.images), images, names)
     rows = table.drop(columns=[name for name in ("path", "label", "split") if name in table])
     rows = rows.assign(path=matches.paths, label=labels.str.strip(), split=None)
@@ -124,16 +135,26 @@ def label_rows(
     if layout.missing == "drop":
         problems, unnamed = matches.ambiguous_problems, []
         rows = rows[rows["path"] != ""]
-        rows.attrs[WITHOUT_IMAGE] = matches.missing
+        rows.attrs |= {WITHOUT_IMAGE: matches.missing, WITHOUT_ROW: matches.unnamed}
     if layout.split is not None:
         rows["split"] = table.loc[rows.index, layout.split].map(split_value)
         unknown = sorted(set(table.loc[rows.index, layout.split][rows["split"].isna()]))
         problems += many(list(map(repr, unknown)), "is not a split; expected train, val, test")
-    problems += many(list(names[rows.index][rows["label"] == ""]), "has no label")
     rows = rows[~(rows.duplicated(["path", "label", "split"]) & (rows["path"] != ""))]  # rows that say the same
     twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
     problems += many(sorted(set(twice)), "is in more than one row")
     return rows, [f"{layout.file}: {line}" for line in problems] + unnamed
+
+
+def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Series) -> pd.Series:
+    """Return which rows name images that `data.files` leaves out, and no other."""
+    unwanted = images.unwanted if isinstance(images, ImageFiles) else []
+    if not unwanted:
+        return pd.Series(False, index=names.index)
+    every = match_images(root, root / str(layout.images), [*images, *unwanted], names).paths
+    kept = match_images(root, root / str(layout.images), images, names).paths
+    out = {path.relative_to(root).as_posix() for path in unwanted}
+    return pd.Series([not here and path in out for here, path in zip(kept, every, strict=True)], index=names.index)
 
 
 def _readings(table: ImageTable, images: Sequence[PurePosixPath]) -> list[Reading]:
