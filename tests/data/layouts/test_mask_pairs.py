@@ -15,7 +15,7 @@ from medtransfer.util.errors import UserError
 
 from .detection import AUTO, refusal
 
-UNNAMED = ": data.masks: auto packs them with their images; to do without them, name a data.layout "
+UNNAMED = "); to pack them with their images: data.masks: auto; to leave them out: data.files: {exclude: ["
 BESIDE = [
     ("images/a.png images/b.png masks/a.png masks/b.png", "2 of 4 images are masks of others (masks/a.png of images/a"),
     ("set_masks/images/a.jpg set_masks/masks/a.png", "1 of 2 images are masks of others (set_masks/masks/a.png"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from medtransfer.data.layouts.files import files_below, images_of, relative_to
 from medtransfer.data.layouts.folders import only_numbered
 from medtransfer.data.layouts.image_tables import image_tables, same_partition
 from medtransfer.data.layouts.label_csv import folders_of_images
-from medtransfer.data.layouts.mask_pairs import mask_pairs
+from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
@@ -80,11 +81,7 @@ def detect_layout(base: Path, left_out: Given) -> Layout:
     if not images and not everything:
         raise UserError(_no_images(base, files))
     if pairs := mask_pairs(images):
-        mask, image = pairs[0]
-        raise UserError(
-            f"{base}: {len(pairs)} of {len(images)} images are masks of others ({mask} of {image}): data.masks: auto "
-            "packs them with their images; to do without them, name a data.layout that leaves them out"
-        )
+        raise UserError(_unnamed_masks(base, images, pairs))
     readings = _plausible(base, files, images, everything)
     tried = _distinct([_try(base, reading, left_out) for reading in readings])
     if len(tried) == 1 and tried[0].sound:
@@ -192,6 +189,16 @@ def _no_images(base: Path, files: Sequence[PurePosixPath]) -> str:
         return f"{base}: expected images, but got {', '.join(kinds)}, which are not read; save the images as PNG"
     suffixes = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])
     return f"{base}: expected images, but got {len(files)} files of other kinds ({suffixes})"
+
+
+def _unnamed_masks(base: Path, images: Sequence[PurePosixPath], pairs: Pairs) -> str:
+    mask, image = pairs[0]
+    patterns = excluding(pairs, images)
+    without = f"; to leave them out: data.files: {{exclude: {json.dumps(patterns)}}}" if patterns else ""
+    return (
+        f"{base}: {len(pairs)} of {len(images)} images are masks of others ({mask} of {image}); to pack them with "
+        f"their images: data.masks: auto{without}"
+    )
 
 
 def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
+from glob import escape
 from pathlib import Path, PurePosixPath
 
 from medtransfer.data.layouts.files import images_below, relative_to, shared_start, words
@@ -81,17 +83,8 @@ def _several_kinds(pairs: Pairs) -> list[str]:
     """Return a problem if an image has masks of several folders or suffixes, which differ in meaning."""
     kinds: dict[PurePosixPath, dict[str, PurePosixPath]] = {}
     for mask, image in pairs:
-        ending = SUFFIX.search(mask.stem)
-        inside = mask.parent.parts[len(shared_start([mask.parent.parts, image.parent.parts])) :]
-        folder = next((part for part in inside if speaks_of_masks(part)), None)
-        option = (
-            f"{{folder: {folder}}}"
-            if folder
-            else f"{{suffix: {mask.stem[ending.start() : ending.end(1)]}}}"
-            if ending
-            else str(mask)
-        )
-        kinds.setdefault(image, {})[option] = mask
+        key, name = _kind_of(mask, image)
+        kinds.setdefault(image, {})[f"{{{key}: {name}}}"] = mask
     mixed = {image: found for image, found in kinds.items() if len(found) > 1}
     if not mixed:
         return []
@@ -102,6 +95,24 @@ def _several_kinds(pairs: Pairs) -> list[str]:
         f"{', '.join(map(str, found.values()))}); merging them would mix their meanings; choose one: "
         f"data.masks: {' or '.join(options)}"
     ]
+
+
+def _kind_of(mask: PurePosixPath, image: PurePosixPath) -> tuple[str, str]:
+    """Return `folder` or `suffix`, and the name of the folder or suffix by which a mask is one."""
+    inside = mask.parent.parts[len(shared_start([mask.parent.parts, image.parent.parts])) :]
+    folder = next((part for part in inside if speaks_of_masks(part)), None)
+    if folder is not None:
+        return "folder", folder
+    ending = SUFFIX.search(mask.stem)
+    return "suffix", mask.stem[ending.start() : ending.end(1)] if ending else mask.stem
+
+
+def excluding(pairs: Pairs, images: Sequence[PurePosixPath]) -> list[str]:
+    """Return patterns of `data.files` that exclude all masks and no other image, or none if there are none."""
+    kinds = sorted({_kind_of(mask, image) for mask, image in pairs})
+    patterns = [f"*{escape(name)}{'/' if key == 'folder' else ''}*" for key, name in kinds]
+    matched = {image for image in images if any(fnmatchcase(str(image), pattern) for pattern in patterns)}
+    return patterns if matched == {mask for mask, _ in pairs} else []
 
 
 def unpaired_masks(images: Sequence[PurePosixPath], pairs: Pairs) -> list[PurePosixPath]:
