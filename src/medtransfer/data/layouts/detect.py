@@ -63,17 +63,17 @@ def resolve_layout(
     if not labelled:
         return layout.model_copy(update={"kind": "images"})
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
-    found = detect_layout(base, given.below(layout.root))
-    return found.model_copy(update={"root": str(PurePosixPath(layout.root) / found.root)})
+    return detect_layout(root, layout.root, given.below(layout.root))
 
 
-def detect_layout(base: Path, left_out: Given) -> Layout:
-    """Detect how the images below `base`, except those left out, are laid out.
+def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
+    """Detect how the images below the folder `start` of a set, except those left out, are laid out.
 
     Only names, folders and tables are read, no pixels. Raises `UserError` if there are no images, if there are masks
     that are not named, if no layout is detected, if several fit, and if anything in the set contradicts the only one:
     then it lists the layouts that work.
     """
+    base = root / start
     left = left_out.aside | left_out.unwanted | {table.file for table in left_out.tables}
     files = [PurePosixPath(path) for path in relative_to(base, files_below(base)) if path not in left]
     images = images_of(files, base)
@@ -85,23 +85,32 @@ def detect_layout(base: Path, left_out: Given) -> Layout:
     readings = _plausible(base, files, images, everything)
     tried = _distinct([_try(base, reading, left_out) for reading in readings])
     if len(tried) == 1 and tried[0].sound:
-        evidence = Evidence(base, files, tried[0].reading, _table(tried[0]))
+        evidence = Evidence(base, files, tried[0].reading, _table(tried[0]), left_out.labels)
         reasons = [] if readings[0].evidence == "certain" else objections(evidence)
         if not reasons:
-            return tried[0].reading.layout
+            return _below(start, tried[0].reading.layout)
         others = [reading for reading in everything if reading.layout != tried[0].reading.layout]
         tried += [_try(base, reading, left_out) for reading in [*others, *_deeper(evidence)]]
     elif len(tried) == 1:
         reasons = tried[0].problems
         others = [reading for reading in everything if reading.layout != readings[0].layout]
         tried += [_try(base, reading, left_out) for reading in others]
+        if not any(each.table is not None for each in tried):
+            raise UserError(reasons)
     elif tried:
         readable = sum(each.table is not None for each in tried)
         reasons = [each.problems[0] for each in tried if each.problems]
         reasons += [f"the set can be read in {readable} ways"] if readable > 1 else []
     else:
         reasons = [_nothing_detected(base, images)]
-    raise UserError(_refusal(base, files, reasons, tried, left_out))
+    reasons += unfit_targets(image_tables(base, files))
+    if not any(each.table is not None for each in tried):
+        tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
+    raise UserError(_refusal(start, reasons, tried))
+
+
+def _below(start: str, layout: Layout) -> Layout:
+    return layout.model_copy(update={"root": str(PurePosixPath(start) / layout.root)})
 
 
 def _detect(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
@@ -208,25 +217,19 @@ def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:
     )
 
 
-def _refusal(
-    base: Path, files: Sequence[PurePosixPath], reasons: Sequence[str], tried: Sequence[Tried], left_out: LeftOut
-) -> list[str]:
+def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried]) -> str:
     """Return one line with the reasons and the readings that work, each with its classes."""
-    reasons = [*reasons, *unfit_targets(image_tables(base, files))]
     more = f" (and {len(reasons) - MOST_CHOICES} more)" if len(reasons) > MOST_CHOICES else ""
-    if not any(each.table is not None for each in tried):
-        tried = [*tried, *(_try(base, reading, left_out) for reading in _any_columns(base, files))]
-    layouts: list[Layout] = []
-    shown = []
+    shown: dict[str, str] = {}
     for each in tried:
-        if each.table is not None and each.reading.layout not in layouts:
-            layouts.append(each.reading.layout)
+        if each.table is not None:
             counts = each.table["label"].value_counts().sort_index()
             names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
-            shown.append(f"{as_yaml(layouts[-1])} (classes {names}{', …' if len(counts) > MOST_SHOWN else ''})")
-    choices = f"name one: data.layout: {' or '.join(shown[:MOST_CHOICES])}"
+            classes = f" (classes {names}{', …' if len(counts) > MOST_SHOWN else ''})"
+            shown.setdefault(as_yaml(_below(start, each.reading.layout)), classes)
+    choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
     if not shown:
-        choices = "no layout works as the set is; name the images and labels in a CSV of two columns, image and label"
+        choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"
     elif len(shown) > MOST_CHOICES:
         choices += f" or {len(shown) - MOST_CHOICES} more"
-    return [f"data.layout: auto: {'; '.join(reasons[:MOST_CHOICES])}{more}; {choices}"]
+    return f"data.layout: auto: {'; '.join(reasons[:MOST_CHOICES])}{more}; {choices}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from medtransfer.data.labels import as_yaml
 from medtransfer.data.layouts import Reading
 from medtransfer.data.layouts.files import images_of, names_split, words
 from medtransfer.data.layouts.image_tables import (
@@ -23,6 +24,7 @@ from medtransfer.data.layouts.image_tables import (
     same_partition,
 )
 from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, match_names, read_table
+from medtransfer.study import Labels
 from medtransfer.util.text import counted
 
 MOST_NUMBERS = 12
@@ -63,12 +65,16 @@ NOT_READ = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """A reading and the table that it gives; files: those of the set, relative to `base`, without its masks."""
+    """A reading and the table that it gives.
+
+    files: those of the set, relative to `base`, without its masks. params: the section `data.labels`.
+    """
 
     base: Path
     files: Sequence[PurePosixPath]
     reading: Reading
     table: pd.DataFrame
+    params: Labels = field(default_factory=Labels)
 
     @cached_property
     def labels(self) -> list[str]:
@@ -252,10 +258,14 @@ def _many_numbers(column: pd.Series) -> bool:
 
 
 def _missing_labels(evidence: Evidence) -> Iterator[str]:
-    counts = evidence.table["label"].value_counts()
-    for label in evidence.labels:
-        if label.lower() in MISSING - {"none"} or (label.lower() == "none" and "nan" in map(str.lower, counts.index)):
-            yield f"{counted(int(counts[label]), 'image')} have the label {label!r}, which may mean that it is missing"
+    """Find labels that may mean that there is none; `none` alone may well be a class."""
+    found = [label for label in evidence.labels if label.lower() in MISSING]
+    if found and {label.lower() for label in found} != {"none"}:
+        images = counted(int(evidence.table["label"].isin(found).sum()), "image")
+        yield (
+            f"the labels of {images} may mean that there is none ({_shown(found)}); to leave them out: "
+            f"{as_yaml(evidence.params, drop=found)}"
+        )
 
 
 def _other_targets(evidence: Evidence) -> Iterator[str]:
