@@ -66,10 +66,20 @@ def _read_text(path: Path, header: bool) -> pd.DataFrame:
     separator = max(SEPARATORS, key=lines[first].count) if lines else ","
     if path.suffix.lower() in LISTS and lines and separator not in lines[first]:
         separator = r"\s+"
-    rest = io.StringIO(text[sum(map(len, lines[:first])) :])
-    with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # cells that would be lost
+    header_line, *rows = text[sum(map(len, lines[:first])) :].splitlines(keepends=True) or [""]
+    try:
+        return _parsed("".join([header_line, *rows]), separator, header)
+    except pd.errors.ParserWarning:  # cells would be lost: no harm if they are empty, as after a separator at the end
+        table = _parsed("".join([f"{header_line.rstrip()}{separator}\n", *rows]), separator, header)
+        if (table.iloc[:, -1] != "").any():
+            raise
+        return table.iloc[:, :-1]
+
+
+def _parsed(text: str, separator: str, header: bool) -> pd.DataFrame:
+    with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
         return pd.read_csv(
-            rest,
+            io.StringIO(text),
             sep=separator,
             header=0 if header else None,
             index_col=False,
