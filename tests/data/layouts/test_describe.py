@@ -46,7 +46,7 @@ def test_a_flat_test_folder_next_to_folders_of_classes_has_no_labels(write_set) 
     layout = resolve_layout(root, AUTO)
     table = read_layout(root, layout)
     assert set(table["path"]) == {"train/x/a.png", "train/y/b.png"}
-    assert "unlabelled  images in test" in describe_set(root, layout, table)
+    assert "unlabelled images in test" in describe_set(root, layout, table)
 
 
 def test_rows_that_are_left_out_and_classes_that_are_numbers_are_named(write_set) -> None:

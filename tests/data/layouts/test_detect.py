@@ -106,9 +106,10 @@ READS = "data.layout: auto: the set can be read in 2 ways; name one: data.layout
         ),
         (
             "train/a.png train/b.png test/c.png test/d.png",
-            {"train.csv": "file,label\na,x\nb,y\n", "test.csv": "file,label\nc,x\nd,y\n"},
-            "{kind: label_csv, file: test.csv, image: file, label: label, images: test} (classes x 1, y 1) "
-            "or {kind: label_csv, file: train.csv, image: file, label: label, images: train} (classes x 1, y 1)",
+            {"train.csv": "file,shape,tone\na,x,p\nb,y,q\n", "test.csv": "file,shape,tone\nc,x,q\nd,y,p\n"},
+            "{kind: label_csv, file: {train: train.csv, test: test.csv}, image: file, label: shape, images: {train: "
+            "train, test: test}} (classes x 2, y 2) or {kind: label_csv, file: {train: train.csv, test: test.csv}, "
+            "image: file, label: tone, images: {train: train, test: test}} (classes p 2, q 2)",
         ),
         (
             "large/a.png large/b.png small/a.png small/b.png",
@@ -116,7 +117,7 @@ READS = "data.layout: auto: the set can be read in 2 ways; name one: data.layout
             None,
         ),
     ],
-    ids=["centres", "a set and its copy", "folders and a CSV", "two labels", "two CSVs", "two sizes"],
+    ids=["centres", "a set and its copy", "folders and a CSV", "two labels", "two labels in two CSVs", "two sizes"],
 )  # fmt: skip
 def test_an_ambiguous_set_is_an_error_that_lists_the_choices(
     write_set, images: str, files: dict[str, str], choices: str | None
@@ -154,8 +155,14 @@ def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None
     ("images", "line"),
     [
         ("", "RAW: expected images, but got 1 files of other kinds"),
-        ("a.png b.png", "RAW: no layout is detected for 2 images, the first being a.png; expected folders of classes"),
-        ("train/a.png test/b.png", "RAW: no layout is detected for 2 images, the first being test/b.png; expected "),
+        (
+            "a.png b.png",
+            "data.layout: auto: no layout is detected for 2 images, the first being a.png; expected folders of classes",
+        ),
+        (
+            "train/a.png test/b.png",
+            "data.layout: auto: no layout is detected for 2 images, the first being test/b.png; expected ",
+        ),
     ],
 )
 def test_a_set_that_is_not_recognised_is_an_error_of_one_line(write_set, images: str, line: str) -> None:

@@ -18,7 +18,7 @@ from .detection import AUTO, refusal
 UNNAMED = "); to pack them with their images: data.masks: auto; to leave them out: data.files: {exclude: ["
 BESIDE = [
     ("images/a.png images/b.png masks/a.png masks/b.png", "2 of 4 images are masks of others (masks/a.png of images/a"),
-    ("set_masks/images/a.jpg set_masks/masks/a.png", "1 of 2 images are masks of others (set_masks/masks/a.png"),
+    ("set-masked/images/a.jpg set-masked/masks/a.png", "1 of 2 images are masks of others (set-masked/masks/a.png"),
     ("train/a.png train_masks/a_mask.png", "1 of 2 images are masks of others (train_masks/a_mask.png of train/a"),
     ("train/images/a.png train/Ground_Truth/a.png", "1 of 2 images are masks of others (train/Ground_Truth/a.png"),
     ("cyst/a.png cyst/masks/a.png normal/b.png normal/masks/b.png", "2 of 4 images are masks of others (cyst/masks"),

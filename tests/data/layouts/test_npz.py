@@ -11,6 +11,7 @@ import pytest
 from medtransfer.data.images.decode import decode
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.read import as_yaml, read_layout
+from medtransfer.util.errors import UserError
 
 from .detection import AUTO, refusal
 
@@ -63,7 +64,10 @@ def test_every_row_is_an_image_with_its_label_and_split(
     ids=["volumes", "several labels", "another number", "other arrays"],
 )
 def test_other_arrays_are_named(tmp_path: Path, saved: dict[str, np.ndarray], reason: str) -> None:
-    assert reason in refusal(write(tmp_path / "raw", **saved))
+    root = write(tmp_path / "raw", **saved)
+    with pytest.raises(UserError) as raised:
+        resolve_layout(root, AUTO)
+    assert reason in str(raised.value).replace(str(root), "RAW")
 
 
 def test_arrays_of_objects_are_never_unpickled(tmp_path: Path) -> None:

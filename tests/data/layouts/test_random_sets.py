@@ -78,7 +78,7 @@ def _images(made: Drawn, rng: Random, shape: str, classes: tuple[str, ...]) -> N
     splits = ("",) if "split" not in shape else ("train", "valid", "test") if rng.random() < 0.7 else ("train", "valid")
     for at, label in enumerate(classes):
         for split in splits:
-            for _ in range(rng.randint(3, 6)):
+            for _ in range(rng.randint(4, 6)):
                 number += 1
                 words = {"class": label, "split": split, "flat": "images", "part": f"part_{1 + number % 2}"}
                 words |= {"site": ("oslo", "rome")[number % 2], "coarse": coarse[label], "number": f"{90 + number % 4}"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,7 +34,7 @@ ENOUGH = 0.5
 """The least share of the values of a column that must name images, or of images that they name, for it to be the column
 of images."""
 ENOUGH_LOOSELY = 0.9
-"""The same for values that differ from the names in case or zeros, all of which must be different."""
+"""The same for values that differ from the names in case or zeros, and the least share of different ones among them."""
 MOST_LISTS = 50
 """More text files than this describe one image each."""
 
@@ -74,7 +73,7 @@ def image_tables(root: Path, files: Sequence[PurePosixPath]) -> list[ImageTable]
             continue
         try:
             table = read_table(root / file)
-            if known.any_of(table.columns):
+            if known.in_header_of(table):
                 table = read_table(root / file, header=False)
         except (OSError, ValueError):
             continue  # it is counted among the ignored files
@@ -140,13 +139,16 @@ class _Names:
         self.exact = {stem_of(image.name) for image in images}
         self.loose = set(map(loose, self.exact))
 
-    def any_of(self, cells: Iterable[str]) -> bool:
-        """Return whether a cell is the name of an image with its extension, or one with a number."""
-        return any(
-            PurePosixPath(cell.strip()).suffix.lower() in IMAGE_SUFFIXES
-            or (re.search(r"\d", cell) and base_name(cell) in self.exact)
-            for cell in cells
-        )
+    def in_header_of(self, table: pd.DataFrame) -> bool:
+        """Return whether the first row of a table, read as its header, names an image that its column does not name."""
+        for name in table:
+            key, keys = base_name(name), set(map(base_name, table[name]))
+            if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES or (key in self.exact and key not in keys):
+                return True
+            loosely = set(map(loose, keys)) if loose(key) in self.loose else set()
+            if len(loosely & self.loose) > 1 and loose(key) not in loosely:
+                return True
+        return False
 
 
 def _image_column(file: PurePosixPath, table: pd.DataFrame, known: _Names) -> str | None:
@@ -155,13 +157,13 @@ def _image_column(file: PurePosixPath, table: pd.DataFrame, known: _Names) -> st
     loosely: list[str] = []
     for name in table:
         values = table[name].unique()
-        keys = set(map(base_name, values))
+        keys = list(map(base_name, values))
         least = min(len(values), known.count)
-        hits = len(keys & known.exact)
+        hits = sum(key in known.exact for key in keys)
         if hits > 1 and hits >= ENOUGH * least:
             exact[name] = hits
-        elif len(values) == len(table) and not _measures(name):
-            hits = len(set(map(loose, keys)) & known.loose)
+        elif len(values) >= ENOUGH_LOOSELY * len(table) and not _measures(name):
+            hits = len(known.loose.intersection(map(loose, keys)))
             loosely += [name] if hits > 1 and hits >= ENOUGH_LOOSELY * least else []
     for name in exact:
         if len(exact) > 1 and speaks_of_masks(name) and table[name].str.contains(r"\.\w+$").all():

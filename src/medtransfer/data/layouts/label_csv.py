@@ -28,6 +28,7 @@ from medtransfer.util.errors import many, near
 
 WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
 """The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
+SPLITS = ("train", "val", "test")
 SPLIT_OF_FILE = "split of the file"
 
 
@@ -175,13 +176,13 @@ def _of_splits(tables: Sequence[ImageTable]) -> list[dict[str, ImageTable]]:
     for table in tables:
         if split := split_of_path(str(table.file)):
             groups.setdefault((table.image, *table.table.columns), []).append((split, table))
-    return [dict(group) for group in groups.values() if len(group) > 1 and len(dict(group)) == len(group)]
+    whole = [dict(sorted(group, key=lambda pair: SPLITS.index(pair[0]))) for group in groups.values()]
+    return [tables for group, tables in zip(groups.values(), whole, strict=True) if 1 < len(tables) == len(group)]
 
 
 def _readings_of_splits(tables: dict[str, ImageTable], images: Sequence[PurePosixPath]) -> list[Reading]:
     """Return the readings of a table for each split, if each has its own images or all are in one folder."""
-    columns = [label_columns(table.others) for table in tables.values()]
-    labels = [label for label in columns[0][0] if all(label in others for others, _ in columns)]
+    labels, named = label_columns(pd.concat([table.others for table in tables.values()], ignore_index=True))
     folders = {split: folders_of_images(table, images) for split, table in tables.items()}
     if any(len(found) > 1 for found in folders.values()):
         folders = {split: [name for name in found if split_of_path(name) == split] for split, found in folders.items()}
@@ -195,7 +196,7 @@ def _readings_of_splits(tables: dict[str, ImageTable], images: Sequence[PurePosi
         "image": next(iter(tables.values())).image,
         "images": next(iter(of_split.values())) if same else of_split,
     }
-    evidence: Strength = "named" if all(named for _, named in columns) else "possible"
+    evidence: Strength = "named" if named else "possible"
     return [Reading(Layout.model_validate(fields | {"label": label}), evidence) for label in labels]
 
 
@@ -220,7 +221,10 @@ def folders_of_images(table: ImageTable, images: Sequence[PurePosixPath]) -> lis
     if not nearest.missing and not nearest.ambiguous:  # folders above it could only add images that no row names
         same = [folder for folder in common.parents if len(_below(folder, paths)) == len(_below(common, paths))]
         return [str(next((above for above in reversed(same) if matched(above).paths == nearest.paths), common))]
-    children = {PurePosixPath(*place[: len(common.parts) + 1]) for place in places}
+    parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for place in places:
+        parts.setdefault(place[: len(common.parts) + 1], []).append(place)
+    children = {PurePosixPath(*shared_start(inside)) for inside in parts.values()}
     scores: dict[tuple[int, int], dict[tuple[str, ...], str]] = {}
     for folder in sorted({common, *common.parents, *children}, key=lambda path: (len(path.parts), path)):
         found = nearest if folder == common else matched(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -18,6 +17,7 @@ from medtransfer.data.layouts.joins import join_images
 from medtransfer.data.layouts.label_csv import WITHOUT_IMAGE, WITHOUT_ROW
 from medtransfer.study import JoinedTable, Labels, Layout
 from medtransfer.util.errors import UserError
+from medtransfer.util.text import yaml_word
 
 
 @dataclass(frozen=True)
@@ -120,5 +120,4 @@ def _scalar(value: object) -> str:
         return "{" + ", ".join(f"{key}: {_scalar(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_scalar(item) for item in value) + "]"
-    text = str(value)
-    return text if re.fullmatch(r"[\w./][\w./ -]*", text) and text == text.strip() else json.dumps(text)
+    return yaml_word(value) if isinstance(value, str) else json.dumps(value)
