@@ -130,6 +130,8 @@ def _read(raw: Path, data: Data, labelled: bool) -> Reading:
     dropped: Dropped = {EXCLUDED: list(map(str, images_of(map(PurePosixPath, sorted(unwanted))))), LABEL: found.dropped}
     if data.masks:
         maskless = missing_masks(list(rows["path"]), masks, data.masks)
+        if maskless.all():
+            raise UserError(f"data.masks.missing: drop leaves no image, because none of {len(rows)} has a mask")
         dropped[MASKLESS] = list(rows["path"][maskless])
         rows = rows[~maskless].reset_index(drop=True)
     print(describe_set(raw, layout, rows, masks, copies, given), flush=True)  # noqa: T201
