@@ -143,6 +143,8 @@ def _read(raw: Path, data: Data, labelled: bool) -> Reading:
     dropped: Dropped = {EXCLUDED: excluded, LABEL: found.dropped, ROWLESS: found.without_row}
     if data.masks:
         maskless = missing_masks(list(rows["path"]), masks, data.masks)
+        if maskless.all():
+            raise UserError(f"data.masks.missing: drop leaves no image, because none of {len(rows)} has a mask")
         dropped[MASKLESS] = list(rows["path"][maskless])
         rows = rows[~maskless].reset_index(drop=True)
     aside = Aside(masks, copies, unused, given)

@@ -83,8 +83,8 @@ class MaskFiles(Section):
     of one image are merged. classes: the grey value or colour (`#rrggbb`) of each class; all other values are
     background. If omitted, there is one class, `foreground`: the 1 of masks of 0 and 1, otherwise pixels brighter than
     half. Instead of values, classes may have places: `{lung: {folder: lungs}, infection: {suffix: _inf}}`, each with a
-    mask of its own for an image, later ones over earlier ones. ignore: the value of pixels that are left out of loss and
-    metrics. missing: how to treat images without a mask, or without that of a class that has a place; `empty` means
+    mask of its own for an image, later ones over earlier ones. ignore: the value of pixels that are left out of loss
+    and metrics. missing: how to treat images without a mask, or without that of a class that has a place; `empty` means
     that they show only background.
     """
 

@@ -172,9 +172,9 @@ def class_of_mask(mask: PurePosixPath, masks: MaskFiles) -> int:
 
 def lacks_mask(of_image: Sequence[str], masks: MaskFiles) -> bool:
     """Return whether an image with the masks `of_image` has no mask, or none in one of several places."""
-    return len({class_of_mask(PurePosixPath(mask), masks) for mask in of_image} if masks.places else of_image) < len(
-        masks.places or "1"
-    )
+    if not masks.places:
+        return not of_image
+    return len({class_of_mask(PurePosixPath(mask), masks) for mask in of_image}) < len(masks.places)
 
 
 def _places_of(masks: MaskFiles) -> Sequence[MaskFiles | MaskPlace]:
