@@ -111,7 +111,7 @@ class MaskFiles(Section):
             if len(set(map(str, self.places.values()))) < len(self.places):
                 raise ValueError("classes: expected a different place for each class")
             return self
-        if self.ignore is not None and not _is_mask_value(self.ignore):
+        if self.ignore is not None and (self.ignore == 0 or not _is_mask_value(self.ignore)):
             raise ValueError(f"ignore: expected a grey value above 0 or a colour, but got {self.ignore!r}")
         values = [*(self.classes or {}).values()]
         wrong = [value for value in values if not _is_mask_value(value)]
