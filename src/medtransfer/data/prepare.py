@@ -187,7 +187,7 @@ def _settle(
     arrays = [folder / name for name in ((IMAGES, MASKS) if data.masks else (IMAGES,))]
     answers = whole["label"]
     if target["per_pixel"]:
-        answers = pd.Series([hashlib.sha256(mask).hexdigest() for mask in open_packed(folder / MASKS)])
+        answers = pd.Series([hashlib.sha256(mask.tobytes()).hexdigest() for mask in open_packed(folder / MASKS)])
     what = "masks" if target["per_pixel"] else "labels"
     wrong = answers.groupby(whole["sha256"]).transform("nunique") > 1
     if not wrong.any():
