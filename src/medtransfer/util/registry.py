@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
@@ -68,6 +68,7 @@ class Registry(Mapping[str, Item], Generic[Item]):
         return self._items
 
 
+@cache
 def options_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the keyword-only parameters of a registered function and their defaults: what a study may set of it."""
     parameters = inspect.signature(function).parameters.values()
