@@ -190,13 +190,16 @@ class _Group:
                 training = list(zip(generators, batches.counts, strict=False))
                 logits = self._heads.logits(batches.features, runs, parameters, training)
             losses, scores = self._losses_and_scores(logits, batches.labels, runs)
-            values, counts = torch.stack([losses, scores]), losses.shape[1]
+            values = torch.stack([losses, scores])
             if batches.padded:
                 own = batches.own.repeat_interleave(self._shared, dim=0)
-                values, counts = values * own, own.sum(dim=1)
-            sums = values.sum(dim=2)
-            means = torch.autograd.grad((sums[0] / counts).sum(), list(parameters.values()))
-            self._heads.step(dict(zip(parameters, means, strict=True)), rates[runs])
+                sums = (values * own).sum(dim=2)
+                means = sums[0] / own.sum(dim=1)
+            else:
+                sums = values.sum(dim=2)
+                means = sums[0] / values.shape[2]
+            gradients = torch.autograd.grad(means.sum(), list(parameters.values()))
+            self._heads.step(dict(zip(parameters, gradients, strict=True)), rates[runs])
             found.append(sums.detach())
         totals = torch.zeros(2, len(self.runs), dtype=torch.float64)
         for values in found:  # a GPU has all steps queued by now; fetching a sum waits for it
