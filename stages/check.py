@@ -25,7 +25,9 @@ def main() -> None:
         for script in scripts:
             write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n")
     task = TASKS[study.params.study.task]
-    write_json(places.checked, {"schema": SCHEMA_VERSION, "per_pixel": task.per_pixel})
+    dataset = study.params.data.dataset
+    known = {} if dataset is None else {"dataset": dataset}
+    write_json(places.checked, {"schema": SCHEMA_VERSION, "per_pixel": task.per_pixel} | known)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from medtransfer.util.command import run
+
+if TYPE_CHECKING:
+    from medtransfer.deployment.model import Model
 
 PARAMS, STUDIES = Path("params.yaml"), Path("studies")
 
@@ -36,6 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("name", nargs="?", metavar="STUDY", help="a file in studies/, without .yaml (default: list all)")
     change = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
     use.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=change)
+    use.add_argument("--dataset", metavar="REFERENCE", help="use a set of the catalogue; see `medtransfer datasets`")
+
+    datasets = add(_datasets, "list the catalogue of published sets, or show one entry")
+    text = "a text to search for, or the reference of one set, which is shown in full (default: list all)"
+    datasets.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help=text)
 
     add(_plan, "list the stages that `dvc repro` would run, with their estimated costs")
 
@@ -44,15 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     jobs = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
     repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=jobs)
 
-    predict = add(_predict, "predict images with a trained variant")
-    _add_model(predict)
-    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders of images")
-    _add_output(predict, "predictions.csv", "FILE")
-    predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
-    method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
-    predict.add_argument("--method", default="grad_cam", help=method)
-    block = "layer to visualise with --explain (default: the last spatial layer)"
-    predict.add_argument("--block", metavar="LAYER", help=block)
+    _add_prediction(add(_predict, "predict images with a trained variant"))
 
     export = add(_export, "export a trained variant to ONNX, with a model card")
     _add_model(export)
@@ -70,6 +70,24 @@ def _parser() -> argparse.ArgumentParser:
     log = add(_log, "log variants to MLflow from files, if tracking was off or failed")
     log.add_argument("variants", nargs="+", metavar="VARIANT", help="a trained variant")
     return parser
+
+
+def _add_prediction(predict: argparse.ArgumentParser) -> None:
+    _add_model(predict)
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders of images")
+    text = "file to write (default: predictions.csv, or submission.csv with --submission)"
+    predict.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
+    predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
+    method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
+    predict.add_argument("--method", default="grad_cam", help=method)
+    block = "layer to visualise with --explain (default: the last spatial layer)"
+    predict.add_argument("--block", metavar="LAYER", help=block)
+    text = "write the ids and columns of a competition's sample submission"
+    predict.add_argument("--submission", type=Path, metavar="SAMPLE", help=text)
+    text = "with --submission: how each class is written there, or the name of its column"
+    predict.add_argument("--labels", action="append", default=[], metavar="CLASS=TEXT,…", help=text)
+    text = "with --submission: write labels or probabilities (default: as the sample has them)"
+    predict.add_argument("--values", choices=("labels", "probabilities"), help=text)
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
@@ -99,10 +117,19 @@ def _use(options: argparse.Namespace) -> None:
         for name, title in list_studies(STUDIES).items():
             sys.stdout.write(f"{name:24} {title}\n")
         return
-    from medtransfer.check import choice_problems
+    from medtransfer.check import choice_problems, with_dataset
 
-    use_study(options.name, options.set, STUDIES, PARAMS, choice_problems)
+    changes = with_dataset(options.dataset, options.set, STUDIES / f"{options.name}.yaml")
+    use_study(options.name, changes, STUDIES, PARAMS, choice_problems)
     sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
+
+
+def _datasets(options: argparse.Namespace) -> None:
+    from medtransfer.data.catalogue import find_entry, references
+    from medtransfer.data.catalogue.page import catalogue_table, entry_page
+
+    known = options.pattern in references()
+    sys.stdout.write(entry_page(find_entry(options.pattern)) if known else catalogue_table(options.pattern))
 
 
 def _plan(_: argparse.Namespace) -> None:
@@ -127,12 +154,29 @@ def _predict(options: argparse.Namespace) -> None:
     from medtransfer.deployment.predict import MapOptions, predict_files
 
     _import_extensions()
+    if options.submission is not None:
+        _submit(options, model, files)
+        return
+    if options.labels or options.values:
+        raise UserError("--labels and --values say how to fill a sample; name it with --submission")
+    options.output = options.output or Path("predictions.csv")
     maps = MapOptions(options.method, options.block) if options.explain else None
     unreadable = predict_files(model, files, options.output, maps)
     images, runs = counted(len(files) - len(unreadable), "image"), counted(len(model.runs), "run")
     sys.stdout.write(f"{options.output}: {images}, mean of {runs}\n")
     if unreadable:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
+
+
+def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> None:
+    from medtransfer.deployment.submission import write_submission
+    from medtransfer.util.errors import UserError
+
+    if options.explain:
+        raise UserError("--explain: a submission has no maps; run the command once for each")
+    target = options.output or Path("submission.csv")
+    summary = write_submission(model, files, options.submission, target, options.labels, options.values)
+    sys.stdout.write(f"{target}: {summary}\n")
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.check import study_problems
+from medtransfer.check import study_problems, with_dataset
 from medtransfer.study import load_study
 from medtransfer.study.loading import read_yaml
 from medtransfer.study.use import list_studies, read_study, use_study
@@ -60,7 +60,10 @@ def test_the_commands_of_a_page_put_studies_in_force(tmp_path: Path, page: Path)
     assert commands
     for command in commands:
         name, *options = shlex.split(command)
-        changes = options[1::2]
+        named, changes = None, options[1::2]
+        if options[:1] == ["--dataset"]:
+            named, changes, options = options[1], changes[1:], options[2:]
         assert options[::2] == ["-S"] * len(changes)
+        changes = with_dataset(named, changes, ROOT / "studies" / f"{name}.yaml")
         use_study(name, changes, ROOT / "studies", tmp_path / "params.yaml")
         load_study(tmp_path / "params.yaml")

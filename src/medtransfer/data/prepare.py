@@ -19,6 +19,8 @@ from medtransfer.data.audit.near_duplicates import near_duplicate_pairs
 from medtransfer.data.audit.page import audit_page
 from medtransfer.data.audit.pairs import sibling_pairs, write_pair_figure
 from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
+from medtransfer.data.catalogue import find_entry
+from medtransfer.data.catalogue.fit import as_described, check_fit, summary_of
 from medtransfer.data.groups import group_keys, join_groups, number_warning
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
@@ -87,7 +89,10 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
     unreadable masks, or all contradictory labels, or those of the leakage gate and the splits; then nothing is written,
     except the figure of the leakage gate.
     """
-    reading = _read(raw, data, labelled=not target["per_pixel"])
+    entry = None if data.dataset is None else find_entry(data.dataset)
+    with as_described(entry):
+        reading = _read(raw, data, labelled=not target["per_pixel"])
+    known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, reading, folder)
         whole, contradictions = _settle(whole, data, reading, folder, target)
@@ -101,10 +106,11 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
         shortcuts = _shortcuts(table, data, crossing, seed)
         warnings = set_warnings(data, reading.proposals, shortcuts)
         warnings += [*number_warning(whole, data.group), *contradictions, *notes]
+        warnings += [] if entry is None else entry.warnings(published=data.split.method == "published")
         if data.masks and data.masks.classes is None:
             warnings += inverted_masks_warning(open_packed(folder / MASKS), data.masks.class_names)
         _store(table, whole, data, folder, warnings, target)
-    audit = {"layout": as_yaml(reading.layout), **reading.as_read}
+    audit = {"layout": as_yaml(reading.layout), **reading.as_read} | ({} if known is None else {"known": known})
     audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts, reading.dropped)
     write_json(places.audit, audit)
     write_text(places.audit_page, audit_page(audit))
@@ -202,7 +208,7 @@ def _settle(
     arrays = [folder / name for name in ((IMAGES, MASKS) if data.masks else (IMAGES,))]
     answers = whole["label"]
     if target["per_pixel"]:
-        answers = pd.Series([hashlib.sha256(mask).hexdigest() for mask in open_packed(folder / MASKS)])
+        answers = pd.Series([hashlib.sha256(mask.tobytes()).hexdigest() for mask in open_packed(folder / MASKS)])
     what = "masks" if target["per_pixel"] else "labels"
     wrong = answers.groupby(whole["sha256"]).transform("nunique") > 1
     if not wrong.any():
