@@ -135,10 +135,9 @@ def _read(raw: Path, data: Data, labelled: bool) -> Reading:
     """Read the set and its groups, and print how it was understood."""
     base = data.layout.root
     unwanted = frozenset(unwanted_files(raw, data.files))
-    copies = find_copies(raw, base, unwanted) if data.layout.kind == "auto" else {}
+    copies = find_copies(raw, base, unwanted)
     masks = find_masks(raw, base, data.masks, unwanted | copies.keys()) if data.masks else {}
-    automatic = data.masks is None and data.layout.kind == "auto"
-    unused = unused_masks(raw, base, unwanted | copies.keys()) if automatic else {}
+    unused = unused_masks(raw, base, unwanted | copies.keys()) if labelled and data.masks is None else {}
     given = Given(frozenset(chain(copies, unused, *masks.values())), unwanted, data.labels, tuple(data.tables))
     layout = resolve_layout(raw, data.layout, given, labelled)
     found = read_rows(raw, layout, given, least_classes=2 if labelled else 1)

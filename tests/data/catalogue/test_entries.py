@@ -47,7 +47,8 @@ def test_every_set_that_can_be_read_has_a_replica() -> None:
 def test_an_entry_reads_its_replica(tmp_path: Path, reference: str) -> None:
     entry, replica = READABLE[reference], REPLICAS[reference]
     data, raw = data_for(entry), replica.write(tmp_path)
-    table, masks, _ = _read(raw, data, labelled=not TASKS[entry.task].per_pixel)
+    reading = _read(raw, data, labelled=not TASKS[entry.task].per_pixel)
+    table, masks = reading.rows, reading.masks
     assert table["label"].value_counts().to_dict() == replica.labels
     assert table["split"].dropna().value_counts().to_dict() == replica.splits
     assert (data.split.method == "published") == bool(replica.splits)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, Reading
 from medtransfer.data.layouts.evidence import Evidence, deeper_levels, objections, other_kinds, unfit_targets
-from medtransfer.data.layouts.files import files_below, images_of, relative_to
-from medtransfer.data.layouts.folders import only_numbered
+from medtransfer.data.layouts.files import files_below, images_of, relative_to, split_of
+from medtransfer.data.layouts.folders import are_patients, only_numbered
 from medtransfer.data.layouts.image_tables import image_tables, same_partition
 from medtransfer.data.layouts.label_csv import folders_of_images
 from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
@@ -90,7 +90,8 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         if not reasons:
             return _below(start, tried[0].reading.layout)
         others = [reading for reading in everything if reading.layout != tried[0].reading.layout]
-        tried += [_try(base, reading, left_out) for reading in [*others, *_deeper(evidence)]]
+        others += [*_deeper(evidence), *_within_train(base, files)]
+        tried += [_try(base, reading, left_out) for reading in others]
     elif len(tried) == 1:
         reasons = tried[0].problems
         others = [reading for reading in everything if reading.layout != readings[0].layout]
@@ -101,9 +102,10 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         readable = sum(each.table is not None for each in tried)
         reasons = [each.problems[0] for each in tried if each.problems]
         reasons += [f"the set can be read in {readable} ways"] if readable > 1 else []
+        tried += [_try(base, reading, left_out) for reading in _within_train(base, files)]
     else:
         reasons = [_nothing_detected(base, images)]
-    reasons += unfit_targets(image_tables(base, files))
+    reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
     if not any(each.table is not None for each in tried):
         tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
     raise UserError(_refusal(start, reasons, tried))
@@ -131,6 +133,8 @@ def _plausible(
     folders = [reading for reading in everything if reading.evidence == "named" and not reading.layout.file]
     if tables:  # then folders that differ only in a number are parts of an archive
         folders = [reading for reading in folders if not only_numbered(reading.classes)]
+    if len(folders) > 1:
+        folders = [reading for reading in folders if not are_patients(reading.classes)]
     return folders + tables or [reading for reading in everything if reading.evidence == "possible"]
 
 
@@ -180,6 +184,20 @@ def _deeper(evidence: Evidence) -> list[Reading]:
         for level, names in deeper_levels(evidence)
         if len(names) <= MOST_NUMBERED
     ]
+
+
+def _within_train(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return the readings of the training images alone: choices if other splits are laid out in another way."""
+    places = {
+        file.parts[:at] for file in files for at, name in enumerate(file.parts[:-1], 1) if split_of(name) == "train"
+    }
+    found = []
+    for place in sorted(places):
+        folder = PurePosixPath(*place)
+        inside = [PurePosixPath(*file.parts[len(place) :]) for file in files if file.parts[: len(place)] == place]
+        for reading in _detect(base / folder, inside):
+            found.append(replace(reading, layout=_below(str(folder), reading.layout)))
+    return found
 
 
 def _any_columns(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:

@@ -14,6 +14,7 @@ import pandas as pd
 from medtransfer.data.labels import as_yaml
 from medtransfer.data.layouts import Reading
 from medtransfer.data.layouts.files import images_of, names_split, words
+from medtransfer.data.layouts.folders import MOST_NUMBERED_CLASSES
 from medtransfer.data.layouts.image_tables import (
     LEAST_MARKS,
     OTHER_WORDS,
@@ -29,7 +30,6 @@ from medtransfer.util.text import counted
 
 MOST_NUMBERS = 12
 """More different numbers than this are probably a quantity, not classes."""
-MOST_NUMBERED_CLASSES = 10
 LEAST_TWINS = 0.5
 """The least share of images with a namesake of another format for the set to hold every image twice."""
 NUMBERED_CLASSES = frozenset(words("class grade stage type level label category score birads kl group"))
@@ -140,7 +140,7 @@ def unfit_targets(tables: Sequence[ImageTable]) -> list[str]:
         numbers = [
             f"{others[name].nunique()} different numbers in {name!r}"
             for name in others
-            if not OTHER_WORDS.intersection(words(name)) and _many_numbers(others[name])
+            if not OTHER_WORDS.intersection(words(name)) and _many_numbers(others[name]) and others[name].duplicated().any()
         ]
         if numbers:
             found.append(f"{table.file} has {', '.join(numbers)}, a quantity and not a class")
@@ -262,10 +262,12 @@ def _missing_labels(evidence: Evidence) -> Iterator[str]:
     found = [label for label in evidence.labels if label.lower() in MISSING]
     if found and {label.lower() for label in found} != {"none"}:
         images = counted(int(evidence.table["label"].isin(found).sum()), "image")
-        yield (
-            f"the labels of {images} may mean that there is none ({_shown(found)}); to leave them out: "
-            f"{as_yaml(evidence.params, drop=found)}"
+        remedy = (
+            f"; to leave them out: {as_yaml(evidence.params, drop=found)}"
+            if len(evidence.labels) > len(found) + 1
+            else ""
         )
+        yield f"the labels of {images} may mean that there is none ({_shown(found)}){remedy}"
 
 
 def _other_targets(evidence: Evidence) -> Iterator[str]:
@@ -295,13 +297,13 @@ def _contradicting_tables(evidence: Evidence) -> Iterator[str]:
         columns = label_columns(rows.drop(columns=["path", "truth"]))[0] if len(rows) else []
         if any(same_partition(rows[column], rows["truth"]) for column in columns):
             continue
-        for column in columns:
-            if not _in_paths(rows[column], rows["path"]):
-                values = _shown(sorted(rows[column].unique()))
-                yield (
-                    f"{table.file} names {len(rows)} of these images, and its column {column!r} ({values}) differs "
-                    "from the folders"
-                )
+        differing = [column for column in columns if not _in_paths(rows[column], rows["path"])]
+        if differing:
+            values = f" ({_shown(sorted(rows[differing[0]].unique()))})" if len(differing) == 1 else ""
+            yield (
+                f"{table.file} names {len(rows)} of these images, and its {'column' if values else 'columns'} "
+                f"{_shown(list(map(repr, differing)))}{values} {'differs' if values else 'differ'} from the folders"
+            )
     readable = {table.file for table in tables}
     for file in evidence.files:
         if file not in readable and _names_unreadably(evidence.base / file, labels):

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from glob import escape
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -147,13 +148,14 @@ def names_split(name: str) -> bool:
     return not SPLIT_NAMES.keys().isdisjoint(words(name))
 
 
-def split_folders(root: Path) -> dict[str, Path]:
-    """Map `train`, `val`, `test` to the folders directly below `root` that have such a name.
+def split_folders(root: Path, images: Sequence[Path]) -> dict[str, Path]:
+    """Map `train`, `val`, `test` to the folders directly below `root` that have such a name and hold `images`.
 
     A plain name (`train`) is preferred to one with neutral words (`train_images`). Raises `UserError` if two
     folders have names of the same split.
     """
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_junk(PurePath(path.name)))
+    names = {name.partition("/")[0] for name in relative_to(root, within(root, images)) if "/" in name}
+    folders = [root / name for name in sorted(names)]
     plain = {folder: SPLIT_NAMES.get(folder.name.lower()) for folder in folders}
     found: dict[str, Path] = {}
     problems = []
@@ -162,8 +164,12 @@ def split_folders(root: Path) -> dict[str, Path]:
         if split is None and split_of(folder.name) not in plain.values():
             split = split_of(folder.name)
         if split in found:
-            names = f"{found[split].name} and {folder.name}"
-            problems.append(f"{root}: expected one folder of split {split}, but got {names}")
+            names = [found[split].name, folder.name]
+            ways = " or ".join(f'{{exclude: ["*{escape(name)}/*"]}}' for name in names)
+            problems.append(
+                f"{root}: expected one folder of split {split}, but got {names[0]} and {names[1]}; to leave one out: "
+                f"data.files: {ways}"
+            )
         elif split is not None:
             found[split] = folder
     if problems:

@@ -28,6 +28,7 @@ from medtransfer.util.errors import many
 UNLABELLED = "unlabelled"
 """The label of every image of a set without labels."""
 
+MOST_NUMBERED_CLASSES, PATIENT_DIGITS = 10, 3
 COLUMNS = ["path", "label", "split"]
 Folders = tuple[str, ...]
 
@@ -42,7 +43,7 @@ def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tu
 
     Test images without class folders, as competitions publish them, have no labels and are left out.
     """
-    folders = split_folders(root)
+    folders = split_folders(root, images)
     if not folders:
         return pd.DataFrame(), [f"{root}: {_expected_splits(root)}"]
     tables, problems = [], []
@@ -61,7 +62,7 @@ def read_class_split_folders(root: Path, layout: Layout, images: Sequence[Path])
     outside: list[str] = []
     problems = []
     for folder in _folders(root):
-        splits = split_folders(folder)
+        splits = split_folders(folder, images)
         if not splits:
             problems.append(f"{folder.name}: {_expected_splits(folder)}")
         inside = within(folder, images)
@@ -136,6 +137,11 @@ LAYOUTS.register("images", LayoutFormat(read_images))
 def only_numbered(names: Sequence[str]) -> bool:
     """Return whether names differ only in a number (`part_1`, `part_2`); names that are numbers do not count."""
     return len({re.sub(r"\d+", "#", name) for name in names}) == 1 and not all(name.isdigit() for name in names)
+
+
+def are_patients(names: Sequence[str]) -> bool:
+    """Return whether names are more than ten numbers of three or more digits, as those of patients."""
+    return len(names) > MOST_NUMBERED_CLASSES and all(len(name) >= PATIENT_DIGITS and name.isdigit() for name in names)
 
 
 def _read_classes(

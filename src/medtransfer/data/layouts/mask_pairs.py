@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import escape
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from medtransfer.data.layouts.files import images_below, relative_to, shared_start, words
 from medtransfer.study import MaskFiles
 from medtransfer.study.data import MaskPlace
 from medtransfer.util.errors import UserError
-from medtransfer.util.text import counted
+from medtransfer.util.text import counted, yaml_word
 
 MASK_WORDS = frozenset(
     words(
@@ -29,8 +31,11 @@ bracket: `cyst (1)_mask` is a mask of `cyst (1)`."""
 LAST_WORD = re.compile(r"[ _.-]+[a-z]+\d?$")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
+FREQUENT = 0.2
 Pairs = list[tuple[PurePosixPath, PurePosixPath]]
 """(mask, image)."""
+Kind = tuple[str, str]
+"""`folder` or `suffix`, and its name."""
 
 
 def speaks_of_masks(name: str) -> bool:
@@ -52,10 +57,13 @@ def find_masks(
     named = bool(masks.folder or masks.suffix or masks.places)
     pairs, problems = _named_pairs(images, masks) if named else (mask_pairs(images), [])
     if not named:
-        problems = _several_kinds(pairs) or _unpaired(images, pairs)
+        problems = _several_kinds(images, pairs) or _unpaired(images, pairs)
     if not pairs and not problems:
         key = "folder" if masks.folder else "suffix" if masks.suffix else "auto"
-        raise UserError(f"data.masks.{key}: no masks were found among the {len(images)} images of {root / base}")
+        raise UserError(
+            f"data.masks.{key}: no masks were found among the {len(images)} images of {root / base}; select them by "
+            f"folder or suffix: {_that_work(images, set())}"
+        )
     if problems:
         raise UserError(problems)
     found: dict[str, list[str]] = {}
@@ -79,25 +87,49 @@ def mask_pairs(images: Sequence[PurePosixPath]) -> Pairs:
     ]
 
 
-def _several_kinds(pairs: Pairs) -> list[str]:
+def _several_kinds(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     """Return a problem if an image has masks of several folders or suffixes, which differ in meaning."""
-    kinds: dict[PurePosixPath, dict[str, PurePosixPath]] = {}
+    kinds: dict[PurePosixPath, dict[Kind, PurePosixPath]] = {}
     for mask, image in pairs:
         key, name = _kind_of(mask, image)
-        kinds.setdefault(image, {})[f"{{{key}: {name}}}"] = mask
+        kinds.setdefault(image, {})[key, name] = mask
     mixed = {image: found for image, found in kinds.items() if len(found) > 1}
     if not mixed:
         return []
     image, found = next(iter(mixed.items()))
-    options = sorted({option for found in mixed.values() for option in found})
+    options = _that_work(images, {kind for found in mixed.values() for kind in found})
     return [
         f"data.masks: auto: masks of several kinds for {counted(len(mixed), 'image')} ({image}: "
         f"{', '.join(map(str, found.values()))}); merging them would mix their meanings; choose one: "
-        f"data.masks: {' or '.join(options)}"
+        f"{options}"
     ]
 
 
-def _kind_of(mask: PurePosixPath, image: PurePosixPath) -> tuple[str, str]:
+def _that_work(images: Sequence[PurePosixPath], kinds: set[Kind]) -> str:
+    """Return the choices of `data.masks`, among these kinds and frequent suffixes, by which every mask has its image."""
+    found = []
+    for key, name in sorted(kinds | _frequent_suffixes(images)):
+        for missing in ("fail", "drop"):
+            pairs, problems = _named_pairs(images, MaskFiles.model_validate({key: name, "missing": missing}))
+            if pairs and not problems and (missing == "drop" or len(set(chain(*pairs))) == len(images)):
+                more = ", missing: drop" if missing == "drop" else ""
+                found.append(f"{{{key}: {yaml_word(name)}{more}}}")
+                break
+    return f"data.masks: {' or '.join(found)}" if found else "data.masks.folder or data.masks.suffix"
+
+
+def _frequent_suffixes(images: Sequence[PurePosixPath]) -> set[Kind]:
+    """Return what at least a fifth of the names add to the name of another image."""
+    stems = {image.stem.lower() for image in images}
+    counts: Counter[str] = Counter()
+    for stem in (image.stem for image in images):
+        starts = [at for at, sign in enumerate(stem) if sign in "_-. " and stem[:at].lower() in stems]
+        if starts:
+            counts[re.sub(NUMBER, "", stem[max(starts) :])] += 1
+    return {("suffix", name) for name, count in counts.items() if name and count >= max(2, FREQUENT * len(images))}
+
+
+def _kind_of(mask: PurePosixPath, image: PurePosixPath) -> Kind:
     """Return `folder` or `suffix`, and the name of the folder or suffix by which a mask is one."""
     inside = mask.parent.parts[len(shared_start([mask.parent.parts, image.parent.parts])) :]
     folder = next((part for part in inside if speaks_of_masks(part)), None)
@@ -132,7 +164,7 @@ def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
         return []
     return [
         f"data.masks: auto: {counted(len(left), 'file')} in mask folders without an image, such as {left[0]}; "
-        "select the masks by data.masks: {folder: …} or {suffix: …}"
+        f"select the masks by folder or suffix: {_that_work(images, {_kind_of(*pair) for pair in pairs})}"
     ]
 
 

@@ -30,7 +30,7 @@ def read_one_hot_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tupl
     """
     if layout.file is not None:
         return _read_table(root, layout, images)
-    folders = split_folders(root)
+    folders = split_folders(root, images)
     if not folders:
         return pd.DataFrame(), [f"{root}: expected folders train, valid, test, each with a {CSV_NAME}"]
     tables, problems = [], []
