@@ -140,7 +140,9 @@ def unfit_targets(tables: Sequence[ImageTable]) -> list[str]:
         numbers = [
             f"{others[name].nunique()} different numbers in {name!r}"
             for name in others
-            if not OTHER_WORDS.intersection(words(name)) and _many_numbers(others[name]) and others[name].duplicated().any()
+            if not OTHER_WORDS.intersection(words(name))
+            and _many_numbers(others[name])
+            and others[name].duplicated().any()
         ]
         if numbers:
             found.append(f"{table.file} has {', '.join(numbers)}, a quantity and not a class")

@@ -106,7 +106,7 @@ def _several_kinds(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
 
 
 def _that_work(images: Sequence[PurePosixPath], kinds: set[Kind]) -> str:
-    """Return the choices of `data.masks`, among these kinds and frequent suffixes, by which every mask has its image."""
+    """Return the choices of `data.masks`, of these kinds and frequent suffixes, by which each mask has its image."""
     found = []
     for key, name in sorted(kinds | _frequent_suffixes(images)):
         for missing in ("fail", "drop"):
