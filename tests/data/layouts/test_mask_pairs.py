@@ -121,7 +121,7 @@ def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str
             "i/a.png mask/a.png manual/a.png",
             {},
             "data.masks: auto: masks of several kinds for 1 image (i/a.png: manual/a.png, mask/a.png); merging them "
-            "would mix their meanings; choose one: data.masks: {folder: manual} or {folder: mask}",
+            'would mix their meanings; choose one: data.files: {exclude: ["*mask/*"]} or {exclude: ["*manual/*"]}',
         ),
         (
             "i/a.png i/a_seg.png roi/7.png",

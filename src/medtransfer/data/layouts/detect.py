@@ -90,7 +90,7 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         if not reasons:
             return _below(start, tried[0].reading.layout)
         others = [reading for reading in everything if reading.layout != tried[0].reading.layout]
-        others += [*_deeper(evidence), *_within_train(base, files)]
+        others += [*_deeper(evidence), *_within_train(evidence)]
         tried += [_try(base, reading, left_out) for reading in others]
     elif len(tried) == 1:
         reasons = tried[0].problems
@@ -102,7 +102,9 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         readable = sum(each.table is not None for each in tried)
         reasons = [each.problems[0] for each in tried if each.problems]
         reasons += [f"the set can be read in {readable} ways"] if readable > 1 else []
-        tried += [_try(base, reading, left_out) for reading in _within_train(base, files)]
+        doubted = [Evidence(base, files, each.reading, each.table) for each in tried if each.table is not None]
+        doubted = [evidence for evidence in doubted if objections(evidence)]
+        tried += [_try(base, reading, left_out) for evidence in doubted for reading in _within_train(evidence)]
     else:
         reasons = [_nothing_detected(base, images)]
     reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
@@ -186,8 +188,11 @@ def _deeper(evidence: Evidence) -> list[Reading]:
     ]
 
 
-def _within_train(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
-    """Return the readings of the training images alone: choices if other splits are laid out in another way."""
+def _within_train(evidence: Evidence) -> list[Reading]:
+    """Return the readings of the training images alone: choices if those of other splits are laid out otherwise."""
+    base, files = evidence.base, evidence.files
+    if evidence.reading.layout.kind != "split_folders":
+        return []
     places = {
         file.parts[:at] for file in files for at, name in enumerate(file.parts[:-1], 1) if split_of(name) == "train"
     }

@@ -24,7 +24,7 @@ from medtransfer.data.layouts.image_tables import (
     mark_columns,
     same_partition,
 )
-from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, match_names, read_table
+from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, UNNAMED_COLUMN, match_names, read_table
 from medtransfer.study import Labels
 from medtransfer.util.text import counted
 
@@ -142,7 +142,7 @@ def unfit_targets(tables: Sequence[ImageTable]) -> list[str]:
             for name in others
             if not OTHER_WORDS.intersection(words(name))
             and _many_numbers(others[name])
-            and others[name].duplicated().any()
+            and not UNNAMED_COLUMN.fullmatch(name)
         ]
         if numbers:
             found.append(f"{table.file} has {', '.join(numbers)}, a quantity and not a class")

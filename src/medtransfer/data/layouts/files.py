@@ -104,6 +104,8 @@ def _is_junk(name: str) -> bool:
 
 
 def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    if not Path(folder).is_dir():
+        return
     about = Path(folder).stat()
     if (about.st_dev, about.st_ino) in above:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -32,6 +33,7 @@ LAST_WORD = re.compile(r"[ _.-]+[a-z]+\d?$")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 FREQUENT = 0.2
+BY_NAME = "data.masks.folder or data.masks.suffix"
 Pairs = list[tuple[PurePosixPath, PurePosixPath]]
 """(mask, image)."""
 Kind = tuple[str, str]
@@ -62,7 +64,7 @@ def find_masks(
         key = "folder" if masks.folder else "suffix" if masks.suffix else "auto"
         raise UserError(
             f"data.masks.{key}: no masks were found among the {len(images)} images of {root / base}; select them by "
-            f"folder or suffix: {_that_work(images, set())}"
+            f"{_that_work(images, set()) or BY_NAME}"
         )
     if problems:
         raise UserError(problems)
@@ -97,11 +99,11 @@ def _several_kinds(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     if not mixed:
         return []
     image, found = next(iter(mixed.items()))
-    options = _that_work(images, {kind for found in mixed.values() for kind in found})
+    both = {kind for found in mixed.values() for kind in found}
     return [
         f"data.masks: auto: masks of several kinds for {counted(len(mixed), 'image')} ({image}: "
         f"{', '.join(map(str, found.values()))}); merging them would mix their meanings; choose one: "
-        f"{options}"
+        f"{_that_work(images, both) or _without_others(images, pairs, both)}"
     ]
 
 
@@ -115,7 +117,16 @@ def _that_work(images: Sequence[PurePosixPath], kinds: set[Kind]) -> str:
                 more = ", missing: drop" if missing == "drop" else ""
                 found.append(f"{{{key}: {yaml_word(name)}{more}}}")
                 break
-    return f"data.masks: {' or '.join(found)}" if found else "data.masks.folder or data.masks.suffix"
+    return f"data.masks: {' or '.join(found)}" if found else ""
+
+
+def _without_others(images: Sequence[PurePosixPath], pairs: Pairs, kinds: set[Kind]) -> str:
+    """Return the choices of `data.files` that exclude all masks but those of one kind."""
+    found = []
+    for kind in sorted(kinds):
+        patterns = excluding([pair for pair in pairs if _kind_of(*pair) != kind], images)
+        found += [f"{{exclude: {json.dumps(patterns)}}}"] if patterns else []
+    return f"data.files: {' or '.join(found)}" if found else BY_NAME
 
 
 def _frequent_suffixes(images: Sequence[PurePosixPath]) -> set[Kind]:
@@ -164,7 +175,7 @@ def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
         return []
     return [
         f"data.masks: auto: {counted(len(left), 'file')} in mask folders without an image, such as {left[0]}; "
-        f"select the masks by folder or suffix: {_that_work(images, {_kind_of(*pair) for pair in pairs})}"
+        f"select the masks by {_that_work(images, {_kind_of(*pair) for pair in pairs}) or BY_NAME}"
     ]
 
 
