@@ -237,7 +237,8 @@ class Layout(Section):
         several = isinstance(self.file, dict)
         if several and (self.kind != "label_csv" or self.split is not None):
             raise ValueError("a file for each split belongs to label_csv without a column split")
-        if isinstance(self.images, dict) and (not several or self.images.keys() != dict(self.file or {}).keys()):
+        splits = self.file.keys() if isinstance(self.file, dict) else None
+        if isinstance(self.images, dict) and self.images.keys() != splits:
             raise ValueError("images of each split need a file for each of the same splits")
         if self.missing != "fail" and self.file is None:
             raise ValueError("missing belongs to label_csv, or one_hot_csv with a file")

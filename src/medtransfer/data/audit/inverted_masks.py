@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from medtransfer.data.images.packed import Packed
+
 LEAST_SHARE = 0.5
 LEAST_BORDER = 0.9
 """The least share of the border of an image that its foreground covers for the mask to look inverted."""
@@ -13,7 +15,7 @@ MOST = 0.8
 """The least share of masks that look inverted for a warning: a lesion may fill a few images."""
 
 
-def inverted_masks_warning(masks: np.ndarray, classes: Sequence[str]) -> list[str]:
+def inverted_masks_warning(masks: Packed, classes: Sequence[str]) -> list[str]:
     """Return a warning if the foreground covers more than half of most images and nearly all of their border.
 
     `masks`: class numbers, [images, size, size], 0 for background. What is segmented is rarely so large: in an inverted

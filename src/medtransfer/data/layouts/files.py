@@ -166,10 +166,10 @@ def split_folders(root: Path, images: Sequence[Path]) -> dict[str, Path]:
         if split is None and split_of(folder.name) not in plain.values():
             split = split_of(folder.name)
         if split in found:
-            names = [found[split].name, folder.name]
-            ways = " or ".join(f'{{exclude: ["*{escape(name)}/*"]}}' for name in names)
+            both = [found[split].name, folder.name]
+            ways = " or ".join(f'{{exclude: ["*{escape(name)}/*"]}}' for name in both)
             problems.append(
-                f"{root}: expected one folder of split {split}, but got {names[0]} and {names[1]}; to leave one out: "
+                f"{root}: expected one folder of split {split}, but got {both[0]} and {both[1]}; to leave one out: "
                 f"data.files: {ways}"
             )
         elif split is not None:
