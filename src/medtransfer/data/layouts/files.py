@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
@@ -49,6 +50,13 @@ def images_below(folder: Path) -> list[Path]:
 def images_of(files: Iterable[AnyPath]) -> list[AnyPath]:
     """Keep the files that are images by their suffix."""
     return [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+
+
+class ImageFiles(list[Path]):
+    """The images to read; `unwanted` are further ones that tables may name, `tables` are to be joined with those."""
+
+    unwanted: Sequence[Path] = ()
+    tables: Sequence[JoinedTable] = ()
 
 
 def within(folder: Path, images: Sequence[Path]) -> list[Path]:
