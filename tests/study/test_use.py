@@ -66,6 +66,11 @@ def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
     kaggle = load_study(target).params.data.kaggle
     assert kaggle is not None
     assert kaggle.version == 2
+    nested = ["data.masks={spacing: {mm: 0.5}}", "data.masks.spacing.mm=1.0", "data.masks.missing=empty"]
+    use_study("small", nested, studies, target)
+    masks = load_study(target).params.data.masks
+    assert masks is not None and masks.spacing is not None
+    assert (masks.spacing.mm, masks.missing) == (1.0, "empty")
 
 
 @pytest.mark.parametrize(

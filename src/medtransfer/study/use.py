@@ -174,7 +174,8 @@ def _change(document: Any, change: str) -> None:
     if type(parsed) is dict:  # written in braces, on one line
         parsed = CommentedMap(parsed)
         parsed.fa.set_flow_style()
-    if last in section or not isinstance(section, CommentedMap):
+    if last in section or type(section) is dict:
         section[last] = parsed
     else:  # before the last key, which the comment on the next section belongs to
-        section.insert(max(len(section) - 1, 0), last, parsed)
+        ordered: Any = section
+        ordered.insert(max(len(section) - 1, 0), last, parsed)
