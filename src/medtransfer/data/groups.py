@@ -137,7 +137,7 @@ def number_warning(table: pd.DataFrame, group: Group | Sequence[Group] | None) -
     across = keys_across_classes(table)
     if not across or not all(re.fullmatch(r"[\W_]*\d+[\W_]*", key) for key in across):
         return []
-    named = re.sub(r"\((?!\?)", "(?P<patient>", group.pattern, count=1)
+    named = re.sub(r"(?<!\\)\((?!\?)", "(?P<patient>", group.pattern, count=1)
     named = named if named != group.pattern else f"(?P<patient>{group.pattern})"
     return [
         f"GROUPS ACROSS CLASSES: {len(across)} of {table['key'].nunique()} group keys are numbers that images of "

@@ -105,7 +105,8 @@ def in_one_split(table: pd.DataFrame, labels: Labels) -> list[str]:
             aliases[name] = close[0]
     ways = [f"if one class has two names: {as_yaml(labels, aliases)}"] if aliases else []
     ways += [f"to leave them out: {as_yaml(labels, drop=list(alone))}"]
-    ways += [f"to keep them so: {as_yaml(labels, {name: name for name in alone})}"]
+    if kept := {name: name for name, split in alone.items() if split != "test"}:
+        ways += [f"to keep {listed(list(map(yaml_word, kept)))} so: {as_yaml(labels, kept)}"]
     return [
         f"data.labels: {counted(len(alone), 'class', 'classes')} of {len(splits)} in one published split only ({shown}"
         f"{', …' if len(alone) > MOST_SHOWN else ''}); {'; '.join(ways)}; or draw the splits: "

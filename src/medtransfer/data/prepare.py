@@ -83,7 +83,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
     """
     entry = None if data.dataset is None else find_entry(data.dataset)
     with as_described(entry):
-        reading = _read(raw, data, labelled=not target["per_pixel"])
+        reading = read_set(raw, data, labelled=not target["per_pixel"])
     known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, reading, folder)
@@ -121,7 +121,7 @@ def set_warnings(data: Data, proposals: Sequence[str], shortcuts: list[Shortcut]
     return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
 
 
-def _read(raw: Path, data: Data, labelled: bool) -> Reading:
+def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
     """Read the set and its groups, and print how it was understood."""
     base = data.layout.root
     unwanted = frozenset(unwanted_files(raw, data.files))
@@ -193,7 +193,7 @@ def _settle(
     arrays = [folder / name for name in ((IMAGES, MASKS) if data.masks else (IMAGES,))]
     answers = whole["label"]
     if target["per_pixel"]:
-        answers = pd.Series([hashlib.sha256(mask).hexdigest() for mask in open_packed(folder / MASKS)])
+        answers = pd.Series([hashlib.sha256(mask.tobytes()).hexdigest() for mask in open_packed(folder / MASKS)])
     what = "masks" if target["per_pixel"] else "labels"
     wrong = answers.groupby(whole["sha256"]).transform("nunique") > 1
     if not wrong.any():

@@ -48,7 +48,7 @@ def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
     """
     found: list[pd.Series] = []
     sentences = []
-    for keys, what, definition in _candidates(root, table):
+    for keys, what, definition in _candidates(root, table) if len(table) else ():
         known = keys.dropna()
         if any(keys.isna().equals(other.isna()) and same_partition(known, other.dropna()) for other in found):
             continue
@@ -84,7 +84,7 @@ def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, st
     for what, pattern in PATTERNS.items():
         keys = names.str.extract(pattern, expand=False)
         if what == COPIES:
-            keys = keys.where(keys.isin(_copied(list(names))), names)
+            keys = keys.where(keys.isin(_copied(list(names))), table["path"])
         if _groups(table, keys):
             yield keys, f"{{share}} file names suggest {{groups}} groups ({what})", f"{{pattern: {quoted(pattern)}}}"
     yield from _numbered(table, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from medtransfer.data.layouts.files import split_of
 from medtransfer.data.layouts.read import Rows
 from medtransfer.data.layouts.tables import match_images
 from medtransfer.study import Split
-from medtransfer.study.data import REST
+from medtransfer.study.data import REST, SplitName
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, listed, yaml_word
 
@@ -37,7 +38,7 @@ def _from_column(rows: Rows, split: Split) -> pd.Series:
     if (problem := column_problem(rows, name)) is not None:
         raise UserError(f"data.split.column: {problem}")
     values = column_of(rows.table, name).astype(str).str.strip()
-    meant = split.values or {value: found for value in values.unique() if (found := split_of(value))}
+    meant: Mapping[str, str] = split.values or {value: of for value in values.unique() if (of := split_of(value))}
     unknown = sorted(set(values) - meant.keys() - {""})
     if unknown:
         shown = ", ".join(f"{yaml_word(value)}: train" for value in unknown[:MOST_SHOWN])
@@ -51,7 +52,7 @@ def _from_column(rows: Rows, split: Split) -> pd.Series:
     return values.map(meant)
 
 
-def _from_lists(root: Path, base: str, paths: pd.Series, lists: dict[str, str | list[str]]) -> pd.Series:
+def _from_lists(root: Path, base: str, paths: pd.Series, lists: Mapping[SplitName, str | list[str]]) -> pd.Series:
     found = pd.Series(None, index=paths.index, dtype=object)
     for split, files in lists.items():
         for file in [files] if isinstance(files, str) else files:

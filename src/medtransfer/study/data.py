@@ -302,9 +302,8 @@ class Data(Section):
 
     dataset: the set of the catalogue that the files are; what it knows is compared with them and reported. settings:
     the section `data.SOURCE` of a source that an extension registers. unreadable: how to treat images, and masks with
-    their images, that cannot be decoded. contradictions: how to treat copies of one image that have
-    different labels; `drop` leaves all of them out, `report` adds a warning to every table. group: one key, or several
-    that are joined.
+    their images, that cannot be decoded. contradictions: how to treat copies of one image that have different labels;
+    `drop` leaves all of them out, `report` adds a warning to every table. group: one key, or several that are joined.
     """
 
     dataset: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
@@ -65,7 +64,16 @@ def yaml_word(text: str) -> str:
     word = re.fullmatch(r"[^\W\d]([\w./ -]*[\w./-])?", text)
     if word and text.lower() not in OTHER_THAN_TEXT and unicodedata.is_normalized("NFC", text):
         return text
-    return json.dumps(text, ensure_ascii=not unicodedata.is_normalized("NFC", text))
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(sign: str) -> str:
+    """Return a character as in a YAML text in double quotes; what would not be seen, or not alone, by its number."""
+    if sign in '"\\':
+        return f"\\{sign}"
+    if sign.isprintable() and not unicodedata.combining(sign) and unicodedata.is_normalized("NFC", sign):
+        return sign
+    return f"\\u{ord(sign):04x}" if ord(sign) < 1 << 16 else f"\\U{ord(sign):08x}"
 
 
 def quoted(text: str) -> str:

@@ -59,7 +59,7 @@ def test_tables_join_by_images_and_by_columns_of_earlier_tables(write_set: Write
 
 def test_joined_tables_are_no_labels_for_auto(write_set: WriteSet) -> None:
     root = write_set("mel/a1.png mel/a2.png nv/b1.png", {"meta.csv": "image,diagnosis\na1,x\na2,y\nb1,x\n"})
-    with pytest.raises(UserError, match="differs from the folders"):
+    with pytest.raises(UserError, match="the set can be read in 2 ways"):
         resolve_layout(root, Layout(kind="auto"))
     given = Given(tables=(JoinedTable(file="meta.csv", key="image"),))
     assert resolve_layout(root, Layout(kind="auto"), given).kind == "class_folders"
@@ -79,7 +79,7 @@ def test_rows_of_one_key_that_differ_are_selected_by_where(write_set: WriteSet) 
     assert list(rows.table["zoom"]) == ["40X"] * 3
     assert "part" not in rows.table
     assert rows.differing["part"] == (
-        "data.tables: Folds.csv: 3 keys such as a1.png have rows that differ in column 'part'; "
+        "data.tables: Folds.csv: 3 keys such as mel/a1.png have rows that differ in column 'part'; "
         "select one of them with where: {COLUMN: VALUE}"
     )
     selected = joined(root, whole | {"where": {"fold": "2"}}, kind="class_folders")
