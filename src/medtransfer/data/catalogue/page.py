@@ -47,9 +47,12 @@ def entry_page(entry: Entry) -> str:
             fill(f"- {flaw.says} [{flaw.source}]", WIDTH, subsequent_indent="  ", **WHOLE) for flaw in entry.flaws
         ]
     if entry.reading is None:
-        lines += ["", f"This version cannot read it: it has no task {entry.task}."]
+        lines += ["", "This version cannot read it."]
     else:
-        lines += ["", f"medtransfer use STUDY --dataset {entry.reference}"]
+        lines += [
+            "",
+            f"medtransfer use STUDY --dataset {entry.reference}    # such as own_images, or own_masks for segmentation",
+        ]
     return "\n".join(lines) + "\n"
 
 
