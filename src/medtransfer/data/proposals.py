@@ -54,12 +54,12 @@ def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
             continue
         found.append(keys)
         share = "all" if len(known) == len(table) else f"{len(known)} of {len(table)}"
-        definition = definition if share == "all" else f"{definition[:-1]}, missing: alone}}"
+        pasted = definition if share == "all" else f"{definition[:-1]}, missing: alone}}"
         sizes = known.value_counts()
         examples = listed([f"{key} ({size})" for key, size in sizes.sort_index().head(3).items()])
         sentences.append(
             f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, "
-            f"set data.group: {definition}"
+            f"set data.group: {pasted}"
         )
     return sentences[:MOST]
 
