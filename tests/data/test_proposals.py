@@ -101,7 +101,7 @@ def test_a_column_of_patients_is_proposed() -> None:
     (proposal,) = proposed(names, patientId=["a", "a", "b", "b", "c", ""], age=["60"] * 6, image_id=names)
     assert proposal == (
         "column 'patientId' gives 3 groups, such as a (2), b (2) and c (1); to use them, "
-        "set data.group: {column: patientId}"
+        "set data.group: {column: patientId, missing: alone}"
     )
 
 
@@ -133,6 +133,7 @@ def test_names_without_groups_make_no_proposal(names: list[str]) -> None:
 def test_a_pattern_that_covers_only_some_names_says_so() -> None:
     (proposal,) = proposed([*AUGMENTED, "scan.png"])
     assert proposal.startswith("20 of 21 file names suggest 4 groups (augmented copies)")
+    assert len(groups_of([*AUGMENTED, "scan.png"], definition(proposal))) == 5
 
 
 def test_the_sources_of_a_real_set_are_found(shared: Path) -> None:

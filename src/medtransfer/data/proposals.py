@@ -54,6 +54,7 @@ def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
             continue
         found.append(keys)
         share = "all" if len(known) == len(table) else f"{len(known)} of {len(table)}"
+        definition = definition if share == "all" else f"{definition[:-1]}, missing: alone}}"
         sizes = known.value_counts()
         examples = listed([f"{key} ({size})" for key, size in sizes.sort_index().head(3).items()])
         sentences.append(
@@ -81,13 +82,16 @@ def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, st
             yield keys, f"{{share}} images have one of {{groups}} {PATIENT_ID}s", f"{{dicom: {PATIENT_ID}}}"
     yield from _of_folders(table)
     names = table["path"].str.rpartition("/")[2]
+    named = False
     for what, pattern in PATTERNS.items():
         keys = names.str.extract(pattern, expand=False)
         if what == COPIES:
             keys = keys.where(keys.isin(_copied(list(names))), table["path"])
         if _groups(table, keys):
+            named = True
             yield keys, f"{{share}} file names suggest {{groups}} groups ({what})", f"{{pattern: {quoted(pattern)}}}"
-    yield from _numbered(table, names)
+    if not named:
+        yield from _numbered(table, names)
 
 
 def _of_folders(table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from medtransfer.data.layouts import LAYOUTS, Reading
@@ -39,6 +40,7 @@ def resolve_layout(
     if not labelled:
         return layout.model_copy(update={"kind": "images"})
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
+    given = replace(given, aside=given.aside | given.joined(layout.root))
     found = detect_layout(base, given.below(layout.root))
     return found.model_copy(update={"root": str(PurePosixPath(layout.root) / found.root)})
 
@@ -51,8 +53,7 @@ def detect_layout(base: Path, left_out: Given) -> Layout:
     them.
     """
     files = [PurePosixPath(path.relative_to(base).as_posix()) for path in files_below(base)]
-    left = left_out.aside | left_out.unwanted | {table.file for table in left_out.tables}
-    files = [file for file in files if str(file) not in left]
+    files = [file for file in files if str(file) not in left_out.aside | left_out.unwanted]
     images = images_of(files)
     if not images:
         kinds = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])

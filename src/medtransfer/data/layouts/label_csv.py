@@ -72,7 +72,7 @@ def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple
     wanted = [("image", layout.image), ("label", layout.label), ("split", layout.split)]
     wanted += [("classes", name) for name in layout.classes or []]
     if isinstance(images, ImageFiles) and (missing := [name for _, name in wanted if name and name not in table]):
-        table, problems = with_columns(root, table, images.tables, missing)
+        table, problems = with_columns([root, images.root], table, images.tables, missing)
         if problems:
             return None, problems
     problems = [

@@ -36,6 +36,10 @@ class Given:
     labels: Labels = field(default_factory=Labels)
     tables: tuple[JoinedTable, ...] = ()
 
+    def joined(self, folder: str) -> frozenset[str]:
+        """Return the files of the joined tables, wherever they are: by their names, and below `folder`."""
+        return frozenset(path for join in self.tables for path in (join.file, str(PurePosixPath(folder) / join.file)))
+
     def below(self, folder: str) -> Given:
         """Return the same with files below `folder` only, relative to it."""
         aside, unwanted = (
@@ -77,7 +81,7 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
     aside = {root / path for path in chain(given.aside, given.unwanted)}
     images = ImageFiles(path for path in images_below(base) if path not in aside)
     images.unwanted = [root / path for path in sorted(given.unwanted) if (root / path).is_relative_to(base)]
-    images.tables = given.tables
+    images.root, images.tables = root, given.tables
     table, problems = LAYOUTS[layout.kind].read(base, layout, images)
     if not problems and table.empty:
         problems = [f"{base}: no images were found by layout {layout.kind}"]
@@ -91,7 +95,7 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
         problems = [f"{base}: expected two or more classes, but got {f'only {names[0]!r}' if len(names) else 'none'}"]
     differing: dict[str, str] = {}
     if not problems:
-        table, differing, problems = join_images(base, table, given.tables)
+        table, differing, problems = join_images([base, root], table, given.tables)
     if problems:
         within = "" if base == root else f"in {layout.root}: "
         raise UserError([within + problem for problem in problems])
@@ -134,7 +138,7 @@ def describe_set(
         rows += _block("copies", pd.Series(Counter(pairs)))
     explained = {*table["path"], *chain.from_iterable(masks.values()), *copies}
     if given is not None:
-        explained |= given.unwanted | {_within(layout, join.file) for join in given.tables}
+        explained |= given.unwanted | given.joined(layout.root)
     rows += _block("ignored", _ignored(root, layout, explained))
     width = max(len(name) for _, name, count in rows if count)
     digits = max(len(count) for _, _, count in rows)
