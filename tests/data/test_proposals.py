@@ -87,6 +87,8 @@ def test_folders_of_patients_are_proposed_and_parts_of_an_archive_are_not() -> N
     (proposal,) = proposed(patients)
     assert proposal.startswith("the folders of level 4 suggest 5 groups, such as patient00000 (2), ")
     assert groups_of(patients, definition(proposal)) == groups_of(patients, Group(folder=4))
+    (partly,) = proposed([*patients, "MURA/more.png"])
+    assert definition(partly) == Group(folder=4, missing="alone")
     assert proposed([f"images_{p:03}/{n:08}.png" for p in range(5) for n in range(10 * p, 10 * p + 9)]) == []
     assert proposed([f"fold_{p}/a{n}.png" for p in range(5) for n in range(10 * p, 10 * p + 9)]) == []
 

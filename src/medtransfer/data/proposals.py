@@ -58,8 +58,7 @@ def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
         sizes = known.value_counts()
         examples = listed([f"{key} ({size})" for key, size in sizes.sort_index().head(3).items()])
         sentences.append(
-            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, "
-            f"set data.group: {pasted}"
+            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, set data.group: {pasted}"
         )
     return sentences[:MOST]
 
@@ -97,10 +96,12 @@ def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, st
 def _of_folders(table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
     """Yield the names of the first level of folders with numbers that are neither classes nor parts of an archive."""
     folders = table["path"].str.split("/").str[:-1]
-    for level in range(1, int(folders.str.len().min()) + 1):
+    for level in range(1, int(folders.str.len().max()) + 1):
         names = folders.str[level - 1]
-        numbered = names.str.contains(r"\d").mean() > 1 / 2
-        archive = any(ARCHIVE_WORDS.intersection(re.findall("[a-z]+", name.lower())) for name in names.unique())
+        numbered = names.str.contains(r"\d", na=False).mean() > 1 / 2
+        archive = any(
+            ARCHIVE_WORDS.intersection(re.findall("[a-z]+", name.lower())) for name in names.dropna().unique()
+        )
         if numbered and not archive and _groups(table, names):
             yield names, f"the folders of level {level} suggest {{groups}} groups", f"{{folder: {level}}}"
             return
