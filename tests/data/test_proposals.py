@@ -87,6 +87,8 @@ def test_folders_of_patients_are_proposed_and_parts_of_an_archive_are_not() -> N
     (proposal,) = proposed(patients)
     assert proposal.startswith("the folders of level 4 suggest 5 groups, such as patient00000 (2), ")
     assert groups_of(patients, definition(proposal)) == groups_of(patients, Group(folder=4))
+    (partly,) = proposed([*patients, "MURA/more.png"])
+    assert definition(partly) == Group(folder=4, missing="alone")
     assert proposed([f"images_{p:03}/{n:08}.png" for p in range(5) for n in range(10 * p, 10 * p + 9)]) == []
     assert proposed([f"fold_{p}/a{n}.png" for p in range(5) for n in range(10 * p, 10 * p + 9)]) == []
 
@@ -101,7 +103,7 @@ def test_a_column_of_patients_is_proposed() -> None:
     (proposal,) = proposed(names, patientId=["a", "a", "b", "b", "c", ""], age=["60"] * 6, image_id=names)
     assert proposal == (
         "column 'patientId' gives 3 groups, such as a (2), b (2) and c (1); to use them, "
-        "set data.group: {column: patientId}"
+        "set data.group: {column: patientId, missing: alone}"
     )
 
 
@@ -133,6 +135,7 @@ def test_names_without_groups_make_no_proposal(names: list[str]) -> None:
 def test_a_pattern_that_covers_only_some_names_says_so() -> None:
     (proposal,) = proposed([*AUGMENTED, "scan.png"])
     assert proposal.startswith("20 of 21 file names suggest 4 groups (augmented copies)")
+    assert len(groups_of([*AUGMENTED, "scan.png"], definition(proposal))) == 5
 
 
 def test_the_sources_of_a_real_set_are_found(shared: Path) -> None:

@@ -44,6 +44,7 @@ def root(tmp_path: Path) -> Path:
         "foreign.txt": "/kaggle/input/set/a/1.png\n/kaggle/input/set/a/2.png\n",
         "none.txt": "x.png\n",
         "empty.txt": "",
+        "../above.txt": "1.png\n",
     }.items():
         (tmp_path / "set" / name).write_text(text, encoding="utf-8", newline="")
     return tmp_path
@@ -61,6 +62,7 @@ def test_without_a_source_the_layout_publishes_the_split(root: Path) -> None:
         ({"train": "covidx.txt", "test": ["test.txt", "val.csv"]}, ["train", "test", "train", "test"]),
         ({"test": "foreign.txt", "train": "rest"}, ["test", "test", "train", "train"]),
         ({"test": "test.txt"}, [None, "test", None, None]),
+        ({"test": "above.txt", "train": "rest"}, ["test", "train", "train", "train"]),
     ],
 )
 def test_lists_name_the_images_of_splits(root: Path, lists: dict[str, object], wanted: list[object]) -> None:
@@ -91,11 +93,14 @@ def test_a_column_holds_the_split(root: Path) -> None:
 def test_the_values_of_a_column_are_asked_for_and_then_used(root: Path) -> None:
     columns = {"fold": ["0", "1", "2", "2"]}
     assert problem_of(root, columns, column="fold") == (
-        "data.split.column: 'fold' holds '0', '1' and '2'; say which split each is: "
-        'data.split.values: {"0": train, "1": train, "2": train}'
+        "data.split.column: 'fold' holds '0', '1' and '2'; say for each whether it is train, val or test: "
+        'data.split.values: {"0": …, "1": …, "2": …}'
     )
     values = {"0": "test", "1": "val", "2": "train"}
     assert split_of(root, columns, column="fold", values=values) == ["test", "val", "train", "train"]
+    mixed = {"fold": ["Training", "PublicTest", "PrivateTest", "Training"]}
+    named = {"PublicTest": "val", "PrivateTest": "test"}
+    assert split_of(root, mixed, column="fold", values=named) == ["train", "val", "test", "train"]
     assert problem_of(root, columns, column="fold", values=values | {"3": "train"}) == (
         "data.split.values: '3' is not in column 'fold'"
     )

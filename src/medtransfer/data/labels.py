@@ -39,7 +39,7 @@ def label_problems(table: pd.DataFrame, labels: Labels) -> list[str]:
 
     Labels may be missing, differ only in how one name is written, or begin with another that is in other splits.
     """
-    names = sorted(table["label"].unique())
+    names = list(table["label"].sort_values().value_counts().index)
     confirmed = {name for name, target in labels.aliases.items() if name == target}
     return [*_empty(table, labels), *_spellings(names, confirmed, labels), *_longer_names(table, confirmed, labels)]
 
@@ -54,10 +54,11 @@ def _empty(table: pd.DataFrame, labels: Labels) -> Iterator[str]:
 
 
 def _spellings(names: Sequence[str], confirmed: Collection[str], labels: Labels) -> Iterator[str]:
+    """Find names, the most frequent first, of which several are one class but for how they are written."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(plain(name), []).append(name)
-    same = [sorted(each) for each in found.values() if len(each) > 1 and not set(each) <= set(confirmed)]
+    same = [each for each in found.values() if len(each) > 1 and not set(each) <= set(confirmed)]
     if same:
         shown = "; ".join(" and ".join(map(yaml_word, each)) for each in same[:MOST_SHOWN])
         aliases = {name: each[0] for each in same for name in each[1:]}

@@ -54,11 +54,11 @@ def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
             continue
         found.append(keys)
         share = "all" if len(known) == len(table) else f"{len(known)} of {len(table)}"
+        pasted = definition if share == "all" else f"{definition[:-1]}, missing: alone}}"
         sizes = known.value_counts()
         examples = listed([f"{key} ({size})" for key, size in sizes.sort_index().head(3).items()])
         sentences.append(
-            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, "
-            f"set data.group: {definition}"
+            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, set data.group: {pasted}"
         )
     return sentences[:MOST]
 
@@ -81,22 +81,27 @@ def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, st
             yield keys, f"{{share}} images have one of {{groups}} {PATIENT_ID}s", f"{{dicom: {PATIENT_ID}}}"
     yield from _of_folders(table)
     names = table["path"].str.rpartition("/")[2]
+    named = False
     for what, pattern in PATTERNS.items():
         keys = names.str.extract(pattern, expand=False)
         if what == COPIES:
             keys = keys.where(keys.isin(_copied(list(names))), table["path"])
         if _groups(table, keys):
+            named = True
             yield keys, f"{{share}} file names suggest {{groups}} groups ({what})", f"{{pattern: {quoted(pattern)}}}"
-    yield from _numbered(table, names)
+    if not named:
+        yield from _numbered(table, names)
 
 
 def _of_folders(table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
     """Yield the names of the first level of folders with numbers that are neither classes nor parts of an archive."""
     folders = table["path"].str.split("/").str[:-1]
-    for level in range(1, int(folders.str.len().min()) + 1):
+    for level in range(1, int(folders.str.len().max()) + 1):
         names = folders.str[level - 1]
-        numbered = names.str.contains(r"\d").mean() > 1 / 2
-        archive = any(ARCHIVE_WORDS.intersection(re.findall("[a-z]+", name.lower())) for name in names.unique())
+        numbered = names.str.contains(r"\d", na=False).mean() > 1 / 2
+        archive = any(
+            ARCHIVE_WORDS.intersection(re.findall("[a-z]+", name.lower())) for name in names.dropna().unique()
+        )
         if numbered and not archive and _groups(table, names):
             yield names, f"the folders of level {level} suggest {{groups}} groups", f"{{folder: {level}}}"
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from medtransfer.data.groups import column_of, column_problem
-from medtransfer.data.layouts.files import split_of
+from medtransfer.data.layouts.files import file_of_set, split_of
 from medtransfer.data.layouts.read import Rows
 from medtransfer.data.layouts.tables import match_images
 from medtransfer.study import Split
@@ -23,8 +23,8 @@ MOST_SHOWN = 3
 def published_split(root: Path, base: str, rows: Rows, split: Split) -> pd.Series:
     """Return the published split of each row: train, val, test or missing.
 
-    Files are relative to the folder `base` of the set at `root`. Raises `UserError` if a column or list does not fit
-    the set.
+    Lists are below the folder `base` of the set at `root`, or within the set. Raises `UserError` if a column or list
+    does not fit the set.
     """
     if split.column is not None:
         return _from_column(rows, split)
@@ -38,16 +38,19 @@ def _from_column(rows: Rows, split: Split) -> pd.Series:
     if (problem := column_problem(rows, name)) is not None:
         raise UserError(f"data.split.column: {problem}")
     values = column_of(rows.table, name).astype(str).str.strip()
-    meant: Mapping[str, str] = split.values or {value: of for value in values.unique() if (of := split_of(value))}
+    meant: dict[str, str] = {value: of for value in values.unique() if (of := split_of(value))} | dict(
+        split.values or {}
+    )
     unknown = sorted(set(values) - meant.keys() - {""})
     if unknown:
-        shown = ", ".join(f"{yaml_word(value)}: train" for value in unknown[:MOST_SHOWN])
+        given = [f"{yaml_word(value)}: {of}" for value, of in sorted((split.values or {}).items())]
+        asked = ", ".join([*given, *(f"{yaml_word(value)}: …" for value in unknown[:MOST_SHOWN])])
         raise UserError(
             f"data.split.column: {name!r} holds {listed([repr(value) for value in unknown[:MOST_SHOWN]])}"
-            f"{' and others' if len(unknown) > MOST_SHOWN else ''}; say which split each is: "
-            f"data.split.values: {{{shown}}}"
+            f"{' and others' if len(unknown) > MOST_SHOWN else ''}; say for each whether it is train, val or test: "
+            f"data.split.values: {{{asked}}}"
         )
-    if unused := sorted(meant.keys() - set(values)):
+    if unused := sorted((split.values or {}).keys() - set(values)):
         raise UserError(f"data.split.values: {unused[0]!r} is not in column {name!r}")
     return values.map(meant)
 
@@ -73,7 +76,7 @@ def _from_lists(root: Path, base: str, paths: pd.Series, lists: Mapping[SplitNam
 def _images_listed(root: Path, base: str, paths: pd.Series, file: str, where: str) -> set[str]:
     """Return the images that a list names: in its lines as a whole, or in the column that names most."""
     try:
-        content = (root / base / file).read_bytes()
+        content = file_of_set(file, root / base, root).read_bytes()
     except OSError:
         raise UserError(f"{where}: {file} is not a file of the set") from None
     try:

@@ -53,9 +53,10 @@ class Labels(Section):
 class JoinedTable(Section):
     """A further table of the set, whose columns are added to the rows of images.
 
-    file: a CSV below the layout's root. key: its column of image names, or, with `on`, of values that are those of the
-    column `on` of the layout's CSV or of an earlier table. where: values that columns of the table must have; other
-    rows are ignored. A column whose name is taken is added as `FILE.COLUMN`, without the extension of the file.
+    file: a CSV by its path below the layout's root, or within the set. key: its column of image names, or, with `on`,
+    of values that are those of the column `on` of the layout's CSV or of an earlier table. where: values that columns
+    of the table must have; other rows are ignored. A column whose name is taken is added as `FILE.COLUMN`, without the
+    extension of the file.
     """
 
     file: str

@@ -27,9 +27,9 @@ FILES = {
 }
 
 
-def joined(root: Path, *tables: dict[str, Any], **layout: Any) -> Rows:
+def joined(folder: Path, /, *tables: dict[str, Any], **layout: Any) -> Rows:
     given = Given(tables=tuple(JoinedTable(**table) for table in tables))
-    return read_rows(root, Layout(**layout), given)
+    return read_rows(folder, Layout(**layout), given)
 
 
 def test_labels_and_names_of_files_may_be_in_different_tables(write_set: WriteSet) -> None:
@@ -63,6 +63,14 @@ def test_joined_tables_are_no_labels_for_auto(write_set: WriteSet) -> None:
         resolve_layout(root, Layout(kind="auto"))
     given = Given(tables=(JoinedTable(file="meta.csv", key="image"),))
     assert resolve_layout(root, Layout(kind="auto"), given).kind == "class_folders"
+
+
+def test_a_table_may_be_outside_of_the_root_of_the_layout(write_set: WriteSet) -> None:
+    root = write_set("deep/mel/a1.png deep/mel/a2.png deep/nv/b1.png", {"tables/meta.csv": FILES["meta.csv"]})
+    meta = {"file": "tables/meta.csv", "key": "image"}
+    assert list(joined(root, meta, kind="class_folders", root="deep").table["patient"]) == ["p1", "p1", "p2"]
+    given = Given(tables=(JoinedTable(**meta),))
+    assert resolve_layout(root, Layout(kind="auto"), given) == Layout(kind="class_folders", root="deep")
 
 
 FOLDS = "file,fold,part,zoom\n" + "".join(
@@ -130,6 +138,6 @@ def test_a_join_looks_every_image_up(
     random.shuffle(lines)
     (root / "t.csv").write_text("\n".join(["name,value", *lines, *lines[:2]]), encoding="utf-8")
     rows = pd.DataFrame({"path": [f"folder/i{number}.png" for number in range(10)], "label": "a", "split": None})
-    table, differing, problems = join_images(root, rows, [JoinedTable(file="t.csv", key="name")])
+    table, differing, problems = join_images([root], rows, [JoinedTable(file="t.csv", key="name")])
     assert (differing, problems) == ({}, [])
     assert list(table["value"]) == [cells.get(number, "") for number in range(10)]

@@ -58,9 +58,8 @@ def describe_set(
     if without_image:
         rows += _block("no image", pd.Series({f"rows left out, such as {without_image[0]}": len(without_image)}))
     explained = {*table["path"], *chain.from_iterable(masks.values()), *aside.copies, *aside.unused_masks}
-    explained |= aside.given.unwanted
-    tables = [str(PurePosixPath(layout.root) / file) for file in (*layout.files, *(t.file for t in aside.given.tables))]
-    unlabelled, ignored = _unread(root, explained.union(tables))
+    explained |= aside.given.unwanted | aside.given.joined(layout.root)
+    unlabelled, ignored = _unread(root, explained | {str(PurePosixPath(layout.root) / file) for file in layout.files})
     if not unlabelled.empty:
         rows += _block("unlabelled", unlabelled)
     rows += _block("ignored", ignored)

@@ -63,6 +63,7 @@ def resolve_layout(
     if not labelled:
         return layout.model_copy(update={"kind": "images"})
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
+    given = replace(given, aside=given.aside | given.joined(layout.root))
     return detect_layout(root, layout.root, given.below(layout.root))
 
 
@@ -74,7 +75,7 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     then it lists the layouts that work.
     """
     base = root / start
-    left = left_out.aside | left_out.unwanted | {table.file for table in left_out.tables}
+    left = left_out.aside | left_out.unwanted
     files = [PurePosixPath(path) for path in relative_to(base, files_below(base)) if path not in left]
     images = images_of(files, base)
     everything = _detect(base, files)

@@ -81,10 +81,19 @@ def stem_of(name: str) -> str:
 
 
 class ImageFiles(list[Path]):
-    """The images to read; `unwanted` are further ones that tables may name, `tables` are to be joined with those."""
+    """The images to read, and what the params say of tables that name them.
 
+    root: the folder of the set. unwanted: images that are left out, but that tables may name. tables: to be joined.
+    """
+
+    root = Path()
     unwanted: Sequence[Path] = ()
     tables: Sequence[JoinedTable] = ()
+
+
+def file_of_set(name: str, *folders: Path) -> Path:
+    """Return the file of that name in the first of the folders that has it; if none does, in the first."""
+    return next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
 
 
 def within(folder: Path, images: Sequence[Path]) -> list[Path]:

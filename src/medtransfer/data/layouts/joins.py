@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from medtransfer.data.layouts.files import file_of_set
 from medtransfer.data.layouts.tables import match_images, read_table
 from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError, near
@@ -20,14 +21,14 @@ Differing = dict[str, str]
 
 
 def with_columns(
-    root: Path, table: pd.DataFrame, joins: Sequence[JoinedTable], wanted: Iterable[str]
+    folders: Sequence[Path], table: pd.DataFrame, joins: Sequence[JoinedTable], wanted: Iterable[str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Add the columns `wanted` of the tables that are joined `on` a column to the rows of a layout's CSV.
 
-    Returns the table and the problems; a column that no table has is not added.
+    The tables are in one of `folders`. Returns the table and the problems; a column that no table has is not added.
     """
     try:
-        joined, differing = _joined(root, table, [join for join in joins if join.on in table], lambda names: names)
+        joined, differing = _joined(folders, table, [join for join in joins if join.on in table], lambda names: names)
     except UserError as error:
         return table, error.problems
     problems = [differing[name] for name in wanted if name in differing]
@@ -35,33 +36,34 @@ def with_columns(
 
 
 def join_images(
-    root: Path, rows: pd.DataFrame, joins: Sequence[JoinedTable]
+    folders: Sequence[Path], rows: pd.DataFrame, joins: Sequence[JoinedTable]
 ) -> tuple[pd.DataFrame, Differing, list[str]]:
-    """Add all columns of all tables to rows of images, whose paths are relative to `root`.
+    """Add all columns of all tables to rows of images, whose paths are relative to the first of `folders`.
 
-    Images that a table does not have get empty cells. Returns the rows, the columns that were not joined, and the
-    problems.
+    The tables are in one of these. Images that a table does not have get empty cells. Returns the rows, the columns
+    that were not joined, and the problems.
     """
 
     def paths_of(names: pd.Series) -> pd.Series:
-        images = [root / path for path in rows["path"]]
-        return pd.Series(match_images(root, root, images, names).paths, index=names.index)
+        base = folders[0]
+        images = [base / path for path in rows["path"]]
+        return pd.Series(match_images(base, base, images, names).paths, index=names.index)
 
     try:
-        joined, differing = _joined(root, rows, joins, paths_of)
+        joined, differing = _joined(folders, rows, joins, paths_of)
     except UserError as error:
         return rows, {}, error.problems
     return joined.fillna(dict.fromkeys(joined.columns.difference(rows.columns), "")), differing, []
 
 
 def _joined(
-    root: Path, table: pd.DataFrame, joins: Sequence[JoinedTable], paths_of: PathsOf
+    folders: Sequence[Path], table: pd.DataFrame, joins: Sequence[JoinedTable], paths_of: PathsOf
 ) -> tuple[pd.DataFrame, Differing]:
     differing: Differing = {}
     for join in joins:
         if join.on is not None and join.on not in table:
             raise UserError(f"data.tables: {join.file}: on: no column {join.on!r}{near(join.on, table.columns)}")
-        other = _read(root, join)
+        other = _read(folders, join)
         keys = other[join.key].str.strip()
         keys = paths_of(keys) if join.on is None else keys
         where = "path" if join.on is None else join.on
@@ -88,11 +90,11 @@ def _joined(
     return table, differing
 
 
-def _read(root: Path, join: JoinedTable) -> pd.DataFrame:
+def _read(folders: Sequence[Path], join: JoinedTable) -> pd.DataFrame:
     """Read a table, and keep the rows that `where` selects."""
     place = f"data.tables: {join.file}"
     try:
-        table = read_table(root / join.file)
+        table = read_table(file_of_set(join.file, *folders))
     except (OSError, ValueError) as error:
         raise UserError(f"{place}: not a readable table: {' '.join(str(error).split())}") from None
     for name in (join.key, *join.where):

@@ -105,7 +105,7 @@ def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple
     except ValueError as error:
         return None, [f"{layout.file}: not a CSV table: {error}"]
     if isinstance(images, ImageFiles) and (missing := [name for _, name in wanted if name and name not in table]):
-        table, problems = with_columns(root, table, images.tables, missing)
+        table, problems = with_columns([root, images.root], table, images.tables, missing)
         if problems:
             return None, problems
     problems = [

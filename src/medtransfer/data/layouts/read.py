@@ -33,6 +33,10 @@ class Given:
     labels: Labels = field(default_factory=Labels)
     tables: tuple[JoinedTable, ...] = ()
 
+    def joined(self, folder: str) -> frozenset[str]:
+        """Return the files of the joined tables, wherever they are: by their names, and below `folder`."""
+        return frozenset(path for join in self.tables for path in (join.file, str(PurePosixPath(folder) / join.file)))
+
     def below(self, folder: str) -> Given:
         """Return the same with files below `folder` only, relative to it."""
         aside, unwanted = (
@@ -79,7 +83,7 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
     aside = {root / path for path in chain(given.aside, given.unwanted)}
     images = ImageFiles(path for path in images_below(base) if path not in aside)
     images.unwanted = [root / path for path in sorted(given.unwanted) if (root / path).is_relative_to(base)]
-    images.tables = given.tables
+    images.root, images.tables = root, given.tables
     table, problems = LAYOUTS[layout.kind].read(base, layout, images)
     without_image, without_row = (table.attrs.get(name, []) for name in (WITHOUT_IMAGE, WITHOUT_ROW))
     if not problems and table.empty:
@@ -94,7 +98,7 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
         problems = [f"{base}: expected two or more classes, but got {f'only {names[0]!r}' if len(names) else 'none'}"]
     differing: dict[str, str] = {}
     if not problems:
-        table, differing, problems = join_images(base, table, given.tables)
+        table, differing, problems = join_images([base, root], table, given.tables)
     if problems:
         within = "" if base == root else f"in {layout.root}: "
         raise UserError([within + problem for problem in problems])
