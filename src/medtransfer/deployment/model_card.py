@@ -37,11 +37,11 @@ LIMITS = (
 )
 
 
-def model_card(model: Model, difference: float, places: Places) -> str:
-    """Return the card of an exported model as Markdown.
+def model_card(model: Model, difference: float | None, places: Places) -> str:
+    """Return the card of a model as Markdown.
 
-    difference: the largest difference between the file and the PyTorch model on validation images. The metrics are
-    those of the repository at `places`, if it compared the model.
+    difference: the largest difference between an exported file and the PyTorch model on validation images; None if
+    there is no file. The metrics are those of the repository at `places`, if it compared the model.
     """
     card = model.card
     sections = {
@@ -50,8 +50,7 @@ def model_card(model: Model, difference: float, places: Places) -> str:
             USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=OUTPUT),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
             f"**Output**: probabilities of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
-            f"**Verification**: on validation images, the probabilities of this file differ from those of the "
-            f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}",
+            _verification(card, difference),
         ],
         "Data": [_listed(_data(places)), _counts(places)],
         "Training": [_listed(_training(model))],
@@ -70,6 +69,15 @@ def _summary(model: Model) -> str:
         f"{card['model']}, trained to {TASKS[card['task']].purpose(card['classes'])}: {mean} ({runs}). Each run has "
         f"{card['parameters'] / 1e6:.2f} million parameters and {card['multiply_adds'] / 1e6:,.0f} million "
         "multiply-adds per image."
+    )
+
+
+def _verification(card: dict[str, Any], difference: float | None) -> str:
+    if difference is None:
+        return ""
+    return (
+        "**Verification**: on validation images, the probabilities of this file differ from those of the "
+        f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}"
     )
 
 
