@@ -13,7 +13,7 @@ from generated_pages import write_pages  # noqa: E402
 
 write_pages(HERE / "generated")
 
-project, author, copyright = "medtransfer", "the medtransfer authors", "the medtransfer authors"  # noqa: A001
+project, author, copyright = "medtransfer", "the medtransfer authors", "the medtransfer authors"
 version = release = version_of("medtransfer")
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence"]

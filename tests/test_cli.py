@@ -38,10 +38,19 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     ("words", "message"),
     [
         (["pln"], "error: medtransfer has no command 'pln'; did you mean 'plan'?"),
-        (["repro", "--job", "3x"], "error: medtransfer repro: argument -j/--jobs: expected auto or a number from 1, but"),
+        (
+            ["repro", "--job", "3x"],
+            "error: medtransfer repro: argument -j/--jobs: expected auto or a number from 1, but",
+        ),
         (["plan", "--dry"], "error: medtransfer plan: unexpected argument '--dry'; choose from --help, -h"),
-        (["clean", "--dry-rum"], "error: medtransfer clean: unexpected argument '--dry-rum'; did you mean '--dry-run'?"),
-        (["init"], "error: medtransfer init: the following arguments are required: FOLDER; see `medtransfer init --help`"),
+        (
+            ["clean", "--dry-rum"],
+            "error: medtransfer clean: unexpected argument '--dry-rum'; did you mean '--dry-run'?",
+        ),
+        (
+            ["init"],
+            "error: medtransfer init: the following arguments are required: FOLDER; see `medtransfer init --help`",
+        ),
         (["stage", "trian"], "error: no stage 'trian'; did you mean 'train'?"),
         (["stage", "train"], "error: stage train: expected a name, as in `medtransfer stage train NAME`"),
         (["stage", "check", "me"], "error: stage check: unexpected name 'me'"),

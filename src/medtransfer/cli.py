@@ -79,7 +79,7 @@ def _main(words: list[str]) -> None:
     options, unknown = page.parse_known_args(words)
     if unknown:
         command = commands.get(words[0], page)
-        known = command._option_string_actions  # noqa: SLF001 - argparse has no public list of options
+        known = command._option_string_actions  # argparse has no public list
         found = near(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
         raise UserError(f"{command.prog}: unexpected argument {unknown[0]!r}{found}")
     options.carry_out(options)

@@ -42,7 +42,9 @@ def test_code_digests_of_the_wheel_are_those_of_the_repository(installed: Instal
         "[print(path.name, script_digest(path)) for path in sorted(shipped('stages').glob('*.py'))]"
     )
     of_wheel = installed.run(installed.home, str(installed.folder / "bin/python"), "-c", program)
-    own = installed.run(installed.home, str(installed.folder / "bin/python"), "-c", program, PYTHONPATH=str(root / "src"))
+    own = installed.run(
+        installed.home, str(installed.folder / "bin/python"), "-c", program, PYTHONPATH=str(root / "src")
+    )
     assert len(of_wheel.splitlines()) == len(list((root / "stages").glob("*.py")))
     assert of_wheel == own
 

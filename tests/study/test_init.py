@@ -69,7 +69,9 @@ def test_paths_of_the_command_line_are_relative_to_the_folder_where_it_is_typed(
 
 
 @pytest.mark.parametrize("existed", [True, False])
-def test_after_a_failure_the_folder_is_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existed: bool) -> None:
+def test_after_a_failure_the_folder_is_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existed: bool
+) -> None:
     if existed:
         Path("mine").mkdir()
 

@@ -58,7 +58,9 @@ def init_study(
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        use_study(name, [_absolute(change) for change in changes], shipped("studies"), folder / "params.yaml", problems_of)
+        use_study(
+            name, [_absolute(change) for change in changes], shipped("studies"), folder / "params.yaml", problems_of
+        )
         _write_files(folder)
         return _commit(folder, f"Create the study {name}")
     except BaseException:
