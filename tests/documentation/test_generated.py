@@ -40,7 +40,7 @@ def test_every_key_of_every_section_is_on_the_page_of_parameters() -> None:
     [
         "| `epochs` | whole number, ≥ 1 |",
         "| `study` | section | required |",
-        "| `resize` | `stretch`, `pad`, `crop` |",
+        "| `resize` | `stretch`, `crop`, `pad` |",
     ],
 )
 def test_types_limits_and_defaults_are_words(row: str) -> None:

@@ -18,6 +18,7 @@ from medtransfer.util.places import HERE, VERSION, shipped
 CHECK = "check"
 ALWAYS = "always changed"
 """What DVC says of a stage that runs every time."""
+NEVER = "not run yet"
 MOST_REASONS = 3
 
 
@@ -95,7 +96,7 @@ def stages_expected() -> dict[str, str]:
     reasons = {name: reason for name, entries in changed.items() if (reason := _reason(entries))}
     changed_code, code = _changed_scripts(), _code_reason()
     for name in graph:
-        if name.partition("@")[0] in changed_code:
+        if name.partition("@")[0] in changed_code and reasons.get(name) != NEVER:
             reasons[name] = "; ".join([code, *([reasons[name]] if name in reasons else [])])
     check = {CHECK: reasons.pop(CHECK)} if CHECK in reasons else {}
     expected = affected(graph, set(reasons), ())
@@ -142,10 +143,11 @@ def _reason(entries: Sequence[str | dict[str, dict[str, Any]]]) -> str:
 
 
 def _graph_and_changes() -> tuple[nx.DiGraph, dict[str, list[Any]]]:
-    """Return the graph of the stages, and what DVC says of those that have changed."""
+    """Return the graph of the stages, and what DVC says of those that have changed or never run."""
     with open_repository() as repo:
         graph = nx.relabel_nodes(repo.index.graph, {stage: stage.addressing for stage in repo.index.graph})
-        return graph, repo.status()
+        recorded = {stage.addressing for stage in repo.index.stages if any(out.hash_info for out in stage.outs)}
+        return graph, {name: found if name in recorded else [NEVER] for name, found in repo.status().items()}
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -89,10 +91,8 @@ def _absolute(change: str) -> str:
 
 
 def _write_files(folder: Path) -> None:
-    from dvc.repo import Repo
-
-    _git(folder, "init", "--quiet")
-    Repo.init(str(folder)).close()
+    _call(folder, "git", "init", "--quiet")
+    _call(folder, sys.executable, "-P", "-m", "dvc", "init", "--quiet")
     for part in COPIED:
         source, target = shipped(part), folder / part
         if source.is_dir():
@@ -110,12 +110,13 @@ def _commit(folder: Path, message: str) -> bool:
     """Commit everything; return False if git does not know the user's name."""
     if subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=folder, capture_output=True, check=False).returncode:
         return False
-    _git(folder, "add", "--all")
-    _git(folder, "commit", "--quiet", "--message", message)
+    _call(folder, "git", "add", "--all")
+    _call(folder, "git", "commit", "--quiet", "--message", message)
     return True
 
 
-def _git(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+def _call(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"{folder}: git {arguments[0]} failed: {' '.join((done.stderr or done.stdout).split())}")
+        reason = " ".join((done.stderr or done.stdout).split())
+        raise UserError(f"{folder}: {shlex.join([Path(command[0]).name, *command[1:]])} failed: {reason}")
