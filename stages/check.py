@@ -44,7 +44,9 @@ def check(study: Study) -> dict[str, Any]:
 
     if problems := study_problems(study):
         raise UserError(problems)
-    return {"schema": SCHEMA_VERSION, "per_pixel": TASKS[study.params.study.task].per_pixel}
+    dataset = study.params.data.dataset
+    known = {} if dataset is None else {"dataset": dataset}
+    return {"schema": SCHEMA_VERSION, "per_pixel": TASKS[study.params.study.task].per_pixel} | known
 
 
 if __name__ == "__main__":

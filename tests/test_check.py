@@ -88,7 +88,7 @@ OF_MASKS = [
     ("explain", {"variants": ["whole"]}, "explain.variants: maps need classes of images"),
     ("comparison.metric", "accuracy", "comparison.metric: no metric 'accuracy'; choose from assd, dice, hd95, iou"),
     ("strategies.scratch.head", "mlp", "variants.whole: head: mlp classifies images; in segmentation the decoder is"),
-    ("augmentation.none.mix", {"method": "mixup"}, "variants.whole: mixup would blend the classes of masks"),
+    ("augmentation.none.mix", {"method": "mixup"}, "augmentation.none: mix: mixup blends the classes of a mask"),
     ("strategies.scratch.loss", "focl", "strategies.scratch.loss.kind: no loss 'focl'; did you mean 'focal'?"),
     (
         "strategies.scratch.loss",

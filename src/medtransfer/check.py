@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,6 +10,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from medtransfer.augmentation.mixing import MIXES
 from medtransfer.augmentation.policy import policy_problems
+from medtransfer.data.catalogue import find_entry, reference_problem
+from medtransfer.data.catalogue.page import changes_for
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.sources import SOURCES
 from medtransfer.data.sources.folder import folder_problem
@@ -19,14 +21,14 @@ from medtransfer.models.gradient_checkpointing import blocks_of
 from medtransfer.models.heads import HEADS
 from medtransfer.statistics.metrics import headline_metrics, metrics_of
 from medtransfer.study import Strategy, Study, Variant
-from medtransfer.study.loading import error_lines
+from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.task import Task
 from medtransfer.training.losses import CLASS_LOSSES
 from medtransfer.training.optimizers import OPTIMIZERS
 from medtransfer.training.schedules import SCHEDULES
-from medtransfer.util.errors import near
+from medtransfer.util.errors import UserError, near
 from medtransfer.util.registry import Registry, options_of
 
 OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "dropout", "momentum", "nesterov")
@@ -51,6 +53,8 @@ def choice_problems(study: Study) -> list[str]:
 def _registry_problems(study: Study, task: Task) -> list[str]:
     """List the choices that are not registered, their options that do not exist, and what does not go together."""
     problems = _unknown(_choices(study.params)) + task.problems(study.params)
+    if (dataset := study.params.data.dataset) and (problem := reference_problem(dataset)):
+        problems.append(f"data.dataset: {problem}")
     headline, metric = headline_metrics(study.params.study.task), study.params.comparison.metric
     if metric not in headline:
         problems.append(f"comparison.metric: no metric {metric!r}{near(metric, headline)}")
@@ -62,6 +66,33 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
             found = found or _variant_problems(variant) + task.variant_problems(variant)
             problems += [f"variants.{name}{problem}" for problem in found]
     return problems + _explain_problems(study)
+
+
+def with_dataset(reference: str | None, changes: Sequence[str], study: Path) -> list[str]:
+    """Put before the changes of a study those that download and read a set of the catalogue, if one is named.
+
+    A change `data.dataset=REFERENCE` names it, too. Raises `UserError` if there is no such set, if this version cannot
+    read it, or if the study, a file, is for another task.
+    """
+    given = dict(change.partition("=")[::2] for change in changes)
+    reference = reference or given.get("data.dataset", "null").strip("'\" ")
+    if reference in ("null", "~", ""):
+        return list(changes)
+    entry = find_entry(reference)
+    if entry.reading is None or entry.task not in TASKS:
+        raise UserError(f"{reference}: its target is {entry.task}, which this version does not predict")
+    if not entry.competition and entry.version is None and not {"data.kaggle", "data.source"} & given.keys():
+        raise UserError(
+            f"{reference}: the catalogue knows no version of it; take the number on {entry.page}: "
+            f"-S 'data.kaggle={{dataset: {reference}, version: N}}'"
+        )
+    task = given.get("study.task") or (read_yaml(study) if study.is_file() else {}).get("study", {}).get("task")
+    if task not in (None, entry.task):
+        others = [file.stem for file in sorted(study.parent.glob("own_*.yaml")) if file != study]
+        raise UserError(
+            f"{reference} is for {entry.task}, but the study {study.stem} is for {task}; try {' or '.join(others)}"
+        )
+    return [*changes_for(entry), *changes]
 
 
 def _unknown(choices: Iterable[tuple[str, Registry[Any], str]]) -> list[str]:

@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from medtransfer.util.command import run
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.places import shipped
+
+if TYPE_CHECKING:
+    from medtransfer.deployment.model import Model
 
 PARAMS = Path("params.yaml")
 INTRODUCTION = """\
@@ -33,6 +36,7 @@ From images to a table:
 START, RUN, RESULTS, OTHER = "Define a study", "Run it", "Use its results", "Other"
 JOBS = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
 CHANGE = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
+DATASET = "use a set of the catalogue; see `medtransfer datasets`"
 
 
 class Parser(argparse.ArgumentParser):
@@ -133,7 +137,7 @@ def _add_study_commands(add: Add) -> None:
     init.add_argument(
         "--study", default="own_images", metavar="STUDY", help="where to start from (default: own_images)"
     )
-    init.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=CHANGE)
+    _add_changes(init)
 
     use = add(
         START,
@@ -143,7 +147,18 @@ def _add_study_commands(add: Add) -> None:
         "own_images -S data.folder=path/to/images -S 'training.seeds=[0, 1]'",
     )
     use.add_argument("name", nargs="?", metavar="STUDY", help="the study (default: list all)")
-    use.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=CHANGE)
+    _add_changes(use)
+
+    datasets = add(
+        START,
+        _datasets,
+        "List the catalogue of published sets, or show one entry",
+        "",
+        "retina",
+        "paultimothymooney/chest-xray-pneumonia",
+    )
+    text = "a text to search for, or the reference of one set, which is shown in full (default: list all)"
+    datasets.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help=text)
 
     add(RUN, _plan, "List the stages that `dvc repro` would run, why, and at what cost", "")
 
@@ -155,17 +170,15 @@ def _add_study_commands(add: Add) -> None:
 
 
 def _add_result_commands(add: Add) -> None:
-    predict = add(
-        RESULTS, _predict, "Predict images with a trained variant", "resnet18_frozen path/to/images -o predictions.csv"
+    _add_prediction(
+        add(
+            RESULTS,
+            _predict,
+            "Predict images with a trained variant",
+            "resnet18_frozen path/to/images -o predictions.csv",
+            "resnet18_frozen path/to/test --submission sample_submission.csv -o submission.csv",
+        )
     )
-    _add_model(predict)
-    _of_files(predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders"))
-    _add_output(predict, "predictions.csv", "FILE")
-    predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
-    method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
-    predict.add_argument("--method", default="grad_cam", help=method)
-    block = "layer to visualise with --explain (default: the last spatial layer)"
-    predict.add_argument("--block", metavar="LAYER", help=block)
 
     export = add(
         RESULTS,
@@ -225,6 +238,29 @@ def _add_other_commands(add: Add) -> None:
     stage.add_argument("item", nargs="?", metavar="NAME", help="what the stage is about, such as a variant")
 
 
+def _add_changes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=CHANGE)
+    command.add_argument("--dataset", metavar="REFERENCE", help=DATASET)
+
+
+def _add_prediction(predict: argparse.ArgumentParser) -> None:
+    _add_model(predict)
+    _of_files(predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders"))
+    text = "file to write (default: predictions.csv, or submission.csv with --submission)"
+    predict.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
+    predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
+    method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
+    predict.add_argument("--method", default="grad_cam", help=method)
+    block = "layer to visualise with --explain (default: the last spatial layer)"
+    predict.add_argument("--block", metavar="LAYER", help=block)
+    text = "write the ids and columns of a competition's sample submission"
+    _of_files(predict.add_argument("--submission", type=Path, metavar="SAMPLE", help=text))
+    text = "with --submission: how each class is written there, or the name of its column"
+    predict.add_argument("--labels", action="append", default=[], metavar="CLASS=TEXT,…", help=text)
+    text = "with --submission: write labels or probabilities (default: as the sample has them)"
+    predict.add_argument("--values", choices=("labels", "probabilities"), help=text)
+
+
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="a trained variant, or its folder (models/VARIANT)")
     command.add_argument("--run", metavar="RUN", help="one run, such as fold0_seed0 (default: the mean of all runs)")
@@ -253,11 +289,12 @@ def _jobs(text: str) -> int | Literal["auto"]:
 
 
 def _init(options: argparse.Namespace) -> None:
-    from medtransfer.check import choice_problems
+    from medtransfer.check import choice_problems, with_dataset
     from medtransfer.study import load_study
     from medtransfer.study.init import init_study
 
-    committed = init_study(options.folder, options.study, options.set, choice_problems)
+    changes = with_dataset(options.dataset, options.set, shipped("studies") / f"{options.study}.yaml")
+    committed = init_study(options.folder, options.study, changes, choice_problems)
     data = load_study(options.folder / PARAMS).params.data
     sys.stdout.write(f"{options.folder}: the study {options.study}. Next:\n")
     if not committed:
@@ -279,10 +316,19 @@ def _use(options: argparse.Namespace) -> None:
         for name, title in list_studies(studies).items():
             sys.stdout.write(f"{name:24} {title}\n")
         return
-    from medtransfer.check import choice_problems
+    from medtransfer.check import choice_problems, with_dataset
 
-    use_study(options.name, options.set, studies, PARAMS, choice_problems)
+    changes = with_dataset(options.dataset, options.set, studies / f"{options.name}.yaml")
+    use_study(options.name, changes, studies, PARAMS, choice_problems)
     sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
+
+
+def _datasets(options: argparse.Namespace) -> None:
+    from medtransfer.data.catalogue import find_entry, references
+    from medtransfer.data.catalogue.page import catalogue_table, entry_page
+
+    known = options.pattern in references()
+    sys.stdout.write(entry_page(find_entry(options.pattern)) if known else catalogue_table(options.pattern))
 
 
 def _plan(_: argparse.Namespace) -> None:
@@ -306,12 +352,28 @@ def _predict(options: argparse.Namespace) -> None:
     from medtransfer.deployment.predict import MapOptions, predict_files
 
     _import_extensions()
+    if options.submission is not None:
+        _submit(options, model, files)
+        return
+    if options.labels or options.values:
+        raise UserError("--labels and --values say how to fill a sample; name it with --submission")
+    options.output = options.output or Path("predictions.csv")
     maps = MapOptions(options.method, options.block) if options.explain else None
     unreadable = predict_files(model, files, options.output, maps)
     images, runs = counted(len(files) - len(unreadable), "image"), counted(len(model.runs), "run")
     sys.stdout.write(f"{options.output}: {images}, mean of {runs}\n")
     if unreadable:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
+
+
+def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> None:
+    from medtransfer.deployment.submission import write_submission
+
+    if options.explain:
+        raise UserError("--explain: a submission has no maps; run the command once for each")
+    target = options.output or Path("submission.csv")
+    summary = write_submission(model, files, options.submission, target, options.labels, options.values)
+    sys.stdout.write(f"{target}: {summary}\n")
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from medtransfer.check import choice_problems
+from medtransfer.check import choice_problems, with_dataset
 from medtransfer.cli import parser
 from medtransfer.study import load_study
 from medtransfer.study.use import use_study
@@ -75,21 +75,22 @@ def test_every_command_of_a_page_parses(page: Path, parse: dict[str, Callable[[l
             assert words[0] in OF_THE_SHELL, f"{page.name}: {' '.join(words)}"
 
 
-def studies_of(page: Path) -> list[tuple[str, list[str]]]:
-    """Return the studies that the commands of a page put in force, with their changes."""
+def studies_of(page: Path) -> list[tuple[str, str | None, list[str]]]:
+    """Return the studies that the commands of a page put in force, with their sets of the catalogue and changes."""
     found = []
     for words in [*(words for block in blocks(page) for words in commands(block)), *inline_commands(page)]:
         if words[:2] in (["medtransfer", "use"], ["medtransfer", "init"]):
             if len(words) == 2:  # its name in running text, or the list of studies
                 continue
             options = parser().parse_args(words[1:])
-            found.append((options.study if words[1] == "init" else options.name, options.set))
-    return [(name, changes) for name, changes in found if name not in (None, "NAME", "STUDY")]
+            found.append((options.study if words[1] == "init" else options.name, options.dataset, options.set))
+    return [each for each in found if each[0] not in (None, "NAME", "STUDY")]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if studies_of(page)], ids=lambda page: page.stem)
 def test_the_commands_of_a_page_put_studies_in_force(tmp_path: Path, page: Path) -> None:
-    for name, changes in studies_of(page):
+    for name, dataset, given in studies_of(page):
+        changes = with_dataset(dataset, given, ROOT / "studies" / f"{name}.yaml")
         use_study(name, changes, ROOT / "studies", tmp_path / "params.yaml", choice_problems)
         load_study(tmp_path / "params.yaml")
 

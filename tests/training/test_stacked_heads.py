@@ -104,7 +104,7 @@ def test_the_heads_are_views_of_the_stack() -> None:
     assert all(bool((tensor[1] == 5).all()) for tensor in stack.tensors.values())
 
 
-RATES = torch.tensor([1e-3, 1e-1, 3e-2, 1e-2], dtype=torch.float64)
+RATES = torch.tensor([1e-3, 1e-1, 3e-2, 1e-2], dtype=torch.float32)
 COHORTS, STEPS = [2, 1, 1], [12, 7, 5]
 """The later cohorts have fewer batches."""
 

@@ -14,6 +14,8 @@ from medtransfer.data.audit.near_duplicates import near_duplicate_pairs
 from medtransfer.data.audit.page import audit_page
 from medtransfer.data.audit.pairs import sibling_pairs, write_pair_figure
 from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
+from medtransfer.data.catalogue import find_entry
+from medtransfer.data.catalogue.fit import as_described, check_fit, summary_of
 from medtransfer.data.groups import group_keys, join_groups, propose_groups
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
@@ -53,8 +55,11 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
     unreadable masks, or those of the leakage gate and the splits; then nothing is written, except the figure of the
     leakage gate.
     """
-    found, masks, layout = _read(raw, data, labelled=not target["per_pixel"])
-    keys = group_keys(found, data.group)
+    entry = None if data.dataset is None else find_entry(data.dataset)
+    with as_described(entry):
+        found, masks, layout = _read(raw, data, labelled=not target["per_pixel"])
+        keys = group_keys(found, data.group)
+    known = None if entry is None else summary_of(entry, check_fit(entry, found, data))
     found = found[["path", "label", "split"]]
     with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, found, masks, folder).assign(key=keys)
@@ -67,8 +72,9 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
         write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
         warnings = [*set_warnings(data, list(found["path"]), shortcuts), *contradictions(whole), *notes]
+        warnings += [] if entry is None else entry.warnings(published=data.split.method == "published")
         _store(table, whole, data, folder, warnings, target)
-    audit = {"layout": as_yaml(layout)}
+    audit = {"layout": as_yaml(layout)} | ({} if known is None else {"known": known})
     audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts)
     write_json(places.audit, audit)
     write_text(places.audit_page, audit_page(audit))

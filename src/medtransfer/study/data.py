@@ -226,9 +226,11 @@ class Split(Section):
 class Data(Section):
     """Where the images come from, how they are laid out, and how they are split.
 
-    settings: the section `data.SOURCE` of a source that an extension registers.
+    dataset: the set of the catalogue that the files are; what it knows is compared with them and reported. settings:
+    the section `data.SOURCE` of a source that an extension registers.
     """
 
+    dataset: str | None = None
     source: str
     folder: str
     phantom: PhantomSource | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -170,7 +170,7 @@ class _Group:
             run.job.strategy.lr * rate_factor(strategy.schedule, number, strategy.epochs, run.losses)
             for run in self.runs
         ]
-        trained = self._train(number, torch.tensor(rates, dtype=torch.float64))
+        trained = self._train(number, torch.tensor(rates, device=self._compute.device))
         for run, rate, values in zip(self.runs, rates, torch.cat([trained, self._validate()]).T.tolist(), strict=True):
             run.add(Epoch(number, rate, *values))
 
@@ -190,11 +190,17 @@ class _Group:
                 training = list(zip(generators, batches.counts, strict=False))
                 logits = self._heads.logits(batches.features, runs, parameters, training)
             losses, scores = self._losses_and_scores(logits, batches.labels, runs)
-            own = batches.own.repeat_interleave(self._shared, dim=0)
-            total = (losses * own).sum(dim=1)
-            means = torch.autograd.grad((total / own.sum(dim=1)).sum(), list(parameters.values()))
-            self._heads.step(dict(zip(parameters, means, strict=True)), rates[runs])
-            found.append(torch.stack([total.detach(), (scores * own).sum(dim=1)]))
+            values = torch.stack([losses, scores])
+            if batches.padded:
+                own = batches.own.repeat_interleave(self._shared, dim=0)
+                sums = (values * own).sum(dim=2)
+                means = sums[0] / own.sum(dim=1)
+            else:
+                sums = values.sum(dim=2)
+                means = sums[0] / values.shape[2]
+            gradients = torch.autograd.grad(means.sum(), list(parameters.values()))
+            self._heads.step(dict(zip(parameters, gradients, strict=True)), rates[runs])
+            found.append(sums.detach())
         totals = torch.zeros(2, len(self.runs), dtype=torch.float64)
         for values in found:  # a GPU has all steps queued by now; fetching a sum waits for it
             totals[:, : values.shape[1]] += values.cpu()
@@ -238,6 +244,11 @@ class _Batches:
     counts: list[int]
 
     @property
+    def padded(self) -> bool:
+        """Whether any row is padding."""
+        return min(self.counts) < self.features.shape[1]
+
+    @property
     def own(self) -> torch.Tensor:
         """1 for a batch's own rows, 0 for padding; float32 [s, n]."""
         own = np.arange(self.features.shape[1]) < np.array(self.counts)[:, None]
@@ -273,7 +284,7 @@ class _Reader:
         return on_device(self._embedder.features(batch.inputs), self._device), on_device(batch.labels, self._device)
 
     def _read(self, steps: Sequence[Sequence[np.ndarray]], number: int, whole: Batch | None) -> Iterator[_Batches]:
-        padded = [[np.resize(batch, max(map(len, batches))) for batch in batches] for batches in steps]
+        padded = [[_padded(batch, max(map(len, batches))) for batch in batches] for batches in steps]
         positions = np.concatenate([batch for batches in padded for batch in batches])
         if whole is None:
             found = self.rows(self._train, positions, number)
@@ -286,6 +297,11 @@ class _Reader:
             yield _Batches(features, labels, [len(batch) for batch in batches])
 
 
+def _padded(rows: np.ndarray, length: int) -> np.ndarray:
+    """Repeat rows up to a length; most batches have it already, and `np.resize` takes as long as a read."""
+    return rows if len(rows) == length else np.resize(rows, length)
+
+
 def _embedder(job: Job) -> Embedder:
     if job.embedder is None:
         raise TypeError("expected a frozen body, whose features are cached")
@@ -296,7 +312,7 @@ def _state(group: _Group, runs: list[_Run], seconds: float) -> dict[str, Any]:
     group.store_moments()
     about = [
         {
-            "epochs": [dict(vars(epoch)) for epoch in run.epochs],
+            "epochs": torch.tensor([astuple(epoch) for epoch in run.epochs], dtype=torch.float64),
             "head": run.job.network.head.state_dict(),
             "best": run.best,
             "moments": run.moments,
@@ -313,6 +329,6 @@ def _restore(runs: list[_Run], checkpoint: Checkpoint) -> float:
         return 0.0
     for run, stored in zip(runs, state["runs"], strict=True):
         run.job.network.head.load_state_dict(stored["head"])
-        run.epochs = [Epoch(**epoch) for epoch in stored["epochs"]]
+        run.epochs = [Epoch(int(number), *values) for number, *values in stored["epochs"].tolist()]
         run.best, run.moments, run.since = stored["best"], stored["moments"], stored["since"]
     return float(state["seconds"])

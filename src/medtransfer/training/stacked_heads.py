@@ -105,7 +105,7 @@ class StackedHeads:
         return values
 
     def step(self, gradients: State, rates: torch.Tensor) -> None:
-        """Move the first m runs, whole cohorts, by gradients [m, ...] at learning rates float64 [m].
+        """Move the first m runs, whole cohorts, by gradients [m, ...] at learning rates [m].
 
         The optimizer takes a step at rate 1, of which each run keeps the share of its own rate.
         """
@@ -116,8 +116,7 @@ class StackedHeads:
         self._optimizer.step()
         for name, old in before.items():
             new = self.tensors[name][: len(rates)]
-            share = rates.float().to(new.device, non_blocking=True).view(-1, *[1] * (new.ndim - 1))
-            torch.lerp(old, new, share, out=new)
+            torch.lerp(old, new, rates.view(-1, *[1] * (new.ndim - 1)), out=new)
 
     def moments(self) -> list[Moments]:
         """Return the optimizer's state of each run."""

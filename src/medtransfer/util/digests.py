@@ -61,17 +61,18 @@ def _digest(files: dict[str, Path]) -> str:
     total = hashlib.sha256()
     for name, file in sorted(files.items()):
         total.update(f"{name} {_tree_digest(file)}\n".encode())
-        if file.name == "__init__.py":
-            for data in _data_files(file.parent):
-                total.update(f"{name} {data.name} {hashlib.sha256(data.read_bytes()).hexdigest()}\n".encode())
+        for line in _data_digests(file.parent) if file.name == "__init__.py" else ():
+            total.update(f"{name} {line}\n".encode())
     return total.hexdigest()
 
 
-def _data_files(package: Path) -> list[Path]:
-    """List the files of a package that are not code: those next to its modules, and in folders without modules."""
+@cache
+def _data_digests(package: Path) -> list[str]:
+    """List name and hash of a package's files that are not code: next to its modules, and in folders without any."""
     folders = [package, *(path for path in package.iterdir() if path.is_dir() and not list(path.glob("*.py")))]
     files = (path for folder in folders if folder.name != "__pycache__" for path in folder.iterdir() if path.is_file())
-    return sorted(path for path in files if path.suffix not in (".py", ".pyc", ".typed"))
+    data = sorted(path for path in files if path.suffix not in (".py", ".pyc", ".typed"))
+    return [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in data]
 
 
 @cache

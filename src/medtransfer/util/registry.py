@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
@@ -68,9 +68,12 @@ class Registry(Mapping[str, Item], Generic[Item]):
         return self._items
 
 
+_signature: Callable[..., inspect.Signature] = cache(inspect.signature)
+
+
 def options_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the keyword-only parameters of a registered function and their defaults: what a study may set of it."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = _signature(function).parameters.values()
     return {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
 
 

@@ -22,6 +22,8 @@ def audit_page(audit: dict[str, Any]) -> str:
     parts += ["## Appearance", *_appearance(audit), "## Shortcuts", *_shortcuts(audit)]
     if audit["masks"]:
         parts += ["## Masks", *_masks(audit["masks"])]
+    if "known" in audit:
+        parts += ["## What is known of this set", *_known(audit["known"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -125,3 +127,20 @@ def _masks(masks: dict[str, Any]) -> Iterator[str]:
     ]
     yield markdown_table(["Class", "images", "mean share of their pixels"], rows)
     yield f"{masks['empty']:,} masks are empty."
+
+
+def _known(known: dict[str, Any]) -> Iterator[str]:
+    version = "" if known["version"] is None else f", version {known['version']}"
+    rows = [
+        ["Set", f"[{known['title']}]({known['page']}) (`{known['reference']}`{version})"],
+        ["Licence", known["licence"] or "not known"],
+        ["Citation", known["citation"] or "not known"],
+    ]
+    yield markdown_table(["Property", "Value"], rows, left=2)
+    if known["images"] and known["read"] < known["images"]:
+        yield f"{known['read']:,} of its {known['images']:,} images were read."
+    if known["unchecked"]:
+        yield f"From the catalogue, but without a source that confirms it: {', '.join(known['unchecked'])}."
+    if known["flaws"]:
+        yield "Known to be wrong with it:"
+        yield "\n".join(f"- {flaw['says']} ({flaw['source']})" for flaw in known["flaws"])
