@@ -188,6 +188,8 @@ def test_a_lost_variant_can_be_logged_from_its_files(store: Path) -> None:
     write_json(store / "metrics" / "explain" / "tiny.json", {"maps": {"methods": maps}})
     write_text(store / "plots" / "explain" / "tiny.png", "a sheet")
     write_variant_figure("tiny", model / "history.csv", predictions, found, figure)
+    manifest = dict.fromkeys(("reference", "version", "licence", "files", "sha256")) | {"source": "phantom"}
+    write_json(store / "data/manifest.json", manifest | {"files": 80, "sha256": "0" * 64, "reference": "simulated"})
     table = pd.DataFrame({"variant": ["tiny", "other"], "accuracy_low": [0.25, 0.5], "accuracy_high": [0.75, 1.0]})
     table.to_csv(store / "metrics/comparison.csv", index=False)
     log_variant("study", "tiny", store)

@@ -15,6 +15,7 @@ from medtransfer.deployment.interface import INPUT, OUTPUT, output_shape, prepro
 from medtransfer.deployment.model import Model
 from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
+from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
 from medtransfer.util.text import counted, in_figures, markdown_table
 
@@ -88,6 +89,8 @@ def _precision(card: dict[str, Any]) -> str:
 
 
 def _data(places: Places) -> dict[str, str]:
+    if not places.manifest.is_file():
+        raise UserError(f"{places.manifest}: no such file, but the card describes the images; run `dvc pull`")
     manifest = json.loads(places.manifest.read_text(encoding="utf-8"))
     about = Prepared(places.prepared).about
     version = f", version {manifest['version']}" if manifest["version"] is not None else ""
