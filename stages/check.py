@@ -44,9 +44,7 @@ def check(study: Study) -> dict[str, Any]:
 
     if problems := study_problems(study):
         raise UserError(problems)
-    dataset = study.params.data.dataset
-    known = {} if dataset is None else {"dataset": dataset}
-    return {"schema": SCHEMA_VERSION, "per_pixel": TASKS[study.params.study.task].per_pixel} | known
+    return {"schema": SCHEMA_VERSION, "per_pixel": TASKS[study.params.study.task].per_pixel}
 
 
 if __name__ == "__main__":

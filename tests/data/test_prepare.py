@@ -143,8 +143,12 @@ def test_a_test_set_of_one_class_is_an_error(tmp_path: Path) -> None:
 
 def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET, "test/mass/patient90_0.png")
-    with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
+    with pytest.raises(
+        UserError, match=r"1 class of 3 in one published split only \(mass in test\); to leave them out"
+    ):
         prepared_from(raw, data_of())
+    with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
+        prepared_from(raw, data_of(labels={"aliases": {"mass": "mass"}}))
 
 
 def test_images_with_two_labels_are_a_warning_of_every_table(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from builders import tiny_inputs, tiny_pairs
 
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights
@@ -47,6 +48,12 @@ def test_the_score_is_dice_by_image_averaged_over_classes() -> None:
     guess = [[1, 0, 2, 2], [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
     found = TASK.scores(logits_of(guess, 3), torch.tensor(truth, dtype=torch.uint8)[:, None])
     assert found.tolist() == pytest.approx([(2 / 3 + 2 / 3) / 2, 1.0, 0.5, 0.5])
+
+
+def test_ignored_pixels_do_not_count_in_the_score() -> None:
+    truth = torch.tensor([[1, 1, 0, IGNORED, IGNORED]], dtype=torch.uint8)[:, None]
+    for guess in ([1, 0, 0, 1, 1], [1, 0, 0, 0, 1]):
+        assert TASK.scores(logits_of([guess], 2), truth).tolist() == pytest.approx([2 / 3])
 
 
 def test_a_training_learns_and_reports_dice(prepared: Prepared, tmp_path: Path) -> None:

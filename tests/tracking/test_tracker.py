@@ -224,6 +224,7 @@ def _check_links(client: Any, parent: Any, found: dict[str, Any]) -> None:
     assert linked["test_accuracy"].value == pytest.approx(found["runs"]["fold0_seed0"]["accuracy"])
     assert linked["test_accuracy"].dataset_digest == data.dataset.digest
     store = Path(mlflow.get_tracking_uri().removeprefix("sqlite:///")).parent
+    (store / "metrics/comparison.csv").unlink()
     assert register_variant("study", "tiny", store) == ("study", "1")
     assert register_variant("study", "tiny", store) == ("study", "2")
     version = client.get_model_version_by_alias("study", "tiny")

@@ -16,7 +16,7 @@ from medtransfer.deployment.model import Model
 from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
-from medtransfer.util.places import Places
+from medtransfer.util.places import Places, run_name
 from medtransfer.util.text import counted, in_figures, markdown_table
 
 USE = """\
@@ -55,7 +55,7 @@ def model_card(model: Model, difference: float | None, places: Places) -> str:
         ],
         "Data": [_listed(_data(places)), _counts(places)],
         "Training": [_listed(_training(model))],
-        "Metrics": _metrics(model, places),
+        "Metrics": _metrics(model, places, of_file=difference is not None),
     }
     parts = [f"# {model.name}"]
     for title, paragraphs in sections.items():
@@ -138,7 +138,7 @@ def as_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _metrics(model: Model, places: Places) -> list[str]:
+def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
     table_file, own_file = places.results / "comparison.csv", places.metrics(model.name)
     is_from_here = model.folder.resolve() == places.model(model.name).resolve()
     if not is_from_here or not table_file.is_file() or not own_file.is_file():
@@ -151,12 +151,15 @@ def _metrics(model: Model, places: Places) -> list[str]:
     cells = [[name, *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
     confidence = load_study(places.root / "params.yaml").params.comparison.confidence
     own = json.loads(own_file.read_text(encoding="utf-8"))
+    returned = (
+        "This file returns the mean of the runs' probabilities, which may perform slightly better than the runs do"
+    )
+    which = f"{returned} on average." if of_file else f"This model is one of the runs, {run_name(*model.runs[0])}."
     return [
         markdown_table(["Metric", *map(str, rows.index)], cells),
         f"Mean over all runs of the variant on {counted(own['test_images'], 'test image')}, which were used for "
         f"nothing else, with its {confidence:.0%} interval (bootstrap over groups), next to baselines without a "
-        "network. This file returns the mean of the runs' probabilities, which may perform slightly better than the "
-        "runs do on average.",
+        f"network. {which}",
         _per_class(own["classes"]),
     ]
 
