@@ -228,7 +228,7 @@ def _check_links(client: Any, parent: Any, found: dict[str, Any]) -> None:
     assert register_variant("study", "tiny", store) == ("study", "1")
     assert register_variant("study", "tiny", store) == ("study", "2")
     version = client.get_model_version_by_alias("study", "tiny")
-    assert version.version == "2"
+    assert str(version.version) == "2"
     assert version.description.startswith("# tiny")
     assert "Verification" not in version.description
     with pytest.raises(UserError, match="tiny: its model is not in MLflow; `medtransfer log tiny` logs it"):
