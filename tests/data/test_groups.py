@@ -154,6 +154,16 @@ def test_numbers_in_several_classes_warn_and_say_how_to_include_the_class() -> N
         assert number_warning(ACROSS, silent) == []
 
 
+@pytest.mark.parametrize("number", [1, 2, -1, -2])
+def test_numbers_of_folders_across_classes_warn_too(number: int) -> None:
+    paths = ["a/1/x/1.png", "b/1/x/2.png", "a/2/y/1.png"]
+    folder = Group(folder=number)
+    table = pd.DataFrame({"path": paths, "key": keys_of(folder, paths), "label": ["a", "b", "a"]})
+    warnings = number_warning(table.assign(key=["1", "1", "2"]), folder)
+    named = YAML(typ="safe").load(warnings[0].split("say so: data.group: ")[1])
+    assert keys_of(Group.model_validate(named), paths) == list(table["key"])
+
+
 def test_keys_with_words_or_of_one_class_do_not_warn() -> None:
     assert number_warning(ACROSS.assign(key=["p1", "p1", "p2", "p2", "p3"]), Group(pattern="^(p.)")) == []
     assert number_warning(ACROSS.assign(label="a"), Group(pattern=r"(\d)")) == []

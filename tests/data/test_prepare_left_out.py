@@ -132,7 +132,7 @@ def test_names_after_aliases_are_what_everything_sees(tmp_path: Path) -> None:
     for name in names_of("train", range(20, 24)):
         (raw / name.replace("cyst", "unknown")).parent.mkdir(exist_ok=True)
         (raw / name).rename(raw / name.replace("cyst", "unknown"))
-    with pytest.raises(UserError, match="one class has several names: NORMAL and normal; to make each one class"):
+    with pytest.raises(UserError, match="one class has several names: normal and NORMAL; to make each one class"):
         prepared_from(raw, data_of(labels={"drop": ["unknown"]}))
     labels = {"aliases": {"NORMAL": "normal"}, "drop": ["unknown"]}
     prepared, audit = prepared_from(raw, data_of(labels=labels))

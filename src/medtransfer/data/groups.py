@@ -132,19 +132,33 @@ def number_warning(table: pd.DataFrame, group: Group | Sequence[Group] | None) -
 
     A pattern whose group has a name, such as `(?P<patient>\\d+)`, says what the number is.
     """
-    if not isinstance(group, Group) or group.pattern is None or "(?P<" in group.pattern:
+    if not isinstance(group, Group) or (named := _named(group)) is None:
         return []
     across = keys_across_classes(table)
     if not across or not all(re.fullmatch(r"[\W_]*\d+[\W_]*", key) for key in across):
         return []
-    named = re.sub(r"(?<!\\)\((?!\?)", "(?P<patient>", group.pattern, count=1)
-    named = named if named != group.pattern else f"(?P<patient>{group.pattern})"
+    own = f"folder: {group.folder}" if group.pattern is None else f"pattern: {quoted(group.pattern)}"
     return [
         f"GROUPS ACROSS CLASSES: {len(across)} of {table['key'].nunique()} group keys are numbers that images of "
         f"several classes have, such as {listed(across[:3])}; if each class has its own numbers, set data.group: "
-        f"[{{pattern: {quoted(group.pattern)}}}, {{column: label}}]; if they are the same patients, say so: "
+        f"[{{{own}}}, {{column: label}}]; if they are the same patients, say so: "
         f"data.group: {{pattern: {quoted(named)}}}"
     ]
+
+
+def _named(group: Group) -> str | None:
+    """Return the pattern of a group that is found in names or folders, with a name for what it captures.
+
+    None if it has one, and for keys that are stated as such: columns and DICOM elements.
+    """
+    if group.folder is not None:
+        above, below = max(group.folder - 1, 0), max(-group.folder, 0)
+        start, end = f"^(?:[^/]+/){{{above}}}", f"(?:/[^/]+){{{below}}}$"
+        return f"{start}(?P<patient>[^/]+)/" if group.folder > 0 else f"(?:^|/)(?P<patient>[^/]+){end}"
+    if group.pattern is None or "(?P<" in group.pattern:
+        return None
+    named = re.sub(r"(?<!\\)\((?!\?)", "(?P<patient>", group.pattern, count=1)
+    return named if named != group.pattern else f"(?P<patient>{group.pattern})"
 
 
 def join_groups(keys: pd.Series, pairs: pd.DataFrame) -> pd.Series:

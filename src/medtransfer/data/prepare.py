@@ -161,7 +161,13 @@ def _described(rows: pd.DataFrame, data: Data, dropped: Dropped) -> str:
 def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame:
     """Pack the pixels of all rows, and their masks if there are any; return the rows with properties of the files."""
     drop, rows = data.unreadable == "drop", reading.rows
-    images = pack(raw, list(rows["path"]), data.image_size, data.resize, folder / IMAGES, drop)
+    try:
+        images = pack(raw, list(rows["path"]), data.image_size, data.resize, folder / IMAGES, drop)
+    except UserError as error:
+        if drop or len(error.problems) == len(rows) or not any(": unreadable: " in line for line in error.problems):
+            raise
+        remedy = f"data.unreadable: drop leaves {counted(len(error.problems), 'image')} out of {len(rows):,}"
+        raise UserError([*error.problems, remedy]) from None
     reading.dropped[UNREADABLE] = list(rows["path"].drop(images.index))
     whole = rows.loc[images.index].join(images).reset_index(drop=True)
     if data.masks:
