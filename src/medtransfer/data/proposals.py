@@ -11,7 +11,7 @@ import pandas as pd
 
 from medtransfer.data.images.dicom import can_read_dicom, read_elements
 from medtransfer.data.layouts.files import NEUTRAL_WORDS, SPLIT_NAMES, words
-from medtransfer.data.layouts.label_csv import same_partition
+from medtransfer.data.layouts.image_tables import same_partition
 from medtransfer.util.text import listed, quoted, yaml_word
 
 COPIES = "copies of files"
