@@ -112,6 +112,8 @@ def _numbers(
             f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}; save it with that shape"
         )
     values = values_of(mask, classes)
+    if ignore is not None and path.suffix.lower() in LOSSY:
+        raise ValueError("compressed with loss, so that its values are not exact; data.masks.ignore needs exact values")
     ignored = None if ignore is None else class_numbers(values, {"ignored": ignore}).astype(bool)
     if ignored is not None:
         values = values.copy()
