@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from medtransfer.data.images.decode import UnreadableImageError, unreadable_if_damaged
 from medtransfer.data.images.decode_masks import LEAST_OF_A_CLASS, LOSSY, SQUARE, values_of
 from medtransfer.data.images.raster import open_raster
 
@@ -17,12 +19,13 @@ WHITE = 255
 def classes_of_values(paths: Iterable[Path]) -> str | None:
     """Return the `data.masks.classes` with a class for each value of some masks, or None if there are too many.
 
-    Values of a few pixels, as at smoothed edges, do not count, nor those of files with lossy compression.
+    Values of a few pixels, as at smoothed edges, do not count, nor those of files that are damaged or compressed with loss.
     """
     found: set[int | str] = set()
     for path in paths:
-        if path.suffix.lower() not in LOSSY:
-            found |= _frequent(values_of(open_raster(path, "mask")[0], None))
+        with suppress(UnreadableImageError), unreadable_if_damaged(path):
+            if path.suffix.lower() not in LOSSY:
+                found |= _frequent(values_of(open_raster(path, "mask")[0], None))
     if any(isinstance(value, str) for value in found):
         found = {value if isinstance(value, str) else f"#{value:02x}{value:02x}{value:02x}" for value in found}
     if not 0 < len(found) <= MOST_CLASSES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -135,21 +135,26 @@ def pack_masks(
                 present |= item[1]
         file.seek(0)
         write_npy_header(file, (int(kept.sum()), size, size))
-    problems = _few_lines(problems)
+    problems = _few_lines(problems) or _absent_values(spec, present)
     if unclear and (classes := classes_of_values(root / mask for path in masks for mask in masks[path])):
         problems.append(f"to give each value of the masks a class: {classes}")
-    if not problems and not present:
-        problems = ["data.masks: all masks are empty; select other files by data.masks.folder or data.masks.suffix"]
-    problems = problems or [
+    if problems:
+        raise UserError(problems)
+    return kept
+
+
+def _absent_values(spec: MaskFiles, present: Collection[int]) -> list[str]:
+    """Return a problem for each value that the params name and no mask has."""
+    if not present:
+        return ["data.masks: all masks are empty; select other files by data.masks.folder or data.masks.suffix"]
+    problems = [
         f"data.masks.classes.{name}: no mask has this class; expected one of the values in the masks"
         for number, name in enumerate(spec.class_names, start=1)
         if number not in present
     ]
     if not problems and spec.ignore is not None and IGNORED not in present:
         problems = [f"data.masks.ignore: no mask has the value {spec.ignore}"]
-    if problems:
-        raise UserError(problems)
-    return kept
+    return problems
 
 
 def _few_lines(problems: Sequence[str]) -> list[str]:
