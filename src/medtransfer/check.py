@@ -188,7 +188,7 @@ def _missing(study: Study) -> list[str]:
     problems = []
     for name, backbone in params.backbones.items():
         found = (SegmenterFamily if masked else ClassifierFamily).backbone_problems(name, backbone, size)
-        if is_path(backbone.weights) and not Path(backbone.weights).is_file():
+        if is_path(backbone.weights) and not Path(backbone.weights).exists():
             found.append(f"weights: no file {backbone.weights}; expected the path of a state dict")
         problems += [f"backbones.{name}: {problem}" for problem in found]
     for name, policy in params.augmentation.items():
@@ -208,7 +208,7 @@ def _block_problems(study: Study) -> list[str]:
     problems = []
     for name, block in study.params.explain.blocks.items():
         model = study.params.backbones[name].model or name
-        if model in ClassifierFamily.all_names():
+        if ClassifierFamily.find(model) is not None:
             blocks = [known for known, _ in build_on_meta(model, study.params.data.image_size).named_modules()]
             if block not in blocks:
                 problems.append(f"explain.blocks.{name}: {model} has no block {block!r}{near(block, blocks)}")
@@ -219,7 +219,7 @@ def _checkpointing_problems(study: Study) -> list[str]:
     models = {
         name: variant.model
         for name, variant in study.variants.items()
-        if variant.strategy.gradient_checkpointing and variant.model in ClassifierFamily.all_names()
+        if variant.strategy.gradient_checkpointing and ClassifierFamily.find(variant.model) is not None
     }
     size = study.params.data.image_size
     plain = {model for model in models.values() if not any(blocks_of(build_on_meta(model, size)))}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -163,7 +164,7 @@ def cut_body(body: nn.Module, images: torch.Tensor) -> BodyCut | None:
     both parts. Raises `CannotCutError` if the body cannot be traced or the results differ.
     """
     with _traceable():
-        graph = fx.Tracer().trace(body)
+        graph = _Tracer().trace(body)
         measured = _Measured(fx.GraphModule(body, graph))
         with torch.no_grad():
             expected = measured.run(images)
@@ -188,7 +189,7 @@ def fold_batch_norms(body: nn.Module) -> nn.Module:
     which is not changed. Raises `CannotCutError` if the body cannot be traced.
     """
     with _traceable():
-        return _folded(fx.GraphModule(body, fx.Tracer().trace(body)))
+        return _folded(fx.GraphModule(body, _Tracer().trace(body)))
 
 
 def _folded(module: nn.Module) -> nn.Module:
@@ -203,6 +204,23 @@ def _traceable() -> Iterator[None]:
         yield
     except Exception as error:
         raise CannotCutError(f"its graph cannot be traced ({' '.join(str(error).split())[:100]})") from error
+
+
+class _Tracer(fx.Tracer):
+    """Trace modules as far as their code allows: one whose control flow depends on its input becomes a single node."""
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        last, depth = next(reversed(self.graph.nodes)), len(self.module_stack)
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except (fx.proxy.TraceError, TypeError):
+            while (node := next(reversed(self.graph.nodes))) is not last:
+                self.graph.erase_node(node)
+            while len(self.module_stack) > depth:
+                self.module_stack.popitem()
+            return self.create_proxy("call_module", self.path_of_module(m), args, kwargs)
 
 
 class _Measured(fx.Interpreter):
