@@ -25,9 +25,7 @@ def main() -> None:
         for script in scripts:
             write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n")
     task = TASKS[study.params.study.task]
-    dataset = study.params.data.dataset
-    known = {} if dataset is None else {"dataset": dataset}
-    write_json(places.checked, {"schema": SCHEMA_VERSION, "per_pixel": task.per_pixel} | known)
+    write_json(places.checked, {"schema": SCHEMA_VERSION, "per_pixel": task.per_pixel})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -84,14 +84,21 @@ def tiny_masked(folder: Path) -> Prepared:
     return _prepare(folder, patients=40, masks={"folder": "masks"})
 
 
-def tiny_pairs(folder: Path) -> Prepared:
-    """Prepare 20 simulated patients, 32 pixels, with the masks of their lesions to be learned."""
-    return _prepare(folder, patients=20, task="segmentation", masks={"folder": "masks"})
+def tiny_pairs(folder: Path, change: Callable[[Path], None] = lambda raw: None, **masks: Any) -> Prepared:
+    """Prepare 20 simulated patients, 32 pixels, with the masks of their lesions to be learned, after a `change`."""
+    return _prepare(folder, 20, "segmentation", change, masks={"folder": "masks"} | masks)
 
 
-def _prepare(folder: Path, patients: int, task: str = "classification", **changes: Any) -> Prepared:
+def _prepare(
+    folder: Path,
+    patients: int,
+    task: str = "classification",
+    change: Callable[[Path], None] = lambda raw: None,
+    **changes: Any,
+) -> Prepared:
     places = Places(folder)
     write_phantom(folder / "raw", patients=patients, frames=2, size=48, difficulty=0.0, split_by="patient", seed=1)
+    change(folder / "raw")
     data = Data.model_validate(
         {
             "source": "phantom",

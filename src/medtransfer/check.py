@@ -75,7 +75,7 @@ def with_dataset(reference: str | None, changes: Sequence[str], study: Path) -> 
         return list(changes)
     entry = find_entry(reference)
     if entry.reading is None or entry.task not in TASKS:
-        raise UserError(f"{reference}: its target is {entry.task}, which this version does not predict")
+        raise UserError(f"{reference}: this version cannot read it, or does not predict its target, {entry.task}")
     if not entry.competition and entry.version is None and not {"data.kaggle", "data.source"} & given.keys():
         raise UserError(
             f"{reference}: the catalogue knows no version of it; take the number on {entry.page}: "

@@ -46,6 +46,27 @@ def write_images(raw: Path, *names: str, seed: int = 0) -> Path:
     return raw
 
 
+def write_dicom(path: Path, **elements: str) -> None:
+    """Write a DICOM file of 2 x 2 grey pixels with further elements."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    image.Rows = image.Columns = 2
+    image.SamplesPerPixel, image.PhotometricInterpretation, image.PixelRepresentation = 1, "MONOCHROME2", 0
+    image.BitsAllocated = image.BitsStored = 8
+    image.HighBit = 7
+    image.PixelData = bytes([0, 50, 100, 200])
+    for name, value in elements.items():
+        setattr(image, name, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save_as(path, enforce_file_format=True)
+
+
 def names_of(split: str, patients: range, frames: int = 2) -> list[str]:
     return [
         f"{split}/{'cyst' if patient % 2 else 'normal'}/patient{patient:02}_{frame}.png"

@@ -118,7 +118,9 @@ def test_all_unreadable_images_are_listed_and_the_earlier_set_is_kept(tmp_path: 
         (raw / name).write_bytes(b"no image")
     with pytest.raises(UserError) as raised:
         prepared_from(raw, data_of())
-    assert {problem.split(":")[0] for problem in raised.value.problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
+    *problems, remedy = raised.value.problems
+    assert {problem.split(":")[0] for problem in problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
+    assert remedy == f"data.unreadable: drop leaves 2 images out of {len(SPLIT_SET)}"
     assert sha256_of_folder(prepared.folder) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "metrics", "plots", "raw"]
     assert [path.name for path in prepared.folder.parent.iterdir()] == ["prepared"]
@@ -143,8 +145,12 @@ def test_a_test_set_of_one_class_is_an_error(tmp_path: Path) -> None:
 
 def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET, "test/mass/patient90_0.png")
-    with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
+    with pytest.raises(
+        UserError, match=r"1 class of 3 in one published split only \(mass in test\); to leave them out"
+    ):
         prepared_from(raw, data_of())
+    with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
+        prepared_from(raw, data_of(labels={"aliases": {"mass": "mass"}}))
 
 
 def test_images_with_two_labels_are_a_warning_of_every_table(tmp_path: Path) -> None:

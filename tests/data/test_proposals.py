@@ -5,15 +5,36 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
-from medtransfer.data.groups import PATTERNS, propose_groups
+from medtransfer.data.groups import group_keys
+from medtransfer.data.layouts.read import Rows
+from medtransfer.data.proposals import PATTERNS, propose_groups
+from medtransfer.study import Group
 
 AUGMENTED = [f"train/head{source}_aug_{copy}_png.jpg" for source in range(4) for copy in range(5)]
 ROBOFLOW = [f"a/scan{source}_png.rf.{copy:032x}.jpg" for source in range(4) for copy in range(3)]
 COPIES = ["a/x.png", "a/x (1).png", "b/y.png", "b/y - copy.png", "b/y - Copy (2).png", "b/z.png"]
 PATIENTS = [f"Patient{number:03}_Plane{view}_1_of_3.png" for number in range(9) for view in (1, 2)]
 SERIES = [f"NORMAL2-IM-{number:04}-0001-000{frame}.jpeg" for number in range(9) for frame in (1, 2)]
+
+
+def proposed(names: list[str], **columns: list[str]) -> list[str]:
+    """Return the proposals for images of one class, or of the column label."""
+    table = pd.DataFrame({"path": names, "label": "x", "split": None} | columns)
+    return propose_groups(Path(), table)
+
+
+def definition(proposal: str) -> Group:
+    """Return the definition that a proposal offers to paste."""
+    return Group.model_validate(YAML(typ="safe").load(proposal.split("set data.group: ")[1]))
+
+
+def groups_of(names: list[str], group: Group, **columns: list[str]) -> set[frozenset[str]]:
+    keys = group_keys(Path(), Rows(pd.DataFrame({"path": names} | columns), [], {}), group)
+    return {frozenset(pd.Series(names)[keys == key]) for key in set(keys)}
 
 
 @pytest.mark.parametrize(
@@ -28,11 +49,62 @@ SERIES = [f"NORMAL2-IM-{number:04}-0001-000{frame}.jpeg" for number in range(9) 
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_names_of_copies_and_of_patients_are_recognised(names: list[str], what: str, groups: int) -> None:
-    (proposal,) = propose_groups(names)
-    assert proposal.startswith(f"all file names suggest {groups} groups ({what})")
+    (proposal,) = proposed(names)
+    assert proposal.startswith(f"all file names suggest {groups} groups ({what}), such as ")
     assert proposal.endswith(f"set data.group: {{pattern: '{PATTERNS[what]}'}}")
-    keys = {re.search(PATTERNS[what], name.rsplit("/", 1)[-1]).group(1) for name in names}  # type: ignore[union-attr]
-    assert len(keys) == groups
+    assert len(groups_of(names, definition(proposal))) == groups
+
+
+# name of a real set: names as in it, and the part of each that is the patient, slide or source
+REAL = {
+    "bone_fracture": ([f"{n}-rotated{r}-rotated1.jpg" for n in range(1, 5) for r in (1, 2)], r"^\d+"),
+    "cnmc_leukemia": ([f"UID_{u}_{i}_{c}.bmp" for u in ("4", "H10") for i in (1, 2) for c in (1, 2)], r"^UID_\w+?_"),
+    "breakhis": (
+        [f"SOB_{k}-14-{s}-{m}-00{n}.png" for k, s in (("B_A", "22549AB"), ("M_DC", "2523"), ("B_F", "9133"))
+         for m in (40, 100) for n in (1, 2)],
+        r"-14-\w+",
+    ),
+    "kermany": ([f"CNV-{p}-{n}.jpeg" for p in (1016042, 9911627, 9935363) for n in (1, 2, 3)], r"-\d+"),
+    "blood_cells": ([f"_{s}_{n}.jpeg" for s in range(4) for n in (1007, 2233)], r"_\d+"),
+    "idc": ([f"{p}_idx5_x{x}_y1251_class0.png" for p in (8863, 9381) for x in (1001, 1051)], r"^\d+"),
+    "lgg_mri": ([f"TCGA_{s}_19960909_{n}.tif" for s in ("CS_4941", "DU_5849") for n in (1, 2, 3)], r"TCGA_\w\w_\d+"),
+    "malaria": ([f"C{p}P61ThinF_IMG_2015_1441_cell_{n}.png" for p in (100, 101) for n in (162, 163)], r"^C\d+"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("names", "truth"), REAL.values(), ids=REAL.keys())
+def test_the_first_number_that_varies_is_proposed(names: list[str], truth: str) -> None:
+    proposal = proposed(names)[0]
+    keys = [re.search(truth, name).group(0) for name in names]  # type: ignore[union-attr]
+    wanted = {frozenset(name for name, key in zip(names, keys, strict=True) if key == one) for one in set(keys)}
+    assert groups_of(names, definition(proposal)) == wanted
+    assert f"suggest {len(wanted)} groups" in proposal
+    assert len(re.findall(r" \(\d+\)", proposal.split("such as ")[1])) == min(3, len(wanted))
+
+
+def test_folders_of_patients_are_proposed_and_parts_of_an_archive_are_not() -> None:
+    patients = [f"MURA/train/XR_HAND/patient{p:05}/study1/image{n}.png" for p in range(5) for n in (1, 2)]
+    (proposal,) = proposed(patients)
+    assert proposal.startswith("the folders of level 4 suggest 5 groups, such as patient00000 (2), ")
+    assert groups_of(patients, definition(proposal)) == groups_of(patients, Group(folder=4))
+    (partly,) = proposed([*patients, "MURA/more.png"])
+    assert definition(partly) == Group(folder=4, missing="alone")
+    assert proposed([f"images_{p:03}/{n:08}.png" for p in range(5) for n in range(10 * p, 10 * p + 9)]) == []
+    assert proposed([f"fold_{p}/a{n}.png" for p in range(5) for n in range(10 * p, 10 * p + 9)]) == []
+
+
+def test_folders_that_are_classes_are_not_proposed() -> None:
+    names = [f"{grade}/{grade}{n:02}.png" for grade in range(5) for n in range(9)]
+    assert proposed(names, label=[name[0] for name in names]) == []
+
+
+def test_a_column_of_patients_is_proposed() -> None:
+    names = [f"{number}.png" for number in range(6)]
+    (proposal,) = proposed(names, patientId=["a", "a", "b", "b", "c", ""], age=["60"] * 6, image_id=names)
+    assert proposal == (
+        "column 'patientId' gives 3 groups, such as a (2), b (2) and c (1); to use them, "
+        "set data.group: {column: patientId, missing: alone}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,14 +129,15 @@ def test_names_of_copies_and_of_patients_are_recognised(names: list[str], what: 
     ],
 )
 def test_names_without_groups_make_no_proposal(names: list[str]) -> None:
-    assert propose_groups(names) == []
+    assert proposed(names) == []
 
 
 def test_a_pattern_that_covers_only_some_names_says_so() -> None:
-    (proposal,) = propose_groups([*AUGMENTED, "scan.png"])
+    (proposal,) = proposed([*AUGMENTED, "scan.png"])
     assert proposal.startswith("20 of 21 file names suggest 4 groups (augmented copies)")
+    assert len(groups_of([*AUGMENTED, "scan.png"], definition(proposal))) == 5
 
 
 def test_the_sources_of_a_real_set_are_found(shared: Path) -> None:
     paths = [str(path) for path in (shared / "data" / "fetal_head").rglob("*.jpg")]
-    assert any("suggest 106 groups (augmented copies)" in line for line in propose_groups(paths))
+    assert any("suggest 106 groups (augmented copies)" in line for line in proposed(paths))

@@ -13,7 +13,7 @@ import pytest
 from medtransfer.data.audit.leakage import find_crossing
 from medtransfer.data.groups import group_keys
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import Given, read_rows
 from medtransfer.study import Data, Split
 from medtransfer.study.loading import read_yaml
 
@@ -48,8 +48,8 @@ def data_of(root: Path, study: str, **changes: Any) -> Data:
 
 def keyed(folder: Path, data: Data) -> Any:
     """Read the file names of a set; return its rows with the group keys as their groups."""
-    table = read_layout(folder, resolve_layout(folder, data.layout))
-    return table.assign(group=group_keys(table, data.group))
+    rows = read_rows(folder, resolve_layout(folder, data.layout), Given())
+    return rows.table.assign(group=group_keys(folder, rows, data.group))
 
 
 def audited(folder: Path, data: Data, target: Path) -> dict[str, Any]:

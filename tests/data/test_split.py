@@ -212,7 +212,10 @@ def test_every_row_without_a_published_split_is_listed() -> None:
     table = table_of([("a", 2, "train"), ("b", 2, None), ("b", 2, "test")])
     with pytest.raises(UserError) as raised:
         assign_splits(table, split_of(method="published"), 0)
-    assert raised.value.problems == ["0002.png: not in a published split", "0003.png: not in a published split"]
+    assert raised.value.problems == [
+        "data.split.method: published, but 2 of 6 images are not in a published split: 0002.png, 0003.png; "
+        "data.split.lists and data.files say where they belong"
+    ]
 
 
 def test_a_layout_without_a_published_split_is_an_error_that_names_the_other_methods() -> None:

@@ -36,6 +36,8 @@ def cells(sample: pd.DataFrame, classes: list[str], probabilities=SURE, values=N
         (["0.5", "0.5"], ["NORMAL", "PNEUMONIA"], "0.75"),
         (["0.5", "0.5"], ["malignant", "benign"], "0.25"),
         (["0.0", "1.0"], ["benign", "malignant"], "0.75"),
+        (["0.0", "0.0"], ["0", "1"], "0.75"),
+        (["0.0", "3.0"], ["0", "1", "2", "3"], "1"),
         (["0", "0"], ["benign", "malignant"], "1"),
         (["Normal", "Normal"], ["normal", "viral pneumonia"], "viral pneumonia"),
         (["NORMAL", "VIRAL_PNEUMONIA"], ["normal", "viral pneumonia"], "VIRAL_PNEUMONIA"),
@@ -118,6 +120,18 @@ def test_the_file_has_the_ids_and_order_of_the_sample(
     everything.index = [Path(path).stem for path in everything["path"]]
     for line, stem in zip(lines[1:], ("c", "a", "f"), strict=True):
         assert line.split(",")[1:] == [everything.loc[stem, f"p_{name}"] for name in reversed(classes)]
+
+
+def test_ids_may_repeat_and_have_the_suffix_of_another_format(finished: Path, images: Path, tmp_path: Path) -> None:
+    model, files = find_model("tiny", root=finished), sorted(images.rglob("*.png"))
+    (tmp_path / "sample.csv").write_text(
+        "target,image\n" + "".join(f"cyst,{name}\n" for name in ("b.JPG", "a.png", "b.JPG"))
+    )
+    write_submission(model, files, tmp_path / "sample.csv", tmp_path / "s.csv", [], "labels")
+    table = pd.read_csv(tmp_path / "s.csv")
+    assert list(table) == ["target", "image"]
+    assert list(table["image"]) == ["b.JPG", "a.png", "b.JPG"]
+    assert table["target"][0] == table["target"][2]
 
 
 def test_labels_are_the_predicted_classes(finished: Path, images: Path, tmp_path: Path) -> None:

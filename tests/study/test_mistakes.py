@@ -78,8 +78,8 @@ WRONG_TOGETHER = [
     ("data.masks", {"classes": {"a": True}}, "such as '#ff0000', but got True"),
     ("data.masks", {"spacing": {"file": "a.csv"}}, "data.masks.spacing: expected a number of mm, or file, image and"),
     ("data.masks", {"spacing": 0}, "data.masks.spacing.mm: input should be greater than 0"),
-    ("data.group", {}, "data.group: expected either pattern or column"),
-    ("data.group", {"pattern": "a", "column": "b"}, "data.group: expected either pattern or column"),
+    ("data.group", {}, "data.group: expected one of pattern, column, dicom, folder"),
+    ("data.group", {"pattern": "a", "column": "b"}, "data.group: expected one of pattern, column, dicom, folder"),
     ("data.group", {"pattern": "(p"}, "data.group: pattern: '(p' is not a valid regular expression: "),
     ("data.split", {"method": "kfold", "folds": 2}, "data.split: kfold needs folds: 3 or more"),
     (

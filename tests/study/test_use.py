@@ -66,6 +66,11 @@ def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
     kaggle = load_study(target).params.data.kaggle
     assert kaggle is not None
     assert kaggle.version == 2
+    nested = ["data.masks={spacing: {mm: 0.5}}", "data.masks.spacing.mm=1.0", "data.masks.missing=empty"]
+    use_study("small", nested, studies, target)
+    masks = load_study(target).params.data.masks
+    assert masks is not None and masks.spacing is not None
+    assert (masks.spacing.mm, masks.missing) == (1.0, "empty")
 
 
 @pytest.mark.parametrize(
@@ -140,3 +145,13 @@ def test_changes_by_hand_have_no_command(studies: Path, target: Path) -> None:
     target.write_text(target.read_text().replace("image_size: 64", "image_size: 48"))
     with pytest.raises(UserError, match="differs from the result of `medtransfer use small -S"):
         command_of(studies, target)
+
+
+def test_a_new_key_stays_in_its_section_above_the_comment_on_the_next(studies: Path, target: Path) -> None:
+    text = STUDY.replace("augmentation:", "# how images vary\naugmentation:", 1)
+    (studies / "small.yaml").write_text(text, encoding="utf-8")
+    use_study("small", ["data.kaggle={dataset: a/b, version: 1}"], studies, target)
+    lines = target.read_text(encoding="utf-8").splitlines()
+    at = lines.index("# how images vary")
+    assert lines[at + 1].startswith("augmentation:")
+    assert "  kaggle: {dataset: a/b, version: 1}" in lines[:at]

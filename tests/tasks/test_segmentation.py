@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 import torch
 from builders import tiny_inputs, tiny_pairs
+from PIL import Image
 
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights
@@ -17,6 +19,7 @@ from medtransfer.models.network import Normalise
 from medtransfer.models.weights import without_weights
 from medtransfer.study import Backbone, Loss, Policy, Strategy, Variant
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.masks.predictions import decode_mask
 from medtransfer.training.loop import Epoch
 from medtransfer.training.model_files import read_card
 from medtransfer.training.runs import Inputs, job_key
@@ -47,6 +50,12 @@ def test_the_score_is_dice_by_image_averaged_over_classes() -> None:
     guess = [[1, 0, 2, 2], [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
     found = TASK.scores(logits_of(guess, 3), torch.tensor(truth, dtype=torch.uint8)[:, None])
     assert found.tolist() == pytest.approx([(2 / 3 + 2 / 3) / 2, 1.0, 0.5, 0.5])
+
+
+def test_ignored_pixels_do_not_count_in_the_score() -> None:
+    truth = torch.tensor([[1, 1, 0, IGNORED, IGNORED]], dtype=torch.uint8)[:, None]
+    for guess in ([1, 0, 0, 1, 1], [1, 0, 0, 0, 1]):
+        assert TASK.scores(logits_of([guess], 2), truth).tolist() == pytest.approx([2 / 3])
 
 
 def test_a_training_learns_and_reports_dice(prepared: Prepared, tmp_path: Path) -> None:
@@ -82,6 +91,37 @@ def test_other_masks_are_another_training(prepared: Prepared, tmp_path: Path) ->
     vars(changed)["about"] = about
     assert masks.shape == (len(other.table), 32, 32)
     assert job_key(tiny_inputs(other)) == job_key(tiny_inputs(prepared)) != job_key(tiny_inputs(changed))
+
+
+@pytest.fixture(scope="module")
+def partly_ignored(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Return the same set, where the upper half of each mask has the value of pixels to ignore."""
+    folder = tmp_path_factory.mktemp("ignored")
+    return tiny_pairs(folder, ignore=128, change=hide_the_upper_half)
+
+
+def hide_the_upper_half(raw: Path) -> None:
+    for path in (raw / "masks").rglob("*.png"):
+        mask = np.asarray(Image.open(path)).copy()
+        mask[: len(mask) // 2] = 128
+        Image.fromarray(mask).save(path)
+
+
+def test_ignored_pixels_reach_neither_answers_nor_scores_nor_weights(partly_ignored: Prepared, tmp_path: Path) -> None:
+    masks = np.asarray(partly_ignored.masks)
+    assert (masks[:, :16] == IGNORED).all()
+    assert set(np.unique(masks[:, 16:])) == {0, 1}
+    assert partly_ignored.ignores
+    rows = partly_ignored.roles(0)
+    loss = TASK.loss(Loss(class_weights="balanced"), partly_ignored, rows.train)
+    pixels = np.bincount(masks[rows.train][:, 16:].ravel(), minlength=2)
+    np.testing.assert_allclose(loss.weight.numpy(), pixels.sum() / (2 * pixels), rtol=1e-6)  # type: ignore[union-attr]
+    for predict in TASK.baselines.values():
+        for frame in predict(partly_ignored):
+            assert all(decode_mask(mask).max() <= 1 for mask in frame["mask"])
+            assert (frame["found_pixels"] <= 16 * 32).all()
+    epochs = train(tiny_inputs(partly_ignored, loss="dice_cross_entropy", epochs=6, batch_size=4, lr=3e-3), tmp_path)
+    assert epochs[5].train_loss < 0.9 * epochs[0].train_loss
 
 
 def test_classes_are_weighted_by_the_pixels_of_the_training_masks(prepared: Prepared) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.study import Loss
-from medtransfer.training.losses import SMOOTHING, MaskLoss
+from medtransfer.training.losses import MASK_LOSSES, SMOOTHING, MaskLoss
 
 PIXELS = np.array([50, 30, 20])
 
@@ -134,3 +135,31 @@ def test_the_loss_is_float32_in_lower_precision() -> None:
     masks = torch.ones(1, 8, 8, dtype=torch.uint8)
     for kind in FORMULAS:
         assert MaskLoss(Loss(kind=kind), np.zeros(2, np.int64))(logits, masks).dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", MASK_LOSSES)
+def test_ignored_pixels_change_neither_the_loss_nor_the_others_gradients(kind: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(2, 3, 6, 8, generator=generator)
+    masks = torch.randint(0, 3, (2, 6, 8), generator=generator)
+    ignored = masks.clone()
+    ignored[:, :, 5:] = IGNORED
+    loss = MaskLoss(Loss(kind=kind), PIXELS, ignores=True)
+    cut, whole = logits[..., :5].clone().requires_grad_(), logits.clone().requires_grad_()
+    expected = MaskLoss(Loss(kind=kind), PIXELS)(cut, masks[..., :5])
+    found = loss(whole, ignored)
+    torch.testing.assert_close(found, expected)
+    expected.backward()
+    found.backward()
+    assert cut.grad is not None and whole.grad is not None
+    torch.testing.assert_close(whole.grad[..., :5], cut.grad)
+    assert not whole.grad[..., 5:].any()
+    torch.testing.assert_close(loss(logits, masks), MaskLoss(Loss(kind=kind), PIXELS)(logits, masks))
+
+
+def test_a_batch_of_ignored_pixels_alone_costs_nothing() -> None:
+    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+    loss = MaskLoss(Loss(kind="cross_entropy"), PIXELS, ignores=True)(logits, torch.full((2, 4, 4), IGNORED))
+    loss.backward()
+    assert float(loss) == 0
+    assert logits.grad is not None and not logits.grad.any()

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from medtransfer.augmentation.store import Views, view_pixels
+from medtransfer.data.images.packed import without_ignored
 from medtransfer.data.prepared import Prepared
 from medtransfer.util.plotting import draw_outlines, new_figure, save_png
 from medtransfer.util.text import shortened
@@ -45,7 +46,7 @@ def _shown_rows(prepared: Prepared) -> list[int]:
     if prepared.target_masks is None:
         learnable = prepared.table.iloc[rows]
         return [int(found.index[0]) for _, found in learnable.groupby("label_index")]
-    rows = np.array([row for row in rows if prepared.target_masks[row].any()])
+    rows = np.array([row for row in rows if without_ignored(prepared.target_masks[row]).any()])
     return [int(row) for row in rows[:: max(len(rows) // MOST_IMAGES, 1)]]
 
 
@@ -54,4 +55,4 @@ def _show(axis: Axes, pixels: np.ndarray, title: str, mask: np.ndarray | None) -
     axis.set_title(title, fontsize=8)
     axis.set_axis_off()
     if mask is not None:
-        draw_outlines(axis, mask)
+        draw_outlines(axis, without_ignored(mask))

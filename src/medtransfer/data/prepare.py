@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
+import numpy as np
 import pandas as pd
 
 from medtransfer.data.audit.audit import audit_of
@@ -16,15 +20,20 @@ from medtransfer.data.audit.pairs import sibling_pairs, write_pair_figure
 from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
 from medtransfer.data.catalogue import find_entry
 from medtransfer.data.catalogue.fit import as_described, check_fit, summary_of
-from medtransfer.data.groups import group_keys, join_groups, propose_groups
+from medtransfer.data.groups import group_keys, join_groups, number_warning
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
+from medtransfer.data.labels import in_one_split
 from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.detect import resolve_layout
+from medtransfer.data.layouts.files import images_of
 from medtransfer.data.layouts.mask_pairs import find_masks
-from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.data.layouts.read import Given, as_yaml, describe_set, read_rows
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, Prepared
+from medtransfer.data.proposals import propose_groups
+from medtransfer.data.published import published_split
+from medtransfer.data.selection import Dropped, unwanted_files
 from medtransfer.data.split import assign_splits
 from medtransfer.study import Data, Layout
 from medtransfer.util.errors import UserError
@@ -34,6 +43,12 @@ from medtransfer.util.text import counted
 
 LEAKING = "leaking_images.png"
 """The figure, in the state folder, of the images at which `data.leakage: fail` stopped."""
+
+EXCLUDED, LABEL = "excluded by data.files", "with a label that data.labels leaves out"
+MASKLESS, UNREADABLE = "without a mask", "unreadable, or with an unreadable mask"
+CONTRADICTORY, LEAK = "copies of one image with contradictory labels", "leaking into another split"
+FEWER = "beyond data.split.train_images"
+"""Why images are left out."""
 
 
 class Target(TypedDict):
@@ -46,42 +61,53 @@ class Target(TypedDict):
 CLASSES = Target(task="classification", per_pixel=False)
 
 
+@dataclass
+class Reading:
+    """How a set was read: its rows (path, label, split, key), masks and layout, and what was left out, by reason."""
+
+    rows: pd.DataFrame
+    masks: dict[str, list[str]]
+    layout: Layout
+    dropped: Dropped
+    proposals: list[str]
+
+
 def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = CLASSES) -> dict[str, Any]:
     """Write the prepared set, its audit, its audit page and the figure of its duplicates; return the audit.
 
     First, how the layout of the set was understood is printed for the user to confirm.
     Images of one group key, exact duplicates and near duplicates form one group. Raises
     `UserError` with all problems of the layout, or else those of the groups, or all unreadable images, or all
-    unreadable masks, or those of the leakage gate and the splits; then nothing is written, except the figure of the
-    leakage gate.
+    unreadable masks, or all contradictory labels, or those of the leakage gate and the splits; then nothing is written,
+    except the figure of the leakage gate.
     """
     entry = None if data.dataset is None else find_entry(data.dataset)
     with as_described(entry):
-        found, masks, layout = _read(raw, data, labelled=not target["per_pixel"])
-        keys = group_keys(found, data.group)
-    known = None if entry is None else summary_of(entry, check_fit(entry, found, data))
-    found = found[["path", "label", "split"]]
+        reading = read_set(raw, data, labelled=not target["per_pixel"])
+    known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
-        whole = _pack(raw, data, found, masks, folder).assign(key=keys)
+        whole = _pack(raw, data, reading, folder)
+        whole, contradictions = _settle(whole, data, reading, folder, target)
         packed = open_packed(folder / IMAGES)
         near = near_duplicate_pairs(packed, list(whole["sha256"]))
         pairs = sibling_pairs(whole, near)
-        whole["group"] = join_groups(keys, pairs)
+        whole["group"] = join_groups(whole["key"], pairs)
         crossing = pass_gate(whole, pairs, packed, data, state_folder() / LEAKING)
-        table, notes = _split(whole, data, seed, crossing)
+        table, notes = _split(whole, data, seed, crossing, reading.dropped)
         write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
-        warnings = [*set_warnings(data, list(found["path"]), shortcuts), *contradictions(whole), *notes]
+        warnings = set_warnings(data, reading.proposals, shortcuts)
+        warnings += [*number_warning(whole, data.group), *contradictions, *notes]
         warnings += [] if entry is None else entry.warnings(published=data.split.method == "published")
         _store(table, whole, data, folder, warnings, target)
-    audit = {"layout": as_yaml(layout)} | ({} if known is None else {"known": known})
-    audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts)
+    audit = {"layout": as_yaml(reading.layout)} | ({} if known is None else {"known": known})
+    audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts, reading.dropped)
     write_json(places.audit, audit)
     write_text(places.audit_page, audit_page(audit))
     return audit
 
 
-def set_warnings(data: Data, paths: list[str], shortcuts: list[Shortcut]) -> list[str]:
+def set_warnings(data: Data, proposals: Sequence[str], shortcuts: list[Shortcut]) -> list[str]:
     """Return warnings for every table made from the set: simulated images, no group key, and strong shortcuts."""
     warnings = []
     if data.source == "phantom":
@@ -91,43 +117,62 @@ def set_warnings(data: Data, paths: list[str], shortcuts: list[Shortcut]) -> lis
             "NO GROUP KEY: images of one patient may be on both sides of a split; "
             "intervals treat every image as independent"
         )
-        warnings += propose_groups(paths)
+        warnings += proposals
     return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
 
 
-def contradictions(table: pd.DataFrame) -> list[str]:
-    """Return a warning if files of the same bytes (columns sha256, label) have different labels."""
-    labels = table.groupby("sha256")["label"].nunique()
-    wrong = table[table["sha256"].isin(labels.index[labels > 1])]
-    if wrong.empty:
-        return []
-    return [
-        f"CONTRADICTORY LABELS: {counted(wrong['sha256'].nunique(), 'image')} with several labels, in {len(wrong)} of "
-        f"{len(table)} files, such as {' and '.join(wrong.sort_values(['sha256', 'path'])['path'][:2])}"
-    ]
-
-
-def _read(raw: Path, data: Data, labelled: bool) -> tuple[pd.DataFrame, dict[str, list[str]], Layout]:
-    """Read the set, and print how it was understood; return its rows, the masks of each, and the explicit layout."""
-    copies = find_copies(raw, data.layout.root) if data.layout.kind == "auto" else {}
-    masks = find_masks(raw, data.layout.root, data.masks, copies.keys()) if data.masks else {}
-    files = frozenset(chain(copies, *masks.values()))
-    layout = resolve_layout(raw, data.layout, files, labelled)
-    found = read_layout(raw, layout, files, least_classes=2 if labelled else 1)
-    print(describe_set(raw, layout, found, masks, copies), flush=True)  # noqa: T201
-    if data.split.method != "published" and found["split"].notna().any():
-        print(f"unused   the published split: data.split.method is {data.split.method}", flush=True)  # noqa: T201
+def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
+    """Read the set and its groups, and print how it was understood."""
+    base = data.layout.root
+    unwanted = frozenset(unwanted_files(raw, data.files))
+    copies = find_copies(raw, base, unwanted) if data.layout.kind == "auto" else {}
+    masks = find_masks(raw, base, data.masks, unwanted | copies.keys()) if data.masks else {}
+    given = Given(frozenset(chain(copies, *masks.values())), unwanted, data.labels, tuple(data.tables))
+    layout = resolve_layout(raw, data.layout, given, labelled)
+    found = read_rows(raw, layout, given, least_classes=2 if labelled else 1)
+    rows = found.table[["path", "label"]].assign(
+        split=published_split(raw, layout.root, found, data.split), key=group_keys(raw, found, data.group)
+    )
+    dropped: Dropped = {EXCLUDED: list(map(str, images_of(map(PurePosixPath, sorted(unwanted))))), LABEL: found.dropped}
     if data.masks:
-        found = found[~missing_masks(list(found["path"]), masks, data.masks)].reset_index(drop=True)
-    return found, masks, layout
+        maskless = missing_masks(list(rows["path"]), masks, data.masks)
+        if maskless.all():
+            raise UserError(f"data.masks.missing: drop leaves no image, because none of {len(rows)} has a mask")
+        dropped[MASKLESS] = list(rows["path"][maskless])
+        rows = rows[~maskless].reset_index(drop=True)
+    print(describe_set(raw, layout, rows, masks, copies, given), flush=True)  # noqa: T201
+    print(_described(rows, data, dropped), end="", flush=True)  # noqa: T201
+    proposals = propose_groups(raw, found.table) if data.group is None else []
+    return Reading(rows, masks, layout, dropped, proposals)
 
 
-def _pack(raw: Path, data: Data, found: pd.DataFrame, masks: dict[str, list[str]], folder: Path) -> pd.DataFrame:
+def _described(rows: pd.DataFrame, data: Data, dropped: Dropped) -> str:
+    """Describe the groups and what is left out, as `describe_set` does the rest."""
+    lines = [f"dropped  {len(paths):,} {reason}" for reason, paths in dropped.items() if paths]
+    if data.group is not None:
+        sizes = rows["key"].value_counts().sort_index()
+        examples = ", ".join(f"{key} ({size})" for key, size in sizes.head(3).items())
+        lines.append(f"groups   {len(sizes):,}, such as {examples}")
+    if data.split.method != "published" and rows["split"].notna().any():
+        lines.append(f"unused   the published split: data.split.method is {data.split.method}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame:
     """Pack the pixels of all rows, and their masks if there are any; return the rows with properties of the files."""
-    images = pack(raw, list(found["path"]), data.image_size, data.resize, folder / IMAGES)
-    whole = pd.concat([found, images], axis=1)
+    drop, rows = data.unreadable == "drop", reading.rows
+    try:
+        images = pack(raw, list(rows["path"]), data.image_size, data.resize, folder / IMAGES, drop)
+    except UserError as error:
+        if drop or len(error.problems) == len(rows) or not any(": unreadable: " in line for line in error.problems):
+            raise
+        remedy = f"data.unreadable: drop leaves {counted(len(error.problems), 'image')} out of {len(rows):,}"
+        raise UserError([*error.problems, remedy]) from None
+    reading.dropped[UNREADABLE] = list(rows["path"].drop(images.index))
+    whole = rows.loc[images.index].join(images).reset_index(drop=True)
     if data.masks:
-        pack_masks(raw, whole, masks, data.masks, data.image_size, data.resize, folder / MASKS)
+        kept = pack_masks(raw, whole, reading.masks, data.masks, data.image_size, data.resize, folder / MASKS, drop)
+        whole = _keep(whole, kept, [folder / IMAGES], reading.dropped, UNREADABLE)
         whole[list(PIXEL)] = pixel_sides(whole, data.image_size, data.resize)
         if data.masks.spacing is not None:
             spacing = read_spacing(raw, data.layout.root, data.masks.spacing, list(whole["path"]))
@@ -135,12 +180,59 @@ def _pack(raw: Path, data: Data, found: pd.DataFrame, masks: dict[str, list[str]
     return whole
 
 
-def _split(table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None) -> tuple[pd.DataFrame, list[str]]:
+def _keep(whole: pd.DataFrame, kept: np.ndarray, arrays: Sequence[Path], dropped: Dropped, reason: str) -> pd.DataFrame:
+    """Keep rows, bool [rows], of a table and of packed arrays; the others are recorded as left out."""
+    if kept.all():
+        return whole
+    if not kept.any():
+        raise UserError(f"no image is left: all {len(whole)} are {reason}")
+    dropped.setdefault(reason, []).extend(whole["path"][~kept])
+    for array in arrays:
+        repack(array, np.flatnonzero(kept))
+    return whole[kept].reset_index(drop=True)
+
+
+def _settle(
+    whole: pd.DataFrame, data: Data, reading: Reading, folder: Path, target: Target
+) -> tuple[pd.DataFrame, list[str]]:
+    """Treat copies of one image with different labels, or masks, as `data.contradictions` says; return warnings."""
+    arrays = [folder / name for name in ((IMAGES, MASKS) if data.masks else (IMAGES,))]
+    answers = whole["label"]
+    if target["per_pixel"]:
+        answers = pd.Series([hashlib.sha256(mask.tobytes()).hexdigest() for mask in open_packed(folder / MASKS)])
+    what = "masks" if target["per_pixel"] else "labels"
+    wrong = answers.groupby(whole["sha256"]).transform("nunique") > 1
+    if not wrong.any():
+        return whole, []
+    of_them = whole[wrong].sort_values(["sha256", "path"])
+    sentence = (
+        f"{counted(of_them['sha256'].nunique(), 'image')} with several {what}, in {len(of_them)} of "
+        f"{len(whole)} files, such as {' and '.join(of_them['path'][:2])}"
+    )
+    if data.contradictions == "fail":
+        raise UserError(
+            f"data.contradictions: fail, and there is {sentence}; drop leaves all of them out, report continues and "
+            "marks every table; data.files: {exclude: […]} leaves the wrong ones out"
+        )
+    if data.contradictions == "report":
+        return whole, [f"CONTRADICTORY {what.upper()}: {sentence}"]
+    return _keep(whole, ~wrong.to_numpy(), arrays, reading.dropped, CONTRADICTORY), []
+
+
+def _split(
+    table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None, dropped: Dropped
+) -> tuple[pd.DataFrame, list[str]]:
     split, labels = data.split, set(table["label"])
     warnings: list[str] = []
     if crossing is not None:
+        whole = table
         table, split, warnings = resolve_leakage(table, data, crossing)
+        dropped[LEAK] = _missing_from(table, whole)
+    if split.method == "published" and (problems := in_one_split(table, data.labels)):
+        raise UserError(problems)
+    whole = table
     table, notes = assign_splits(table, split, seed)
+    dropped[FEWER] = _missing_from(table, whole)
     unlearned = labels - set(table["label"][table["split"].isin(("train", "rotating"))])
     if unlearned:
         raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
@@ -151,6 +243,10 @@ def _split(table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None
             "apart; use random or kfold"
         )
     return table, warnings + notes
+
+
+def _missing_from(table: pd.DataFrame, whole: pd.DataFrame) -> list[str]:
+    return list(whole["path"][~whole["path"].isin(table["path"])])
 
 
 def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed: int) -> list[Shortcut]:
@@ -189,5 +285,5 @@ def _store(
             "classes": data.masks.class_names,
             "sha256": sha256_of_file(folder / MASKS),
             "unit": PIXELS if data.masks.spacing is None else MILLIMETRES,
-        }
+        } | ({} if data.masks.ignore is None else {"ignores": True})
     write_json(folder / ABOUT, about)

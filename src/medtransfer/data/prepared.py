@@ -58,7 +58,10 @@ class Prepared:
 
     @cached_property
     def masks(self) -> Packed | None:
-        """The packed masks, uint8 [images, size, size], class numbers with 0 for background; None without any."""
+        """The packed masks, uint8 [images, size, size]; None without any.
+
+        They hold class numbers, 0 for background, and `IGNORED` for pixels that are left out.
+        """
         return open_packed(self.folder / MASKS) if "masks" in self.about else None
 
     @property
@@ -80,6 +83,11 @@ class Prepared:
     def mask_classes(self) -> list[str]:
         """The classes of the masks in the order of their numbers, which begin with 1; empty without masks."""
         return list(self.about["masks"]["classes"]) if "masks" in self.about else []
+
+    @property
+    def ignores(self) -> bool:
+        """Whether masks have pixels that are left out of loss and metrics, `IGNORED`."""
+        return bool(self.about.get("masks", {}).get("ignores", False))
 
     @property
     def unit(self) -> str:

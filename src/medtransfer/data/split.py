@@ -10,6 +10,7 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.seeds import generator
 
 NOT_FOLDED = -1
+MOST_SHOWN = 3
 LEAST_VALIDATION = 30
 """With fewer validation rows the standard error of an accuracy of .5 is above 9 points."""
 
@@ -75,7 +76,12 @@ def require_published(table: pd.DataFrame) -> None:
     if unknown.all():
         raise UserError("data.split.method: published, but this layout publishes no split; use random or kfold")
     if unknown.any():
-        raise UserError([f"{path}: not in a published split" for path in table["path"][unknown]])
+        some = list(table["path"][unknown])
+        shown = f"{', '.join(some[:MOST_SHOWN])}{', …' if len(some) > MOST_SHOWN else ''}"
+        raise UserError(
+            f"data.split.method: published, but {len(some)} of {len(table)} images are not in a published split: "
+            f"{shown}; data.split.lists and data.files say where they belong"
+        )
     for name in ("train", "test"):
         if not (table["split"] == name).any():
             raise UserError(f"data.split.method: published, but the set has no {name} images; use random or kfold")

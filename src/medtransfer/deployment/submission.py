@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from medtransfer.data.layouts.files import IMAGE_SUFFIXES
 from medtransfer.deployment.images import ImageBatches
 from medtransfer.deployment.model import Model
 from medtransfer.deployment.predictor import Predictor
@@ -89,7 +90,8 @@ def form_of(sample: pd.DataFrame, classes: Sequence[str], given: dict[str, str],
     if values is None and (cells == {""} or not cells):
         raise UserError(f"--submission: column {name!r} is empty; say what to write: --values labels or probabilities")
     fractions = numbers.notna().all() and any(re.search(r"[.eE]", cell) for cell in cells)
-    if values == "probabilities" or (values is None and fractions and not _are_classes(cells, classes)):
+    grades = len(classes) > 2 and _are_classes(cells, classes)  # 0.0 may be a grade, but of two classes a probability
+    if values == "probabilities" or (values is None and fractions and not grades):
         number = _positive(name, classes, given)
         return Form([number], [], False, f"{name}: the probability of {classes[number]}")
     texts = _texts(name, cells, bool(numbers.notna().all()), classes, given)
@@ -191,8 +193,9 @@ def _read(sample: Path) -> pd.DataFrame:
 
 def _id_column(table: pd.DataFrame, files: Sequence[Path], sample: Path) -> str:
     """Return the column that names most images; of several, the first."""
-    known = {name for file in files for name in (file.name, file.stem)}
-    hits = {name: sum(PurePosixPath(_path(value)).name in known for value in table[name]) for name in table}
+    known = {file.stem for file in files} | {file.name for file in files}
+    names = {name: [PurePosixPath(_path(value)) for value in table[name]] for name in table}
+    hits = {name: sum(path.name in known or path.stem in known for path in paths) for name, paths in names.items()}
     best = max(hits, key=lambda name: hits[name])
     if not hits[best]:
         raise UserError(
@@ -203,7 +206,7 @@ def _id_column(table: pd.DataFrame, files: Sequence[Path], sample: Path) -> str:
 
 
 def _match(ids: Sequence[str], files: Sequence[Path], where: str) -> list[Path]:
-    """Return the image of each id: its path or name, with or without the suffix."""
+    """Return the image of each id: its path or name, with or without the suffix, or with that of another format."""
     by_name: dict[str, list[Path]] = {}
     for file in files:
         for name in {file.name, file.stem}:
@@ -215,6 +218,8 @@ def _match(ids: Sequence[str], files: Sequence[Path], where: str) -> list[Path]:
         path = PurePosixPath(_path(identity))
         folders = path.parent.parts
         named = by_name.get(path.name, [])
+        if not named and path.suffix.lower() in IMAGE_SUFFIXES:
+            named = by_name.get(path.stem, [])  # converted to another format
         named = (
             [file for file in named if file.absolute().parent.parts[-len(folders) :] == folders] if folders else named
         )

@@ -1,6 +1,6 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
-from medtransfer.study.data import Data, Group, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
+from medtransfer.study.data import Data, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
 from medtransfer.study.loading import BASELINES, Study, check_study, load_study
 from medtransfer.study.schema import (
     SCHEMA_VERSION,
@@ -14,6 +14,7 @@ from medtransfer.study.schema import (
     Training,
     UNet,
 )
+from medtransfer.study.selection import Files, Group, JoinedTable, Labels
 from medtransfer.study.strategy import Loss, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
@@ -24,8 +25,11 @@ __all__ = [
     "Comparison",
     "Data",
     "Explain",
+    "Files",
     "Group",
+    "JoinedTable",
     "KaggleSource",
+    "Labels",
     "Layout",
     "Loss",
     "MaskFiles",

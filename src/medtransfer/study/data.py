@@ -6,11 +6,24 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from medtransfer.study.section import KIND_ALONE, Count, Fraction, Positive, Section, leaves_folder
+from medtransfer.study.section import (
+    KIND_ALONE,
+    OTHER,
+    WORD,
+    Count,
+    Fraction,
+    Positive,
+    Section,
+    leaves_folder,
+    word_or_other,
+)
+from medtransfer.study.selection import Files, Groups, JoinedTable, Label, Labels
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+MOST_CLASSES = 254
+"""Masks are stored in bytes, in which 0 is background and 255 ignored."""
 
 
 class Spacing(Section):
@@ -41,6 +54,26 @@ def _is_mask_value(value: Any) -> bool:
     return is_colour or (type(value) is int and 0 < value < 2**16)
 
 
+class MaskPlace(Section):
+    """Where the masks of one class are: a folder, a suffix, or both; see `MaskFiles`."""
+
+    folder: str | None = None
+    suffix: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> MaskPlace:
+        if not self.folder and not self.suffix:
+            raise ValueError("expected folder, suffix or both")
+        _require_name_of_folder(self.folder)
+        return self
+
+
+def _require_name_of_folder(folder: str | None) -> None:
+    path = PurePosixPath(folder or "masks")
+    if leaves_folder(path) or not path.parts:
+        raise ValueError(f"folder: expected the name of a folder of the set, but got {folder}")
+
+
 class MaskFiles(Section):
     """Where the masks of the images are, and which class each of their values means.
 
@@ -49,42 +82,71 @@ class MaskFiles(Section):
     are recognised by words such as mask, segmentation and annotation in the names of folders and files. Several masks
     of one image are merged. classes: the grey value or colour (`#rrggbb`) of each class; all other values are
     background. If omitted, there is one class, `foreground`: the 1 of masks of 0 and 1, otherwise pixels brighter than
-    half. missing: how to treat images without a mask; `empty` means that they show only background.
+    half. Instead of values, classes may have places: `{lung: {folder: lungs}, infection: {suffix: _inf}}`, each with a
+    mask of its own for an image, later ones over earlier ones. ignore: the value of pixels that are left out of loss
+    and metrics. missing: how to treat images without a mask, or without that of a class that has a place; `empty` means
+    that they show only background.
     """
 
     folder: str | None = None
     suffix: str | None = Field(default=None, min_length=1)
     classes: dict[str, Any] | None = Field(default=None, min_length=1)
+    ignore: Any = None
     missing: Literal["fail", "drop", "empty"] = "fail"
     spacing: Annotated[Spacing, BeforeValidator(_number_alone)] | None = None
 
+    @field_validator("classes")
+    @classmethod
+    def _places(cls, classes: dict[str, Any] | None) -> dict[str, Any] | None:
+        return {
+            name: MaskPlace.model_validate(value) if isinstance(value, dict) else value
+            for name, value in (classes or {}).items()
+        } or None
+
     @model_validator(mode="after")
     def _values_are_of_one_kind(self) -> MaskFiles:
-        values = list((self.classes or {}).values())
+        if self.places:
+            if len(self.places) < len(self.classes or {}) or self.folder or self.suffix:
+                raise ValueError("classes: expected a folder or suffix for each class, and none for all of them")
+            if len(set(map(str, self.places.values()))) < len(self.places):
+                raise ValueError("classes: expected a different place for each class")
+            return self
+        if self.ignore is not None and not _is_mask_value(self.ignore):
+            raise ValueError(f"ignore: expected a grey value above 0 or a colour, but got {self.ignore!r}")
+        values = [*(self.classes or {}).values()]
         wrong = [value for value in values if not _is_mask_value(value)]
         if wrong:
             raise ValueError(
                 f"classes: expected grey values above 0 or colours such as '#ff0000', but got {wrong[0]!r}"
             )
+        values += [] if self.ignore is None else [self.ignore]
         if len({type(value) for value in values}) > 1:
-            raise ValueError("classes: expected grey values or colours, not both")
+            raise ValueError("classes: expected grey values or colours, not both, also for ignore")
         if len(set(values)) < len(values):
-            raise ValueError("classes: expected a different value for each class")
-        if len(values) > 255:
-            raise ValueError(f"classes: expected at most 255, but got {len(values)}")
+            raise ValueError("classes: expected a different value for each class, and another for ignore")
+        if len(self.class_names) > MOST_CLASSES:
+            raise ValueError(f"classes: expected at most {MOST_CLASSES}, but got {len(values)}")
         return self
 
     @model_validator(mode="after")
     def _folder_is_within_the_set(self) -> MaskFiles:
-        path = PurePosixPath(self.folder or "masks")
-        if leaves_folder(path) or not path.parts:
-            raise ValueError(f"folder: expected the name of a folder of the set, but got {self.folder}")
+        _require_name_of_folder(self.folder)
         return self
 
     @property
     def class_names(self) -> list[str]:
         """The classes in the order of their numbers, which start at 1; 0 is background."""
         return list(self.classes) if self.classes else ["foreground"]
+
+    @property
+    def places(self) -> dict[str, MaskPlace]:
+        """The place of each class that has one."""
+        return {name: place for name, place in (self.classes or {}).items() if isinstance(place, MaskPlace)}
+
+    @property
+    def values(self) -> dict[str, int | str] | None:
+        """The value of each class; None if each mask shows one class, by its brightness."""
+        return None if self.places else self.classes
 
 
 class PhantomSource(Section):
@@ -175,25 +237,13 @@ class Layout(Section):
         return self
 
 
-class Group(Section):
-    """Groups of images that a split must not divide: those that share a key.
-
-    pattern: a regular expression on file names; the key is what its groups capture, or the whole match if it has none.
-    column: the column of the label CSV that holds the key.
-    """
-
-    pattern: str | None = None
-    column: str | None = None
-
-    @model_validator(mode="after")
-    def _pattern_or_column(self) -> Group:
-        if (self.pattern is None) == (self.column is None):
-            raise ValueError("expected either pattern or column")
-        try:
-            re.compile(self.pattern or "")
-        except re.error as error:
-            raise ValueError(f"pattern: {self.pattern!r} is not a valid regular expression: {error}") from None
-        return self
+SplitName = Literal["train", "val", "test"]
+OneOrMore = Annotated[
+    Annotated[str, Tag(WORD)] | Annotated[list[str], Tag(OTHER)],
+    Discriminator(word_or_other),
+]
+REST = "rest"
+"""In place of a list: the images that no list names."""
 
 
 class Split(Section):
@@ -203,7 +253,9 @@ class Split(Section):
     the training rows is carved, by group. random: stratified shares `test` and `validation`, by group. kfold: fold f
     tests, fold f + 1 validates, the others train. With published or random, `folds` above 1 rotates the validation rows
     and keeps the test rows. train_images: the number of training images to keep, by class and group; the others are
-    left out of the set.
+    left out of the set. column: a column of the layout's CSV or of `data.tables` that holds the published split, and
+    values: the split that each of its values means, if they are not train, val and test. lists: for each published
+    split a file of the set, or several, that lists its images; `rest` stands for the images in none of the others.
     """
 
     method: Literal["published", "random", "kfold"]
@@ -211,6 +263,28 @@ class Split(Section):
     validation: Fraction = 0.15
     folds: Count = 1
     train_images: Count | None = None
+    column: str | None = None
+    values: dict[Label, SplitName] | None = None
+    lists: dict[SplitName, OneOrMore] | None = None
+
+    @model_validator(mode="after")
+    def _published_by_one(self) -> Split:
+        given = [name for name in ("column", "lists") if getattr(self, name) is not None]
+        if given and self.method != "published":
+            raise ValueError(f"{given[0]} belongs to method: published, not to {self.method}")
+        if len(given) > 1:
+            raise ValueError("expected column or lists, not both")
+        if self.values is not None and self.column is None:
+            raise ValueError("values belongs to column")
+        names = [
+            name for files in (self.lists or {}).values() for name in ([files] if isinstance(files, str) else files)
+        ]
+        if names.count(REST) > 1 or (self.lists is not None and len(names) - names.count(REST) < 1):
+            raise ValueError("lists: expected at least one file, and rest at most once")
+        for name in names:
+            if leaves_folder(PurePosixPath(name)):
+                raise ValueError(f"lists: expected paths within the set, but got {name}")
+        return self
 
     @model_validator(mode="after")
     def _enough_folds(self) -> Split:
@@ -227,7 +301,9 @@ class Data(Section):
     """Where the images come from, how they are laid out, and how they are split.
 
     dataset: the set of the catalogue that the files are; what it knows is compared with them and reported. settings:
-    the section `data.SOURCE` of a source that an extension registers.
+    the section `data.SOURCE` of a source that an extension registers. unreadable: how to treat images, and masks with
+    their images, that cannot be decoded. contradictions: how to treat copies of one image that have different labels;
+    `drop` leaves all of them out, `report` adds a warning to every table. group: one key, or several that are joined.
     """
 
     dataset: str | None = None
@@ -238,7 +314,12 @@ class Data(Section):
     settings: Any = None
     layout: Annotated[Layout, KIND_ALONE]
     masks: Annotated[MaskFiles, BeforeValidator(lambda value: {} if value == "auto" else value)] | None = None
-    group: Group | None
+    files: Files = Files()
+    unreadable: Literal["fail", "drop"] = "fail"
+    labels: Labels = Labels()
+    contradictions: Literal["report", "drop", "fail"] = "report"
+    tables: list[JoinedTable] = Field(default_factory=list)
+    group: Groups | None
     image_size: Annotated[int, Field(ge=16, le=2048)]
     resize: Literal["stretch", "crop", "pad"]
     split: Split

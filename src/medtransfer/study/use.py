@@ -166,8 +166,16 @@ def _change(document: Any, change: str) -> None:
         whole = f"{'.'.join(path)}={{{last}: …}}"
         raise UserError(f"-S {change}: {'.'.join(path)} is a value, not a section; set it as a whole: -S '{whole}'")
     try:
-        section[last] = YAML(typ="safe", pure=True).load(value)
+        parsed = YAML(typ="safe", pure=True).load(value)
     except YAMLError as error:
         reason = getattr(error, "problem", None) or "it cannot be read"
         quotes = "; use single quotes, in which a backslash is literal" if "\\" in value and '"' in value else ""
         raise UserError(f"-S {change}: the value is not valid YAML: {reason}{quotes}") from None
+    if type(parsed) is dict:  # written in braces, on one line
+        parsed = CommentedMap(parsed)
+        parsed.fa.set_flow_style()
+    if last in section or type(section) is dict:
+        section[last] = parsed
+    else:  # before the last key, which the comment on the next section belongs to
+        ordered: Any = section
+        ordered.insert(max(len(section) - 1, 0), last, parsed)

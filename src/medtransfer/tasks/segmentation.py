@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
@@ -115,14 +116,15 @@ class Segmentation(Task):
         count = len(prepared.mask_classes) + 1
         pixels = np.zeros(count, np.int64)
         if loss.class_weights is not None:
-            pixels = sum((np.bincount(prepared.targets(row).ravel(), minlength=count) for row in rows), start=pixels)
-        return MaskLoss(loss, pixels)
+            counts = (np.bincount(prepared.targets(row).ravel(), minlength=count)[:count] for row in rows)
+            pixels = sum(counts, start=pixels)
+        return MaskLoss(loss, pixels, prepared.ignores)
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return each image's Dice, averaged over classes; 1 for a class that is neither there nor found."""
         import torch
 
-        predicted, found = logits.argmax(dim=1), []
+        predicted, found = logits.argmax(dim=1).masked_fill(targets == IGNORED, 0), []
         for number in range(1, logits.shape[1]):
             guess, truth = predicted == number, targets == number
             sizes = guess.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))

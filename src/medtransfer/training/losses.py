@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 import medtransfer.models.torchvision_models  # noqa: F401  # before segmentation-models-pytorch, which imports it
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.study import Loss
 from medtransfer.study.section import NotNegative, Positive
 from medtransfer.util.registry import Registry, with_options
@@ -153,14 +154,24 @@ class MaskLoss(nn.Module):
 
     weight: torch.Tensor | None
 
-    def __init__(self, loss: Loss, class_pixels: np.ndarray) -> None:
+    def __init__(self, loss: Loss, class_pixels: np.ndarray, ignores: bool = False) -> None:
         super().__init__()
         self._function = with_options(MASK_LOSSES[loss.kind], loss.model_dump())
+        self._ignores = ignores
         self.register_buffer("weight", class_weights(loss, class_pixels))
 
     def forward(self, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss of logits [n, classes, h, w] and class numbers [n, h, w]."""
-        return self._function(logits.float(), masks.long(), **_weighted(self.weight))
+        """Return the mean loss of logits [n, classes, h, w] and class numbers [n, h, w].
+
+        If some pixels are `IGNORED`, the loss is that of one image of a column of all others.
+        """
+        logits, masks = logits.float(), masks.long()
+        if self._ignores:
+            judged = masks != IGNORED
+            logits, masks = logits.movedim(1, -1)[judged].T[None, :, :, None], masks[judged][None, :, None]
+            if not masks.numel():
+                return logits.sum()
+        return self._function(logits, masks, **_weighted(self.weight))
 
 
 def _weighted(weight: torch.Tensor | None) -> dict[str, torch.Tensor]:

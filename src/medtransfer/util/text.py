@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 MISSING = "–"
+OTHER_THAN_TEXT = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
+"""Words that some version of YAML reads as a truth value or as nothing."""
 
 
 def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
@@ -50,9 +54,32 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """Format a number of things, such as `no images`, `1 image`, `2,000 images`."""
-    return f"{f'{number:,}' if number else 'no'} {noun}{'' if number == 1 else 's'}"
+    return f"{f'{number:,}' if number else 'no'} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def yaml_word(text: str) -> str:
+    """Write a text as YAML, in quotes if it would otherwise be read as a number, a truth value, a date or syntax."""
+    word = re.fullmatch(r"[^\W\d]([\w./ -]*[\w./-])?", text)
+    if word and text.lower() not in OTHER_THAN_TEXT and unicodedata.is_normalized("NFC", text):
+        return text
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(sign: str) -> str:
+    """Return a character as in a YAML text in double quotes; what would not be seen, or not alone, by its number."""
+    if sign in '"\\':
+        return f"\\{sign}"
+    if sign.isprintable() and not unicodedata.combining(sign) and unicodedata.is_normalized("NFC", sign):
+        return sign
+    return f"\\u{ord(sign):04x}" if ord(sign) < 1 << 16 else f"\\U{ord(sign):08x}"
+
+
+def quoted(text: str) -> str:
+    """Write a text as YAML in single quotes, in which a backslash is literal."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def shortened(name: str, most: int) -> str:

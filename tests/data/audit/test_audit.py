@@ -46,7 +46,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
         Image.fromarray(pixels).save(folder / f"raw/train/rare/{number}.jpg")
     copied = (folder / "raw/train/large/0.png").read_bytes()
     (folder / "raw/test/small/copy.png").write_bytes(copied)
-    return audited(folder, found_data())
+    return audited(folder, found_data(labels={"aliases": {"rare": "rare"}}))
 
 
 def test_classes_missing_from_a_split_are_reported(planted: tuple[dict[str, Any], list[str]]) -> None:

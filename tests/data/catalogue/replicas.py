@@ -562,11 +562,6 @@ REPLICAS = {
         splits={"train": 20, "val": 10, "test": 10},
         groups=4,
     ),
-    "felipekitamura/head-ct-hemorrhage": Replica(
-        images=["head_ct/head_ct/{000..009}.png"],
-        tables={"labels.csv": ["id, hemorrhage", "{0..4},1", "{5..9},0"]},
-        labels={"0": 5, "1": 5},
-    ),
     "andrewmvd/malignant-lymphoma-classification": Replica(
         images=["CLL/sj-03-476_00{1..3}.tif", "FL/sj-05-588-R1_00{1..3}.tif", "MCL/sj-04-3077-R2_00{2..4}.tif"],
         labels={"CLL": 3, "FL": 3, "MCL": 3},

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from medtransfer.data.images.decode import Resize, UnreadableImageError, decode, fit
-from medtransfer.data.images.decode_masks import class_numbers, decode_masks, unfit_mask
+from medtransfer.data.images.decode_masks import UnsuitableMaskError, class_numbers, decode_masks, unfit_mask
 from medtransfer.data.images.pack import CHUNK, missing_masks, pack_masks
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError
 
@@ -251,3 +252,67 @@ def test_cropped_parts_are_background() -> None:
     assert back[:, 30:70].all()
     assert not back[:, :30].any()
     assert not back[:, 70:].any()
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("classes", [None, {"lung": 3}])
+def test_ignored_pixels_stay_apart_from_classes_and_background(tmp_path: Path, classes: Any, resize: Resize) -> None:
+    values = np.zeros((24, 24), np.uint8)
+    values[4:12], values[12:16] = 3 if classes else 1, 255
+    path = save(tmp_path / "a.png", values)
+    found, present = decode_masks([path], (24, 24), classes, 24, resize, ignore=255)
+    assert present == {1, IGNORED}
+    assert found[:, 0].tolist() == [0] * 4 + [1] * 8 + [IGNORED] * 4 + [0] * 8
+    numbered, _ = decode_masks([path], (24, 24), classes, 24, resize, [7], 255)
+    assert numbered[:, 0].tolist() == [0] * 4 + [7] * 8 + [IGNORED] * 4 + [0] * 8
+
+
+def test_a_value_to_ignore_is_what_the_error_suggests(tmp_path: Path) -> None:
+    values = np.zeros((24, 24), np.uint8)
+    values[4:12], values[12:20] = 1, 255
+    path = save(tmp_path / "a.png", values)
+    with pytest.raises(UnsuitableMaskError, match=r"data\.masks\.ignore: 255"):
+        decode_masks([path], (24, 24), None, 24, "stretch")
+
+
+def test_ignored_colours(tmp_path: Path) -> None:
+    values = np.zeros((8, 8, 3), np.uint8)
+    values[:2], values[2:4] = RED, BLUE
+    path = save(tmp_path / "a.png", values)
+    found, _ = decode_masks([path], (8, 8), {"lesion": "#ff0000"}, 8, "stretch", ignore="#0000ff")
+    assert found[:, 0].tolist() == [1, 1, IGNORED, IGNORED, 0, 0, 0, 0]
+
+
+def test_what_one_mask_ignores_is_ignored_in_all_of_the_image(tmp_path: Path) -> None:
+    first, second = np.zeros((8, 8), np.uint8), np.full((8, 8), 7, np.uint8)
+    first[:2] = 255
+    paths = [save(tmp_path / "a.png", first), save(tmp_path / "b.png", second)]
+    found, _ = decode_masks(paths, (8, 8), TWO, 8, "stretch", ignore=255)
+    assert found[:, 0].tolist() == [IGNORED] * 2 + [2] * 6
+
+
+def test_a_value_to_ignore_that_no_mask_has_is_an_error(tmp_path: Path) -> None:
+    save(tmp_path / "m/a.png", BLOCK)
+    with pytest.raises(UserError) as raised:
+        packed(tmp_path, {"a.png": ["m/a.png"]}, ["a.png"], ignore=255)
+    assert raised.value.problems == ["data.masks.ignore: no mask has the value 255"]
+
+
+def test_masks_of_each_class_are_packed_with_later_classes_over_earlier_ones(tmp_path: Path) -> None:
+    lung, infection = np.zeros((8, 12), np.uint8), np.zeros((8, 12), np.uint8)
+    lung[:6], infection[4:5] = 255, 255
+    save(tmp_path / "lungs/a.png", lung)
+    save(tmp_path / "infections/a.png", infection)
+    masks = {"a.png": ["infections/a.png", "lungs/a.png"]}
+    classes = {"lung": {"folder": "lungs"}, "infection": {"folder": "infections"}}
+    found = packed(tmp_path, masks, ["a.png"], classes=classes)[0, ::3, 0]
+    assert found.tolist() == [1, 1, 1, 1, 2, 1, 0, 0]
+
+
+def test_an_image_that_lacks_the_mask_of_one_class_lacks_a_mask() -> None:
+    masks = {"a.png": ["lungs/a.png", "infections/a.png"], "b.png": ["lungs/b.png"]}
+    classes = {"lung": {"folder": "lungs"}, "infection": {"folder": "infections"}}
+    spec = MaskFiles(classes=classes, missing="drop")
+    assert missing_masks(["a.png", "b.png", "c.png"], masks, spec).tolist() == [False, True, True]
+    with pytest.raises(UserError, match="2 of 3 images have no mask"):
+        missing_masks(["a.png", "b.png", "c.png"], masks, MaskFiles(classes=classes))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.mask_pairs import find_masks
+from medtransfer.data.layouts.mask_pairs import class_of_mask, find_masks
 from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.study import Layout, MaskFiles
 from medtransfer.util.errors import UserError
@@ -201,3 +201,35 @@ def test_real_masks_are_refused_and_found(shared: Path) -> None:
     assert len(pairs) == 999
     assert pairs == pairs_of(root, folder="masks")
     assert pairs[0] == "images/100_2HC.jpg < masks/100_2HC.png"
+
+
+PLACES = {"classes": {"lung": {"folder": "lung masks"}, "infection": {"folder": "infection masks"}}}
+
+
+def test_masks_of_each_class_are_in_a_place_of_their_own(write_set) -> None:
+    names = [f"{split}/{kind}/{number}.png" for split in ("train", "test") for number in (1, 2)
+             for kind in ("images", "lung masks", "infection masks")]  # fmt: skip
+    root = write_set("", dict.fromkeys(names, ""))
+    assert pairs_of(root, **PLACES) == [
+        f"{split}/images/{number}.png < {split}/{kind} masks/{number}.png"
+        for split in ("test", "train")
+        for number in (1, 2)
+        for kind in ("infection", "lung")
+    ]
+    spec = MaskFiles(**PLACES)
+    assert class_of_mask(PurePosixPath("train/lung masks/1.png"), spec) == 1
+    assert class_of_mask(PurePosixPath("train/infection masks/1.png"), spec) == 2
+
+
+def test_masks_of_each_class_may_have_a_suffix_of_their_own(write_set) -> None:
+    places = {"classes": {"disc": {"suffix": "_disc"}, "cup": {"suffix": "_cup"}}}
+    root = write_set("x/a.png x/a_disc.png x/a_cup.png x/b.png x/b_disc.png")
+    assert pairs_of(root, **places) == ["x/a.png < x/a_cup.png", "x/a.png < x/a_disc.png", "x/b.png < x/b_disc.png"]
+
+
+def test_a_place_without_masks_and_a_mask_of_two_classes_are_errors(write_set) -> None:
+    root = write_set("images/a.png lungs/a.png lungs/a_inf.png")
+    with pytest.raises(UserError, match=r"^data\.masks\.classes\.heart: no masks were found"):
+        pairs_of(root, classes={"lung": {"folder": "lungs"}, "heart": {"folder": "heart"}})
+    with pytest.raises(UserError, match=r"^lungs/a_inf\.png: a mask of several classes by its name"):
+        pairs_of(root, classes={"lung": {"folder": "lungs"}, "infection": {"suffix": "_inf"}})

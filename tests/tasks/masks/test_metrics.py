@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.tasks.masks.metrics import image_metrics, mask_metrics
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
@@ -103,3 +104,17 @@ def test_classes_are_measured_one_by_one_and_averaged() -> None:
     assert means["recall"] == pytest.approx((0.5 + 1) / 2)  # of class c there is nothing to be found
     nothing, _ = image_metrics(truth * 0, found * 0, ["a"], (1.0, 1.0))
     assert np.isnan(nothing["recall"])
+
+
+def masks_of(*numbers: int) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.uint8, (6, 7), elements=st.sampled_from(numbers))
+
+
+@settings(max_examples=50)
+@given(truth=masks_of(0, 1, 2, IGNORED), found=masks_of(0, 1, 2), other=masks_of(0, 1, 2))
+def test_ignored_pixels_change_no_metric(truth: np.ndarray, found: np.ndarray, other: np.ndarray) -> None:
+    ignored = truth == IGNORED
+    one, two = (image_metrics(truth, np.where(ignored, rest, found), ["a", "b"], (1.0, 1.0)) for rest in (found, other))
+    background = image_metrics(np.where(ignored, 0, truth), np.where(ignored, 0, found), ["a", "b"], (1.0, 1.0))
+    np.testing.assert_equal(one, two)
+    np.testing.assert_equal(one, background)

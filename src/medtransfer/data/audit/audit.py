@@ -10,27 +10,37 @@ import pandas as pd
 
 from medtransfer.data.audit.leakage import Crossing
 from medtransfer.data.audit.shortcuts import Shortcut, appearance_by
-from medtransfer.data.groups import duplicate_groups
+from medtransfer.data.groups import duplicate_groups, keys_across_classes
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
+from medtransfer.data.selection import Dropped, summary_of
 
 MOST_LISTED = 50
 
 
 def audit_of(
-    prepared: Prepared, found: pd.DataFrame, near: pd.DataFrame, crossing: Crossing | None, shortcuts: list[Shortcut]
+    prepared: Prepared,
+    found: pd.DataFrame,
+    near: pd.DataFrame,
+    crossing: Crossing | None,
+    shortcuts: list[Shortcut],
+    dropped: Dropped,
 ) -> dict[str, Any]:
     """Summarise a prepared set.
 
     `found` has all rows as published (path, label, split, key, sha256), `near` the near duplicates among them
-    (first, second: row numbers, mirrored, inliers). Lists of paths are cut at 50; counts are of all.
+    (first, second: row numbers, mirrored, inliers), `dropped` the images left out, by reason. Lists of paths are cut at
+    50; counts are of all.
     """
     table, classes = prepared.table, prepared.classes
     by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
     missing = {split: sorted(set(classes) - set(counts)) for split, counts in by_split.items()}
     return {
         "images": len(table),
-        "left_out": len(found) - len(table),
+        "left_out": sum(map(len, dropped.values())),
+        "dropped": summary_of(dropped),
         "group_keys": int(found["key"].nunique()),
+        "group_keys_across_classes": len(keys_across_classes(found)),
         "groups": int(table["group"].nunique()),
         "classes": classes,
         "class_counts": table["label"].value_counts().sort_index().to_dict(),
@@ -94,9 +104,10 @@ def _masks(prepared: Prepared) -> dict[str, Any] | None:
     """Count the empty masks and, for each class, the images that show it; and its mean share of those."""
     if prepared.masks is None:
         return None
-    count = len(prepared.mask_classes) + 1
-    shares = np.array([np.bincount(mask.ravel(), minlength=count) / mask.size for mask in prepared.masks])[:, 1:]
+    counts = np.array([np.bincount(mask.ravel(), minlength=256) for mask in prepared.masks])
+    shares = counts[:, 1 : len(prepared.mask_classes) + 1] / counts.sum(axis=1, keepdims=True)
     return {
+        "ignored": round(float(counts[:, IGNORED].sum() / counts.sum()), 4),
         "empty": int((shares.sum(axis=1) == 0).sum()),
         "classes": {
             name: {"images": int((share > 0).sum()), "mean_share": round(float(share[share > 0].mean()), 4)}

@@ -18,7 +18,10 @@ TARGETS = {"class": "the class", "test": "test images from the others"}
 def audit_page(audit: dict[str, Any]) -> str:
     """Write the page of an audit, the value of `audit.audit_of` and the layout, as Markdown."""
     parts = ["# The data", *(f"> **Warning.** {warning}" for warning in audit["warnings"])]
-    parts += [_facts(audit), "## Classes and splits", *_classes(audit), "## Duplicates", *_duplicates(audit)]
+    parts += [_facts(audit)]
+    if audit["dropped"]:
+        parts += ["## Images excluded", *_dropped(audit["dropped"])]
+    parts += ["## Classes and splits", *_classes(audit), "## Duplicates", *_duplicates(audit)]
     parts += ["## Appearance", *_appearance(audit), "## Shortcuts", *_shortcuts(audit)]
     if audit["masks"]:
         parts += ["## Masks", *_masks(audit["masks"])]
@@ -43,12 +46,21 @@ def _facts(audit: dict[str, Any]) -> str:
         ["Images", f"{audit['images']:,}"],
         ["Images excluded", f"{audit['left_out']:,}"],
         ["Group keys", f"{audit['group_keys']:,}"],
+        ["Group keys with images of several classes", f"{audit['group_keys_across_classes']:,}"],
         ["Groups, with duplicates joined", f"{audit['groups']:,}"],
         ["Folds", str(audit["folds"])],
         ["Channels", str(audit["channels"])],
         ["Image sizes", f"{audit['image_sizes']:,}"],
     ]
     return markdown_table(["Property", "Value"], rows)
+
+
+def _dropped(dropped: dict[str, Any]) -> Iterator[str]:
+    yield markdown_table(
+        ["Images", "excluded"], [[reason, f"{found['images']:,}"] for reason, found in dropped.items()]
+    )
+    for reason, found in dropped.items():
+        yield from _listed(reason.capitalize(), [[path] for path in found["paths"]], found["images"])
 
 
 def _classes(audit: dict[str, Any]) -> Iterator[str]:
@@ -126,7 +138,8 @@ def _masks(masks: dict[str, Any]) -> Iterator[str]:
         for name, found in masks["classes"].items()
     ]
     yield markdown_table(["Class", "images", "mean share of their pixels"], rows)
-    yield f"{masks['empty']:,} masks are empty."
+    ignored = f" {100 * masks['ignored']:.2f} % of all pixels are ignored." if masks["ignored"] else ""
+    yield f"{masks['empty']:,} masks are empty.{ignored}"
 
 
 def _known(known: dict[str, Any]) -> Iterator[str]:

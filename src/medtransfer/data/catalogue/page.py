@@ -32,7 +32,9 @@ def catalogue_table(pattern: str = "") -> str:
         )
     rows = [HEADER, *(_row(entry) for entry in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    return "".join(f"{'  '.join(map(_cell, row, widths, HEADER)).rstrip()}\n" for row in rows)
+    lines = ["  ".join(map(_cell, row, widths, HEADER)).rstrip() for row in rows]
+    lines += ["* unchecked: no source confirms it"] if any("*" in cell for row in rows for cell in row) else []
+    return "\n".join(lines) + "\n"
 
 
 def entry_page(entry: Entry) -> str:
@@ -47,9 +49,12 @@ def entry_page(entry: Entry) -> str:
             fill(f"- {flaw.says} [{flaw.source}]", WIDTH, subsequent_indent="  ", **WHOLE) for flaw in entry.flaws
         ]
     if entry.reading is None:
-        lines += ["", f"This version cannot read it: it has no task {entry.task}."]
+        lines += ["", "This version cannot read it."]
     else:
-        lines += ["", f"medtransfer use STUDY --dataset {entry.reference}"]
+        lines += [
+            "",
+            f"medtransfer use STUDY --dataset {entry.reference}    # such as own_images, or own_masks for segmentation",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -73,8 +78,9 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str, str | None]]:
         yield "images", f"{entry.images:,}", sources["images"]
     classes = (name if count is None else f"{name} ({count:,})" for name, count in entry.classes.items())
     yield "classes", ", ".join(classes), sources["classes"]
-    if entry.reading is not None:
-        yield "read by", "  ".join(f"{key}: {_flow(value)}" for key, value in entry.reading.items()), sources["reading"]
+    for number, (key, value) in enumerate((entry.reading or {}).items(), 1):
+        last = number == len(entry.reading or {})
+        yield "read by" if number == 1 else "", f"data.{key}={_flow(value)}", sources["reading"] if last else None
     yield "licence", entry.licence or "not known", sources.get("licence")
     if entry.citation is not None:
         yield "citation", entry.citation, sources["citation"]
@@ -104,7 +110,7 @@ def _cell(text: str, width: int, header: str) -> str:
 
 def _flow(value: Any) -> str:
     """Write a value as YAML on one line."""
-    yaml = YAML(typ="safe", pure=True)
+    yaml = YAML()
     yaml.default_flow_style = True
     yaml.width = 10_000
     stream = StringIO()

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from medtransfer.data.images.decode import Resize, UnreadableImageError, fit, unreadable_if_damaged
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.images.raster import ALPHA_MODES, open_raster
 
 HALF = 128
@@ -23,22 +24,39 @@ ASPECT_TOLERANCE = 0.01
 Values = Mapping[str, int | str]
 
 
+class UnsuitableMaskError(UnreadableImageError):
+    """A file that can be read, but is not a mask of its image, or whose values are not those of the classes."""
+
+
 def decode_masks(
-    paths: Sequence[Path], shape: tuple[int, int], classes: Values | None, size: int, resize: Resize
+    paths: Sequence[Path],
+    shape: tuple[int, int],
+    classes: Values | None,
+    size: int,
+    resize: Resize,
+    numbers_of: Sequence[int] | None = None,
+    ignore: int | str | None = None,
 ) -> tuple[np.ndarray, frozenset[int]]:
     """Read the masks of one image of `shape` (width, height) and merge them, later classes over earlier ones.
 
-    Returns class numbers, uint8 [size, size], 0 for background, resized as the image is (`decode.fit`) but by nearest
-    neighbour, and the classes that were present before. Without paths all is background. Raises
-    `UnreadableImageError` for a file that cannot be read, whose aspect ratio differs from the image's, or whose
-    values cannot be distinguished.
+    If each file is of one class, `numbers_of` has that of each, and `classes` is None. `ignore` is the value of pixels
+    to leave out. Returns class numbers, uint8 [size, size], 0 for background and `IGNORED`, resized as the image is
+    (`decode.fit`) but by nearest neighbour, and the numbers that were present before. Without paths all is background.
+    Raises `UnreadableImageError` for a file that cannot be read, and `UnsuitableMaskError` for one whose aspect ratio
+    differs from the image's, or whose values cannot be distinguished.
     """
     whole: np.ndarray | None = None
-    for path in paths:
+    for at, path in enumerate(paths):
         with unreadable_if_damaged(path):
-            numbers = _read_numbers(path, shape, classes)
+            mask, _ = open_raster(path, "mask")
+        try:
+            numbers = _numbers(mask, path, shape, classes, ignore)
+        except ValueError as error:
+            raise UnsuitableMaskError(f"{path.name}: {error}") from error
+        if numbers_of is not None:
+            numbers = np.where(numbers == IGNORED, numbers, numbers * np.uint8(numbers_of[at]))
         if whole is not None and numbers.shape != whole.shape:
-            raise UnreadableImageError(f"{path.name}: its size differs from that of {paths[0].name}, of the same image")
+            raise UnsuitableMaskError(f"{path.name}: its size differs from that of {paths[0].name}, of the same image")
         whole = numbers if whole is None else np.maximum(whole, numbers)
     if whole is None:
         return np.zeros((size, size), np.uint8), frozenset()
@@ -79,17 +97,25 @@ def class_numbers(values: np.ndarray, classes: Values | None) -> np.ndarray:
     return numbers
 
 
-def _read_numbers(path: Path, shape: tuple[int, int], classes: Values | None) -> np.ndarray:
-    mask, _ = open_raster(path, "mask")
+def _numbers(
+    mask: Image.Image, path: Path, shape: tuple[int, int], classes: Values | None, ignore: int | str | None
+) -> np.ndarray:
     if mask.mode in ALPHA_MODES and _only_in_alpha(mask):
         raise ValueError("content only in the alpha channel; save that channel as a grey image")
     width, height = shape
     if abs(mask.width * height - mask.height * width) > ASPECT_TOLERANCE * mask.width * height:
         raise ValueError(f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}")
     values = _values(mask, classes)
+    ignored = None if ignore is None else class_numbers(values, {"ignored": ignore}).astype(bool)
+    if ignored is not None:
+        values = values.copy()
+        values[ignored] = 0
     if classes is None and values.ndim == 2 and path.suffix.lower() not in LOSSY:
         _require_two_values(values)
-    return class_numbers(values, classes)
+    numbers = class_numbers(values, classes)
+    if ignored is not None:
+        numbers[ignored] = IGNORED
+    return numbers
 
 
 def _values(mask: Image.Image, classes: Values | None) -> np.ndarray:
@@ -140,7 +166,8 @@ def _require_two_values(values: np.ndarray) -> None:
         shown = ", ".join(map(str, [*found, greatest][:6]))
         raise ValueError(
             f"values {shown}, which may be several classes, or one class and pixels to ignore; name the classes "
-            f"in data.masks.classes, such as {{lesion: {found[0]}}}; all other values are background"
+            f"in data.masks.classes, such as {{lesion: {found[0]}}}, and a value to leave out of loss and metrics in "
+            f"data.masks.ignore: {greatest}; all other values are background"
         )
 
 

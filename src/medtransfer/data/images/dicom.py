@@ -13,6 +13,7 @@ from PIL import Image
 
 from medtransfer.data.images.raster import eight_bits, require_bounded
 from medtransfer.data.layouts.files import DICOM_SUFFIXES
+from medtransfer.util.errors import UserError, near
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MISSING = "DICOM needs pydicom, which is not installed; run: pip install 'medtransfer[dicom]'"
@@ -32,9 +33,39 @@ def is_dicom(path: Path) -> bool:
 def dicom_problem(paths: Iterable[str]) -> str | None:
     """Return one error line for all DICOM files of a set if pydicom is missing."""
     count = sum(Path(path).suffix.lower() in DICOM_SUFFIXES for path in paths)
-    if not count or importlib.util.find_spec("pydicom") is not None:
+    if not count or can_read_dicom():
         return None
     return f"{count} of the images are DICOM files: {MISSING}"
+
+
+def can_read_dicom() -> bool:
+    """Return whether pydicom is installed."""
+    return importlib.util.find_spec("pydicom") is not None
+
+
+def read_elements(paths: Iterable[Path], keyword: str) -> list[str | None]:
+    """Read the element `keyword`, such as PatientID, from the header of each DICOM file.
+
+    None for a file that is not DICOM or lacks the element. Raises `UserError` if pydicom is missing or does not know
+    the keyword.
+    """
+    if not can_read_dicom():
+        raise UserError(f"data.group.dicom: {MISSING}")
+    from pydicom import config, dcmread
+    from pydicom.datadict import keyword_dict
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    if keyword not in keyword_dict:
+        raise UserError(f"data.group.dicom: no DICOM element {keyword!r}{near(keyword, filter(None, keyword_dict))}")
+    config.settings.reading_validation_mode = config.IGNORE
+    found: list[str | None] = []
+    for path in paths:
+        try:
+            dataset = dcmread(path, stop_before_pixels=True, specific_tags=[keyword]) if is_dicom(path) else {}
+        except (OSError, ValueError, InvalidDicomError, BytesLengthException):
+            dataset = {}
+        found.append(str(dataset.get(keyword) or "").strip() or None)
+    return found
 
 
 def read_dicom(path: Path) -> tuple[Image.Image, str]:
@@ -45,7 +76,7 @@ def read_dicom(path: Path) -> tuple[Image.Image, str]:
     wider ones are scaled from their own range as in other files (`raster.eight_bits`). MONOCHROME1, where low
     values are bright, is inverted. Raises `ValueError`, or what pydicom raises.
     """
-    if importlib.util.find_spec("pydicom") is None:
+    if not can_read_dicom():
         raise ValueError(MISSING)
     from pydicom import config
     from pydicom.errors import BytesLengthException, InvalidDicomError

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from medtransfer.data.images.decode import Decoded, Resize, UnreadableImageError, decode
-from medtransfer.data.images.decode_masks import decode_masks
+from medtransfer.data.images.decode_masks import UnsuitableMaskError, decode_masks
 from medtransfer.data.images.dicom import dicom_problem
-from medtransfer.data.images.packed import open_packed, write_npy_header
+from medtransfer.data.images.packed import IGNORED, open_packed, write_npy_header
+from medtransfer.data.layouts.mask_pairs import class_of_mask, lacks_mask
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError
 from medtransfer.util.progress import in_threads
@@ -20,13 +21,15 @@ CHUNK = 256
 DESCRIPTION = ("sha256", "width", "height", "mode", "brightness")
 
 
-def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Path) -> pd.DataFrame:
+def pack(
+    root: Path, paths: Sequence[str], size: int, resize: Resize, target: Path, drop_unreadable: bool = False
+) -> pd.DataFrame:
     """Decode `paths` (relative to `root`) into `target`, a .npy file, and describe each.
 
     The array is uint8, [images, size, size, channels], with one channel if every image is grey, else three.
-    Returns one row per image in the order of `paths`, with the columns DESCRIPTION. Raises `UserError` that lists all
-    unreadable files, or has one line if there are DICOM files but no pydicom. Memory holds a few hundred images at a
-    time.
+    Returns one row per image, with the columns DESCRIPTION and its position in `paths` as index. Raises `UserError`
+    that lists all unreadable files, unless `drop_unreadable` leaves them out, or has one line if there are DICOM files
+    but no pydicom. Memory holds a few hundred images at a time.
     """
 
     def decoded(path: str) -> Decoded | str:
@@ -38,11 +41,11 @@ def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Pa
     if missing := dicom_problem(paths):
         raise UserError(missing)
     unreadable: list[str] = []
-    described: list[dict[str, object]] = []
+    described: dict[int, dict[str, object]] = {}
     colour = False
     scratch = target.with_suffix(".rgb")
     with scratch.open("wb") as file:  # a plain file: pages of a memory-mapped one would count as memory
-        for item in in_threads(decoded, paths, "prepare", "image"):
+        for position, item in enumerate(in_threads(decoded, paths, "prepare", "image")):
             if isinstance(item, str):
                 unreadable.append(item)
                 continue
@@ -50,13 +53,14 @@ def pack(root: Path, paths: Sequence[str], size: int, resize: Resize, target: Pa
             colour |= not grey
             pixels = np.repeat(item.pixels[..., None], 3, axis=2) if grey else item.pixels
             file.write(np.ascontiguousarray(pixels).tobytes())
-            described.append({name: getattr(item, name) for name in DESCRIPTION})
-    if not unreadable:
-        _keep_channels(scratch, (len(paths), size, size, 3 if colour else 1), target)
+            described[position] = {name: getattr(item, name) for name in DESCRIPTION}
+    usable = described and (drop_unreadable or not unreadable)
+    if usable:
+        _keep_channels(scratch, (len(described), size, size, 3 if colour else 1), target)
     scratch.unlink()
-    if unreadable:
+    if not usable:
         raise UserError(unreadable)
-    return pd.DataFrame(described)
+    return pd.DataFrame.from_dict(described, orient="index")
 
 
 def repack(path: Path, rows: np.ndarray) -> None:
@@ -89,41 +93,54 @@ def pack_masks(
     size: int,
     resize: Resize,
     target: Path,
-) -> None:
+    drop_unreadable: bool = False,
+) -> np.ndarray:
     """Decode the masks of `images` (columns path, width, height) into `target`, a .npy file.
 
-    The array is uint8, [images, size, size], class numbers with 0 for background. An image without masks gets
-    an empty one. Raises `UserError` that lists all files that cannot be read as masks, or else the classes that no
+    The array is uint8, [images, size, size], class numbers with 0 for background and `IGNORED`. An image without masks
+    gets an empty one. Returns which images are in the array, bool [images]: with `drop_unreadable`, those whose masks
+    can be decoded. Raises `UserError` that lists all files that cannot be read as masks, or else the classes that no
     mask has.
     """
 
-    def decoded(row: tuple[str, int, int]) -> tuple[np.ndarray, frozenset[int]] | str:
+    def decoded(row: tuple[str, int, int]) -> tuple[np.ndarray, frozenset[int]] | str | None:
         path, *shape = row
         try:
             files = [root / mask for mask in masks.get(path, [])]
-            return decode_masks(files, (shape[0], shape[1]), spec.classes, size, resize)
+            kinds = [class_of_mask(PurePosixPath(mask), spec) for mask in masks.get(path, [])] if spec.places else None
+            return decode_masks(files, (shape[0], shape[1]), spec.values, size, resize, kinds, spec.ignore)
         except UnreadableImageError as error:
+            if drop_unreadable and not isinstance(error, UnsuitableMaskError):
+                return None
             name, _, reason = str(error).partition(": ")
             return f"{next(mask for mask in masks[path] if mask.endswith(name))}: not a mask: {reason}"
 
+    kept = np.ones(len(images), dtype=bool)
     problems: list[str] = []
     present: set[int] = set()
     rows = list(images[["path", "width", "height"]].itertuples(index=False, name=None))
     with target.open("wb") as file:
         write_npy_header(file, (len(rows), size, size))
-        for item in in_threads(decoded, rows, "masks", "image"):
+        for position, item in enumerate(in_threads(decoded, rows, "masks", "image")):
             if isinstance(item, str):
                 problems.append(item)
+            elif item is None:
+                kept[position] = False
             else:
                 file.write(item[0].tobytes())
                 present |= item[1]
+        file.seek(0)
+        write_npy_header(file, (int(kept.sum()), size, size))
     problems = problems or [
         f"data.masks.classes.{name}: no mask has this class; expected one of the values in the masks"
         for number, name in enumerate(spec.class_names, start=1)
         if number not in present
     ]
+    if not problems and spec.ignore is not None and IGNORED not in present:
+        problems = [f"data.masks.ignore: no mask has the value {spec.ignore}"]
     if problems:
         raise UserError(problems)
+    return kept
 
 
 def missing_masks(paths: Sequence[str], masks: Mapping[str, list[str]], spec: MaskFiles) -> np.ndarray:
@@ -131,7 +148,7 @@ def missing_masks(paths: Sequence[str], masks: Mapping[str, list[str]], spec: Ma
 
     Raises `UserError` that lists them if `missing: fail`.
     """
-    missing = np.array([path not in masks for path in paths], dtype=bool)
+    missing = np.array([lacks_mask(masks.get(path, []), spec) for path in paths], dtype=bool)
     if spec.missing == "fail" and missing.any():
         remedy = "data.masks.missing: drop excludes these images, empty treats them as background"
         lacking = [f"{path}: has no mask" for path, lacks in zip(paths, missing, strict=True) if lacks]

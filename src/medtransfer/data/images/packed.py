@@ -14,6 +14,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+IGNORED = 255
+"""The number, in a mask, of pixels that are left out of loss and metrics."""
+
 
 class Packed:
     """A uint8 array of `shape` [n, ...] in a file, from byte `start` on; only the rows asked for are read.
@@ -79,6 +82,11 @@ def open_packed(path: Path, part: int | None = None) -> Packed:
     if part is None:
         return Packed(path, mapped.offset, mapped.shape)
     return Packed(path, mapped.offset + part * mapped[0].size, mapped.shape[1:])
+
+
+def without_ignored(masks: np.ndarray) -> np.ndarray:
+    """Return class numbers, uint8, with ignored pixels as background."""
+    return np.where(masks == IGNORED, np.uint8(0), masks)
 
 
 def write_npy_header(file: BinaryIO, shape: tuple[int, ...], kind: npt.DTypeLike = np.uint8) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from medtransfer.data.layouts.files import files_below, images_of, split_of
@@ -12,8 +12,10 @@ CHUNK = 1 << 20
 ENDS = 4096
 
 
-def find_copies(root: Path, base: str) -> dict[str, str]:
+def find_copies(root: Path, base: str, left_out: Collection[str] = frozenset()) -> dict[str, str]:
     """Map the images of each copied folder below `base` to their originals, as paths relative to `root`.
+
+    The files `left_out` are ignored.
 
     A folder is a copy if its path ends like that of another folder with files of the same names and bytes (`all/yes`
     and `yes`; `set/train/a` and `set/set/train/a`), and if the folder around it contains nothing else and is not a
@@ -21,6 +23,7 @@ def find_copies(root: Path, base: str) -> dict[str, str]:
     recurs.
     """
     images = images_of(path.relative_to(root) for path in files_below(root / base))
+    images = [image for image in images if image.as_posix() not in left_out]
     folders: dict[Folders, dict[str, PurePosixPath]] = {}
     for image in map(PurePosixPath, (path.as_posix() for path in images)):
         folders.setdefault(image.parts[:-1], {})[image.name] = image

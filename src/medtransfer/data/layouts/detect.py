@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from medtransfer.data.layouts import LAYOUTS, Reading
@@ -11,7 +12,7 @@ from medtransfer.data.layouts.files import files_below, images_of
 from medtransfer.data.layouts.folders import only_numbered
 from medtransfer.data.layouts.label_csv import same_partition
 from medtransfer.data.layouts.mask_pairs import mask_pairs
-from medtransfer.data.layouts.read import as_yaml, read_layout
+from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
 from medtransfer.util.errors import UserError
@@ -21,13 +22,15 @@ MOST_SHOWN = 4
 MOST_NUMBERED = 20
 """More folders than this that are deeper down are probably patients, not classes."""
 
-LeftOut = Collection[str]
+LeftOut = Given
 
 
-def resolve_layout(root: Path, layout: Layout, masks: Collection[str] = frozenset(), labelled: bool = True) -> Layout:
+def resolve_layout(
+    root: Path, layout: Layout, given: Given | Collection[str] = frozenset(), labelled: bool = True
+) -> Layout:
     """Return the layout if it is explicit; if it is `auto`, the one that is detected below its root.
 
-    The files `masks`, by their paths, are ignored. If no labels are needed (`labelled` false) all images are read.
+    The files that `given` leaves out are ignored. If no labels are needed (`labelled` false) all images are read.
     """
     if layout.kind != "auto":
         return layout
@@ -36,20 +39,21 @@ def resolve_layout(root: Path, layout: Layout, masks: Collection[str] = frozense
         raise UserError(f"data.layout.root: {layout.root} is not a folder of the set")
     if not labelled:
         return layout.model_copy(update={"kind": "images"})
-    found = detect_layout(base, {PurePosixPath(path).relative_to(layout.root) for path in masks})
+    given = given if isinstance(given, Given) else Given(aside=frozenset(given))
+    given = replace(given, aside=given.aside | given.joined(layout.root))
+    found = detect_layout(base, given.below(layout.root))
     return found.model_copy(update={"root": str(PurePosixPath(layout.root) / found.root)})
 
 
-def detect_layout(base: Path, masks: Collection[PurePosixPath] = frozenset()) -> Layout:
-    """Detect how the images below `base`, except `masks`, are laid out.
+def detect_layout(base: Path, left_out: Given) -> Layout:
+    """Detect how the images below `base`, except those left out, are laid out.
 
     Only names, folders and CSVs are read, no pixels. Raises `UserError` if there are no images, if
     there are masks that are not named, if no layout is detected, and if several layouts fit: then it lists
     them.
     """
-    left_out = frozenset(map(str, masks))
     files = [PurePosixPath(path.relative_to(base).as_posix()) for path in files_below(base)]
-    files = [file for file in files if file not in masks]
+    files = [file for file in files if str(file) not in left_out.aside | left_out.unwanted]
     images = images_of(files)
     if not images:
         kinds = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])

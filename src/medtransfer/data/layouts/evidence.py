@@ -56,7 +56,7 @@ def objections(evidence: Evidence) -> list[str]:
     )
     of_tables = (_several_labels, _numbers, _missing_labels, _other_targets)
     checks: Sequence[Objection] = of_tables if evidence.reading.layout.file else (*of_folders, _contradicting_tables)
-    return [line for check in (*checks, _one_class_by_two_names) for line in check(evidence)]
+    return [line for check in checks for line in check(evidence)]
 
 
 def deeper_levels(evidence: Evidence) -> list[tuple[int, list[str]]]:
@@ -206,18 +206,6 @@ def _other_targets(evidence: Evidence) -> Iterator[str]:
         telling = table[name].nunique() > 1 and not OTHER_WORDS.intersection(words(name))
         if telling and not same_partition(table[name], table["label"]):
             yield f"{layout.file}: column {name!r} may be the target as well as {layout.label!r}"
-
-
-def _one_class_by_two_names(evidence: Evidence) -> Iterator[str]:
-    """Find a class of the test images that is the beginning of classes of the training images, or the reverse."""
-    by_split = {str(split): set(rows) for split, rows in evidence.table.groupby("split")["label"]}
-    everywhere = set.intersection(*by_split.values()) if by_split else set()
-    ends = sorted({label for labels in by_split.values() for label in labels} - everywhere, key=len)
-    for at, short in enumerate(ends):
-        for long in ends[at + 1 :]:
-            together = any({short, long} <= labels for labels in by_split.values())
-            if not together and words(long)[: len(words(short))] == words(short):
-                yield f"{short!r} and {long!r} may be one class under two names, in different splits"
 
 
 def _contradicting_tables(evidence: Evidence) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
@@ -49,6 +50,22 @@ def images_below(folder: Path) -> list[Path]:
 def images_of(files: Iterable[AnyPath]) -> list[AnyPath]:
     """Keep the files that are images by their suffix."""
     return [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+
+
+class ImageFiles(list[Path]):
+    """The images to read, and what the params say of tables that name them.
+
+    root: the folder of the set. unwanted: images that are left out, but that tables may name. tables: to be joined.
+    """
+
+    root = Path()
+    unwanted: Sequence[Path] = ()
+    tables: Sequence[JoinedTable] = ()
+
+
+def file_of_set(name: str, *folders: Path) -> Path:
+    """Return the file of that name in the first of the folders that has it; if none does, in the first."""
+    return next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
 
 
 def within(folder: Path, images: Sequence[Path]) -> list[Path]:

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
-from medtransfer.data.layouts.files import IMAGE_SUFFIXES, SPLIT_NAMES, images_of, shared_start, words
+from medtransfer.data.layouts.files import IMAGE_SUFFIXES, SPLIT_NAMES, ImageFiles, images_of, shared_start, words
+from medtransfer.data.layouts.joins import with_columns
 from medtransfer.data.layouts.mask_pairs import speaks_of_masks
 from medtransfer.data.layouts.tables import TABLE_SUFFIXES, match_images, match_names, read_table
 from medtransfer.study import Layout
@@ -37,7 +38,7 @@ def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[
     A name may be a path or a bare name, with or without its extension. The other columns of the CSV are
     kept, so that one of them may be the group.
     """
-    table, problems = open_table(root, layout)
+    table, problems = open_table(root, layout, images)
     if table is None:
         return pd.DataFrame(), problems
     return label_rows(root, table, table[layout.label], layout, images)
@@ -56,8 +57,11 @@ def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading
 LAYOUTS.register("label_csv", LayoutFormat(read_label_csv, detect_label_csv))
 
 
-def open_table(root: Path, layout: Layout) -> tuple[pd.DataFrame | None, list[str]]:
-    """Open the CSV named by `layout`; if it, a column or a folder is missing, return None and the problems."""
+def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple[pd.DataFrame | None, list[str]]:
+    """Open the CSV named by `layout`, and add those of its columns that are in joined tables.
+
+    If it, a column or a folder is missing, return None and the problems.
+    """
     path = root / str(layout.file)
     if not path.is_file():
         return None, [f"data.layout.file: {layout.file} is not in the set"]
@@ -67,6 +71,10 @@ def open_table(root: Path, layout: Layout) -> tuple[pd.DataFrame | None, list[st
         return None, [f"{layout.file}: not a CSV table: {error}"]
     wanted = [("image", layout.image), ("label", layout.label), ("split", layout.split)]
     wanted += [("classes", name) for name in layout.classes or []]
+    if isinstance(images, ImageFiles) and (missing := [name for _, name in wanted if name and name not in table]):
+        table, problems = with_columns([root, images.root], table, images.tables, missing)
+        if problems:
+            return None, problems
     problems = [
         f"data.layout.{key}: {layout.file} has no column {name!r}{near(name, table.columns)}"
         for key, name in wanted
@@ -82,6 +90,8 @@ def label_rows(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Join the rows of an opened CSV, each with its label, with the images that they name."""
     names = table[layout.image].str.strip()
+    kept = ~_unwanted(root, layout, images, names)
+    table, labels, names = table[kept], labels[kept], names[kept]
     matches = match_images(root, root / layout.images, images, names)
     problems = [f"{layout.file}: {line}" for line in matches.problems]
     rows = table.drop(columns=[name for name in ("path", "label", "split") if name in table])
@@ -90,12 +100,22 @@ def label_rows(
         rows["split"] = table[layout.split].str.strip().str.lower().map(SPLIT_NAMES)
         unknown = sorted(set(table[layout.split][rows["split"].isna()]))
         problems += [f"{layout.file}: {value!r} is not a split; expected train, val, test" for value in unknown]
-    problems += [f"{layout.file}: {name}: has no label" for name in names[rows["label"] == ""]]
     rows = rows[~(rows.duplicated(["path", "label", "split"]) & (rows["path"] != ""))]  # rows that say the same
     twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
     problems += [f"{layout.file}: {path} is in more than one row" for path in sorted(set(twice))]
     problems += [f"{path}: has no row in {layout.file}" for path in matches.unnamed]
     return rows, problems
+
+
+def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Series) -> pd.Series:
+    """Return which rows name images that `data.files` leaves out, and no other."""
+    unwanted = images.unwanted if isinstance(images, ImageFiles) else []
+    if not unwanted:
+        return pd.Series(False, index=names.index)
+    every = match_images(root, root / layout.images, [*images, *unwanted], names).paths
+    kept = match_images(root, root / layout.images, images, names).paths
+    out = {path.relative_to(root).as_posix() for path in unwanted}
+    return pd.Series([not here and path in out for here, path in zip(kept, every, strict=True)], index=names.index)
 
 
 def tables_of_images(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from medtransfer.data.layouts.files import images_below, shared_start, words
 from medtransfer.study import MaskFiles
+from medtransfer.study.data import MaskPlace
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted
 
@@ -45,7 +46,7 @@ def find_masks(
     """
     images = [PurePosixPath(path.relative_to(root).as_posix()) for path in images_below(root / base)]
     images = [image for image in images if str(image) not in left_out]
-    named = masks.folder or masks.suffix
+    named = bool(masks.folder or masks.suffix or masks.places)
     pairs, problems = _named_pairs(images, masks) if named else (mask_pairs(images), [])
     if not named:
         problems = _several_kinds(pairs) or _unpaired(images, pairs)
@@ -121,19 +122,17 @@ def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
 
 def _named_pairs(images: Sequence[PurePosixPath], masks: MaskFiles) -> tuple[Pairs, list[str]]:
     """Pair the masks of a folder or suffix that the params name; return the problems too."""
-    folder = tuple(PurePosixPath(masks.folder.lower()).parts) if masks.folder else ()
-    suffix = re.compile(re.escape(masks.suffix) + NUMBER, re.IGNORECASE) if masks.suffix else None
-
-    def is_mask(path: PurePosixPath) -> bool:
-        if folder:
-            parts = tuple(part.lower() for part in path.parent.parts)
-            return any(parts[at : at + len(folder)] == folder for at in range(len(parts) - len(folder) + 1))
-        return suffix is not None and suffix.search(path.stem) is not None
-
-    others = _by_name(path for path in images if not is_mask(path))
+    tests = [(place, _is_mask_of(place)) for place in _places_of(masks)]
+    others = _by_name(path for path in images if not any(is_mask(path) for _, is_mask in tests))
     pairs: Pairs = []
     problems: list[str] = []
-    for mask in filter(is_mask, images):
+    for mask in images:
+        places = [place for place, is_mask in tests if is_mask(mask)]
+        if len(places) > 1:
+            problems.append(f"{mask}: a mask of several classes by its name; name other folders or suffixes")
+        if len(places) != 1:
+            continue
+        suffix = _suffix_of(places[0])
         stems = _image_names(mask) if suffix is None else [suffix.sub("", mask.stem), mask.stem]
         candidates = next((found for stem in stems if (found := _likeliest(mask, others.get(stem.lower(), [])))), [])
         if len(candidates) == 1:
@@ -142,7 +141,45 @@ def _named_pairs(images: Sequence[PurePosixPath], masks: MaskFiles) -> tuple[Pai
             problems.append(f"{mask}: a mask of {' or '.join(map(str, candidates))}; name data.layout.root")
         elif masks.missing != "drop":
             problems.append(f"{mask}: a mask without an image; data.masks.missing: drop ignores it")
+    problems += [
+        f"data.masks.classes.{name}: no masks were found in its folder or with its suffix"
+        for name, (_, is_mask) in zip(masks.places, tests, strict=False)
+        if not any(is_mask(mask) for mask, _ in pairs)
+    ]
     return pairs, problems
+
+
+def class_of_mask(mask: PurePosixPath, masks: MaskFiles) -> int:
+    """Return the number of the class, from 1, in whose place a mask is."""
+    return next(number for number, place in enumerate(_places_of(masks), 1) if _is_mask_of(place)(mask))
+
+
+def lacks_mask(of_image: Sequence[str], masks: MaskFiles) -> bool:
+    """Return whether an image with the masks `of_image` has no mask, or none in one of several places."""
+    if not masks.places:
+        return not of_image
+    return len({class_of_mask(PurePosixPath(mask), masks) for mask in of_image}) < len(masks.places)
+
+
+def _places_of(masks: MaskFiles) -> Sequence[MaskFiles | MaskPlace]:
+    return list(masks.places.values()) or [masks]
+
+
+def _suffix_of(place: MaskFiles | MaskPlace) -> re.Pattern[str] | None:
+    return re.compile(re.escape(place.suffix) + NUMBER, re.IGNORECASE) if place.suffix else None
+
+
+def _is_mask_of(place: MaskFiles | MaskPlace) -> Callable[[PurePosixPath], bool]:
+    """Return the test whether a file is a mask of a place: by a folder, at any depth, or else by a suffix."""
+    folder, suffix = tuple(PurePosixPath((place.folder or "").lower()).parts), _suffix_of(place)
+
+    def is_mask(path: PurePosixPath) -> bool:
+        if folder:
+            parts = tuple(part.lower() for part in path.parent.parts)
+            return any(parts[at : at + len(folder)] == folder for at in range(len(parts) - len(folder) + 1))
+        return suffix is not None and suffix.search(path.stem) is not None
+
+    return is_mask
 
 
 def _by_suffix(images: Sequence[PurePosixPath]) -> Pairs:

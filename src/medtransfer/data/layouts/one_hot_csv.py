@@ -66,7 +66,7 @@ LAYOUTS.register("one_hot_csv", LayoutFormat(read_one_hot_csv, detect_one_hot_cs
 
 
 def _read_table(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    table, problems = open_table(root, layout)
+    table, problems = open_table(root, layout, images)
     if table is None:
         return pd.DataFrame(), problems
     layout = layout.model_copy(update={"image": layout.image or table.columns[0]})

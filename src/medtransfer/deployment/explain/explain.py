@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from medtransfer.data.images.packed import Images
+from medtransfer.data.images.packed import Images, without_ignored
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.explain.explainer import Explainer, open_explainer
 from medtransfer.deployment.explain.methods import METHODS
@@ -111,7 +111,7 @@ def _most_confident(cases: list[Case], of_each: int) -> list[Case]:
 
 def choose_masked(masks: Images, rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     """Draw at most `most` of the rows whose masks [all rows, h, w] are not empty; return them in order."""
-    shown = np.array([row for row in rows if masks[row].any()], dtype=np.int64)
+    shown = np.array([row for row in rows if without_ignored(masks[row]).any()], dtype=np.int64)
     return np.sort(rng.permutation(shown)[:most])
 
 
@@ -163,7 +163,7 @@ def _pictures(study: Study, prepared: Prepared, pair: Pair, cases: list[Case]) -
     return [
         Picture(
             np.array(prepared.images[row]),
-            None if prepared.masks is None else np.array(prepared.masks[row]),
+            None if prepared.masks is None else without_ignored(prepared.masks[row]),
             caption(case.path, classes[case.label], classes[case.predicted], case.probability),
             {title: found[number] for title, found in shown.items()},
         )
@@ -179,7 +179,7 @@ def _scores(study: Study, prepared: Prepared, pair: Pair, paths: set[str]) -> di
     rows = choose_masked(prepared.masks, _rows(prepared, sorted(paths)), explain.scored, generator("explain", seed))
     if not len(rows):
         return None
-    pixels, masks = prepared.images[rows], np.asarray(prepared.masks[rows]) > 0
+    pixels, masks = prepared.images[rows], without_ignored(prepared.masks[rows]) > 0
     groups, labels = (prepared.table[name].to_numpy()[rows] for name in ("group", "label_index"))
     resamples = draw(groups, settings.resamples, generator("explain intervals", seed))
     evidence = Evidence(the_sample(groups), resamples, settings.confidence)

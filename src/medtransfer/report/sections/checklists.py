@@ -25,7 +25,7 @@ def _data(material: Material) -> list[tuple[str, ...]]:
     audit, params, classes = material.found.audit, material.found.study.params, material.found.classes
     outcome = f"one of {len(classes)} classes, counted by split" if classes else params.study.task
     resized = f"resized to {params.data.image_size} pixels ({params.data.resize}), stored with 8 bits per channel"
-    excluded = f"{counted(audit.get('left_out', 0), 'image')} excluded; unreadable images stop the run"
+    excluded = f"{counted(audit.get('left_out', 0), 'image')} excluded, by reason in metrics/data.md"
     sample = f"{audit['images']:,} images in {audit.get('groups', 0):,} groups"
     return [
         ("2a", "7", "data set and version", "source, version, licence and SHA-256", "origin"),

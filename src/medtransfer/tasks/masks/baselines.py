@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
+from medtransfer.data.images.packed import without_ignored
 from medtransfer.data.prepared import Prepared
 from medtransfer.tasks.classes.baselines import thumbnail
 from medtransfer.tasks.masks.predictions import mask_predictions_frame
@@ -43,4 +44,5 @@ def predict_nearest_mask(prepared: Prepared) -> Iterator[pd.DataFrame]:
         index = NearestNeighbors(n_neighbors=1).fit(thumbnails[roles.train])
         for role, rows in (("validation", roles.validation), ("test", roles.test)):
             nearest = index.kneighbors(thumbnails[rows], return_distance=False)[:, 0]
-            yield mask_predictions_frame(prepared, rows, prepared.targets(roles.train[nearest]), fold, 0, role)
+            masks = without_ignored(prepared.targets(roles.train[nearest]))
+            yield mask_predictions_frame(prepared, rows, masks, fold, 0, role)

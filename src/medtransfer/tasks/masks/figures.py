@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from medtransfer.data.images.packed import without_ignored
 from medtransfer.data.prepared import Prepared
 from medtransfer.tasks.classes.figures import draw_learning_curves
 from medtransfer.tasks.masks.predictions import MASK, MaskPredictions, decode_mask
@@ -62,7 +63,7 @@ def draw_case(axis: Axes, case: pd.Series, prepared: Prepared) -> None:
     """Draw an image with its true mask as an area and the predicted one, of a row of predictions, as an outline."""
     row = int(np.flatnonzero(prepared.table["path"] == case["path"])[0])
     axis.imshow(prepared.images[row].squeeze(), cmap="gray", vmin=0, vmax=255)
-    draw_areas(axis, prepared.targets(np.array([row]))[0])
+    draw_areas(axis, without_ignored(prepared.targets(np.array([row]))[0]))
     draw_outlines(axis, decode_mask(case[MASK]))
     axis.set_axis_off()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.statistics.intervals import Bounds
 from medtransfer.statistics.metrics import Outcomes, metric, metrics_of
 
@@ -133,8 +134,10 @@ def image_metrics(
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Compare two masks of class numbers, uint8 [h, w], from 1 in the order of `classes`.
 
+    Pixels that are `IGNORED` in the true mask count as background in both.
     Return the metrics averaged over the classes for which they are defined, and those of each class.
     """
+    found = np.where(truth == IGNORED, np.uint8(0), found)
     own = {name: mask_metrics(truth == number, found == number, sides) for number, name in enumerate(classes, start=1)}
     means = {}
     for name in measures():

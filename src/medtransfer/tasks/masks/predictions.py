@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import PIXEL, Prepared
 from medtransfer.statistics.metrics import Outcomes
 from medtransfer.statistics.resampling import Resamples
@@ -81,7 +82,8 @@ def decode_mask(encoded: bytes) -> np.ndarray:
 
 def _line(truth: np.ndarray, found: np.ndarray, classes: list[str], sides: tuple[float, float]) -> dict[str, Any]:
     means, own = image_metrics(truth, found, classes, sides)
-    pixels = {"truth_pixels": np.count_nonzero(truth), "found_pixels": np.count_nonzero(found)}
+    judged = truth != IGNORED
+    pixels = {"truth_pixels": np.count_nonzero(truth[judged]), "found_pixels": np.count_nonzero(found[judged])}
     line: dict[str, Any] = {MASK: encode_mask(found), **pixels, **means}
     if len(classes) > 1:
         line |= {f"{metric}{SEPARATOR}{name}": own[name][metric] for name in classes for metric in means}

@@ -1,0 +1,148 @@
+"""Keys of groups that names, folders, columns and DICOM headers suggest; they are proposed, but never used unasked."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.data.images.dicom import can_read_dicom, read_elements
+from medtransfer.data.layouts.files import NEUTRAL_WORDS, SPLIT_NAMES, words
+from medtransfer.data.layouts.label_csv import same_partition
+from medtransfer.util.text import listed, quoted, yaml_word
+
+COPIES = "copies of files"
+MARK = r" ?\(\d+\)| - copy(?: ?\(\d+\))?"
+"""The mark that a file manager adds to the name of a copy."""
+
+PATTERNS = {
+    "augmented copies": r"^(.+?)_aug_?\d+",
+    "copies of a Roboflow export": r"^(.+?)\.rf\.[0-9a-f]{8,}",
+    COPIES: rf"^(.+?)(?i:{MARK})?\.\w+$",
+    "patients": r"(?i)((?:patient|person|subject|pat|subj|case)[-_ ]?\d+)",
+    "images of a numbered series": r"^((?:[A-Z0-9]+-)?IM-\d+)",
+}
+NUMBERED = [
+    r"^((?:[^\W\d_]*[\W_])*[^\W_]*\d[^\W_]*" + r"(?:[\W_](?:[^\W\d_]*[\W_])*[^\W_]*\d[^\W_]*)" * more + ")"
+    for more in range(3)
+]
+"""A name up to its first, second or third part with a digit: often the patient, before the number of the image."""
+
+PATIENT_WORDS = frozenset(words("patient patients pid subject person case lesion participant study uid id mrn"))
+ARCHIVE_WORDS = NEUTRAL_WORDS | SPLIT_NAMES.keys() | frozenset(words("part parts fold folds batch stage idx version"))
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+PATIENT_ID = "PatientID"
+LEAST_SHARE = 1 / 5
+"""The least share of images that share their key with another."""
+
+MOST = 3
+
+
+def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
+    """Return a sentence for each key, at most three, by which at least a fifth of the images are in groups.
+
+    `table` has the columns path (relative to `root`), label, and those of CSVs.
+    """
+    found: list[pd.Series] = []
+    sentences = []
+    for keys, what, definition in _candidates(root, table) if len(table) else ():
+        known = keys.dropna()
+        if any(keys.isna().equals(other.isna()) and same_partition(known, other.dropna()) for other in found):
+            continue
+        found.append(keys)
+        share = "all" if len(known) == len(table) else f"{len(known)} of {len(table)}"
+        pasted = definition if share == "all" else f"{definition[:-1]}, missing: alone}}"
+        sizes = known.value_counts()
+        examples = listed([f"{key} ({size})" for key, size in sizes.sort_index().head(3).items()])
+        sentences.append(
+            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, set data.group: {pasted}"
+        )
+    return sentences[:MOST]
+
+
+def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
+    """Yield keys, missing where an image has none, a sentence about them, and their definition in `data.group`."""
+    for name in table.columns.difference(["path", "label", "split"], sort=False):
+        values = table[name].str.strip()
+        if PATIENT_WORDS.intersection(words(CAMEL.sub(" ", name))) and _groups(table, values.where(values != "")):
+            yield (
+                values.where(values != ""),
+                f"column {name!r} gives {{groups}} groups",
+                f"{{column: {yaml_word(name)}}}",
+            )
+    dicom = table["path"].str.lower().str.endswith((".dcm", ".dicom"))
+    if dicom.any() and can_read_dicom():
+        keys = pd.Series(None, index=table.index, dtype=object)
+        keys[dicom] = read_elements([root / path for path in table["path"][dicom]], PATIENT_ID)
+        if _groups(table, keys):
+            yield keys, f"{{share}} images have one of {{groups}} {PATIENT_ID}s", f"{{dicom: {PATIENT_ID}}}"
+    yield from _of_folders(table)
+    names = table["path"].str.rpartition("/")[2]
+    named = False
+    for what, pattern in PATTERNS.items():
+        keys = names.str.extract(pattern, expand=False)
+        if what == COPIES:
+            keys = keys.where(keys.isin(_copied(list(names))), table["path"])
+        if _groups(table, keys):
+            named = True
+            yield keys, f"{{share}} file names suggest {{groups}} groups ({what})", f"{{pattern: {quoted(pattern)}}}"
+    if not named:
+        yield from _numbered(table, names)
+
+
+def _of_folders(table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
+    """Yield the names of the first level of folders with numbers that are neither classes nor parts of an archive."""
+    folders = table["path"].str.split("/").str[:-1]
+    for level in range(1, int(folders.str.len().max()) + 1):
+        names = folders.str[level - 1]
+        numbered = names.str.contains(r"\d", na=False).mean() > 1 / 2
+        archive = any(
+            ARCHIVE_WORDS.intersection(re.findall("[a-z]+", name.lower())) for name in names.dropna().unique()
+        )
+        if numbered and not archive and _groups(table, names):
+            yield names, f"the folders of level {level} suggest {{groups}} groups", f"{{folder: {level}}}"
+            return
+
+
+def _numbered(table: pd.DataFrame, names: pd.Series) -> Iterator[tuple[pd.Series, str, str]]:
+    """Yield what names begin with up to a number that takes many values, as `14` does not in `A-14-22549-40`."""
+    different = ~names.duplicated()
+    for pattern in NUMBERED:
+        keys = names.str.extract(pattern, expand=False)
+        numbers = keys.str.extract(r"([^\W_]+)$", expand=False)
+        if _groups(table[different], keys[different]) and 2 * numbers.nunique() >= keys.nunique():
+            what = "{share} file names suggest {groups} groups (by their first numbers)"
+            yield keys, what, f"{{pattern: {quoted(_simplified(pattern, names, keys))}}}"
+            return
+
+
+def _simplified(pattern: str, names: pd.Series, keys: pd.Series) -> str:
+    """Return a shorter pattern that gives the same keys, if they are all of one form, else `pattern`."""
+    forms = keys.dropna().map(lambda key: re.sub(r"[A-Za-z]+|\d+|[^A-Za-z\d]", _form, key)).unique()
+    shorter = f"^({forms[0]})"
+    return shorter if len(forms) == 1 and names.str.extract(shorter, expand=False).equals(keys) else pattern
+
+
+def _form(run: re.Match[str]) -> str:
+    text = run.group(0)
+    return r"\d+" if text.isdecimal() else "[A-Za-z]+" if text.isalpha() else text if text in "-_" else re.escape(text)
+
+
+def _groups(table: pd.DataFrame, keys: pd.Series) -> bool:
+    """Return whether keys are worth a proposal: enough images share theirs, and they are not just the classes."""
+    known = keys.dropna()
+    sizes = known.value_counts()
+    if len(sizes) < 2 or known.map(sizes).gt(1).sum() < max(LEAST_SHARE * len(table), 1):
+        return False
+    return not same_partition(known, table["label"][known.index]) and not set(known) <= set(table["label"])
+
+
+def _copied(names: Sequence[str]) -> set[str]:
+    """Return the names, without extension, of which there is a copy besides the original."""
+    found = [(match.group(1), name) for name in names if (match := re.search(PATTERNS[COPIES], name))]
+    sizes = Counter(key for key, _ in found)
+    marked = {key for key, name in found if re.search(rf"(?i:{MARK})\.\w+$", name)}
+    return {key for key in marked if sizes[key] > 1 and any(name.startswith(f"{key}.") for _, name in found)}

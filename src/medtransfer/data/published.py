@@ -1,0 +1,94 @@
+"""The published split of a set: from its layout, a column, or lists of names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from medtransfer.data.groups import column_of, column_problem
+from medtransfer.data.layouts.files import file_of_set, split_of
+from medtransfer.data.layouts.read import Rows
+from medtransfer.data.layouts.tables import match_images
+from medtransfer.study import Split
+from medtransfer.study.data import REST, SplitName
+from medtransfer.util.errors import UserError
+from medtransfer.util.text import counted, listed, yaml_word
+
+MOST_SHOWN = 3
+
+
+def published_split(root: Path, base: str, rows: Rows, split: Split) -> pd.Series:
+    """Return the published split of each row: train, val, test or missing.
+
+    Lists are below the folder `base` of the set at `root`, or within the set. Raises `UserError` if a column or list
+    does not fit the set.
+    """
+    if split.column is not None:
+        return _from_column(rows, split)
+    if split.lists is not None:
+        return _from_lists(root, base, rows.table["path"], split.lists)
+    return rows.table["split"]
+
+
+def _from_column(rows: Rows, split: Split) -> pd.Series:
+    name = str(split.column)
+    if (problem := column_problem(rows, name)) is not None:
+        raise UserError(f"data.split.column: {problem}")
+    values = column_of(rows.table, name).astype(str).str.strip()
+    meant: dict[str, str] = {value: of for value in values.unique() if (of := split_of(value))} | dict(
+        split.values or {}
+    )
+    unknown = sorted(set(values) - meant.keys() - {""})
+    if unknown:
+        given = [f"{yaml_word(value)}: {of}" for value, of in sorted((split.values or {}).items())]
+        asked = ", ".join([*given, *(f"{yaml_word(value)}: …" for value in unknown[:MOST_SHOWN])])
+        raise UserError(
+            f"data.split.column: {name!r} holds {listed([repr(value) for value in unknown[:MOST_SHOWN]])}"
+            f"{' and others' if len(unknown) > MOST_SHOWN else ''}; say for each whether it is train, val or test: "
+            f"data.split.values: {{{asked}}}"
+        )
+    if unused := sorted((split.values or {}).keys() - set(values)):
+        raise UserError(f"data.split.values: {unused[0]!r} is not in column {name!r}")
+    return values.map(meant)
+
+
+def _from_lists(root: Path, base: str, paths: pd.Series, lists: Mapping[SplitName, str | list[str]]) -> pd.Series:
+    found = pd.Series(None, index=paths.index, dtype=object)
+    for split, files in lists.items():
+        for file in [files] if isinstance(files, str) else files:
+            if file == REST:
+                continue
+            listed_here = paths.isin(_images_listed(root, base, paths, file, f"data.split.lists.{split}"))
+            twice = paths[listed_here & found.notna() & (found != split)]
+            if len(twice):
+                raise UserError(
+                    f"data.split.lists: {counted(len(twice), 'image')} in {found[twice.index[0]]} and {split}, such as "
+                    f"{twice.iloc[0]}"
+                )
+            found[listed_here] = split
+    rest = next((split for split, files in lists.items() if files == REST), None)
+    return found if rest is None else found.fillna(rest)
+
+
+def _images_listed(root: Path, base: str, paths: pd.Series, file: str, where: str) -> set[str]:
+    """Return the images that a list names: in its lines as a whole, or in the column that names most."""
+    try:
+        content = file_of_set(file, root / base, root).read_bytes()
+    except OSError:
+        raise UserError(f"{where}: {file} is not a file of the set") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    lines = pd.Series([line.strip() for line in text.splitlines() if line.strip()], dtype=object)
+    cells = lines.map(lambda line: [cell.strip().strip('"') for cell in re.split(r"[,;\s]", line)])
+    columns = [lines, *(cells.str[at].dropna() for at in range(int(cells.str.len().max() or 0) if len(cells) else 0))]
+    images = [root / path for path in paths]
+    matched = [set(match_images(root, root / base, images, column).paths) - {""} for column in columns]
+    best = max(matched, key=len, default=set())
+    if not best:
+        raise UserError(f"{where}: {file} names none of the {len(paths)} images, such as {paths.iloc[0]}")
+    return best
