@@ -53,7 +53,7 @@ class Timm(ClassifierFamily):
         return built
 
     def remove_classifier(self, module: nn.Module, keep_spatial: bool) -> list[nn.Module]:
-        """Remove the classifier, one dense layer on pooled features; a few models normalise before it, which is lost."""
+        """Remove the classifier, one dense layer on pooled features; a few also normalise, which is lost."""
         cast(Any, module).reset_classifier(0)
         return [nn.Linear(cast(Any, module).num_features, IMAGENET_CLASSES)]
 
