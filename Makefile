@@ -5,7 +5,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 # One test process per CPU core, up to four, with one thread each: oversubscribed threads are slower.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
-.PHONY: repro test test-all lint
+.PHONY: repro test test-all lint docs
 
 repro: $(BIN)/.ready
 	$(RUN) dvc repro
@@ -21,6 +21,9 @@ lint: $(BIN)/.ready
 	$(RUN) ruff format --check .
 	$(RUN) codespell
 	$(RUN) mypy
+
+docs: $(BIN)/.ready
+	$(RUN) sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 $(BIN)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

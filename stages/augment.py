@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
 from medtransfer.augmentation.store import open_views, write_views
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import load_study
 from medtransfer.util.command import run
+from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
     """Draw the views of the policy `name`."""
     params = load_study().params
     policy, seed = params.augmentation[name], params.study.seed
-    prepared, folder = Prepared(Path("data/prepared")), Path("data/views") / name
+    prepared, folder = Prepared(HERE.prepared), HERE.views(name)
     write_views(prepared, policy, seed, folder)
     views = open_views(prepared, folder, policy, seed)
-    write_contact_sheet(prepared, views, name, Path(f"plots/augmentation/{name}.png"))
+    write_contact_sheet(prepared, views, name, HERE.view_sheet(name))
 
 
 if __name__ == "__main__":

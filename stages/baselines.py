@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import load_study
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.command import run
 from medtransfer.util.files import write_json
+from medtransfer.util.places import HERE
 
 
 def main() -> None:
     """Predict and evaluate the most frequent class and the nearest neighbour."""
     load_study()  # imports the extensions, which may register the task
-    prepared = Prepared(Path("data/prepared"))
+    prepared = Prepared(HERE.prepared)
     task = TASKS[prepared.task]
     for name, predict in task.baselines.items():
-        table = write_rows(Path(f"predictions/{name}.parquet"), list(predict(prepared)))
-        write_json(Path(f"metrics/variants/{name}.json"), task.summary(table, prepared))
+        table = write_rows(HERE.predictions(name), list(predict(prepared)))
+        write_json(HERE.metrics(name), task.summary(table, prepared))
 
 
 if __name__ == "__main__":

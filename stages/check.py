@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from medtransfer.check import study_problems
-from medtransfer.study import SCHEMA_VERSION, load_study
-from medtransfer.tasks import TASKS
+from medtransfer.study import SCHEMA_VERSION, Study, load_study
 from medtransfer.util.command import run
 from medtransfer.util.digests import script_digest
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import atomic_folder, write_json, write_text
-from medtransfer.util.places import Places
+from medtransfer.util.files import atomic_folder, measured, write_json, write_text
+from medtransfer.util.places import VERSION, Places
+
+LIBRARIES = ("albumentations", "captum", "segmentation-models-pytorch", "timm", "torch", "torchvision")
+"""Packages that know which models, weights and transforms exist."""
 
 
 def main() -> None:
-    """Check the parameters, then write what the other stages depend on."""
+    """Check the parameters, then write what the other stages depend on.
+
+    In a study of the installed package, this stage runs every time; parameters that were already checked by the same
+    code are not checked again.
+    """
     study, places = load_study(), Places()
-    problems = study_problems(study)
-    if problems:
-        raise UserError(problems)
-    scripts = sorted(Path(__file__).parent.glob("*.py"))
+    about = {
+        "params": study.params.model_dump(mode="json"),
+        "code": script_digest(Path(__file__)),
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+    checked = measured("checked", about, lambda: check(study))
     with atomic_folder(places.code) as folder:
-        for script in scripts:
+        for script in sorted(Path(__file__).parent.glob("*.py")):
             write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n")
-    task = TASKS[study.params.study.task]
-    write_json(places.checked, {"schema": SCHEMA_VERSION, "per_pixel": task.per_pixel})
+        write_text(folder / VERSION, f"{version('medtransfer')}\n")
+    write_json(places.checked, checked)
+
+
+def check(study: Study) -> dict[str, Any]:
+    """Return what other stages need to know of a study; raises `UserError` that lists its problems."""
+    from medtransfer.check import study_problems
+    from medtransfer.tasks import TASKS
+
+    if problems := study_problems(study):
+        raise UserError(problems)
+    return {"schema": SCHEMA_VERSION, "per_pixel": TASKS[study.params.study.task].per_pixel}
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
 from medtransfer.util.command import run
+from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
@@ -29,15 +29,15 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.util.compute import choose_compute
     from medtransfer.util.files import write_json
 
-    model, prepared = Path("models") / name, Prepared(Path("data/prepared"))
+    model, prepared = HERE.model(name), Prepared(HERE.prepared)
     task = TASKS[prepared.task]
     compute = replace(choose_compute(study.params.training.device), precision=read_card(model)["precision"])
     frames = predict_variant(study.variant(name), prepared, model, compute)
-    table = write_rows(Path(f"predictions/{name}.parquet"), list(frames))
+    table = write_rows(HERE.predictions(name), list(frames))
     found = task.summary(table, prepared)
-    figure = Path(f"plots/variants/{name}.png")
+    figure = HERE.figure(name)
     task.figure(name, model / HISTORY, table, found, prepared, figure)
-    write_json(Path(f"metrics/variants/{name}.json"), found)
+    write_json(HERE.metrics(name), found)
     tracker.evaluation(model, found, figure)
 
 

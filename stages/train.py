@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from medtransfer.study import Study, load_study
 from medtransfer.tracking.tracker import Tracker
 from medtransfer.util.command import run
+from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
@@ -29,25 +29,25 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
     from medtransfer.util.compute import choose_compute
 
     params, variant = study.params, study.variant(name)
-    prepared = Prepared(Path("data/prepared"))
-    views = Path("data/views") / variant.augmentation_name
+    prepared = Prepared(HERE.prepared)
+    views = HERE.views(variant.augmentation_name)
     inputs = Inputs(
         variant=variant,
         task=TASKS[prepared.task],
         prepared=prepared,
         views=open_views(prepared, views, variant.policy, params.study.seed),
-        weights=read_weights(Path("weights") / variant.backbone_name),
+        weights=read_weights(HERE.weights(variant.backbone_name)),
         compute=choose_compute(params.training.device),
         seeds=params.training.seeds,
         study_seed=params.study.seed,
     )
     inputs = with_precision(inputs, params.training.precision)
     tracker.start(variant.resolved(), job_key(inputs), prepared.about["pixels_sha256"])
-    folder, score = Path("models") / name, inputs.task.score
+    folder, score = HERE.model(name), inputs.task.score
     train_variant(
         inputs,
         folder,
-        Path(f"metrics/cost/{name}.json"),
+        HERE.cost(name),
         report=lambda fold, seed, epoch: tracker.epoch(fold, seed, epoch.named(score)),
     )
     tracker.history(folder)

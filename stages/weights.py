@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from pathlib import Path
 
 from medtransfer.models.weights import obtain_weights, save_state, without_weights
 from medtransfer.study import load_study
 from medtransfer.util.command import run
 from medtransfer.util.files import atomic_folder, write_json
+from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
@@ -16,16 +17,17 @@ def main(name: str) -> None:
     params = load_study().params
     spec = params.backbones[name]
     model = spec.model or name
-    with atomic_folder(Path("weights") / name) as folder:
+    with atomic_folder(HERE.weights(name)) as folder:
         if spec.weights == "none":
             card = without_weights(model)
         elif spec.weights == "simulated":
-            from medtransfer.models.pretraining import pretrain
+            from medtransfer.models.pretraining import shared_pretraining
             from medtransfer.util.compute import choose_compute
 
             compute, precision = choose_compute(params.training.device), params.training.precision
-            network, card = pretrain(model, spec.pretraining, params.study.seed, compute, precision)
-            save_state(network.state_dict(), folder / "weights.safetensors")
+            shared = shared_pretraining(model, spec.pretraining, params.study.seed, compute, precision)
+            shutil.copytree(shared, folder, dirs_exist_ok=True)
+            return
         else:
             state, card = obtain_weights(name, spec, params.weights_mirror)
             save_state(state, folder / "weights.safetensors")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ OF_MASKS = [
     ("explain", {"variants": ["whole"]}, "explain.variants: maps need classes of images"),
     ("comparison.metric", "accuracy", "comparison.metric: no metric 'accuracy'; choose from assd, dice, hd95, iou"),
     ("strategies.scratch.head", "mlp", "variants.whole: head: mlp classifies images; in segmentation the decoder is"),
-    ("augmentation.none.mix", {"method": "mixup"}, "variants.whole: mixup would blend the classes of masks"),
+    ("augmentation.none.mix", {"method": "mixup"}, "augmentation.none: mix: mixup blends the classes of a mask"),
     ("strategies.scratch.loss", "focl", "strategies.scratch.loss.kind: no loss 'focl'; did you mean 'focal'?"),
     (
         "strategies.scratch.loss",
@@ -134,6 +135,29 @@ def test_each_mistake_is_one_line(key: str, value: Any, line: str) -> None:
 def test_each_mistake_of_a_segmentation_is_one_line(key: str, value: Any, line: str) -> None:
     (problem,) = choices(MASKS | {key: value})
     assert line in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("backbones.resnet18.weights", "DEFALT", "backbones.resnet18: weights: no weights 'DEFALT' for resnet18"),
+        (
+            "backbones.resnet81",
+            {"weights": "none"},
+            "backbones.resnet81: no model 'resnet81'; did you mean 'resnet18'?",
+        ),
+        ("augmentation.none.transforms", [{"HorizontalFlipp": {}}], "augmentation.none: "),
+    ],
+)
+def test_names_that_the_libraries_lack_are_found_before_a_study_is_written(
+    tmp_path: Path, key: str, value: Any, line: str
+) -> None:
+    (tmp_path / "small.yaml").write_text(STUDY, encoding="utf-8")
+    change = f"{key}={json.dumps(value)}"
+    with pytest.raises(UserError) as raised:
+        use_study("small", [change], tmp_path, tmp_path / "params.yaml", choice_problems)
+    assert line in str(raised.value)
+    assert not (tmp_path / "params.yaml").exists()
 
 
 def test_a_fitted_head_needs_stored_views() -> None:

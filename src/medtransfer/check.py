@@ -39,14 +39,19 @@ GIVEN = {"weight", "classifier"}
 
 def study_problems(study: Study) -> list[str]:
     """List the problems of a study, one per line."""
-    return choice_problems(study) + [f"{study.where}: {problem}" for problem in _missing(study)]
+    return choice_problems(study) + [f"{study.where}: {problem}" for problem in _missing_files(study)]
 
 
 def choice_problems(study: Study) -> list[str]:
-    """List the choices of a study that are not registered or not compatible, one per line."""
+    """List the choices of a study that do not exist or are not compatible, one per line; no file is looked for."""
     if problem := TASKS.problem(study.params.study.task):
         return [f"{study.where}: study.task: {problem}"]
-    task = TASKS[study.params.study.task]
+    found = _registry_problems(study, TASKS[study.params.study.task]) + _library_problems(study)
+    return [f"{study.where}: {problem}" for problem in found]
+
+
+def _registry_problems(study: Study, task: Task) -> list[str]:
+    """List the choices that are not registered, their options that do not exist, and what does not go together."""
     problems = _unknown(_choices(study.params)) + task.problems(study.params)
     if (dataset := study.params.data.dataset) and (problem := reference_problem(dataset)):
         problems.append(f"data.dataset: {problem}")
@@ -60,7 +65,7 @@ def choice_problems(study: Study) -> list[str]:
             found = _strategy_problems(variant.strategy, task)
             found = found or _variant_problems(variant) + task.variant_problems(variant)
             problems += [f"variants.{name}{problem}" for problem in found]
-    return [f"{study.where}: {problem}" for problem in [*problems, *_explain_problems(study)]]
+    return problems + _explain_problems(study)
 
 
 def with_dataset(reference: str | None, changes: Sequence[str], study: Path) -> list[str]:
@@ -181,15 +186,24 @@ def _explain_problems(study: Study) -> list[str]:
     ]
 
 
-def _missing(study: Study) -> list[str]:
-    """List the models, weights, transforms, blocks, metrics and images that the libraries or the disk lack."""
+def _missing_files(study: Study) -> list[str]:
+    """List the weights and images that the disk lacks."""
+    files = {name: spec.weights for name, spec in study.params.backbones.items() if is_path(spec.weights)}
+    missing = [
+        f"backbones.{name}: weights: no file {file}; expected the path of a state dict"
+        for name, file in files.items()
+        if not Path(file).is_file()
+    ]
+    return missing + _folder_problems(study)
+
+
+def _library_problems(study: Study) -> list[str]:
+    """List the models, weights, transforms, blocks and metrics that the libraries lack."""
     params = study.params
     size, masked = params.data.image_size, TASKS[params.study.task].per_pixel
     problems = []
     for name, backbone in params.backbones.items():
         found = (SegmenterFamily if masked else ClassifierFamily).backbone_problems(name, backbone, size)
-        if is_path(backbone.weights) and not Path(backbone.weights).exists():
-            found.append(f"weights: no file {backbone.weights}; expected the path of a state dict")
         problems += [f"backbones.{name}: {problem}" for problem in found]
     for name, policy in params.augmentation.items():
         problems += [f"augmentation.{name}: {problem}" for problem in policy_problems(policy, size, masked=masked)]
@@ -200,8 +214,7 @@ def _missing(study: Study) -> list[str]:
         for name in figures
         if name not in known
     ]
-    problems += _block_problems(study) + ([] if masked else _checkpointing_problems(study))
-    return problems + _folder_problems(study)
+    return problems + _block_problems(study) + ([] if masked else _checkpointing_problems(study))
 
 
 def _block_problems(study: Study) -> list[str]:

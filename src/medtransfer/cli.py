@@ -6,75 +6,246 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from medtransfer.util.command import run
+from medtransfer.util.errors import UserError, near
+from medtransfer.util.places import shipped
 
 if TYPE_CHECKING:
     from medtransfer.deployment.model import Model
 
-PARAMS, STUDIES = Path("params.yaml"), Path("studies")
+PARAMS = Path("params.yaml")
+INTRODUCTION = """\
+usage: medtransfer COMMAND [ARGUMENTS]
+
+Which pretrained backbone, trained how, works best on your medical images, and is the difference real?
+
+A study is a folder with one list of variants, params.yaml, and a DVC pipeline that trains, tests and compares them.
+Everything that DVC and MLflow have commands for is done with these: `dvc repro` runs a study, `dvc exp run -S` tries a
+change, `dvc metrics diff` shows what it changed, and `mlflow ui` lists all runs.
+"""
+CLOSING = """
+`medtransfer COMMAND --help` explains a command, with an example; `medtransfer --version` prints the version.
+
+From images to a table:
+  medtransfer init my-study -S data.folder=path/to/images
+  cd my-study
+  dvc repro
+"""
+START, RUN, RESULTS, OTHER = "Define a study", "Run it", "Use its results", "Other"
+JOBS = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
+CHANGE = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
+DATASET = "use a set of the catalogue; see `medtransfer datasets`"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, and which knows its commands by the groups of the help page."""
+
+    groups: dict[str, dict[str, argparse.ArgumentParser]]
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UserError`."""
+        raise UserError(f"{self.prog}: {message}; see `{self.prog} --help`")
+
+
+class Page(Parser):
+    """The parser of the whole command, whose help is a page."""
+
+    def format_help(self) -> str:
+        """List the commands by their groups."""
+        lines = [INTRODUCTION]
+        for group, commands in self.groups.items():
+            lines.append(f"{group}:")
+            lines += [f"  {name:<11} {_first_sentence(command)}" for name, command in commands.items()]
+            lines.append("")
+        return "\n".join(lines).rstrip("\n") + "\n" + CLOSING
+
+
+def _first_sentence(command: argparse.ArgumentParser) -> str:
+    text = str(command.description).partition(".\n")[0].rstrip(".")
+    return f"{text[0].lower()}{text[1:]}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the command; a user's mistake ends in one line and exit code 1."""
-    options = _parser().parse_args(arguments)
-    run(lambda: options.carry_out(options))
+    run(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="medtransfer",
-        description="Compare pretrained backbones on medical images. `dvc repro` runs the pipeline itself.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _main(words: list[str]) -> None:
+    page = parser()
+    if not words:
+        page.print_help()
+        return
+    commands = {name: command for group in page.groups.values() for name, command in group.items()}
+    if not words[0].startswith("-") and words[0] not in commands:
+        raise UserError(f"medtransfer has no command {words[0]!r}{near(words[0], commands)}")
+    options, unknown = page.parse_known_args(words)
+    if unknown:
+        command = commands.get(words[0], page)
+        known = command._option_string_actions  # argparse has no public list
+        found = near(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
+        raise UserError(f"{command.prog}: unexpected argument {unknown[0]!r}{found}")
+    options.carry_out(options)
 
-    def add(carry_out: Callable[[argparse.Namespace], None], summary: str) -> argparse.ArgumentParser:
-        name, description = carry_out.__name__.removeprefix("_"), f"{summary[0].upper()}{summary[1:]}."
-        command = commands.add_parser(name, help=summary, description=description)
+
+def parser() -> Page:
+    """Return the parser of the command line; its `groups` hold the parsers of the commands by name."""
+    from importlib.metadata import version
+
+    page = Page(prog="medtransfer")
+    page.add_argument("--version", action="version", version=f"medtransfer {version('medtransfer')}")
+    subparsers = page.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    page.groups = {group: {} for group in (START, RUN, RESULTS, OTHER)}
+
+    def add(
+        group: str, carry_out: Callable[[argparse.Namespace], None], description: str, *examples: str
+    ) -> argparse.ArgumentParser:
+        name = carry_out.__name__.removeprefix("_")
+        summary, _, more = description.partition(". ")
+        text = f"{summary.rstrip('.')}.\n\n{more}" if more else description
+        lines = "\n".join(f"  medtransfer {name} {example}".rstrip() for example in examples)
+        command: argparse.ArgumentParser = subparsers.add_parser(
+            name,
+            help=summary.rstrip("."),
+            description=text,
+            epilog=f"{'examples' if len(examples) > 1 else 'example'}:\n{lines}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.set_defaults(carry_out=carry_out)
+        page.groups[group][name] = command
         return command
 
-    use = add(_use, "write a study to params.yaml, or list the studies")
-    use.add_argument("name", nargs="?", metavar="STUDY", help="a file in studies/, without .yaml (default: list all)")
-    change = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
-    use.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=change)
-    use.add_argument("--dataset", metavar="REFERENCE", help="use a set of the catalogue; see `medtransfer datasets`")
+    _add_study_commands(add)
+    _add_result_commands(add)
+    _add_other_commands(add)
+    return page
 
-    datasets = add(_datasets, "list the catalogue of published sets, or show one entry")
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def _add_study_commands(add: Add) -> None:
+    init = add(
+        START,
+        _init,
+        "Create a study in a folder of its own, a git and DVC repository",
+        "my-study -S data.folder=path/to/images",
+        "my-study --study phantom",
+    )
+    init.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to create")
+    init.add_argument(
+        "--study", default="own_images", metavar="STUDY", help="where to start from (default: own_images)"
+    )
+    _add_changes(init)
+
+    use = add(
+        START,
+        _use,
+        "Write a ready-made study to params.yaml, or list the studies",
+        "",
+        "own_images -S data.folder=path/to/images -S 'training.seeds=[0, 1]'",
+    )
+    use.add_argument("name", nargs="?", metavar="STUDY", help="the study (default: list all)")
+    _add_changes(use)
+
+    datasets = add(
+        START,
+        _datasets,
+        "List the catalogue of published sets, or show one entry",
+        "",
+        "retina",
+        "paultimothymooney/chest-xray-pneumonia",
+    )
     text = "a text to search for, or the reference of one set, which is shown in full (default: list all)"
     datasets.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help=text)
 
-    add(_plan, "list the stages that `dvc repro` would run, with their estimated costs")
+    add(RUN, _plan, "List the stages that `dvc repro` would run, why, and at what cost", "")
 
-    repro = add(_repro, "run the pipeline like `dvc repro`, several stages at once")
+    repro = add(
+        RUN, _repro, "Run the pipeline like `dvc repro`, several stages at once", "-j 2", "train@resnet18_frozen"
+    )
     repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to update (default: all)")
-    jobs = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
-    repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=jobs)
+    repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=JOBS)
 
-    _add_prediction(add(_predict, "predict images with a trained variant"))
 
-    export = add(_export, "export a trained variant to ONNX, with a model card")
+def _add_result_commands(add: Add) -> None:
+    _add_prediction(
+        add(
+            RESULTS,
+            _predict,
+            "Predict images with a trained variant",
+            "resnet18_frozen path/to/images -o predictions.csv",
+            "resnet18_frozen path/to/test --submission sample_submission.csv -o submission.csv",
+        )
+    )
+
+    export = add(
+        RESULTS,
+        _export,
+        "Export a trained variant to ONNX, with a model card",
+        "resnet18_frozen -o exports/resnet18_frozen",
+    )
     _add_model(export)
     export.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="folder to write (default: exports/VARIANT)"
     )
 
-    ranks = add(_ranks, "rank the variants shared by several studies")
-    ranks.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="metrics/comparison.csv of each study")
+    register = add(
+        RESULTS, _register, "Register the model of a trained variant in MLflow, with its card", "resnet18_frozen"
+    )
+    register.add_argument("variant", metavar="VARIANT", help="a trained variant")
+
+    ranks = add(
+        RESULTS,
+        _ranks,
+        "Rank the variants shared by several studies",
+        "heads/metrics/comparison.csv chests/metrics/comparison.csv bones/metrics/comparison.csv",
+    )
+    _of_files(
+        ranks.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="metrics/comparison.csv of each study")
+    )
     ranks.add_argument("-m", "--metric", default="accuracy", help="a column of the tables (default: accuracy)")
     _add_output(ranks, "ranks", "FOLDER")
 
-    add(_results, "write the finished study as a page of docs/results/")
+    add(RESULTS, _results, "Write the finished study as a page of docs/results/", "")
 
-    log = add(_log, "log variants to MLflow from files, if tracking was off or failed")
+
+def _add_other_commands(add: Add) -> None:
+    log = add(OTHER, _log, "Log variants to MLflow from files, if tracking was off or failed", "resnet18_frozen")
     log.add_argument("variants", nargs="+", metavar="VARIANT", help="a trained variant")
-    return parser
+
+    clean = add(
+        OTHER,
+        _clean,
+        "Delete what removed variants left behind. Files and entries of dvc.lock of stages that params.yaml no longer "
+        "defines are deleted; DVC's cache keeps the files.",
+        "",
+        "--dry-run",
+    )
+    clean.add_argument("-n", "--dry-run", action="store_true", help="only list what would be deleted")
+
+    completion = add(
+        OTHER,
+        _completion,
+        "Print a script that completes medtransfer's arguments in a shell",
+        "bash > ~/.local/share/bash-completion/completions/medtransfer",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
+
+    stage = add(OTHER, _stage, "Run one stage, as dvc.yaml does", "check", "train resnet18_frozen")
+    stage.add_argument("stage", metavar="STAGE", help="the stage, such as train")
+    stage.add_argument("item", nargs="?", metavar="NAME", help="what the stage is about, such as a variant")
+
+
+def _add_changes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=CHANGE)
+    command.add_argument("--dataset", metavar="REFERENCE", help=DATASET)
 
 
 def _add_prediction(predict: argparse.ArgumentParser) -> None:
     _add_model(predict)
-    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders of images")
+    _of_files(predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders"))
     text = "file to write (default: predictions.csv, or submission.csv with --submission)"
     predict.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
     predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
@@ -83,7 +254,7 @@ def _add_prediction(predict: argparse.ArgumentParser) -> None:
     block = "layer to visualise with --explain (default: the last spatial layer)"
     predict.add_argument("--block", metavar="LAYER", help=block)
     text = "write the ids and columns of a competition's sample submission"
-    predict.add_argument("--submission", type=Path, metavar="SAMPLE", help=text)
+    _of_files(predict.add_argument("--submission", type=Path, metavar="SAMPLE", help=text))
     text = "with --submission: how each class is written there, or the name of its column"
     predict.add_argument("--labels", action="append", default=[], metavar="CLASS=TEXT,…", help=text)
     text = "with --submission: write labels or probabilities (default: as the sample has them)"
@@ -102,6 +273,13 @@ def _add_output(command: argparse.ArgumentParser, default: str, kind: str) -> No
     )
 
 
+def _of_files(argument: Any) -> None:
+    """Let a shell complete an argument by the names of files."""
+    import shtab
+
+    argument.complete = shtab.FILE
+
+
 def _jobs(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
@@ -110,17 +288,38 @@ def _jobs(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
+def _init(options: argparse.Namespace) -> None:
+    from medtransfer.check import choice_problems, with_dataset
+    from medtransfer.study import load_study
+    from medtransfer.study.init import init_study
+
+    changes = with_dataset(options.dataset, options.set, shipped("studies") / f"{options.study}.yaml")
+    committed = init_study(options.folder, options.study, changes, choice_problems)
+    data = load_study(options.folder / PARAMS).params.data
+    sys.stdout.write(f"{options.folder}: the study {options.study}. Next:\n")
+    if not committed:
+        sys.stdout.write(
+            '  git config --global user.name "Your Name"; git config --global user.email you@example.org\n'
+            f"  git -C {options.folder} add --all; git -C {options.folder} commit -m 'Create the study'\n"
+        )
+    sys.stdout.write(f"  cd {options.folder}\n")
+    if data.source == "folder" and not Path(data.folder).is_absolute():
+        sys.stdout.write(f"  put the images into {data.folder}, or set data.folder in params.yaml\n")
+    sys.stdout.write("  dvc repro\n")
+
+
 def _use(options: argparse.Namespace) -> None:
     from medtransfer.study.use import list_studies, use_study
 
+    studies = shipped("studies")
     if options.name is None:
-        for name, title in list_studies(STUDIES).items():
+        for name, title in list_studies(studies).items():
             sys.stdout.write(f"{name:24} {title}\n")
         return
     from medtransfer.check import choice_problems, with_dataset
 
-    changes = with_dataset(options.dataset, options.set, STUDIES / f"{options.name}.yaml")
-    use_study(options.name, changes, STUDIES, PARAMS, choice_problems)
+    changes = with_dataset(options.dataset, options.set, studies / f"{options.name}.yaml")
+    use_study(options.name, changes, studies, PARAMS, choice_problems)
     sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
 
 
@@ -147,7 +346,6 @@ def _repro(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from medtransfer.deployment.images import find_images
     from medtransfer.deployment.model import find_model
-    from medtransfer.util.errors import UserError
     from medtransfer.util.text import counted
 
     model, files = find_model(options.model, options.run), find_images(options.images)
@@ -170,7 +368,6 @@ def _predict(options: argparse.Namespace) -> None:
 
 def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> None:
     from medtransfer.deployment.submission import write_submission
-    from medtransfer.util.errors import UserError
 
     if options.explain:
         raise UserError("--explain: a submission has no maps; run the command once for each")
@@ -194,6 +391,16 @@ def _export(options: argparse.Namespace) -> None:
     )
 
 
+def _register(options: argparse.Namespace) -> None:
+    from medtransfer.study import load_study
+    from medtransfer.tracking.register import register_variant
+
+    study = load_study()
+    study.variant(options.variant)
+    name, version = register_variant(study.params.study.name, options.variant)
+    sys.stdout.write(f"models:/{name}/{version}, also models:/{name}@{options.variant}\n")
+
+
 def _import_extensions() -> None:
     """Import the extensions of `params.yaml`, if there is one, because the model may need them."""
     from medtransfer.study.loading import import_extensions, read_yaml
@@ -213,7 +420,7 @@ def _results(_: argparse.Namespace) -> None:
     from medtransfer.report.results import write_results
     from medtransfer.util.places import HERE
 
-    path = write_results(STUDIES, PARAMS, HERE, Path("docs/results"))
+    path = write_results(shipped("studies"), PARAMS, HERE, Path("docs/results"))
     sys.stdout.write(f"{path}: the tables and figures of the finished study, and how to reproduce them\n")
 
 
@@ -226,6 +433,29 @@ def _log(options: argparse.Namespace) -> None:
         study.variant(name)
         log_variant(study.params.study.name, name)
         sys.stdout.write(f"logged {name}\n")
+
+
+def _clean(options: argparse.Namespace) -> None:
+    from medtransfer.engine.clean import clean
+
+    removed = clean(dry_run=options.dry_run)
+    verb = "would delete" if options.dry_run else "deleted"
+    for stage, paths in removed.items():
+        sys.stdout.write(f"{verb} {stage}: {', '.join(paths) or 'no files, only its entry of dvc.lock'}\n")
+    if not removed:
+        sys.stdout.write("nothing to delete: dvc.lock has only stages of params.yaml\n")
+
+
+def _completion(options: argparse.Namespace) -> None:
+    import shtab
+
+    sys.stdout.write(shtab.complete(parser(), options.shell) + "\n")
+
+
+def _stage(options: argparse.Namespace) -> None:
+    from medtransfer.engine.stage import run_script
+
+    run_script(options.stage, options.item)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ AUGMENTED = [f"train/head{source}_aug_{copy}_png.jpg" for source in range(4) for
 ROBOFLOW = [f"a/scan{source}_png.rf.{copy:032x}.jpg" for source in range(4) for copy in range(3)]
 COPIES = ["a/x.png", "a/x (1).png", "b/y.png", "b/y - copy.png", "b/y - Copy (2).png", "b/z.png"]
 PATIENTS = [f"Patient{number:03}_Plane{view}_1_of_3.png" for number in range(9) for view in (1, 2)]
+KNEES = [f"{patient}{side}.png" for patient in (9001104, 9001400, 9002411) for side in "LR"]
+EYES = [f"{patient}_{eye}.jpg" for patient in range(5) for eye in ("left", "right")]
 SERIES = [f"NORMAL2-IM-{number:04}-0001-000{frame}.jpeg" for number in range(9) for frame in (1, 2)]
 
 
@@ -44,6 +46,8 @@ def groups_of(names: list[str], group: Group, **columns: list[str]) -> set[froze
         (ROBOFLOW, "copies of a Roboflow export", 4),
         (COPIES, "copies of files", 3),
         (PATIENTS, "patients", 9),
+        (KNEES, "both sides of a patient", 3),
+        (EYES, "both sides of a patient", 5),
         (SERIES, "images of a numbered series", 9),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -100,7 +104,9 @@ def test_folders_that_are_classes_are_not_proposed() -> None:
 
 def test_a_column_of_patients_is_proposed() -> None:
     names = [f"{number}.png" for number in range(6)]
-    (proposal,) = proposed(names, patientId=["a", "a", "b", "b", "c", ""], age=["60"] * 6, image_id=names)
+    (proposal,) = proposed(
+        names, patientId=["a", "a", "b", "b", "c", ""], age=["60"] * 6, image_id=names, patient_sex=["f"] * 6
+    )
     assert proposal == (
         "column 'patientId' gives 3 groups, such as a (2), b (2) and c (1); to use them, "
         "set data.group: {column: patientId, missing: alone}"

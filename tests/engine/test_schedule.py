@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtransfer.engine.schedule import Schedule, State, affected
+from medtransfer.engine.schedule import ALWAYS, Schedule, State, _reason, affected
 from medtransfer.util.errors import UserError
 
 
@@ -90,3 +90,18 @@ def test_changed_stages_run_with_all_downstream_of_them(
 def test_an_unknown_target_is_an_error() -> None:
     with pytest.raises(UserError, match="no stage 'train@c'"):
         affected(CHAIN, set(), ["train@c"])
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ([ALWAYS], ""),
+        (["changed command"], "changed command"),
+        ([{"changed deps": {"params.yaml": {"strategies.frozen": "modified"}}}], "strategies.frozen"),
+        ([ALWAYS, {"changed deps": {"data/prepared": "modified"}}], "data/prepared"),
+        ([{"changed outs": {"models/frozen": "deleted"}}], "models/frozen deleted"),
+        ([{"changed deps": dict.fromkeys("abcde", "modified")}], "a, b, c and 2 more"),
+    ],
+)
+def test_what_dvc_says_of_a_stage_is_a_reason_in_a_few_words(entries: list, reason: str) -> None:
+    assert _reason(entries) == reason

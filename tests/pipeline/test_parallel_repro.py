@@ -76,8 +76,8 @@ def test_an_interrupted_run_leaves_no_process_and_resumes(project: Project, sign
 
 
 def test_an_unknown_stage_and_a_broken_file_are_one_line(project: Project) -> None:
-    output = project.run("medtransfer", "repro", "train@nobody", fails=True)
-    assert output.strip() == "error: dvc.yaml has no stage 'train@nobody'; `dvc stage list` lists them"
+    output = project.run("medtransfer", "repro", "train@frozn", fails=True)
+    assert output.strip() == "error: dvc.yaml has no stage 'train@frozn'; did you mean 'train@frozen'?"
     project.write("dvc.yaml", "stages: [")
     output = project.run("medtransfer", "repro", fails=True)
     assert output.startswith("error: ")

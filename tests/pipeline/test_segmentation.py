@@ -66,7 +66,7 @@ def test_a_study_of_masks_runs_to_the_table_and_re_runs_only_what_changed(masks:
     [
         ("task: segmentation", "task: classification", "comparison.metric: no metric 'dice'; choose from"),
         ("metric: dice", "metric: accuracy", "comparison.metric: no metric 'accuracy'; choose from"),
-        ("method: cutmix", "method: mixup", "variants.scratch: mixup would blend the classes of masks"),
+        ("method: cutmix", "method: mixup", "mix: mixup blends the classes of a mask"),
         (
             "train: head, loss",
             "train: head, head: mlp, loss",

@@ -185,6 +185,7 @@ def audit() -> dict[str, Any]:
     return {
         "images": 60,
         "left_out": 2,
+        "dropped": {"unreadable": {"images": 2, "paths": ["a.png", "b.png"]}},
         "groups": 30,
         "folds": 1,
         "layout": "class_folders",

@@ -1,21 +1,17 @@
-"""Every shipped study is valid, the default one is in force, and documented commands work."""
+"""Every shipped study is valid, and the default one is in force."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from medtransfer.check import study_problems, with_dataset
-from medtransfer.study import load_study
+from medtransfer.check import study_problems
 from medtransfer.study.loading import read_yaml
-from medtransfer.study.use import list_studies, read_study, use_study
+from medtransfer.study.use import list_studies, read_study
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/results").glob("*.md"))]
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -52,18 +48,3 @@ def test_all_studies_are_listed_with_their_titles() -> None:
 
 def test_the_phantom_study_is_in_force_byte_for_byte() -> None:
     assert (ROOT / "params.yaml").read_bytes() == (ROOT / "studies" / "phantom.yaml").read_bytes()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_commands_of_a_page_put_studies_in_force(tmp_path: Path, page: Path) -> None:
-    commands = re.findall(r"^medtransfer use (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    assert commands
-    for command in commands:
-        name, *options = shlex.split(command)
-        named, changes = None, options[1::2]
-        if options[:1] == ["--dataset"]:
-            named, changes, options = options[1], changes[1:], options[2:]
-        assert options[::2] == ["-S"] * len(changes)
-        changes = with_dataset(named, changes, ROOT / "studies" / f"{name}.yaml")
-        use_study(name, changes, ROOT / "studies", tmp_path / "params.yaml")
-        load_study(tmp_path / "params.yaml")

@@ -49,6 +49,9 @@ def test_a_change_keeps_every_comment_and_every_other_value(studies: Path, targe
     [
         ("data.folder=my/set", lambda study: study.params.data.folder, "my/set"),
         ("data.folder=a=b", lambda study: study.params.data.folder, "a=b"),
+        ("data.folder=my #1 set", lambda study: study.params.data.folder, "my #1 set"),
+        ("data.folder=#set", lambda study: study.params.data.folder, "#set"),
+        ("data.group={pattern: '^(p#[0-9]+) #'}", lambda study: study.params.data.group.pattern, "^(p#[0-9]+) #"),
         ("training.seeds=[3, 4]", lambda study: study.params.training.seeds, [3, 4]),
         ("strategies.frozen.lr=1e-3", lambda study: study.variant("head_only").strategy.lr, 1e-3),
         ("variants.head_only.epochs=7", lambda study: study.variant("head_only").strategy.epochs, 7),

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from builders import tiny_inputs, tiny_prepared
 
@@ -19,9 +20,11 @@ from medtransfer.tasks.classes.figures import write_variant_figure
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
 from medtransfer.tracking.origin import process_name
+from medtransfer.tracking.register import register_variant
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
 from medtransfer.tracking.variant_log import VariantLog, log_variant
 from medtransfer.training.variant import train_variant
+from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_json, write_text
 
 RESOLVED = {"model": "cnn_small", "strategy": {"lr": 0.001, "train": "all"}}
@@ -185,12 +188,17 @@ def test_a_lost_variant_can_be_logged_from_its_files(store: Path) -> None:
     write_json(store / "metrics" / "explain" / "tiny.json", {"maps": {"methods": maps}})
     write_text(store / "plots" / "explain" / "tiny.png", "a sheet")
     write_variant_figure("tiny", model / "history.csv", predictions, found, figure)
+    manifest = dict.fromkeys(("reference", "version", "licence", "files", "sha256")) | {"source": "phantom"}
+    write_json(store / "data/manifest.json", manifest | {"files": 80, "sha256": "0" * 64, "reference": "simulated"})
+    table = pd.DataFrame({"variant": ["tiny", "other"], "accuracy_low": [0.25, 0.5], "accuracy_high": [0.75, 1.0]})
+    table.to_csv(store / "metrics/comparison.csv", index=False)
     log_variant("study", "tiny", store)
     parent, children = parent_and_children(store)
     assert len(children) == 2
     assert parent.data.metrics["test_accuracy"] == pytest.approx(found["mean"]["accuracy"])
     assert parent.data.metrics["grad_cam_pointing_game"] == 0.75
     assert "grad_cam_likeness_to_untrained" not in parent.data.metrics
+    assert (parent.data.metrics["test_accuracy_low"], parent.data.metrics["test_accuracy_high"]) == (0.25, 0.75)
     client = mlflow.MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
     assert [file.path for file in client.list_artifacts(parent.info.run_id, "explain")] == ["explain/tiny.png"]
     for child in children:
@@ -199,6 +207,32 @@ def test_a_lost_variant_can_be_logged_from_its_files(store: Path) -> None:
         assert curve == pytest.approx([epoch.validation_loss for _, s, epoch in reported if s == seed])
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"card.json", "history.csv", "tiny.png"}
     assert parent.info.status == "FINISHED"
+    _check_links(client, parent, found)
+
+
+def _check_links(client: Any, parent: Any, found: dict[str, Any]) -> None:
+    """Check that metrics are linked to data and model, and that the model can be registered with its card."""
+    import mlflow
+
+    (data,) = parent.inputs.dataset_inputs
+    assert mlflow.data.get_source(data.dataset).uri.endswith("data/prepared")
+    assert {tag.key for tag in data.tags} == {"mlflow.data.context"}
+    experiment = client.get_experiment(parent.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    (model,) = client.search_logged_models([experiment.experiment_id])
+    linked = {metric.key: metric for metric in model.metrics}
+    assert linked["test_accuracy"].value == pytest.approx(found["runs"]["fold0_seed0"]["accuracy"])
+    assert linked["test_accuracy"].dataset_digest == data.dataset.digest
+    store = Path(mlflow.get_tracking_uri().removeprefix("sqlite:///")).parent
+    (store / "metrics/comparison.csv").unlink()
+    assert register_variant("study", "tiny", store) == ("study", "1")
+    assert register_variant("study", "tiny", store) == ("study", "2")
+    version = client.get_model_version_by_alias("study", "tiny")
+    assert str(version.version) == "2"
+    assert version.description.startswith("# tiny")
+    assert "Verification" not in version.description
+    with pytest.raises(UserError, match="tiny: its model is not in MLflow; `medtransfer log tiny` logs it"):
+        register_variant("another", "tiny", store)
 
 
 def wait_for(condition: Any, seconds: float = 60.0) -> None:

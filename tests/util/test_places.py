@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from medtransfer.util.places import Places, repository, state_folder
+from medtransfer.util.places import CACHE_VARIABLE, Places, cache_folder, repository, shipped, state_folder
 
 
 def known(places: Places) -> set[str]:
@@ -41,3 +41,24 @@ def test_an_experiment_shares_the_state_folder_of_its_repository(
     assert (repository(), state_folder()) == (Path(), Path(".medtransfer"))
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     assert (repository(), state_folder()) == (tmp_path, tmp_path / ".medtransfer")
+
+
+def test_studies_share_the_users_cache_folder_or_the_one_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv(CACHE_VARIABLE)
+    assert cache_folder().is_relative_to(tmp_path)
+    assert cache_folder().name == "medtransfer"
+    monkeypatch.setenv(CACHE_VARIABLE, "/elsewhere")
+    assert cache_folder() == Path("/elsewhere")
+    monkeypatch.setenv(CACHE_VARIABLE, "here")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert cache_folder() == tmp_path / "here"
+
+
+def test_shipped_files_are_those_of_the_repository(root: Path) -> None:
+    assert shipped("dvc.yaml") == root / "dvc.yaml"
+    assert shipped("stages") == root / "stages"

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.data.audit.audit import audit_of
+from medtransfer.data.audit.inverted_masks import inverted_masks_warning
 from medtransfer.data.audit.leakage import Crossing, pass_gate, resolve_leakage
 from medtransfer.data.audit.near_duplicates import near_duplicate_pairs
 from medtransfer.data.audit.page import audit_page
@@ -26,10 +27,12 @@ from medtransfer.data.images.packed import open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
 from medtransfer.data.labels import in_one_split
 from medtransfer.data.layouts.copies import find_copies
+from medtransfer.data.layouts.describe import Aside, describe_set, sample_rows, samples_as_text
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.files import images_of
 from medtransfer.data.layouts.mask_pairs import find_masks
-from medtransfer.data.layouts.read import Given, as_yaml, describe_set, read_rows
+from medtransfer.data.layouts.read import Given, as_yaml, read_rows
+from medtransfer.data.layouts.unused_masks import unused_masks
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, Prepared
 from medtransfer.data.proposals import propose_groups
 from medtransfer.data.published import published_split
@@ -45,9 +48,11 @@ LEAKING = "leaking_images.png"
 """The figure, in the state folder, of the images at which `data.leakage: fail` stopped."""
 
 EXCLUDED, LABEL = "excluded by data.files", "with a label that data.labels leaves out"
+ROWLESS = "without a row in the table of labels"
 MASKLESS, UNREADABLE = "without a mask", "unreadable, or with an unreadable mask"
 CONTRADICTORY, LEAK = "copies of one image with contradictory labels", "leaking into another split"
 FEWER = "beyond data.split.train_images"
+LATER = (UNREADABLE, CONTRADICTORY, LEAK, FEWER)
 """Why images are left out."""
 
 
@@ -63,13 +68,17 @@ CLASSES = Target(task="classification", per_pixel=False)
 
 @dataclass
 class Reading:
-    """How a set was read: its rows (path, label, split, key), masks and layout, and what was left out, by reason."""
+    """How a set was read: its rows (path, label, split, key), masks and layout, and what was left out, by reason.
+
+    as_read: the description of the set and three sample rows, for the audit.
+    """
 
     rows: pd.DataFrame
     masks: dict[str, list[str]]
     layout: Layout
     dropped: Dropped
-    proposals: list[str]
+    notes: list[str]
+    as_read: dict[str, Any]
 
 
 def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = CLASSES) -> dict[str, Any]:
@@ -94,20 +103,24 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
         whole["group"] = join_groups(whole["key"], pairs)
         crossing = pass_gate(whole, pairs, packed, data, state_folder() / LEAKING)
         table, notes = _split(whole, data, seed, crossing, reading.dropped)
+        for line in _lines_of({reason: reading.dropped.get(reason, []) for reason in LATER}):
+            print(line, flush=True)  # noqa: T201
         write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
-        warnings = set_warnings(data, reading.proposals, shortcuts)
+        warnings = set_warnings(data, reading.notes, shortcuts)
         warnings += [*number_warning(whole, data.group), *contradictions, *notes]
         warnings += [] if entry is None else entry.warnings(published=data.split.method == "published")
+        if data.masks and data.masks.classes is None:
+            warnings += inverted_masks_warning(open_packed(folder / MASKS), data.masks.class_names)
         _store(table, whole, data, folder, warnings, target)
-    audit = {"layout": as_yaml(reading.layout)} | ({} if known is None else {"known": known})
+    audit = {"layout": as_yaml(reading.layout), **reading.as_read} | ({} if known is None else {"known": known})
     audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts, reading.dropped)
     write_json(places.audit, audit)
     write_text(places.audit_page, audit_page(audit))
     return audit
 
 
-def set_warnings(data: Data, proposals: Sequence[str], shortcuts: list[Shortcut]) -> list[str]:
+def set_warnings(data: Data, notes: Sequence[str], shortcuts: list[Shortcut]) -> list[str]:
     """Return warnings for every table made from the set: simulated images, no group key, and strong shortcuts."""
     warnings = []
     if data.source == "phantom":
@@ -117,45 +130,52 @@ def set_warnings(data: Data, proposals: Sequence[str], shortcuts: list[Shortcut]
             "NO GROUP KEY: images of one patient may be on both sides of a split; "
             "intervals treat every image as independent"
         )
-        warnings += proposals
-    return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
+    return [*warnings, *notes, *(shortcut.warning() for shortcut in shortcuts if shortcut.strong)]
 
 
 def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
     """Read the set and its groups, and print how it was understood."""
     base = data.layout.root
     unwanted = frozenset(unwanted_files(raw, data.files))
-    copies = find_copies(raw, base, unwanted) if data.layout.kind == "auto" else {}
+    copies = find_copies(raw, base, unwanted)
     masks = find_masks(raw, base, data.masks, unwanted | copies.keys()) if data.masks else {}
-    given = Given(frozenset(chain(copies, *masks.values())), unwanted, data.labels, tuple(data.tables))
+    unused = unused_masks(raw, base, unwanted | copies.keys()) if labelled and data.masks is None else {}
+    given = Given(frozenset(chain(copies, unused, *masks.values())), unwanted, data.labels, tuple(data.tables))
     layout = resolve_layout(raw, data.layout, given, labelled)
     found = read_rows(raw, layout, given, least_classes=2 if labelled else 1)
-    rows = found.table[["path", "label"]].assign(
-        split=published_split(raw, layout.root, found, data.split), key=group_keys(raw, found, data.group)
-    )
-    dropped: Dropped = {EXCLUDED: list(map(str, images_of(map(PurePosixPath, sorted(unwanted))))), LABEL: found.dropped}
+    split, notes = published_split(raw, layout.root, found, data.split)
+    rows = found.table[["path", "label"]].assign(split=split, key=group_keys(raw, found, data.group))
+    excluded = list(map(str, images_of(map(PurePosixPath, sorted(unwanted)), raw)))
+    dropped: Dropped = {EXCLUDED: excluded, LABEL: found.dropped, ROWLESS: found.without_row}
     if data.masks:
         maskless = missing_masks(list(rows["path"]), masks, data.masks)
         if maskless.all():
             raise UserError(f"data.masks.missing: drop leaves no image, because none of {len(rows)} has a mask")
         dropped[MASKLESS] = list(rows["path"][maskless])
         rows = rows[~maskless].reset_index(drop=True)
-    print(describe_set(raw, layout, rows, masks, copies, given), flush=True)  # noqa: T201
-    print(_described(rows, data, dropped), end="", flush=True)  # noqa: T201
+    aside = Aside(masks, copies, unused, given)
+    lines = [*describe_set(raw, layout, rows, aside, found.without_image).splitlines(), *_more(rows, data, dropped)]
+    samples = sample_rows(rows, None if data.group is None else rows["key"], masks)
+    print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201
     proposals = propose_groups(raw, found.table) if data.group is None else []
-    return Reading(rows, masks, layout, dropped, proposals)
+    notes = [*proposals, *notes]
+    return Reading(rows, masks, layout, dropped, notes, {"description": lines, "sample": samples})
 
 
-def _described(rows: pd.DataFrame, data: Data, dropped: Dropped) -> str:
+def _more(rows: pd.DataFrame, data: Data, dropped: Dropped) -> list[str]:
     """Describe the groups and what is left out, as `describe_set` does the rest."""
-    lines = [f"dropped  {len(paths):,} {reason}" for reason, paths in dropped.items() if paths]
+    lines = []
     if data.group is not None:
         sizes = rows["key"].value_counts().sort_index()
         examples = ", ".join(f"{key} ({size})" for key, size in sizes.head(3).items())
         lines.append(f"groups   {len(sizes):,}, such as {examples}")
     if data.split.method != "published" and rows["split"].notna().any():
         lines.append(f"unused   the published split: data.split.method is {data.split.method}")
-    return "".join(f"{line}\n" for line in lines)
+    return [*_lines_of(dropped), *lines]
+
+
+def _lines_of(dropped: Dropped) -> list[str]:
+    return [f"dropped  {len(paths):,} {reason}" for reason, paths in dropped.items() if paths]
 
 
 def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from medtransfer.data.images.dicom import can_read_dicom, read_elements
 from medtransfer.data.layouts.files import NEUTRAL_WORDS, SPLIT_NAMES, words
-from medtransfer.data.layouts.label_csv import same_partition
+from medtransfer.data.layouts.image_tables import same_partition
 from medtransfer.util.text import listed, quoted, yaml_word
 
 COPIES = "copies of files"
@@ -23,6 +23,7 @@ PATTERNS = {
     "copies of a Roboflow export": r"^(.+?)\.rf\.[0-9a-f]{8,}",
     COPIES: rf"^(.+?)(?i:{MARK})?\.\w+$",
     "patients": r"(?i)((?:patient|person|subject|pat|subj|case)[-_ ]?\d+)",
+    "both sides of a patient": r"^(.*\d)[ _-]?(?i:left|right|[lr]|o[ds])(?![^\W_])",
     "images of a numbered series": r"^((?:[A-Z0-9]+-)?IM-\d+)",
 }
 NUMBERED = [
@@ -32,6 +33,8 @@ NUMBERED = [
 """A name up to its first, second or third part with a digit: often the patient, before the number of the image."""
 
 PATIENT_WORDS = frozenset(words("patient patients pid subject person case lesion participant study uid id mrn"))
+OTHER_WORDS = frozenset(words("age sex gender race date birth weight height size view position side"))
+"""Words in the names of columns that describe a patient without being a key."""
 ARCHIVE_WORDS = NEUTRAL_WORDS | SPLIT_NAMES.keys() | frozenset(words("part parts fold folds batch stage idx version"))
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 PATIENT_ID = "PatientID"
@@ -67,7 +70,12 @@ def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, st
     """Yield keys, missing where an image has none, a sentence about them, and their definition in `data.group`."""
     for name in table.columns.difference(["path", "label", "split"], sort=False):
         values = table[name].str.strip()
-        if PATIENT_WORDS.intersection(words(CAMEL.sub(" ", name))) and _groups(table, values.where(values != "")):
+        said = words(CAMEL.sub(" ", name))
+        if (
+            OTHER_WORDS.isdisjoint(said)
+            and PATIENT_WORDS.intersection(said)
+            and _groups(table, values.where(values != ""))
+        ):
             yield (
                 values.where(values != ""),
                 f"column {name!r} gives {{groups}} groups",

@@ -15,7 +15,8 @@ from medtransfer.deployment.interface import INPUT, OUTPUT, output_shape, prepro
 from medtransfer.deployment.model import Model
 from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
-from medtransfer.util.places import Places
+from medtransfer.util.errors import UserError
+from medtransfer.util.places import Places, run_name
 from medtransfer.util.text import counted, in_figures, markdown_table
 
 USE = """\
@@ -37,11 +38,11 @@ LIMITS = (
 )
 
 
-def model_card(model: Model, difference: float, places: Places) -> str:
-    """Return the card of an exported model as Markdown.
+def model_card(model: Model, difference: float | None, places: Places) -> str:
+    """Return the card of a model as Markdown.
 
-    difference: the largest difference between the file and the PyTorch model on validation images. The metrics are
-    those of the repository at `places`, if it compared the model.
+    difference: the largest difference between an exported file and the PyTorch model on validation images; None if
+    there is no file. The metrics are those of the repository at `places`, if it compared the model.
     """
     card = model.card
     sections = {
@@ -50,12 +51,11 @@ def model_card(model: Model, difference: float, places: Places) -> str:
             USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=OUTPUT),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
             f"**Output**: probabilities of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
-            f"**Verification**: on validation images, the probabilities of this file differ from those of the "
-            f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}",
+            _verification(card, difference),
         ],
         "Data": [_listed(_data(places)), _counts(places)],
         "Training": [_listed(_training(model))],
-        "Metrics": _metrics(model, places),
+        "Metrics": _metrics(model, places, of_file=difference is not None),
     }
     parts = [f"# {model.name}"]
     for title, paragraphs in sections.items():
@@ -73,6 +73,15 @@ def _summary(model: Model) -> str:
     )
 
 
+def _verification(card: dict[str, Any], difference: float | None) -> str:
+    if difference is None:
+        return ""
+    return (
+        "**Verification**: on validation images, the probabilities of this file differ from those of the "
+        f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}"
+    )
+
+
 def _precision(card: dict[str, Any]) -> str:
     if card["precision"] == "float32":
         return ""
@@ -80,6 +89,8 @@ def _precision(card: dict[str, Any]) -> str:
 
 
 def _data(places: Places) -> dict[str, str]:
+    if not places.manifest.is_file():
+        raise UserError(f"{places.manifest}: no such file, but the card describes the images; run `dvc pull`")
     manifest = json.loads(places.manifest.read_text(encoding="utf-8"))
     about = Prepared(places.prepared).about
     version = f", version {manifest['version']}" if manifest["version"] is not None else ""
@@ -127,7 +138,7 @@ def as_text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _metrics(model: Model, places: Places) -> list[str]:
+def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
     table_file, own_file = places.results / "comparison.csv", places.metrics(model.name)
     is_from_here = model.folder.resolve() == places.model(model.name).resolve()
     if not is_from_here or not table_file.is_file() or not own_file.is_file():
@@ -140,12 +151,15 @@ def _metrics(model: Model, places: Places) -> list[str]:
     cells = [[name, *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
     confidence = load_study(places.root / "params.yaml").params.comparison.confidence
     own = json.loads(own_file.read_text(encoding="utf-8"))
+    returned = (
+        "This file returns the mean of the runs' probabilities, which may perform slightly better than the runs do"
+    )
+    which = f"{returned} on average." if of_file else f"This model is one of the runs, {run_name(*model.runs[0])}."
     return [
         markdown_table(["Metric", *map(str, rows.index)], cells),
         f"Mean over all runs of the variant on {counted(own['test_images'], 'test image')}, which were used for "
         f"nothing else, with its {confidence:.0%} interval (bootstrap over groups), next to baselines without a "
-        "network. This file returns the mean of the runs' probabilities, which may perform slightly better than the "
-        "runs do on average.",
+        f"network. {which}",
         _per_class(own["classes"]),
     ]
 

@@ -15,13 +15,12 @@ from medtransfer.engine.schedule import stages_expected
 from medtransfer.features.cache import PAGE, fits
 from medtransfer.study import Policy, Study, Variant, load_study
 from medtransfer.tasks import TASKS
-from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_json
-from medtransfer.util.places import PLAN, state_folder
+from medtransfer.util.places import PLAN, cache_folder, state_folder
 from medtransfer.util.progress import progress
 from medtransfer.util.text import counted, duration, markdown_table
 
-HEADER = ["Stage", "Work", "Time", "Memory MB", "Disk MB"]
+HEADER = ["Stage", "Why", "Work", "Time", "Memory MB", "Disk MB"]
 ALIKE = ("optimizer", "train", "head", "hidden", "head_batch_norm", "batch_size")
 """The fields of a strategy that decide how long a step takes."""
 PROBED_VIEWS = 32
@@ -38,27 +37,25 @@ class Estimate:
 
 
 def plan(prepared_folder: Path = Path("data/prepared")) -> str:
-    """Return the stages that `dvc repro` would run, with estimates, as Markdown; keep the estimates for the report.
+    """Return the stages that `dvc repro` would run, why, and at what cost, as Markdown; keep costs for the report.
 
-    Raises `UserError` if the images are not prepared yet, because costs depend on their number, or if a network cannot
-    be built.
+    Costs depend on the number of images: if these are not prepared yet, none is estimated. Raises `UserError` if a
+    network cannot be built.
     """
-    stages = list(stages_expected())
-    if not stages:
+    reasons = stages_expected()
+    if not reasons:
         return "Everything is up to date.\n"
-    if not (prepared_folder / ABOUT).is_file():
-        raise UserError(
-            f"{counted(len(stages), 'stage')} would run; their costs depend on the images, which are not prepared yet: "
-            "run `dvc repro prepare` first"
-        )
     study = load_study()
-    found = estimate(stages, study, Prepared(prepared_folder))
+    if not (prepared_folder / ABOUT).is_file():
+        unknown = page(dict.fromkeys(reasons), reasons)
+        return f"{unknown}The images are not prepared yet: `dvc repro prepare`, then this command estimates the cost.\n"
+    found = estimate(list(reasons), study, Prepared(prepared_folder))
     trainings = {stage.removeprefix("train@"): each for stage, each in found.items() if stage.startswith("train@")}
     write_json(
         state_folder() / PLAN,
         {name: asdict(each) | {"key": study.variant(name).key()} for name, each in trainings.items() if each},
     )
-    return page(found)
+    return page(found, reasons)
 
 
 def estimate(stages: list[str], study: Study, prepared: Prepared) -> dict[str, Estimate | None]:
@@ -76,18 +73,26 @@ def estimate(stages: list[str], study: Study, prepared: Prepared) -> dict[str, E
     return found
 
 
-def page(found: dict[str, Estimate | None]) -> str:
-    """Lay out the estimates and their sums as a Markdown table."""
+def page(found: dict[str, Estimate | None], reasons: dict[str, str]) -> str:
+    """Lay out the estimates, the reasons and the sums as a Markdown table."""
     known = [each for each in found.values() if each is not None]
     rows = [
-        [stage, each.what, duration(each.seconds), *(f"{mb:,.0f}" if mb else "–" for mb in (each.memory, each.disk))]
-        if each
-        else [stage, "", "–", "–", "–"]
+        [
+            stage,
+            reasons[stage],
+            *(
+                [each.what, duration(each.seconds), *(f"{mb:,.0f}" if mb else "–" for mb in (each.memory, each.disk))]
+                if each
+                else ["", "–", "–", "–"]
+            ),
+        ]
         for stage, each in found.items()
     ]
     total, disk = sum(each.seconds for each in known), sum(each.disk for each in known)
+    if not known:
+        return f"{markdown_table(HEADER, rows, left=3)}\n\n{counted(len(found), 'stage')}.\n"
     return (
-        f"{markdown_table(HEADER, rows, left=2)}\n\n{len(found)} stages; {duration(total)} in all if run one after "
+        f"{markdown_table(HEADER, rows, left=3)}\n\n{len(found)} stages; {duration(total)} in all if run one after "
         f"another and none stops early; {disk:,.0f} MB written. –: not known in advance.\n"
     )
 
@@ -159,7 +164,7 @@ class Estimator:
             return None
         rows = min(self._images(variant)[0], self._learnable)
         views = rows * views_used(variant.strategy, variant.policy.distinct)
-        if not fits(state_folder() / "features", (views + len(self._prepared.table)) * probe.row_bytes):
+        if not fits(cache_folder() / "features", (views + len(self._prepared.table)) * probe.row_bytes):
             return None
         cache = (probe.features, variant.backbone.weights, variant.strategy.init)
         wanted = {(*cache, "images"): len(self._prepared.table)}

@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from medtransfer.engine.schedule import Schedule, State, stages_to_run
+from medtransfer.engine.schedule import CHECK, Schedule, State, stages_to_run
 from medtransfer.engine.worker import Worker, stop_all
 from medtransfer.util.errors import UserError
 from medtransfer.util.hardware import cpu_count
@@ -41,20 +41,18 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
         counting = pool.submit(gpus)
         schedule = Schedule(stages_to_run(targets))
         devices = counting.result()
-    if not schedule.states:
-        print("everything is up to date")  # noqa: T201
-        return
     count = jobs if jobs != "auto" else len(devices) or cpu_count()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     workers: list[Worker] = []
     try:
-        with LiveTable(schedule) as table:
-            while not schedule.finished:
-                _start_ready(schedule, workers, count, devices)
-                busy = [worker for worker in workers if worker.stage]
-                table.update(busy)
-                wait([worker.connection for worker in busy], TICK)
-                _collect(schedule, workers, table)
+        if CHECK in schedule.states:  # what it writes decides which of the others have changed
+            schedule = Schedule({CHECK: frozenset()})
+            _run(schedule, workers, count, devices)
+            if not schedule.in_state(State.FAILED):
+                schedule = Schedule(stages_to_run(targets, checked=True))
+        if not schedule.states:
+            print("everything is up to date")  # noqa: T201
+        _run(schedule, workers, count, devices)
     except KeyboardInterrupt:
         raise UserError("interrupted; `medtransfer repro` resumes from here") from None
     finally:
@@ -65,6 +63,17 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
         if left_out := schedule.in_state(State.LEFT_OUT):
             problems.append(f"not run, because they depend on a failed stage: {', '.join(left_out)}")
         raise UserError(problems)
+
+
+def _run(schedule: Schedule, workers: list[Worker], jobs: int, devices: Sequence[str]) -> None:
+    """Run a schedule to its end, with the workers that there are and more."""
+    with LiveTable(schedule) as table:
+        while not schedule.finished:
+            _start_ready(schedule, workers, jobs, devices)
+            busy = [worker for worker in workers if worker.stage]
+            table.update(busy)
+            wait([worker.connection for worker in busy], TICK)
+            _collect(schedule, workers, table)
 
 
 def gpus() -> list[str]:
@@ -78,12 +87,13 @@ def gpus() -> list[str]:
 
 
 def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
-    """Divide the CPU cores among `jobs` workers, and assign GPUs in turn.
+    """Divide the CPU cores among `jobs` workers, and assign GPUs in turn; commands are those of this environment.
 
     MEDTRANSFER_THREADS is kept if it is set: the last bits of a training depend on the number of threads.
     """
     threads = os.environ.get("MEDTRANSFER_THREADS", str(max(1, cpu_count() // jobs)))
-    shared = {"MEDTRANSFER_THREADS": threads, "OMP_NUM_THREADS": threads, "MEDTRANSFER_BARS": "1"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    shared = {"MEDTRANSFER_THREADS": threads, "OMP_NUM_THREADS": threads, "MEDTRANSFER_BARS": "1", "PATH": path}
     return shared | ({"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {})
 
 

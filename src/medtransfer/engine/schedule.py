@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 
 from medtransfer.util.digests import script_digest
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, near
+from medtransfer.util.places import HERE, VERSION, shipped
 
 CHECK = "check"
+ALWAYS = "always changed"
+"""What DVC says of a stage that runs every time."""
+NEVER = "not run yet"
+MOST_REASONS = 3
 
 
 class State(Enum):
@@ -68,39 +76,96 @@ class Schedule:
                 self._leave_out_downstream(other)
 
 
-def stages_to_run(targets: Sequence[str]) -> dict[str, frozenset[str]]:
+def stages_to_run(targets: Sequence[str], *, checked: bool = False) -> dict[str, frozenset[str]]:
     """Return each changed stage and each stage downstream of one, with its upstream stages, in a valid order.
 
     DVC decides what runs: it skips a stage whose inputs turn out to be unchanged. targets: names of stages to bring up
-    to date with everything upstream of them; empty for all. Raises `UserError` if this is not a DVC repository,
-    `dvc.yaml` and `params.yaml` do not fit together, or a target is not a stage.
+    to date with everything upstream of them; empty for all. checked: whether `check` has just run. Raises `UserError`
+    if this is not the folder of a study, `dvc.yaml` and `params.yaml` do not fit together, or a target is not a stage.
     """
     graph, changed = _graph_and_changes()
-    return affected(graph, changed, targets)
+    return affected(graph, changed.keys() - ({CHECK} if checked else set()), targets)
 
 
-def stages_expected() -> dict[str, frozenset[str]]:
-    """Return the stages of `stages_to_run` except those that run only if `check` changes the digest of their code."""
+def stages_expected() -> dict[str, str]:
+    """Return the stages that `dvc repro` would run, in a valid order, each with the reason.
+
+    Stages that run only if `check` changes the digest of their code are left out.
+    """
     graph, changed = _graph_and_changes()
-    changed_scripts = {
+    reasons = {name: reason for name, entries in changed.items() if (reason := _reason(entries))}
+    changed_code, code = _changed_scripts(), _code_reason()
+    for name in graph:
+        if name.partition("@")[0] in changed_code and reasons.get(name) != NEVER:
+            reasons[name] = "; ".join([code, *([reasons[name]] if name in reasons else [])])
+    check = {CHECK: reasons.pop(CHECK)} if CHECK in reasons else {}
+    expected = affected(graph, set(reasons), ())
+    for name, upstream in expected.items():
+        if name not in reasons:
+            first = next(other for other in expected if other in upstream)
+            reasons[name] = f"after {first}"
+    return check | {name: reasons[name] for name in expected}
+
+
+def _changed_scripts() -> set[str]:
+    """Name the stages whose code is not that of the digests that `check` wrote."""
+    written = {path.stem: path.read_text(encoding="utf-8").strip() for path in HERE.code.glob("*.txt")}
+    return {
         script.stem
-        for script in Path("stages").glob("*.py")
-        if (digest := Path(f"data/code/{script.stem}.txt")).is_file()
-        and digest.read_text(encoding="utf-8").strip() != script_digest(script)
+        for script in shipped("stages").glob("*.py")
+        if written.get(script.stem, digest := script_digest(script)) != digest
     }
-    changed_code = {name for name in graph if name.partition("@")[0] in changed_scripts}
-    expected = affected(graph, (changed - {CHECK}) | changed_code, ())
-    return ({CHECK: frozenset()} if CHECK in changed else {}) | expected
 
 
-def _graph_and_changes() -> tuple[nx.DiGraph, set[str]]:
+def _code_reason() -> str:
+    path, installed = HERE.code / VERSION, version("medtransfer")
+    before = path.read_text(encoding="utf-8").strip() if path.is_file() else installed
+    return "code" if before == installed else f"code of medtransfer {installed}, was {before}"
+
+
+def _reason(entries: Sequence[str | dict[str, dict[str, Any]]]) -> str:
+    """Return why DVC finds a stage changed, in a few words; empty for one that merely runs every time."""
+    found: list[str] = []
+    for entry in entries:
+        if isinstance(entry, str):
+            found += [entry] if entry != ALWAYS else []
+            continue
+        for kind, items in entry.items():
+            for path, state in items.items():
+                if isinstance(state, dict):  # of parameters, by their names
+                    found += list(state)
+                elif kind == "changed outs":
+                    found.append(f"{path} {state}")
+                else:
+                    found.append(path)
+    more = f" and {len(found) - MOST_REASONS} more" if len(found) > MOST_REASONS else ""
+    return ", ".join(found[:MOST_REASONS]) + more
+
+
+def _graph_and_changes() -> tuple[nx.DiGraph, dict[str, list[Any]]]:
+    """Return the graph of the stages, and what DVC says of those that have changed or never run."""
+    with open_repository() as repo:
+        graph = nx.relabel_nodes(repo.index.graph, {stage: stage.addressing for stage in repo.index.graph})
+        recorded = {stage.addressing for stage in repo.index.stages if any(out.hash_info for out in stage.outs)}
+        return graph, {name: found if name in recorded else [NEVER] for name, found in repo.status().items()}
+
+
+@contextmanager
+def open_repository() -> Iterator[Any]:
+    """Open the DVC repository of the current folder.
+
+    Raises `UserError` if it is not that of a study; errors of DVC within the block become `UserError`, too.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    if missing := [name for name in ("dvc.yaml", "params.yaml") if not Path(name).is_file()]:
+        raise UserError(
+            f"{missing[0]}: no such file; change to the folder of a study, or create one with `medtransfer init`"
+        )
     try:
         with Repo(".") as repo:
-            graph = nx.relabel_nodes(repo.index.graph, {stage: stage.addressing for stage in repo.index.graph})
-            return graph, set(repo.status())
+            yield repo
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from None
 
@@ -111,7 +176,7 @@ def affected(graph: nx.DiGraph, changed: set[str], targets: Sequence[str]) -> di
     Edges of the graph lead from a stage to its upstream stages.
     """
     if unknown := [name for name in targets if name not in graph]:
-        raise UserError([f"dvc.yaml has no stage {name!r}; `dvc stage list` lists them" for name in unknown])
+        raise UserError([f"dvc.yaml has no stage {name!r}{near(name, graph)}" for name in unknown])
     wanted = set(graph)
     if targets:
         wanted = set(targets).union(*(nx.descendants(graph, name) for name in targets))

@@ -150,6 +150,8 @@ def _cut_after_features(
         specs = (TensorSpec.of(body(blank)),)
     try:
         folded = fold_batch_norms(body)
+        with _traceable(), torch.no_grad():
+            folded(blank)
     except CannotCutError:
         folded = body
     return BodyCut(lambda images: (folded(images),), nn.Identity(), specs, "features")
@@ -173,7 +175,7 @@ def cut_body(body: nn.Module, images: torch.Tensor) -> BodyCut | None:
         return None
     prefix, rest = _split_graph(graph, crossing)
     before, after = fx.GraphModule(body, prefix), fx.GraphModule(body, rest)
-    with torch.no_grad():
+    with _traceable(), torch.no_grad():
         found = after(*before(images))
     if not torch.allclose(found, expected, rtol=1e-5, atol=1e-6):
         raise CannotCutError("its two parts compute something else than the whole")

@@ -19,7 +19,7 @@ from medtransfer.models.network import BATCH, Network, pad_batch, to_channels_fi
 from medtransfer.util.compute import Compute
 from medtransfer.util.digests import module_digest
 from medtransfer.util.files import sha256_of_json
-from medtransfer.util.places import state_folder
+from medtransfer.util.places import cache_folder
 from medtransfer.util.progress import one_ahead, one_behind
 
 Rows = Callable[[np.ndarray], torch.Tensor]
@@ -36,7 +36,7 @@ class Embedder:
 
     def __init__(self, network: Network, cut: NetworkCut, compute: Compute) -> None:
         self._cut, self._compute = cut, compute
-        self._root = state_folder() / "features"
+        self._root = cache_folder() / "features"
         about = {"body": fingerprint(network), "cut": cut.name, **compute.describe()}
         self._about = about | {"code": module_digest("medtransfer.features.embedder")}
         self.key = sha256_of_json(self._about)

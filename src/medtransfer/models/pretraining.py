@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.optim.swa_utils import update_bn
@@ -14,16 +16,34 @@ from fetal_phantom import pretraining_set
 from medtransfer.data.images.packed import pixel_statistics
 from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.network import Normalise, to_channels_first, to_channels_last
-from medtransfer.models.weights import WeightsCard
+from medtransfer.models.weights import WeightsCard, save_state
 from medtransfer.study import Pretraining
 from medtransfer.util.compute import Compute, in_precision
+from medtransfer.util.digests import module_digest
 from medtransfer.util.errors import UserError
+from medtransfer.util.files import atomic_folder, sha256_of_json, write_json
+from medtransfer.util.places import cache_folder
 from medtransfer.util.progress import progress
 from medtransfer.util.seeds import generator, seed_from
 
 HELD_OUT = 0.1
 STATISTICS = 1024
 """The number of images for the final statistics of batch norms."""
+
+
+def shared_pretraining(model: str, spec: Pretraining, seed: int, compute: Compute, precision: str) -> Path:
+    """Return the folder with the weights and the card of `pretrain`, which all studies of a user share."""
+    about = {"model": model, "spec": spec.model_dump(), "seed": seed, "wanted": precision, **compute.describe()}
+    about["code"] = module_digest("medtransfer.models.pretraining")
+    folder = cache_folder() / "pretrained" / sha256_of_json(about)[:32]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            network, card = pretrain(model, spec, seed, compute, precision)
+            with atomic_folder(folder) as temporary:
+                save_state(network.state_dict(), temporary / "weights.safetensors")
+                write_json(temporary / "card.json", card.model_dump(mode="json"))
+    return folder
 
 
 def pretrain(

@@ -15,7 +15,7 @@ LEAST_PROBABILITY = 1e-7
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, weights: Resamples) -> np.ndarray:
-    """Average |accuracy - confidence| over 15 equal bins of the largest probability, weighted by their counts.
+    """Average the distance of accuracy from confidence over 15 equal bins of the largest probability, by their counts.
 
     labels: [images]. probabilities: [images, classes]. Returns one error per resample. Guo et al. 2017, "On Calibration
     of Modern Neural Networks".

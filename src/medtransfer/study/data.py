@@ -51,7 +51,7 @@ def _number_alone(value: Any) -> Any:
 
 def _is_mask_value(value: Any) -> bool:
     is_colour = isinstance(value, str) and COLOUR.fullmatch(value) is not None
-    return is_colour or (type(value) is int and 0 < value < 2**16)
+    return is_colour or (type(value) is int and 0 <= value < 2**16)
 
 
 class MaskPlace(Section):
@@ -111,13 +111,13 @@ class MaskFiles(Section):
             if len(set(map(str, self.places.values()))) < len(self.places):
                 raise ValueError("classes: expected a different place for each class")
             return self
-        if self.ignore is not None and not _is_mask_value(self.ignore):
+        if self.ignore is not None and (self.ignore == 0 or not _is_mask_value(self.ignore)):
             raise ValueError(f"ignore: expected a grey value above 0 or a colour, but got {self.ignore!r}")
         values = [*(self.classes or {}).values()]
         wrong = [value for value in values if not _is_mask_value(value)]
         if wrong:
             raise ValueError(
-                f"classes: expected grey values above 0 or colours such as '#ff0000', but got {wrong[0]!r}"
+                f"classes: expected grey values of 0 or more, or colours such as '#ff0000', but got {wrong[0]!r}"
             )
         values += [] if self.ignore is None else [self.ignore]
         if len({type(value) for value in values}) > 1:
@@ -184,6 +184,13 @@ class KaggleSource(Section):
         return self
 
 
+SplitName = Literal["train", "val", "test"]
+ForEachSplit = Annotated[
+    Annotated[str, Tag(WORD)] | Annotated[dict[SplitName, str], Field(min_length=1), Tag(OTHER)],
+    Discriminator(word_or_other),
+]
+"""One path, or one for each split."""
+
 DEEP_LAYOUTS = ("class_folders", "split_folders")
 FOLDER_LAYOUTS = (*DEEP_LAYOUTS, "auto", "class_split_folders", "images")
 
@@ -194,23 +201,26 @@ class Layout(Section):
     kind: a registered layout, or `auto`: recognised from the files, and refused if they can be read in several ways.
     one_hot_csv: split folders, each with a one-hot `_classes.csv`; with `file`, one such CSV for the whole set, whose
     columns `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders: CLASS/image.
-    split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the CSV `file`, with columns
-    `image` (a path or name, with or without extension), `label`, and optionally `split`. images: all images below the
-    root, without labels, for segmentation; a folder named as a split is one. root: the folder of the set that contains
-    all this, because archives often wrap a set in folders of its name. images: the folder, below `root`, of the images
-    that a CSV names. depth: the number of folders above the classes that are neither split nor class
-    (`train/train/CLASS`).
+    split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the table `file`, with columns
+    `image` (a path or name, with or without extension), `label`, and optionally `split`; or one such table for each
+    split. The columns of a table without a header are `column 1`, `column 2` and so on. npz: the NumPy archive `file`
+    with the arrays train_images, train_labels and so on. images: all images below the root, without labels, for
+    segmentation; a folder named as a split is one. root: the folder of the set that contains all this, because archives
+    often wrap a set in folders of its name. images: the folder, below `root`, of the images that a table names, or one
+    for each split. missing: how to treat rows without an image and images without a row. depth: the number of folders
+    above the classes that are neither split nor class (`train/train/CLASS`).
     """
 
     kind: str
     root: str = "."
     depth: Annotated[int, Field(ge=0)] = 0
-    file: str | None = None
+    file: ForEachSplit | None = None
     image: str | None = None
     label: str | None = None
     split: str | None = None
     classes: Annotated[list[str], Field(min_length=2)] | None = None
-    images: str = "."
+    images: ForEachSplit = "."
+    missing: Literal["fail", "drop"] = "fail"
 
     @model_validator(mode="after")
     def _fields_belong_to_the_kind(self) -> Layout:
@@ -224,6 +234,14 @@ class Layout(Section):
             raise ValueError(f"file, image, label, split and images belong to label_csv, not to {self.kind}")
         if self.classes is not None and not one_table:
             raise ValueError("classes belongs to one_hot_csv with a file: its columns of 0 and 1")
+        several = isinstance(self.file, dict)
+        if several and (self.kind != "label_csv" or self.split is not None):
+            raise ValueError("a file for each split belongs to label_csv without a column split")
+        splits = self.file.keys() if isinstance(self.file, dict) else None
+        if isinstance(self.images, dict) and self.images.keys() != splits:
+            raise ValueError("images of each split need a file for each of the same splits")
+        if self.missing != "fail" and self.file is None:
+            raise ValueError("missing belongs to label_csv, or one_hot_csv with a file")
         if self.depth and self.kind in ("label_csv", "one_hot_csv", *FOLDER_LAYOUTS[2:]):
             raise ValueError(f"depth belongs to class_folders and split_folders, not to {self.kind}")
         return self
@@ -231,13 +249,18 @@ class Layout(Section):
     @model_validator(mode="after")
     def _folders_are_within_the_set(self) -> Layout:
         for name in ("root", "file", "images"):
-            path = PurePosixPath(getattr(self, name) or ".")
-            if leaves_folder(path):
-                raise ValueError(f"{name}: expected a path within the set, but got {path}")
+            value = getattr(self, name) or "."
+            for path in map(PurePosixPath, value.values() if isinstance(value, dict) else [value]):
+                if leaves_folder(path):
+                    raise ValueError(f"{name}: expected a path within the set, but got {path}")
         return self
 
+    @property
+    def files(self) -> list[str]:
+        """The tables or archives that the layout reads, relative to `root`."""
+        return list(self.file.values()) if isinstance(self.file, dict) else [self.file] if self.file else []
 
-SplitName = Literal["train", "val", "test"]
+
 OneOrMore = Annotated[
     Annotated[str, Tag(WORD)] | Annotated[list[str], Tag(OTHER)],
     Discriminator(word_or_other),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -19,6 +20,7 @@ from medtransfer.util.files import write_text
 
 LONGEST_LINE = 160
 COMMAND = ("medtransfer", "use")
+PLAIN_WITH_SIGN = re.compile(r"\s*([^\s\[{'\"&*!|>%@`].*)?#.*")
 
 
 def list_studies(folder: Path) -> dict[str, str]:
@@ -166,7 +168,8 @@ def _change(document: Any, change: str) -> None:
         whole = f"{'.'.join(path)}={{{last}: …}}"
         raise UserError(f"-S {change}: {'.'.join(path)} is a value, not a section; set it as a whole: -S '{whole}'")
     try:
-        parsed = YAML(typ="safe", pure=True).load(value)
+        # without quotes or brackets, `#` is part of a text such as the name of a folder: no comment is meant
+        parsed = value.strip() if PLAIN_WITH_SIGN.fullmatch(value) else YAML(typ="safe", pure=True).load(value)
     except YAMLError as error:
         reason = getattr(error, "problem", None) or "it cannot be read"
         quotes = "; use single quotes, in which a backslash is literal" if "\\" in value and '"' in value else ""

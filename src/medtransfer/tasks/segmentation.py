@@ -64,13 +64,11 @@ class Segmentation(Task):
         return problems
 
     def variant_problems(self, variant: Variant) -> list[str]:
-        """Refuse heads that classify images, and blends of masks."""
-        problems, head = [], variant.strategy.head
-        if head != "linear":
-            problems.append(f": head: {head} classifies images; in segmentation the decoder is the head: omit it")
-        if variant.policy.mix is not None and variant.policy.mix.method == "mixup":
-            problems.append(": mixup would blend the classes of masks; use cutmix, which pastes them")
-        return problems
+        """Refuse heads that classify images."""
+        head = variant.strategy.head
+        if head == "linear":
+            return []
+        return [f": head: {head} classifies images; in segmentation the decoder is the head: omit it"]
 
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the background and of the masks' classes."""

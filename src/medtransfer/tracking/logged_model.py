@@ -9,8 +9,8 @@ EXAMPLES = 2
 """The export would take a batch size of one as a constant."""
 
 
-def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> None:
-    """Log one run, (fold, seed), of a trained variant to an MLflow run, as the artifact `model`.
+def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> str:
+    """Log one run, (fold, seed), of a trained variant to an MLflow run, as the model `model`, and return its id.
 
     It maps uint8 pixels [n, channels, size, size], for any n, to probabilities, in float32 on the CPU. Its metadata
     describe the preprocessing and the classes.
@@ -37,7 +37,7 @@ def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> None:
     )
     with mlflow.start_run(run_id=mlflow_run), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mlflow.pytorch.log_model(
+        logged = mlflow.pytorch.log_model(
             network,
             name="model",
             serialization_format="pt2",
@@ -46,3 +46,4 @@ def log_model(mlflow_run: str, folder: Path, run: tuple[int, int]) -> None:
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
             metadata=describe_model(card, [run]),
         )
+    return str(logged.model_id)

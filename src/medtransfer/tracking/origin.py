@@ -12,6 +12,8 @@ VARIABLES = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.ba
 def origin() -> dict[str, str]:
     """Return the tags that tie a run to its git commit, DVC experiment and stage, as far as they exist."""
     tags = {tag: os.environ[name] for tag, name in VARIABLES.items() if os.environ.get(name)}
+    if "dvc.stage" in tags:
+        tags |= {"mlflow.source.name": f"dvc repro {tags['dvc.stage']}", "mlflow.source.type": "LOCAL"}
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -63,6 +63,10 @@ class Tracker:
         """Log test metrics, a figure and the model to the run of the same inputs, if training left one."""
         self._send("evaluation", folder=str(folder.resolve()), found=found, figure=str(figure.resolve()))
 
+    def intervals(self, folder: Path, values: dict[str, float]) -> None:
+        """Log the bounds of the intervals of test metrics to the run of the same inputs, if training left one."""
+        self._send("intervals", folder=str(folder.resolve()), values=values)
+
     def explanation(self, folder: Path, found: dict[str, Any], figure: Path) -> None:
         """Log the measures and the contact sheet of maps to the run of the same inputs, if training left one."""
         self._send("explanation", folder=str(folder.resolve()), found=found, figure=str(figure.resolve()))

@@ -27,6 +27,10 @@ BOUNDS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """With MLflow's defaults, an unreachable server blocks one call for four minutes."""
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""The tag by which MLflow opens an experiment on its training runs."""
+DIGEST = 36
+"""The longest digest of a data set that MLflow stores."""
 BYTES_PER_PARAMETER = 4
 LONGEST_PARAM = 500
 
@@ -46,15 +50,17 @@ class VariantLog:
 
     def start(self, resolved: dict[str, Any], inputs: str, data: str) -> None:
         """Open the variant's run with its parameters, its origin and the hash of its pixels."""
-        from mlflow.entities import Dataset, DatasetInput
+        from mlflow.entities import Dataset, DatasetInput, InputTag
 
         self._connect()
         self._close_orphans()
         tags = {"medtransfer.inputs": inputs, "medtransfer.data": data, **self._origin}
         self._parent = self._create_run(self._variant, tags)
         self._log_params(self._parent, pd.json_normalize(resolved).to_dict("records")[0])
-        dataset = Dataset(self._study, data[:36], "local", json.dumps({"path": "data/prepared", "sha256": data}))
-        self._client.log_inputs(self._parent, datasets=[DatasetInput(dataset)])
+        source = {"uri": str(self._root / "data" / "prepared"), "sha256": data}
+        dataset = Dataset(self._study, data[:DIGEST], "local", json.dumps(source))
+        context = InputTag("mlflow.data.context", "training, validation and test images")
+        self._client.log_inputs(self._parent, datasets=[DatasetInput(dataset, [context])])
 
     def epoch(self, fold: int, seed: int, values: dict[str, float]) -> None:
         """Log an epoch to its nested run, which the first epoch opens."""
@@ -74,20 +80,49 @@ class VariantLog:
     def evaluation(self, folder: str, found: dict[str, Any], figure: str) -> None:
         """Log test metrics, figure and model to the newest run of the same inputs, and metrics to its nested runs.
 
-        Log nothing if there is no such run, because DVC had the result of training in its cache.
+        Metrics are linked to the data set, and those of the first run, whose model is logged, to that model. Log
+        nothing if there is no such run, because DVC had the result of training in its cache.
         """
         card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
         if (parent := self._run_of(card)) is None:
             return
-        targets = {parent: found["mean"]}
-        for child in self._runs(f"tags.`mlflow.parentRunId` = '{parent}'"):
-            targets[child.info.run_id] = found["runs"].get(child.data.tags["medtransfer.run"], {})
-        for run, values in targets.items():
-            self._log_metrics(run, {f"test_{key}": value for key, value in values.items()}, 0)
         self._client.log_artifact(parent, figure)
+        first, model = (card["runs"][0]["fold"], card["runs"][0]["seed"]), None
         if card["parameters"] * BYTES_PER_PARAMETER / 1e6 <= MOST_MODEL_MB:
-            first = card["runs"][0]
-            log_model(parent, Path(folder), (first["fold"], first["seed"]))
+            model = log_model(parent, Path(folder), first)
+        data = {"dataset_name": self._study, "dataset_digest": card["data"]["pixels_sha256"][:DIGEST]}
+        self._log_metrics(parent, _of_test(found["mean"]), 0, **data)
+        for child in self._runs(f"tags.`mlflow.parentRunId` = '{parent}'"):
+            name = child.data.tags["medtransfer.run"]
+            link = {"model_id": model} if model and name == run_name(*first) else {}
+            self._log_metrics(child.info.run_id, _of_test(found["runs"].get(name, {})), 0, **data, **link)
+
+    def intervals(self, folder: str, values: dict[str, float]) -> None:
+        """Log the bounds of the intervals of test metrics to the newest run of the same inputs, if there is one."""
+        parent = self._run_of(json.loads(Path(folder, "card.json").read_text(encoding="utf-8")))
+        if parent is not None:
+            self._log_metrics(parent, _of_test(values), 0)
+
+    def register(self, card: dict[str, Any], text: str) -> tuple[str, str]:
+        """Add the model of the newest run of a card's inputs to the registry, with a description and an alias.
+
+        Returns the name of the registered model, which is that of the study, and the new version. Raises `UserError` if
+        there is no such run, or its model was too large to be logged.
+        """
+        import mlflow
+
+        parent = self._run_of(card)
+        found = parent and self._client.search_logged_models([self._experiment], f"source_run_id = '{parent}'")
+        if not found:
+            limit = f"; models of more than {MOST_MODEL_MB} MB are not logged"
+            raise UserError(
+                f"{self._variant}: its model is not in MLflow; `medtransfer log {self._variant}` logs it{limit}"
+            )
+        tags = {"medtransfer.variant": self._variant, "medtransfer.inputs": card["inputs"]}
+        model = mlflow.register_model(f"models:/{found[0].model_id}", self._study, tags=tags)
+        self._client.update_model_version(self._study, model.version, text)
+        self._client.set_registered_model_alias(self._study, self._variant, model.version)
+        return self._study, str(model.version)
 
     def explanation(self, folder: str, found: dict[str, Any], figure: str) -> None:
         """Log the measures and the contact sheet of maps to the newest run of the same inputs, if there is one."""
@@ -129,9 +164,11 @@ class VariantLog:
             experiment = self._client.get_experiment_by_name(self._study)
             if experiment is not None:
                 self._experiment = experiment.experiment_id
+                for key, value in KIND.items() - experiment.tags.items():
+                    self._client.set_experiment_tag(self._experiment, key, value)
                 return
             location = (self._root / "mlartifacts" / self._study).as_uri() if uri.startswith("sqlite") else None
-            self._experiment = self._client.create_experiment(self._study, artifact_location=location)
+            self._experiment = self._client.create_experiment(self._study, artifact_location=location, tags=KIND)
 
     def _close_orphans(self) -> None:
         """Close the runs of this variant whose process on this machine was killed before it could."""
@@ -153,12 +190,24 @@ class VariantLog:
         params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in values.items()]
         self._client.log_batch(run, params=params)
 
-    def _log_metrics(self, run: str, values: Mapping[str, float | None], step: int) -> None:
+    def _log_metrics(self, run: str, values: Mapping[str, float | None], step: int, **links: str) -> None:
+        """Log metrics; links: the ids of a model and a data set that they belong to."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        metrics = [Metric(key, value, now, step) for key, value in values.items() if value is not None]
+        metrics = [Metric(key, value, now, step, **links) for key, value in values.items() if value is not None]
         self._client.log_batch(run, metrics=metrics)
+
+
+def _of_test(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"test_{key}": value for key, value in values.items()}
+
+
+def intervals_of(table: pd.DataFrame, variant: str) -> dict[str, float]:
+    """Return the bounds of a variant's intervals, `METRIC_low` and `METRIC_high`, from the table of a comparison."""
+    rows = table[table["variant"] == variant]
+    bounds = [name for name in table if str(name).endswith(("_low", "_high"))]
+    return {str(name): float(value) for name in bounds for value in rows[name] if pd.notna(value)}
 
 
 def log_variant(study: str, name: str, root: Path = Path()) -> None:
@@ -185,3 +234,5 @@ def log_variant(study: str, name: str, root: Path = Path()) -> None:
     ):
         if path.is_file():
             add(str(folder), json.loads(path.read_text(encoding="utf-8")), str(figure))
+    if (table := places.results / "comparison.csv").is_file():
+        log.intervals(str(folder), intervals_of(pd.read_csv(table), name))

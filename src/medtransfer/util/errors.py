@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+MOST_LINES = 3
 
 
 class UserError(Exception):
@@ -25,3 +27,16 @@ def near(name: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; choose from {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
+
+
+def many(names: Sequence[str], problem: str) -> list[str]:
+    """Return a line `name: problem` for each name; of more than three, one line with their number and the first three.
+
+    Examples
+    --------
+    >>> many(["a", "b", "c", "d"], "no such image")
+    ['no such image: 4, such as a, b, c']
+    """
+    if len(names) <= MOST_LINES:
+        return [f"{name}: {problem}" for name in names]
+    return [f"{problem}: {len(names):,}, such as {', '.join(names[:MOST_LINES])}"]

@@ -1,13 +1,19 @@
-"""The paths of a study's files."""
+"""The paths of a study's files, of those that come with the package, and of what all studies share."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
+PACKAGE = Path(__file__).resolve().parents[1]
 STATE_FOLDER = ".medtransfer"
+CACHE_VARIABLE = "MEDTRANSFER_CACHE"
 PLAN = "plan.json"
 """The file of the state folder in which `medtransfer plan` leaves its estimates for the report."""
+VERSION = "version.txt"
+"""The file, next to the digests of code, with the version of medtransfer that they were made by."""
 
 
 def repository() -> Path:
@@ -16,12 +22,30 @@ def repository() -> Path:
 
 
 def state_folder() -> Path:
-    """Return the git-ignored folder of checkpoints, computed features and unfinished downloads.
+    """Return the git-ignored folder of checkpoints, logs and unfinished downloads of a study.
 
     It is in the `repository`, so that the temporary workspaces of experiments share it. All its files are keyed by
     their content and may be deleted at any time.
     """
     return repository() / STATE_FOLDER
+
+
+def cache_folder() -> Path:
+    """Return the folder of what all studies of a user share: features of frozen layers, simulated pretraining.
+
+    It is the user's cache folder, or MEDTRANSFER_CACHE; a relative path is in the `repository`. All its files are keyed
+    by their content and may be deleted at any time.
+    """
+    return repository() / (os.environ.get(CACHE_VARIABLE) or user_cache_path("medtransfer"))
+
+
+def shipped(name: str) -> Path:
+    """Return a file or folder of the repository that every study needs: `dvc.yaml`, `stages`, `studies`, ….
+
+    A wheel contains copies of them (see `pyproject.toml`); in a clone, they are those at its top.
+    """
+    packaged = PACKAGE / "shipped" / "repository"
+    return (packaged if packaged.is_dir() else PACKAGE.parents[1]) / name
 
 
 def run_name(fold: int, seed: int) -> str:

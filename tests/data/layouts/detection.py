@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.read import as_yaml, read_layout
@@ -35,3 +37,13 @@ def refusal(root: Path, layout: Layout = AUTO) -> str:
 def understood(root: Path) -> list[tuple[Any, ...]]:
     table = read_layout(root, resolve_layout(root, AUTO))
     return [tuple(row) for row in table[["path", "label", "split"]].itertuples(index=False)]
+
+
+def choices_of(line: str) -> list[Layout]:
+    """Return the layouts that an error offers."""
+    offered = line.partition("name one: data.layout: ")[2]
+    texts = re.findall(
+        r"(\{kind: (?:[^{}]|\{[^{}]*\})*\}|class_folders|split_folders|class_split_folders)(?= \(classes)", offered
+    )
+    values = [yaml.safe_load(text) for text in texts]
+    return [Layout.model_validate({"kind": value} if isinstance(value, str) else value) for value in values]

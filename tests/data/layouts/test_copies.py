@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from medtransfer.data.layouts.copies import find_copies
+from medtransfer.data.layouts.describe import Aside, describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO
@@ -51,7 +52,7 @@ def test_a_copied_set_is_read_once_and_the_copies_are_named(write_set) -> None:
     table = read_layout(root, layout, copies)
     assert as_yaml(layout) == "class_folders"
     assert list(table["path"]) == sorted(TWO)
-    lines = describe_set(root, layout, table, copies=copies).splitlines()
+    lines = describe_set(root, layout, table, Aside(copies=copies)).splitlines()
     assert [line.split() for line in lines if "all/" in line] == [
         ["copies", "all/no", "of", "no", "2"],
         ["all/yes", "of", "yes", "2"],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
-from medtransfer.util.errors import UserError
+from medtransfer.data.layouts.read import as_yaml, read_layout
 
-from .detection import AUTO, CLASSES, SPLITS, detected, understood
+from .detection import AUTO, CLASSES, SPLITS, choices_of, detected, refusal, understood
 
 ONE_HOT = "filename, cyst, normal\na.png, 1, 0\nb.png, 0, 1\n"
 
@@ -36,12 +36,11 @@ def test_a_single_one_hot_csv(write_set, name: str, suffix: str) -> None:
 def test_rows_that_are_not_one_hot_are_listed_by_the_same_reader(write_set) -> None:
     table = "image,cyst,normal\na,1,0\nb,0,1\nc,1,1\nd,0,1\nx,0,1\n"
     root = write_set("a.png b.png c.png d.png", {"labels.csv": table})
-    with pytest.raises(UserError) as raised:
-        understood(root)
-    assert raised.value.problems == [
-        "labels.csv: c has 2 classes marked, but one is expected",
-        "labels.csv: x: no such image",
-    ]
+    line = refusal(root)
+    assert line.startswith(
+        "data.layout: auto: labels.csv: c: 2 classes are marked, but one is expected; labels.csv: x: no such image; "
+    )
+    assert [(layout.label, layout.missing) for layout in choices_of(line)] == [("cyst", "drop"), ("normal", "drop")]
 
 
 @pytest.mark.parametrize("name", ["images/{}.png", "images/{}", "{}.png", "{}", "/kaggle/input/set/images/{}.png"])
@@ -74,7 +73,7 @@ def test_images_without_a_row_are_left_out_only_as_whole_folders_and_are_shown(w
     root = write_set("train/a.png train/b.png test/c.png test/d.png", {"train.csv": "id,label\na,x\nb,y\n"})
     layout = resolve_layout(root, AUTO)
     assert as_yaml(layout) == "{kind: label_csv, file: train.csv, image: id, label: label, images: train}"
-    assert "ignored  images in test" in describe_set(root, layout, read_layout(root, layout))
+    assert "unlabelled images in test" in describe_set(root, layout, read_layout(root, layout))
 
 
 def test_a_csv_that_agrees_with_the_folders_is_preferred(write_set) -> None:

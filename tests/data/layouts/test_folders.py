@@ -72,8 +72,10 @@ def test_classes_may_differ_between_splits(write_set, rows_of) -> None:
 def test_two_folders_of_one_split_are_an_error(write_set, problems_of) -> None:
     root = write_set("train/cyst/a.png val/cyst/b.png valid/normal/c.png test/normal/d.png testing/cyst/e.png")
     assert problems_of(root, **SPLITS) == [
-        "RAW: expected one folder of split test, but got test and testing",
-        "RAW: expected one folder of split val, but got val and valid",
+        "RAW: expected one folder of split test, but got test and testing; to leave one out: data.files: "
+        '{exclude: ["*test/*"]} or {exclude: ["*testing/*"]}',
+        "RAW: expected one folder of split val, but got val and valid; to leave one out: data.files: "
+        '{exclude: ["*val/*"]} or {exclude: ["*valid/*"]}',
     ]
 
 

@@ -15,10 +15,10 @@ from medtransfer.util.errors import UserError
 
 from .detection import AUTO, refusal
 
-UNNAMED = ": data.masks: auto packs them with their images; to do without them, name a data.layout "
+UNNAMED = "); to pack them with their images: data.masks: auto; to leave them out: data.files: {exclude: ["
 BESIDE = [
     ("images/a.png images/b.png masks/a.png masks/b.png", "2 of 4 images are masks of others (masks/a.png of images/a"),
-    ("set_masks/images/a.jpg set_masks/masks/a.png", "1 of 2 images are masks of others (set_masks/masks/a.png"),
+    ("set-masked/images/a.jpg set-masked/masks/a.png", "1 of 2 images are masks of others (set-masked/masks/a.png"),
     ("train/a.png train_masks/a_mask.png", "1 of 2 images are masks of others (train_masks/a_mask.png of train/a"),
     ("train/images/a.png train/Ground_Truth/a.png", "1 of 2 images are masks of others (train/Ground_Truth/a.png"),
     ("cyst/a.png cyst/masks/a.png normal/b.png normal/masks/b.png", "2 of 4 images are masks of others (cyst/masks"),
@@ -121,7 +121,7 @@ def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str
             "i/a.png mask/a.png manual/a.png",
             {},
             "data.masks: auto: masks of several kinds for 1 image (i/a.png: manual/a.png, mask/a.png); merging them "
-            "would mix their meanings; choose one: data.masks: {folder: manual} or {folder: mask}",
+            'would mix their meanings; choose one: data.files: {exclude: ["*mask/*"]} or {exclude: ["*manual/*"]}',
         ),
         (
             "i/a.png i/a_seg.png roi/7.png",
@@ -225,6 +225,13 @@ def test_masks_of_each_class_may_have_a_suffix_of_their_own(write_set) -> None:
     places = {"classes": {"disc": {"suffix": "_disc"}, "cup": {"suffix": "_cup"}}}
     root = write_set("x/a.png x/a_disc.png x/a_cup.png x/b.png x/b_disc.png")
     assert pairs_of(root, **places) == ["x/a.png < x/a_cup.png", "x/a.png < x/a_disc.png", "x/b.png < x/b_disc.png"]
+
+
+def test_classes_may_share_a_folder_if_their_suffixes_differ(write_set) -> None:
+    places = {name: {"folder": "masks", "suffix": f"_{name}"} for name in ("disc", "cup")}
+    root = write_set("x/a.png masks/a_disc.png masks/a_cup.png")
+    assert pairs_of(root, classes=places) == ["x/a.png < masks/a_cup.png", "x/a.png < masks/a_disc.png"]
+    assert class_of_mask(PurePosixPath("masks/a_cup.png"), MaskFiles(classes=places)) == 2
 
 
 def test_a_place_without_masks_and_a_mask_of_two_classes_are_errors(write_set) -> None:

@@ -55,8 +55,8 @@ def test_rows_without_files_and_files_without_rows_are_listed(write_set, problem
     root = write_set(f"{IMAGES} train/y.png test/z.png", csvs(TRAIN + "x.png,1,0\nw.png,1,0\n"))
     assert problems_of(root, **KIND) == [
         "test/z.png: has no row in test/_classes.csv",
-        "train/_classes.csv: w.png has a row, but there is no such file",
-        "train/_classes.csv: x.png has a row, but there is no such file",
+        "train/_classes.csv: w.png: has a row, but there is no such file",
+        "train/_classes.csv: x.png: has a row, but there is no such file",
         "train/y.png: has no row in train/_classes.csv",
     ]
 
@@ -64,15 +64,15 @@ def test_rows_without_files_and_files_without_rows_are_listed(write_set, problem
 @pytest.mark.parametrize(
     ("rows", "lines"),
     [
-        ("a.png,1,1\nb.jpg,0,1\n", ["a.png has 2 classes marked, but one is expected"]),
+        ("a.png,1,1\nb.jpg,0,1\n", ["a.png: 2 classes are marked, but one is expected"]),
         (
             "a.png,0,0\nb.jpg,1,1\n",
-            ["a.png has 0 classes marked, but one is expected", "b.jpg has 2 classes marked, but one is expected"],
+            ["a.png: 0 classes are marked, but one is expected", "b.jpg: 2 classes are marked, but one is expected"],
         ),
-        ("a.png,1,0\nb.jpg,0,1\na.png,1,0\n", ["a.png is in more than one row"]),
+        ("a.png,1,0\nb.jpg,0,1\na.png,1,0\n", ["a.png: is in more than one row"]),
         (
             "a.png,1,1\na.png,1,0\nb.jpg,0,1\n",
-            ["a.png has 2 classes marked, but one is expected", "a.png is in more than one row"],
+            ["a.png: 2 classes are marked, but one is expected", "a.png: is in more than one row"],
         ),
         ("a.png,2,0\nb.jpg,0,1\n", ["column 'cyst' contains 2, but a one-hot column contains only 0 and 1"]),
         (

@@ -11,25 +11,33 @@ import pytest
 from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.unused_masks import unused_masks
 from medtransfer.util.errors import UserError
 
-from .detection import AUTO
+from .detection import AUTO, choices_of
 
-SETS = 300
+FAST, ALL = 300, 3000
+"""Sets in the fast test, and in that of `make test-all`."""
 SHAPES = (
     "class",
     "split/class",
     "class/split",
     "flat",
     "part",
+    "split",
     "site/class",
     "coarse/class",
     "number/class",
     "class/patient",
 )
-HEADS = ("image,label", "Image Name,diagnosis", "id_code,level", "file,Tissue", "name,zz")
+TABLED = ("flat", "part", "split")
+"""Shapes whose labels are in a table."""
+HEADS = ("image,label", "Image Name,diagnosis", "id_code,level", "file,Tissue", "name,zz", "")
 ENCODINGS = ("utf-8", "utf-8-sig", "cp1252", "utf-16")
 CLASSES = (("Normal", "Zyste"), ("bösartig", "gutartig"), ("0", "1", "2"), ("glioma", "no tumour", "pituitary"))
+NAMES = ("plain", "stem", "JPG", "foreign", "number")
+"""How a table writes the names of images."""
+ROWS = ("all", "all", "all", "twice", "some missing", "some more", "a contradiction")
 
 
 @dataclass
@@ -41,8 +49,8 @@ class Drawn:
     splits: dict[str, str | None] = field(default_factory=dict)
     quirks: list[str] = field(default_factory=list)
 
-    def content(self, name: str) -> None:
-        self.files[name] = f"picture {len(self.files)}".encode()
+    def image(self, name: str, pixels: bytes = b"") -> None:
+        self.files[name] = b"P5 8 8 255\n" + (pixels or (1000 + 999 * len(self.files)).to_bytes(8) * 8)
 
 
 def drawn(seed: int) -> Drawn:
@@ -51,56 +59,95 @@ def drawn(seed: int) -> Drawn:
     shape, classes = rng.choice(SHAPES), rng.choice(CLASSES)
     made.quirks.append(shape)
     _images(made, rng, shape, classes)
-    tabled = shape in ("flat", "part") or rng.random() < 0.4
-    if tabled:
-        _table(made, rng, shape)
+    if shape in TABLED or rng.random() < 0.4:
+        _tables(made, rng, shape)
     if rng.random() < 0.3:
         _masks(made, rng)
     if rng.random() < 0.3:
         _copy(made, rng)
+    if "split" in shape and rng.random() < 0.3:
+        made.quirks.append("unlabelled")
+        for number in range(5):
+            made.image(f"{'test' if shape == 'split' else 'testing'}/unknown {number}.png")
     return made
 
 
 def _images(made: Drawn, rng: Random, shape: str, classes: tuple[str, ...]) -> None:
     coarse = dict(zip(classes, ("lung", "colon", "lung"), strict=False))
     number = 0
+    splits = ("",) if "split" not in shape else ("train", "valid", "test") if rng.random() < 0.7 else ("train", "valid")
     for at, label in enumerate(classes):
-        for split in ("train", "valid", "test") if "split" in shape else ("",):
-            for _ in range(rng.randint(3, 6)):
+        for split in splits:
+            for _ in range(rng.randint(4, 6)):
                 number += 1
                 words = {"class": label, "split": split, "flat": "images", "part": f"part_{1 + number % 2}"}
                 words |= {"site": ("oslo", "rome")[number % 2], "coarse": coarse[label], "number": f"{90 + number % 4}"}
                 words |= {"patient": f"p{10 * at + number % 3:03}"}
-                path = "/".join([*(words[part] for part in shape.split("/")), f"img {number}.png"])
-                made.content(path)
+                path = "/".join([*(words[part] for part in shape.split("/")), f"img {number:04}.png"])
+                made.image(path)
                 made.labels[path], made.splits[path] = label, split.replace("valid", "val") or None
 
 
-def _table(made: Drawn, rng: Random, shape: str) -> None:
-    """Write a table of the labels, or of other ones; some without half of its rows, some of names without extension."""
-    head, encoding = rng.choice(HEADS), rng.choice(ENCODINGS)
-    other = rng.random() < 0.4
-    made.quirks += ["a table", encoding, *(["other labels"] if other else [])]
-    rows = []
-    for at, (path, label) in enumerate(made.labels.items()):
-        name = path.rsplit("/", 1)[1]
-        rows.append(f"{name if seed_bit(rng) else name[:-4]},{('x', 'y', 'z')[at % 3] if other else label}")
-    if other and shape in ("flat", "part"):
-        made.labels = {path: ("x", "y", "z")[at % 3] for at, path in enumerate(made.labels)}
-    text = "\n".join([head, *rows]) + "\n"
-    made.files["labels.csv"] = text.encode(encoding)
+def _tables(made: Drawn, rng: Random, shape: str) -> None:
+    """Write a table of the labels or of other ones; of split folders, perhaps one for each split."""
+    if rng.random() < 0.4:
+        made.quirks.append("other labels")
+    labels = {
+        path: ("x", "y", "z")[at % 3] if "other labels" in made.quirks else label
+        for at, (path, label) in enumerate(made.labels.items())
+    }
+    head, encoding, names = rng.choice(HEADS), rng.choice(ENCODINGS), rng.choice(NAMES)
+    rows = rng.choice(ROWS)
+    made.quirks += ["a table", head, encoding, names, rows]
+    if names == "number":
+        _renumber(made, labels)
+    apart = shape == "split" and rng.random() < 0.6
+    for split in dict.fromkeys(made.splits.values()) if apart else [None]:
+        chosen = {path: label for path, label in labels.items() if split is None or made.splits[path] == split}
+        lines = _lines(chosen, names, rows)
+        name = f"{split}.csv" if split else "labels.csv"
+        text = "\n".join([*([head] if head else []), *lines]) + "\n"
+        separator = rng.choice(",;\t")
+        made.files[name] = text.replace(",", separator).encode(encoding)
+    if shape in TABLED:
+        made.labels = labels
 
 
-def seed_bit(rng: Random) -> bool:
-    return rng.random() < 0.5
+def _renumber(made: Drawn, labels: dict[str, str]) -> None:
+    """Name the images by a number alone."""
+    for values in (made.files, made.labels, made.splits, labels):
+        for path in [path for path in values if "img " in path]:
+            values[path.replace("img ", "")] = values.pop(path)  # type: ignore[attr-defined]
+
+
+def _lines(labels: dict[str, str], names: str, rows: str) -> list[str]:
+    written = {
+        "plain": lambda name: name,
+        "stem": lambda name: name[:-4],
+        "JPG": lambda name: name.replace(".png", ".JPG"),
+        "foreign": lambda name: f"/home/me/set/{name}",
+        "number": lambda name: str(int(name[:-4])),
+    }[names]
+    lines = [f"{written(path.rpartition('/')[2])},{label}" for path, label in labels.items()]
+    other = next((label for label in labels.values() if label != next(iter(labels.values()))), "another")
+    more = {
+        "all": [],
+        "twice": lines[:3],
+        "some missing": [],
+        "some more": ["img 9998.png,x", "img 9999.png,x"],
+        "a contradiction": [f"{lines[0].partition(',')[0]},{other}"],
+    }[rows]
+    return lines[2:] if rows == "some missing" else lines + more
 
 
 def _masks(made: Drawn, rng: Random) -> None:
     made.quirks.append("masks")
-    suffix = rng.random() < 0.5
-    for path in list(made.labels):
+    suffix, kind = rng.random() < 0.5, rng.choice(("masks", "more pictures"))
+    made.quirks.append(kind)
+    for number, path in enumerate(list(made.labels)):
         folder, name = path.rsplit("/", 1)
-        made.content(f"{folder}/{name[:-4]}_mask.png" if suffix else f"{folder}/masks/{name}")
+        pixels = bytes([0, 255] * 32) if kind == "masks" else bytes((7 * number + 13 * at) % 251 for at in range(64))
+        made.image(f"{folder}/{name[:-4]}_mask.png" if suffix else f"{folder}/masks/{name}", pixels)
 
 
 def _copy(made: Drawn, rng: Random) -> None:
@@ -109,24 +156,35 @@ def _copy(made: Drawn, rng: Random) -> None:
     made.files |= {f"{wrapper}/{path}": content for path, content in made.files.items()}
 
 
-@pytest.mark.parametrize("hundred", range(SETS // 100))
-def test_a_random_set_is_read_rightly_or_refused(tmp_path: Path, hundred: int) -> None:
-    right = 0
-    for seed in range(100 * hundred, 100 * hundred + 100):
-        made, root = drawn(seed), tmp_path / str(seed)
-        for path, content in made.files.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_bytes(content)
-        copies = find_copies(root, ".")
-        try:
-            table = read_layout(root, resolve_layout(root, AUTO, copies), copies)
-        except UserError:
-            continue
-        right += 1
-        labels = dict(zip(table["path"], table["label"], strict=True))
-        splits = dict(zip(table["path"], table["split"], strict=True))
-        assert labels == made.labels, (seed, made.quirks)
-        assert "other labels" not in made.quirks or made.quirks[0] in ("flat", "part"), (seed, made.quirks)
-        if table["split"].notna().any():
-            assert splits == made.splits, (seed, made.quirks)
-    assert right > 20
+def check(seed: int, root: Path) -> bool:
+    """Write and read a set; return whether it was read, and fail if wrongly, or if a choice cannot be read."""
+    made = drawn(seed)
+    for path, content in made.files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    copies = find_copies(root, ".")
+    aside = frozenset((*copies, *unused_masks(root, ".", copies.keys())))
+    try:
+        table = read_layout(root, resolve_layout(root, AUTO, aside), aside)
+    except UserError as error:
+        for layout in choices_of(str(error)):
+            assert read_layout(root, layout, aside)["label"].nunique() > 1, (seed, made.quirks)
+        return False
+    labels = dict(zip(table["path"], table["label"], strict=True))
+    assert labels == made.labels, (seed, made.quirks)
+    assert "other labels" not in made.quirks or made.quirks[0] in TABLED, (seed, made.quirks)
+    assert "a contradiction" not in made.quirks, (seed, made.quirks)
+    if table["split"].notna().any():
+        assert dict(zip(table["path"], table["split"], strict=True)) == made.splits, (seed, made.quirks)
+    return True
+
+
+@pytest.mark.parametrize("hundred", range(FAST // 100))
+def test_a_random_set_is_read_rightly_or_refused_with_choices_that_work(tmp_path: Path, hundred: int) -> None:
+    assert sum(check(seed, tmp_path / str(seed)) for seed in range(100 * hundred, 100 * hundred + 100)) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hundred", range(FAST // 100, ALL // 100))
+def test_many_more_random_sets(tmp_path: Path, hundred: int) -> None:
+    assert sum(check(seed, tmp_path / str(seed)) for seed in range(100 * hundred, 100 * hundred + 100)) > 20

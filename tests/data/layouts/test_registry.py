@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
+from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import as_yaml, describe_set, read_layout
+from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.study import Layout
 from medtransfer.util.errors import UserError
 

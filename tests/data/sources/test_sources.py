@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,66 @@ def test_a_missing_or_empty_folder_is_an_error_that_writes_nothing(tmp_path: Pat
         fetch(data_of(folder=str(tmp_path / "set")), 0, tmp_path / "raw", tmp_path / "manifest.json")
     assert not (tmp_path / "raw").exists()
     assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_copy_of_a_read_only_folder_can_be_deleted(tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    (source / "a").mkdir(parents=True)
+    (source / "a/1.png").write_bytes(b"one")
+    for path in (source / "a/1.png", source / "a", source):
+        path.chmod(0o555)
+    try:
+        fetch(data_of(folder=str(source)), 0, tmp_path / "raw", tmp_path / "manifest.json")
+    finally:
+        source.chmod(0o755)
+        (source / "a").chmod(0o755)
+    assert all(path.stat().st_mode & 0o200 for path in (tmp_path / "raw", *(tmp_path / "raw").rglob("*")))
+
+
+def test_a_link_to_a_folder_above_is_not_followed_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "set/a").mkdir(parents=True)
+    (tmp_path / "set/a/1.png").write_bytes(b"one")
+    (tmp_path / "set/a/again").symlink_to(tmp_path / "set", target_is_directory=True)
+    assert fetch(data_of(folder=str(tmp_path / "set")), 0, tmp_path / "raw", tmp_path / "manifest.json")["files"] == 1
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/1.png").write_bytes(b"one")
+    manifest = fetch(data_of(folder="~/set"), 0, tmp_path / "raw", tmp_path / "manifest.json")
+    assert (manifest["reference"], manifest["files"]) == ("set", 1)
+
+
+@pytest.mark.parametrize(
+    ("folder", "line"),
+    [
+        ("data/raw", "data.folder: data/raw is in data/raw, which the pipeline overwrites; move the images"),
+        ("data/raw/set", "data.folder: data/raw/set is in data/raw, which the pipeline overwrites"),
+        (".", "data.folder: . contains data/raw, which the pipeline overwrites"),
+        ("data", "data.folder: data contains data/raw, which the pipeline overwrites"),
+    ],
+)
+def test_a_folder_of_the_pipeline_is_no_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/raw/set").mkdir(parents=True)
+    (tmp_path / "data/raw/set/1.png").write_bytes(b"one")
+    with pytest.raises(UserError, match=line):
+        fetch(data_of(folder=folder), 0, tmp_path / "raw", tmp_path / "manifest.json")
+    assert (tmp_path / "data/raw/set/1.png").exists()
+
+
+def test_names_that_are_not_utf_8_and_dangling_links_are_errors(tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    source.mkdir()
+    (source / "1.png").write_bytes(b"one")
+    (source / "2.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(UserError, match=r"1 link to files that do not exist, such as 2\.png; restore or delete them"):
+        fetch(data_of(folder=str(source)), 0, tmp_path / "raw", tmp_path / "manifest.json")
+    (source / "2.png").unlink()
+    (source / os.fsdecode(b"b\xf6se.png")).write_bytes(b"two")
+    with pytest.raises(UserError, match=r"1 name not in UTF-8, such as b'b\\xf6se\.png'; rename the files"):
+        fetch(data_of(folder=str(source)), 0, tmp_path / "raw", tmp_path / "manifest.json")
+    assert not (tmp_path / "raw").exists()

@@ -33,7 +33,7 @@ FAST = {"resnet10t": 64, "vit_tiny_patch16_224": 64, "tf_efficientnet_lite0": 64
 SMALLEST = json.loads((Path(__file__).parent / "timm_smallest.json").read_text(encoding="utf-8"))
 """The smallest model with published weights of each of timm's families, and an image size that it takes."""
 
-UNTRACEABLE = ("hiera",)
+UNTRACEABLE = ("hiera", "naflexvit")
 """Their last layers train without cached activations: the control flow of the model itself depends on its input."""
 
 MODELS = [*FAST.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in SMALLEST.items())]

@@ -33,7 +33,7 @@ def test_sentences_and_facts(material: Material) -> None:
     content = section.content(material)
     assert content["facts"] == {
         "Images": "60 in 30 groups",
-        "Excluded": "2 images",
+        "Excluded": "2 images: 2 unreadable",
         "Classes without images": f"{CLASSES[1]} in validation",
         "Distinct image sizes": "3",
     }

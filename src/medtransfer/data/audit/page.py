@@ -18,7 +18,7 @@ TARGETS = {"class": "the class", "test": "test images from the others"}
 def audit_page(audit: dict[str, Any]) -> str:
     """Write the page of an audit, the value of `audit.audit_of` and the layout, as Markdown."""
     parts = ["# The data", *(f"> **Warning.** {warning}" for warning in audit["warnings"])]
-    parts += [_facts(audit)]
+    parts += [_facts(audit), "## As read", *_as_read(audit)]
     if audit["dropped"]:
         parts += ["## Images excluded", *_dropped(audit["dropped"])]
     parts += ["## Classes and splits", *_classes(audit), "## Duplicates", *_duplicates(audit)]
@@ -61,6 +61,12 @@ def _dropped(dropped: dict[str, Any]) -> Iterator[str]:
     )
     for reason, found in dropped.items():
         yield from _listed(reason.capitalize(), [[path] for path in found["paths"]], found["images"])
+
+
+def _as_read(audit: dict[str, Any]) -> Iterator[str]:
+    yield "\n".join(["```", *audit["description"], "```"])
+    header = list(audit["sample"][0])
+    yield markdown_table(header, [list(row.values()) for row in audit["sample"]], left=len(header))
 
 
 def _classes(audit: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
+from medtransfer.data.images.arrays import is_row, read_row
 from medtransfer.data.images.dicom import is_dicom, read_dicom
 from medtransfer.data.images.raster import read_raster
 
@@ -106,7 +107,10 @@ def unreadable_if_damaged(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> tuple[Image.Image, str]:
-    image, mode = read_dicom(path) if is_dicom(path) else read_raster(path)
+    if is_row(path):
+        image, mode = read_row(path)
+    else:
+        image, mode = read_dicom(path) if is_dicom(path) else read_raster(path)
     if image.mode == "L":
         return image, mode
     red, green, blue = (np.asarray(channel) for channel in image.split())

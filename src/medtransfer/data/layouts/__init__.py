@@ -16,6 +16,8 @@ import pandas as pd
 from medtransfer.study import Layout
 from medtransfer.util.registry import Registry
 
+Strength = Literal["certain", "named", "possible"]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -26,7 +28,7 @@ class Reading:
     """
 
     layout: Layout
-    evidence: Literal["certain", "named", "possible"]
+    evidence: Strength
     classes: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from medtransfer.data.layouts.files import files_below, images_of, split_of
+from medtransfer.data.layouts.files import images_below, relative_to, split_of
 
 Folders = tuple[str, ...]
 CHUNK = 1 << 20
@@ -22,10 +22,9 @@ def find_copies(root: Path, base: str, left_out: Collection[str] = frozenset()) 
     split. Sizes are compared first, then the ends of files, then whole files; nothing is read if no folder name
     recurs.
     """
-    images = images_of(path.relative_to(root) for path in files_below(root / base))
-    images = [image for image in images if image.as_posix() not in left_out]
     folders: dict[Folders, dict[str, PurePosixPath]] = {}
-    for image in map(PurePosixPath, (path.as_posix() for path in images)):
+    images = [path for path in relative_to(root, images_below(root / base)) if path not in left_out]
+    for image in map(PurePosixPath, images):
         folders.setdefault(image.parts[:-1], {})[image.name] = image
     same_but_case: dict[Folders, list[Folders]] = {}
     for folder in folders:

@@ -1,17 +1,21 @@
-"""`data.layout: auto`: the one layout by which a set can be read, or an error that lists all of them."""
+"""`data.layout: auto`: the one layout by which a set can be read, or an error that lists those that work."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
 from medtransfer.data.layouts import LAYOUTS, Reading
-from medtransfer.data.layouts.evidence import Evidence, deeper_levels, objections, tables_of_images
-from medtransfer.data.layouts.files import files_below, images_of
-from medtransfer.data.layouts.folders import only_numbered
-from medtransfer.data.layouts.label_csv import same_partition
-from medtransfer.data.layouts.mask_pairs import mask_pairs
+from medtransfer.data.layouts.evidence import Evidence, deeper_levels, objections, other_kinds, unfit_targets
+from medtransfer.data.layouts.files import files_below, images_of, relative_to, split_of
+from medtransfer.data.layouts.folders import are_patients, only_numbered
+from medtransfer.data.layouts.image_tables import image_tables, same_partition
+from medtransfer.data.layouts.label_csv import folders_of_images
+from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
@@ -21,8 +25,27 @@ MOST_CHOICES = 6
 MOST_SHOWN = 4
 MOST_NUMBERED = 20
 """More folders than this that are deeper down are probably patients, not classes."""
+MOST_VALUES = 12
+"""A column of more values is not offered as a label if its name does not suggest it."""
 
 LeftOut = Given
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A reading, the table that it gives, and its problems.
+
+    A table of labels with rows without an image, or images without a row, has both: its layout then leaves these out.
+    """
+
+    reading: Reading
+    table: pd.DataFrame | None
+    problems: list[str]
+
+    @property
+    def sound(self) -> bool:
+        """Whether the set can be read as it is."""
+        return self.table is not None and not self.problems
 
 
 def resolve_layout(
@@ -41,120 +64,196 @@ def resolve_layout(
         return layout.model_copy(update={"kind": "images"})
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
     given = replace(given, aside=given.aside | given.joined(layout.root))
-    found = detect_layout(base, given.below(layout.root))
-    return found.model_copy(update={"root": str(PurePosixPath(layout.root) / found.root)})
+    return detect_layout(root, layout.root, given.below(layout.root))
 
 
-def detect_layout(base: Path, left_out: Given) -> Layout:
-    """Detect how the images below `base`, except those left out, are laid out.
+def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
+    """Detect how the images below the folder `start` of a set, except those left out, are laid out.
 
-    Only names, folders and CSVs are read, no pixels. Raises `UserError` if there are no images, if
-    there are masks that are not named, if no layout is detected, and if several layouts fit: then it lists
-    them.
+    Only names, folders and tables are read, no pixels. Raises `UserError` if there are no images, if there are masks
+    that are not named, if no layout is detected, if several fit, and if anything in the set contradicts the only one:
+    then it lists the layouts that work.
     """
-    files = [PurePosixPath(path.relative_to(base).as_posix()) for path in files_below(base)]
-    files = [file for file in files if str(file) not in left_out.aside | left_out.unwanted]
-    images = images_of(files)
-    if not images:
-        kinds = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])
-        raise UserError(f"{base}: expected images, but got {len(files)} files of other kinds ({kinds})")
-    if pairs := mask_pairs(images):
-        mask, image = pairs[0]
-        raise UserError(
-            f"{base}: {len(pairs)} of {len(images)} images are masks of others ({mask} of {image}): data.masks: auto "
-            "packs them with their images; to do without them, name a data.layout that leaves them out"
-        )
+    base = root / start
+    left = left_out.aside | left_out.unwanted
+    files = [PurePosixPath(path) for path in relative_to(base, files_below(base)) if path not in left]
+    images = images_of(files, base)
     everything = _detect(base, files)
-    certain = [reading for reading in everything if reading.evidence == "certain"]
-    if certain:
-        roots = [reading.layout.root for reading in certain]
-        explained = {image for image in images if any(image.is_relative_to(root) for root in roots)}
-        rest = _detect(base, [file for file in files if file not in explained]) if len(explained) < len(images) else []
-        readings = certain + _plausible(base, rest, left_out)
+    if not images and not everything:
+        raise UserError(_no_images(base, files))
+    if pairs := mask_pairs(images):
+        raise UserError(_unnamed_masks(base, images, pairs))
+    readings = _plausible(base, files, images, everything)
+    tried = _distinct([_try(base, reading, left_out) for reading in readings])
+    if len(tried) == 1 and tried[0].sound:
+        evidence = Evidence(base, files, tried[0].reading, _table(tried[0]), left_out.labels)
+        reasons = [] if readings[0].evidence == "certain" else objections(evidence)
+        if not reasons:
+            return _below(start, tried[0].reading.layout)
+        others = [reading for reading in everything if reading.layout != tried[0].reading.layout]
+        others += [*_deeper(evidence), *_within_train(evidence)]
+        tried += [_try(base, reading, left_out) for reading in others]
+    elif len(tried) == 1:
+        reasons = tried[0].problems
+        others = [reading for reading in everything if reading.layout != readings[0].layout]
+        tried += [_try(base, reading, left_out) for reading in others]
+        if not any(each.table is not None for each in tried):
+            raise UserError(reasons)
+    elif tried:
+        readable = sum(each.table is not None for each in tried)
+        reasons = [each.problems[0] for each in tried if each.problems]
+        reasons += [f"the set can be read in {readable} ways"] if readable > 1 else []
+        doubted = [Evidence(base, files, each.reading, each.table) for each in tried if each.table is not None]
+        doubted = [evidence for evidence in doubted if objections(evidence)]
+        tried += [_try(base, reading, left_out) for evidence in doubted for reading in _within_train(evidence)]
     else:
-        readings = _plausible(base, everything, left_out)
-    if len(readings) == 1 and readings[0].evidence != "certain":
-        return _unless_contradicted(base, readings[0], everything, files, left_out)
-    if len(readings) != 1:
-        raise UserError(_refusal(base, readings, files, left_out))
-    return readings[0].layout
+        reasons = [_nothing_detected(base, images)]
+    reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
+    if not any(each.table is not None for each in tried):
+        tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
+    raise UserError(_refusal(start, reasons, tried))
 
 
-def _unless_contradicted(
-    base: Path, reading: Reading, others: Sequence[Reading], files: Sequence[PurePosixPath], left_out: LeftOut
-) -> Layout:
-    """Return the layout of a reading if nothing speaks against it; else raise `UserError` with the choices."""
-    try:
-        table = read_layout(base, reading.layout, left_out)
-    except UserError:
-        return reading.layout  # reading it again will say why
-    evidence = Evidence(base, files, reading, table)
-    found = objections(evidence)
-    if not found:
-        return reading.layout
-    choices = [reading, *(other for other in others if other.layout != reading.layout)]
-    if reading.layout.kind in DEEP_LAYOUTS:
-        for level, names in deeper_levels(evidence):
-            deeper = reading.layout.model_copy(update={"depth": reading.layout.depth + level})
-            if len(names) <= MOST_NUMBERED and all(deeper != choice.layout for choice in choices):
-                choices.append(Reading(deeper, "possible", tuple(names)))
-    more = f" (and {len(found) - MOST_CHOICES} more)" if len(found) > MOST_CHOICES else ""
-    raise UserError(f"data.layout: auto: {'; '.join(found[:MOST_CHOICES])}{more}; {_choices(base, choices, left_out)}")
+def _below(start: str, layout: Layout) -> Layout:
+    return layout.model_copy(update={"root": str(PurePosixPath(start) / layout.root)})
 
 
 def _detect(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
     return [reading for layout in LAYOUTS.values() for reading in layout.detect(base, files)]
 
 
-def _plausible(base: Path, readings: Sequence[Reading], left_out: LeftOut) -> list[Reading]:
-    """Return the readings by the best evidence, and one of two that agree."""
-    tables = [reading for reading in readings if reading.evidence == "named" and reading.layout.file]
-    folders = [reading for reading in readings if reading.evidence == "named" and not reading.layout.file]
-    possible = [reading for reading in readings if reading.evidence == "possible"]
+def _plausible(
+    base: Path, files: Sequence[PurePosixPath], images: Sequence[PurePosixPath], everything: Sequence[Reading]
+) -> list[Reading]:
+    """Return the readings with the best evidence; those that are certain, and those of the images that they leave."""
+    certain = [reading for reading in everything if reading.evidence == "certain"]
+    if certain:
+        roots = [reading.layout.root for reading in certain]
+        explained = {image for image in images if any(image.is_relative_to(root) for root in roots)}
+        rest = [file for file in files if file not in explained] if len(explained) < len(images) else []
+        return certain + _plausible(base, rest, images_of(rest, base), _detect(base, rest))
+    tables = [reading for reading in everything if reading.evidence == "named" and reading.layout.file]
+    folders = [reading for reading in everything if reading.evidence == "named" and not reading.layout.file]
     if tables:  # then folders that differ only in a number are parts of an archive
         folders = [reading for reading in folders if not only_numbered(reading.classes)]
-    if len(folders) == len(tables) == 1 and (agreed := _agreed(base, folders[0], tables[0], left_out)):
-        return [agreed]
-    return folders + tables or possible
+    if len(folders) > 1:
+        folders = [reading for reading in folders if not are_patients(reading.classes)]
+    return folders + tables or [reading for reading in everything if reading.evidence == "possible"]
 
 
-def _agreed(base: Path, folders: Reading, table: Reading, left_out: LeftOut) -> Reading | None:
-    """Return one of two readings that agree on all labels: the one with splits, else the CSV for its other columns."""
-    try:
-        first, second = (read_layout(base, reading.layout, left_out) for reading in (folders, table))
-    except UserError:
-        return None
-    if list(first["path"]) != list(second["path"]) or not same_partition(first["label"], second["label"]):
-        return None
-    return folders if first["split"].notna().any() and second["split"].isna().all() else table
-
-
-def _refusal(base: Path, readings: Sequence[Reading], files: Sequence[PurePosixPath], left_out: LeftOut) -> str:
-    if not readings:
-        images, tables = images_of(files), tables_of_images(base, files)
-        return (
-            f"{base}: no layout is detected for {len(images)} images, the first being {images[0]}; expected folders "
-            "of classes, or a CSV whose columns name images and labels; or name an explicit data.layout"
-            + "".join(f"; {table}" for table in tables[:MOST_CHOICES])
-        )
-    return f"data.layout: auto: the set can be read in {len(readings)} ways; {_choices(base, readings, left_out)}"
-
-
-def _choices(base: Path, readings: Sequence[Reading], left_out: LeftOut) -> str:
-    """List the readings that work, each with its classes; and the first problem of those that do not, if none does."""
-    shown, problems, failed = [], [], []
-    for reading in readings:
+def _try(base: Path, reading: Reading, left_out: LeftOut) -> Tried:
+    problems: list[str] = []
+    layout = reading.layout
+    dropping = [layout.model_copy(update={"missing": "drop"})] if layout.file and layout.kind != "npz" else []
+    for each in (layout, *dropping):
         try:
-            counts = read_layout(base, reading.layout, left_out)["label"].value_counts().sort_index()
+            table = read_layout(base, each, left_out)
         except UserError as error:
-            problems += error.problems
-            failed.append(f"{as_yaml(reading.layout)} cannot be read as the set is: {error.problems[0]}")
+            problems = problems or error.problems
             continue
-        names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
-        shown.append(f"{as_yaml(reading.layout)} (classes {names}{', …' if len(counts) > MOST_SHOWN else ''})")
-    if not shown:
-        return f"none works as the set is, for {len(problems)} problems, such as: {problems[0]}"
-    more = f" or {len(shown) - MOST_CHOICES} more" if len(shown) > MOST_CHOICES else ""
-    return f"name one: data.layout: {' or '.join(shown[:MOST_CHOICES])}{more}" + "".join(
-        f"; {line}" for line in failed[:1]
+        return Tried(Reading(each, reading.evidence, reading.classes), table, problems)
+    return Tried(reading, None, problems)
+
+
+def _distinct(tried: Sequence[Tried]) -> list[Tried]:
+    """Keep one of the readings that agree on every label: one with splits, else a table for its other columns."""
+    kept: list[Tried] = []
+    for each in sorted(tried, key=lambda each: (each.table is None or _table(each)["split"].isna().all(),
+                                                each.reading.layout.file is None)):  # fmt: skip
+        if not (each.sound and any(_agree(_table(each), _table(other)) for other in kept if other.sound)):
+            kept.append(each)
+    return sorted(kept, key=lambda each: next(at for at, other in enumerate(tried) if other is each))
+
+
+def _agree(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    one, other = first["split"], second["split"]
+    same_splits = one.isna().all() or other.isna().all() or one.equals(other)
+    return (
+        list(first["path"]) == list(second["path"]) and same_splits and same_partition(first["label"], second["label"])
     )
+
+
+def _table(tried: Tried) -> pd.DataFrame:
+    assert tried.table is not None
+    return tried.table
+
+
+def _deeper(evidence: Evidence) -> list[Reading]:
+    layout = evidence.reading.layout
+    if layout.kind not in DEEP_LAYOUTS:
+        return []
+    return [
+        Reading(layout.model_copy(update={"depth": layout.depth + level}), "possible", tuple(names))
+        for level, names in deeper_levels(evidence)
+        if len(names) <= MOST_NUMBERED
+    ]
+
+
+def _within_train(evidence: Evidence) -> list[Reading]:
+    """Return the readings of the training images alone: choices if those of other splits are laid out otherwise."""
+    base, files = evidence.base, evidence.files
+    if evidence.reading.layout.kind != "split_folders":
+        return []
+    places = {
+        file.parts[:at] for file in files for at, name in enumerate(file.parts[:-1], 1) if split_of(name) == "train"
+    }
+    found = []
+    for place in sorted(places):
+        folder = PurePosixPath(*place)
+        inside = [PurePosixPath(*file.parts[len(place) :]) for file in files if file.parts[: len(place)] == place]
+        for reading in _detect(base / folder, inside):
+            found.append(replace(reading, layout=_below(str(folder), reading.layout)))
+    return found
+
+
+def _any_columns(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return a reading for each column of few values of each table: choices for a set without any evidence."""
+    found = []
+    for table in image_tables(base, files):
+        columns = [name for name in table.others if 1 < table.others[name].nunique() <= MOST_VALUES]
+        for folder in folders_of_images(table, images_of(files, base)) if columns else []:
+            fields = {"kind": "label_csv", "file": str(table.file), "image": table.image, "images": folder}
+            found += [Reading(Layout.model_validate(fields | {"label": name}), "possible") for name in columns]
+    return found
+
+
+def _no_images(base: Path, files: Sequence[PurePosixPath]) -> str:
+    if kinds := other_kinds(files):
+        return f"{base}: expected images, but got {', '.join(kinds)}, which are not read; save the images as PNG"
+    suffixes = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])
+    return f"{base}: expected images, but got {len(files)} files of other kinds ({suffixes})"
+
+
+def _unnamed_masks(base: Path, images: Sequence[PurePosixPath], pairs: Pairs) -> str:
+    mask, image = pairs[0]
+    patterns = excluding(pairs, images)
+    without = f"; to leave them out: data.files: {{exclude: {json.dumps(patterns)}}}" if patterns else ""
+    return (
+        f"{base}: {len(pairs)} of {len(images)} images are masks of others ({mask} of {image}); to pack them with "
+        f"their images: data.masks: auto{without}"
+    )
+
+
+def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:
+    return (
+        f"no layout is detected for {len(images)} images, the first being {images[0]}; expected folders of classes, or "
+        "a table whose columns name images and labels"
+    )
+
+
+def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried]) -> str:
+    """Return one line with the reasons and the readings that work, each with its classes."""
+    more = f" (and {len(reasons) - MOST_CHOICES} more)" if len(reasons) > MOST_CHOICES else ""
+    shown: dict[str, str] = {}
+    for each in tried:
+        if each.table is not None:
+            counts = each.table["label"].value_counts().sort_index()
+            names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
+            classes = f" (classes {names}{', …' if len(counts) > MOST_SHOWN else ''})"
+            shown.setdefault(as_yaml(_below(start, each.reading.layout)), classes)
+    choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
+    if not shown:
+        choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"
+    elif len(shown) > MOST_CHOICES:
+        choices += f" or {len(shown) - MOST_CHOICES} more"
+    return f"data.layout: auto: {'; '.join(reasons[:MOST_CHOICES])}{more}; {choices}"

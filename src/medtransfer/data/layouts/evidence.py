@@ -1,44 +1,90 @@
-"""Everything in a set that a reading leaves unexplained or that contradicts it: `auto` takes no reading with any."""
+"""What speaks against a reading of a set: `auto` accepts a reading only if nothing does."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from medtransfer.data.labels import as_yaml
 from medtransfer.data.layouts import Reading
 from medtransfer.data.layouts.files import images_of, names_split, words
-from medtransfer.data.layouts.label_csv import OTHER_WORDS, image_column, label_columns, same_partition
-from medtransfer.data.layouts.tables import TABLE_SUFFIXES, match_names, read_list, read_table, read_workbook
+from medtransfer.data.layouts.folders import MOST_NUMBERED_CLASSES
+from medtransfer.data.layouts.image_tables import (
+    LEAST_MARKS,
+    OTHER_WORDS,
+    ImageTable,
+    image_tables,
+    label_columns,
+    mark_columns,
+    same_partition,
+)
+from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, UNNAMED_COLUMN, match_names, read_table
+from medtransfer.study import Labels
+from medtransfer.util.text import counted
 
 MOST_NUMBERS = 12
-"""More different numbers than this are probably measurements, not classes."""
-MOST_NUMBERED_CLASSES = 10
+"""More different numbers than this are probably a quantity, not classes."""
 LEAST_TWINS = 0.5
-"""The least share of images that have a namesake of another format for these to be seen as two copies of one set."""
+"""The least share of images with a namesake of another format for the set to hold every image twice."""
 NUMBERED_CLASSES = frozenset(words("class grade stage type level label category score birads kl group"))
 MOST_LOOKED_UP = 200
 MISSING = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "?", "-", "nil"))
-NOT_READ = (".nii", ".nii.gz", ".mha", ".nrrd", ".jp2", ".heic", ".svs", ".npy", ".npz", ".mat")
-SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+NOT_READ = {
+    ".nii.gz": "NIfTI volume",
+    ".nii": "NIfTI volume",
+    ".mha": "MetaImage volume",
+    ".mhd": "MetaImage volume",
+    ".nrrd": "NRRD volume",
+    ".npy": "NumPy array",
+    ".npz": "NumPy archive",
+    ".mat": "MATLAB file",
+    ".h5": "HDF5 file",
+    ".hdf5": "HDF5 file",
+    ".svs": "whole-slide image",
+    ".ndpi": "whole-slide image",
+    ".mrxs": "whole-slide image",
+    ".heic": "HEIC image",
+    ".tfrec": "TFRecord file",
+    ".tfrecord": "TFRecord file",
+    ".avi": "video",
+    ".mp4": "video",
+    ".zip": "archive",
+    ".tar": "archive",
+    ".tar.gz": "archive",
+    ".7z": "archive",
+    ".rar": "archive",
+}
+"""Files that may hold images, by their extension; an archive has to be unpacked, the images of others saved as PNG."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A reading, the table that it gives, and the files of the set, relative to `base`, without its masks."""
+    """A reading and the table that it gives.
+
+    files: those of the set, relative to `base`, without its masks. params: the section `data.labels`.
+    """
 
     base: Path
     files: Sequence[PurePosixPath]
     reading: Reading
     table: pd.DataFrame
+    params: Labels = field(default_factory=Labels)
 
-    @property
+    @cached_property
     def labels(self) -> list[str]:
         """The classes, sorted."""
         return sorted(self.table["label"].unique())
+
+    @cached_property
+    def rows(self) -> list[tuple[PurePosixPath, str]]:
+        """The path and label of each image."""
+        return list(zip(map(PurePosixPath, self.table["path"]), self.table["label"], strict=True))
 
 
 Objection = Callable[[Evidence], Iterator[str]]
@@ -46,24 +92,24 @@ Objection = Callable[[Evidence], Iterator[str]]
 
 def objections(evidence: Evidence) -> list[str]:
     """Return a sentence for each thing that speaks against a reading."""
-    of_folders = (
+    of_folders: Sequence[Objection] = (
         _splits_as_classes,
         _numbers_as_classes,
         _classes_further_down,
         _unread_siblings,
-        _unread_images,
         _twins,
+        _contradicting_tables,
     )
-    of_tables = (_several_labels, _numbers, _missing_labels, _other_targets)
-    checks: Sequence[Objection] = of_tables if evidence.reading.layout.file else (*of_folders, _contradicting_tables)
-    return [line for check in checks for line in check(evidence)]
+    of_tables: Sequence[Objection] = (_several_labels, _numbers, _missing_labels, _other_targets)
+    checks = of_tables if evidence.reading.layout.file else of_folders
+    return [line for check in (*checks, _unread_images) for line in check(evidence)]
 
 
 def deeper_levels(evidence: Evidence) -> list[tuple[int, list[str]]]:
     """Return the levels of folders below the classes that may be the classes, as (levels further down, names)."""
     layout = evidence.reading.layout
     start = len(PurePosixPath(layout.root).parts) + layout.depth + (layout.kind != "class_folders")
-    places = {(PurePosixPath(path).parts[start:-1], label) for path, label in _rows(evidence)}
+    places = {(path.parts[start:-1], label) for path, label in evidence.rows}
     found = []
     for level in range(1, max(len(parts) for parts, _ in places)):
         by_class: dict[str, set[str]] = {}
@@ -72,16 +118,39 @@ def deeper_levels(evidence: Evidence) -> list[tuple[int, list[str]]]:
         names = set().union(*by_class.values())
         if all(name.isdigit() for name in names):
             shared = sum(sum(name in inside for inside in by_class.values()) > 1 for name in names)
-            differ = shared > 1 or (len(names) > 1 and _in_order(names))
+            may_be_classes = shared > 1 or (len(names) > 1 and _in_order(names))
         else:
-            differ = len({_without_numbers(name) for name in names}) > 1
-        if differ:
+            may_be_classes = len({_without_numbers(name) for name in names}) > 1
+        if may_be_classes:
             found.append((level, sorted(names)))
     return found
 
 
-def _rows(evidence: Evidence) -> list[tuple[str, str]]:
-    return list(zip(evidence.table["path"], evidence.table["label"], strict=True))
+def other_kinds(files: Iterable[PurePosixPath]) -> list[str]:
+    """Count the files that may hold images but are not read, by what they are: `12 NIfTI volumes (.nii.gz)`."""
+    kinds = Counter(suffix for file in files if (suffix := _not_read(file)))
+    return [f"{counted(number, NOT_READ[suffix])} ({suffix})" for suffix, number in sorted(kinds.items())]
+
+
+def unfit_targets(tables: Sequence[ImageTable]) -> list[str]:
+    """Return a sentence for each table that names images but has targets of another kind than classes."""
+    found = []
+    for table in tables:
+        others = table.others
+        numbers = [
+            f"{others[name].nunique()} different numbers in {name!r}"
+            for name in others
+            if not OTHER_WORDS.intersection(words(name))
+            and _many_numbers(others[name])
+            and not UNNAMED_COLUMN.fullmatch(name)
+        ]
+        if numbers:
+            found.append(f"{table.file} has {', '.join(numbers)}, a quantity and not a class")
+        marks = mark_columns(others)
+        several = (others[marks].isin(("1", "1.0")).sum(axis=1) > 1).sum() if len(marks) >= LEAST_MARKS else 0
+        if several:
+            found.append(f"{table.file} marks several of {_shown(marks)} in {counted(several, 'row')}, not one class")
+    return found
 
 
 def _without_numbers(name: str) -> str:
@@ -101,11 +170,11 @@ def _in_order(names: Collection[str]) -> bool:
 def _splits_as_classes(evidence: Evidence) -> Iterator[str]:
     layout = evidence.reading.layout
     if named := list(filter(names_split, evidence.labels)):
-        yield f"folders named as splits would be classes ({_shown(named)})"
+        yield f"folders named like splits would be classes ({_shown(named)})"
     at = len(PurePosixPath(layout.root).parts)
-    above = {part for path, _ in _rows(evidence) for part in PurePosixPath(path).parts[at : at + layout.depth]}
+    above = {part for path, _ in evidence.rows for part in path.parts[at : at + layout.depth]}
     if layout.kind == "class_folders" and (named := sorted(filter(names_split, above))):
-        yield f"folders above the classes are named as splits ({_shown(named)}), which would not be used"
+        yield f"folders above the classes are named like splits ({_shown(named)}), which would be ignored"
 
 
 def _numbers_as_classes(evidence: Evidence) -> Iterator[str]:
@@ -121,67 +190,68 @@ def _numbers_as_classes(evidence: Evidence) -> Iterator[str]:
 
 
 def _classes_further_down(evidence: Evidence) -> Iterator[str]:
-    if evidence.reading.layout.kind == "class_split_folders":
-        return
-    for _, names in deeper_levels(evidence):
-        yield f"folders below them may be the classes ({_shown(names)})"
+    if evidence.reading.layout.kind != "class_split_folders":
+        for _, names in deeper_levels(evidence):
+            yield f"subfolders may be the classes ({_shown(names)})"
 
 
 def _unread_siblings(evidence: Evidence) -> Iterator[str]:
-    """Find folders next to those of the splits that hold the same classes, such as `holdout`."""
+    """Find folders next to the splits that hold the same classes, such as `holdout`."""
     layout = evidence.reading.layout
     if layout.kind != "split_folders":
         return
-    read, at = set(evidence.table["path"]), len(PurePosixPath(layout.root).parts)
-    inside = [image.parts[at:-1] for image in images_of(evidence.files) if str(image) not in read and
-              image.is_relative_to(layout.root)]  # fmt: skip
-    siblings = {parts[0] for parts in inside if set(parts[1:]) & set(evidence.labels)}
-    for name in sorted(siblings):
-        yield f"{name} holds images of the same classes, but is not named as a split (train, val, test)"
+    read, at = {path for path, _ in evidence.rows}, len(PurePosixPath(layout.root).parts)
+    unread = [image for image in images_of(evidence.files, evidence.base) if image not in read]
+    places = {image.parts[at:-1] for image in unread if image.parts[:at] == PurePosixPath(layout.root).parts}
+    for name in sorted({place[0] for place in places if set(place[1:]) & set(evidence.labels)}):
+        yield (
+            f"{name} holds images of the same classes, but is not named like a split; rename it to train, val or test "
+            "to use it"
+        )
 
 
 def _unread_images(evidence: Evidence) -> Iterator[str]:
-    """Find files next to the images that are images of a kind or name that is not read."""
-    folders = {PurePosixPath(path).parent for path in evidence.table["path"]}
-    near = [file for file in evidence.files if file.parent in folders]
-    found = [file for file in near if file.name.lower().endswith(NOT_READ) or _nameless_image(evidence.base / file)]
-    if found:
-        yield f"{len(found)} files next to the images are images that are not read, such as {found[0]}"
+    """Find files next to the images that may hold images, too, but are not read."""
+    folders = {path.parent for path, _ in evidence.rows}
+    near = [file for file in evidence.files if _not_read(file) and file.parent in folders]
+    near = [file for file in near if str(file) not in evidence.reading.layout.files]
+    if near:
+        yield f"next to the images are {', '.join(other_kinds(near))}, which are not read, such as {near[0]}"
+
+
+def _not_read(file: PurePosixPath) -> str | None:
+    name = file.name.lower()
+    return next((suffix for suffix in NOT_READ if name.endswith(suffix)), None)
 
 
 def _twins(evidence: Evidence) -> Iterator[str]:
     """Find images that are there in two formats."""
     paths = pd.Series(evidence.table["path"].unique())
-    stems = paths.map(lambda path: str(PurePosixPath(path).with_suffix("")))
-    twins = paths[stems.duplicated(keep=False)]
+    twins = paths[paths.str.replace(r"\.[^./]+$", "", regex=True).duplicated(keep=False)]
     if len(twins) >= LEAST_TWINS * len(paths):
         yield f"{len(twins)} of {len(paths)} images differ only in their extension, such as {' and '.join(twins[:2])}"
 
 
-def _nameless_image(path: Path) -> bool:
-    if path.suffix:
-        return False
-    with path.open("rb") as file:
-        return file.read(8).startswith(SIGNATURES)
-
-
 def _several_labels(evidence: Evidence) -> Iterator[str]:
-    labels = evidence.labels
+    """Find labels that are made of others, such as `A|B` of `A`; separated by spaces, every part must be one."""
     for separator, enough in (("|", any), (",", any), (";", any), (" ", all)):
-        pairs = {label: [part.strip() for part in label.split(separator)] for label in labels}
-        split = {label: [part for part in parts if part] for label, parts in pairs.items() if len(parts) > 1}
-        parts = {part for inside in pairs.values() for part in (inside if len(inside) > 1 else [])}
-        alone = set(labels) | {part for part in parts if sum(part in inside for inside in split.values()) > 1}
-        several = [label for label, inside in split.items() if enough(part in alone for part in inside)]
+        parts = {label: [part.strip() for part in label.split(separator) if part.strip()] for label in evidence.labels}
+        joined = {label: inside for label, inside in parts.items() if len(inside) > 1}
+        uses = Counter(part for inside in joined.values() for part in set(inside))
+        alone = set(evidence.labels) | {part for part, number in uses.items() if number > 1}
+        several = [label for label, inside in joined.items() if enough(part in alone for part in inside)]
         if several:
-            yield f"some labels are several at once ({_shown(several)}): each combination would be a class"
+            yield f"some labels are several at once ({_shown(several)}): each combination would be a class of its own"
             return
 
 
 def _numbers(evidence: Evidence) -> Iterator[str]:
-    numbers = pd.to_numeric(pd.Series(evidence.labels), errors="coerce")
     if _many_numbers(evidence.table["label"]):
-        yield f"the labels are {len(numbers)} different numbers from {numbers.min():g} to {numbers.max():g}"
+        numbers = pd.to_numeric(pd.Series(evidence.labels))
+        yield (
+            f"the labels are {len(numbers)} different numbers from {numbers.min():g} to {numbers.max():g}, "
+            "a quantity and not classes"
+        )
 
 
 def _many_numbers(column: pd.Series) -> bool:
@@ -190,14 +260,20 @@ def _many_numbers(column: pd.Series) -> bool:
 
 
 def _missing_labels(evidence: Evidence) -> Iterator[str]:
-    counts = evidence.table["label"].value_counts()
-    for label in evidence.labels:
-        if label.lower() in MISSING - {"none"} or (label.lower() == "none" and "nan" in map(str.lower, counts.index)):
-            yield f"{counts[label]} images have the label {label!r}, which may mean that it is missing"
+    """Find labels that may mean that there is none; `none` alone may well be a class."""
+    found = [label for label in evidence.labels if label.lower() in MISSING]
+    if found and {label.lower() for label in found} != {"none"}:
+        images = counted(int(evidence.table["label"].isin(found).sum()), "image")
+        remedy = (
+            f"; to leave them out: {as_yaml(evidence.params, drop=found)}"
+            if len(evidence.labels) > len(found) + 1
+            else ""
+        )
+        yield f"the labels of {images} may mean that there is none ({_shown(found)}){remedy}"
 
 
 def _other_targets(evidence: Evidence) -> Iterator[str]:
-    """Find further columns that may be the target, if only the values of the column of labels say that it is one."""
+    """Find further columns that may hold the label, if the column was chosen for its values alone."""
     layout, table = evidence.reading.layout, evidence.table
     if evidence.reading.evidence != "possible":
         return
@@ -205,64 +281,53 @@ def _other_targets(evidence: Evidence) -> Iterator[str]:
     for name in table.columns.difference(list(known), sort=False):
         telling = table[name].nunique() > 1 and not OTHER_WORDS.intersection(words(name))
         if telling and not same_partition(table[name], table["label"]):
-            yield f"{layout.file}: column {name!r} may be the target as well as {layout.label!r}"
+            yield f"{', '.join(layout.files)}: column {name!r} may be the target as well as {layout.label!r}"
 
 
 def _contradicting_tables(evidence: Evidence) -> Iterator[str]:
     """Find tables that name the images that were read and whose columns may be labels other than the folders."""
-    labels = dict(_rows(evidence))
-    images = images_of(evidence.files)
+    labels = {str(path): label for path, label in evidence.rows}
+    images = list(map(str, images_of(evidence.files, evidence.base)))
+    tables = image_tables(evidence.base, evidence.files)
+    for table in tables:
+        paths = match_names(images, images, list(table.table[table.image].str.strip())).paths
+        rows = table.others.assign(path=paths, truth=[labels.get(path) for path in paths])
+        unread = rows[rows["truth"].isna() & (rows["path"] != "")]
+        if not table.is_submission and len(unread) > 1 and label_columns(unread.drop(columns=["path", "truth"]))[1]:
+            yield f"{table.file} has labels of {len(unread)} images that are not read, such as {unread['path'].iloc[0]}"
+        rows = rows[rows["truth"].notna()]
+        columns = label_columns(rows.drop(columns=["path", "truth"]))[0] if len(rows) else []
+        if any(same_partition(rows[column], rows["truth"]) for column in columns):
+            continue
+        differing = [column for column in columns if not _in_paths(rows[column], rows["path"])]
+        if differing:
+            values = f" ({_shown(sorted(rows[differing[0]].unique()))})" if len(differing) == 1 else ""
+            yield (
+                f"{table.file} names {len(rows)} of these images, and its {'column' if values else 'columns'} "
+                f"{_shown(list(map(repr, differing)))}{values} {'differs' if values else 'differ'} from the folders"
+            )
+    readable = {table.file for table in tables}
     for file in evidence.files:
-        table = _any_table(evidence.base / file)
-        name = None if table is None else image_column(file, table, images)
-        if table is None or name is None:
-            if table is None and _mentions(evidence.base / file, labels):
-                yield f"{file} cannot be read as a table"
-            continue
-        places = [str(image) for image in images]
-        paths = pd.Series(match_names(places, places, list(table[name].str.strip())).paths, index=table.index)
-        rows = table[paths.isin(labels.keys())].assign(**{name: paths})
-        columns = label_columns(rows.drop(columns=name))[0] if len(rows) else []
-        truth = rows[name].map(labels)
-        if any(same_partition(rows[column], truth) for column in columns):
-            continue
-        for column in columns:
-            values = sorted(rows[column].unique())
-            if not all(value.strip().lower() in re.split(r"[\W_]|(?<=\d)(?=[a-z])", path.lower()) for value, path in
-                       zip(rows[column], rows[name], strict=True)):  # fmt: skip
-                yield f"{file} names {len(rows)} of these images, and its column {column!r} ({_shown(values)}) " + (
-                    "differs from the folders"
-                )
+        if file not in readable and _names_unreadably(evidence.base / file, labels):
+            yield f"{file} names these images, but cannot be read as a table"
 
 
-def tables_of_images(base: Path, files: Sequence[PurePosixPath]) -> list[str]:
-    """Return the tables and lists that name images of the set, each with the column that does."""
-    images, found = images_of(files), []
-    for file in files:
-        table = _any_table(base / file)
-        name = None if table is None else image_column(file, table, images)
-        if table is not None and name is not None:
-            without = "" if file.suffix.lower() in TABLE_SUFFIXES else ", but is not a CSV with a header"
-            numbers = [
-                f", and holds {table[column].nunique()} different numbers in {column!r}"
-                for column in table
-                if column != name and not OTHER_WORDS.intersection(words(column)) and _many_numbers(table[column])
-            ]
-            found.append(f"{file} names images in {name!r}{without}{''.join(numbers)}")
-    return found
+def _in_paths(values: pd.Series, paths: pd.Series) -> bool:
+    """Return whether each value is a part of its path, such as the magnification `40` in `40X/a.png`."""
+    return all(
+        value.strip().lower() in re.split(r"[\W_]|(?<=\d)(?=[a-z])", path.lower())
+        for value, path in zip(values, paths, strict=True)
+    )
 
 
-def _mentions(path: Path, images: Iterable[str]) -> bool:
+def _names_unreadably(path: Path, images: Iterable[str]) -> bool:
     """Return whether a file of a table that cannot be read holds the names of half of the images."""
-    if path.suffix.lower() not in (*TABLE_SUFFIXES, ".xlsx"):
+    if path.suffix.lower() not in TABLE_SUFFIXES - LISTS:
         return False
-    content, stems = path.read_bytes(), [PurePosixPath(image).stem.encode() for image in list(images)[:MOST_LOOKED_UP]]
-    return 2 * sum(stem in content for stem in stems) >= len(stems)
-
-
-def _any_table(path: Path) -> pd.DataFrame | None:
-    readers = {".xlsx": read_workbook, ".txt": read_list} | dict.fromkeys(TABLE_SUFFIXES, read_table)
     try:
-        return readers[path.suffix.lower()](path)
-    except (KeyError, ValueError):
-        return None
+        read_table(path)
+    except ValueError:
+        content = path.read_bytes()
+        stems = [PurePosixPath(image).stem.encode() for image in list(images)[:MOST_LOOKED_UP]]
+        return 2 * sum(stem in content for stem in stems) >= len(stems)
+    return False

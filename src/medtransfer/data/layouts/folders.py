@@ -15,6 +15,7 @@ from medtransfer.data.layouts.files import (
     images_of,
     is_junk,
     names_split,
+    relative_to,
     shared_start,
     split_folders,
     split_of,
@@ -22,10 +23,12 @@ from medtransfer.data.layouts.files import (
     words,
 )  # fmt: skip
 from medtransfer.study import Layout
+from medtransfer.util.errors import many
 
 UNLABELLED = "unlabelled"
 """The label of every image of a set without labels."""
 
+MOST_NUMBERED_CLASSES, PATIENT_DIGITS = 10, 3
 COLUMNS = ["path", "label", "split"]
 Folders = tuple[str, ...]
 
@@ -36,11 +39,16 @@ def read_class_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tu
 
 
 def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read `SPLIT/CLASS/…/image`, with splits named train, val or valid, test."""
-    folders = split_folders(root)
+    """Read `SPLIT/CLASS/…/image`, with splits named train, val or valid, test.
+
+    Test images without class folders, as competitions publish them, have no labels and are left out.
+    """
+    folders = split_folders(root, images)
     if not folders:
         return pd.DataFrame(), [f"{root}: {_expected_splits(root)}"]
     tables, problems = [], []
+    if len(folders) > 1 and "test" in folders and _is_unlabelled(folders["test"], layout.depth, images):
+        del folders["test"]
     for split, folder in folders.items():
         table, found = _read_classes(root, folder, split, layout.depth, images)
         tables.append(table)
@@ -50,33 +58,35 @@ def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tu
 
 def read_class_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read `CLASS/SPLIT/…/image`: each class has its own folders train, val or valid, test."""
-    rows, problems = [], []
+    rows: list[dict[str, object]] = []
+    outside: list[str] = []
+    problems = []
     for folder in _folders(root):
-        splits = split_folders(folder)
+        splits = split_folders(folder, images)
         if not splits:
             problems.append(f"{folder.name}: {_expected_splits(folder)}")
-        for image in within(folder, images):
-            path = image.relative_to(root).as_posix()
-            split = next((name for name, below in splits.items() if below in image.parents), None)
+        inside = within(folder, images)
+        by_name = {below.name: split for split, below in splits.items()}
+        for path, name in zip(relative_to(root, inside), relative_to(folder, inside), strict=True):
+            split = by_name.get(name.partition("/")[0]) if "/" in name else None
             rows.append({"path": path, "label": folder.name, "split": split})
             if splits and split is None:
-                problems.append(f"{path}: not in a split folder")
-    return pd.DataFrame(rows, columns=COLUMNS), problems
+                outside.append(path)
+    return pd.DataFrame(rows, columns=COLUMNS), many(outside, "not in a split folder") + problems
 
 
 def read_images(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read all images without labels; the split is that of the first folder named as one."""
     rows = []
-    for image in images:
-        path = image.relative_to(root)
-        split = next((found for part in path.parts[:-1] if (found := split_of(part))), None)
-        rows.append({"path": path.as_posix(), "label": UNLABELLED, "split": split})
+    for path in relative_to(root, images):
+        split = next((found for part in path.split("/")[:-1] if (found := split_of(part))), None)
+        rows.append({"path": path, "label": UNLABELLED, "split": split})
     return pd.DataFrame(rows, columns=COLUMNS), []
 
 
 def detect_split_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
     """Return a reading for each folder that holds folders of splits, if these hold at least two classes in all."""
-    places = _places(files)
+    places = _places(root, files)
     found = []
     for folder in _parents_of_splits(places):
         inside = [place for place in places if _split_at(place) == len(folder) and place[: len(folder)] == folder]
@@ -92,7 +102,7 @@ def detect_split_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Rea
 
 def detect_class_split_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
     """Return the reading in which the folders that hold folders of splits are classes, if only that is possible."""
-    folders = [folder for folder in _parents_of_splits(_places(files)) if folder]
+    folders = [folder for folder in _parents_of_splits(_places(root, files)) if folder]
     parents = {folder[:-1] for folder in folders}
     if len(folders) < 2 or len(parents) > 1 or detect_split_folders(root, files):
         return []
@@ -101,7 +111,7 @@ def detect_class_split_folders(root: Path, files: Sequence[PurePosixPath]) -> li
 
 def detect_class_folders(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
     """Return the reading of the first folders that differ as classes, and of those below them if these agree."""
-    places = _places(files)
+    places = _places(root, files)
     if _parents_of_splits(places):
         return []
     shared = shared_start(places)
@@ -129,23 +139,41 @@ def only_numbered(names: Sequence[str]) -> bool:
     return len({re.sub(r"\d+", "#", name) for name in names}) == 1 and not all(name.isdigit() for name in names)
 
 
+def are_patients(names: Sequence[str]) -> bool:
+    """Return whether names are more than ten numbers of three or more digits, as those of patients."""
+    return len(names) > MOST_NUMBERED_CLASSES and all(len(name) >= PATIENT_DIGITS and name.isdigit() for name in names)
+
+
 def _read_classes(
     root: Path, folder: Path, split: str | None, depth: int, images: Sequence[Path]
 ) -> tuple[pd.DataFrame, list[str]]:
     rows, problems = [], []
-    for image in within(folder, images):
-        below = image.relative_to(folder).parts
-        path = image.relative_to(root).as_posix()
+    inside = within(folder, images)
+    seen: set[Folders] = set()
+    for path, name in zip(relative_to(root, inside), relative_to(folder, inside), strict=True):
+        below = tuple(name.split("/"))
         if len(below) <= depth + 1:
-            problems.append(f"{path}: not in a class folder")
+            problems.append(path)
         else:
+            seen.add(below[: depth + 1])
             rows.append({"path": path, "label": below[depth], "split": split})
-    problems += [
-        f"{child.relative_to(root).as_posix()}: a class folder without images"
-        for child in _folders(folder, depth)
-        if not within(child, images) and not images_below(child)
+    empty = [child for child in _folders(folder, depth) if child.relative_to(folder).parts not in seen]
+    empty = [child for child in empty if not images_below(child)]
+    return pd.DataFrame(rows, columns=COLUMNS), [
+        *many(problems, "not in a class folder"),
+        *many(relative_to(root, empty), "a class folder without images"),
     ]
-    return pd.DataFrame(rows, columns=COLUMNS), problems
+
+
+def _is_unlabelled(folder: Path, depth: int, images: Sequence[Path]) -> bool:
+    """Return whether no image of a split is in a class folder, unless its name says nothing (`test/images`)."""
+    below = [name.split("/")[:-1] for name in relative_to(folder, within(folder, images))]
+    classes = {parts[depth] if len(parts) > depth else "" for parts in below}
+    return len(classes) == 1 and all(_says_nothing(name) for name in classes)
+
+
+def _says_nothing(name: str) -> bool:
+    return split_of(name) is not None or NEUTRAL_WORDS.issuperset(words(name))
 
 
 def _folders(folder: Path, depth: int = 0) -> list[Path]:
@@ -158,8 +186,8 @@ def _expected_splits(root: Path) -> str:
     return f"expected folders named train, val, test; found {names}"
 
 
-def _places(files: Sequence[PurePosixPath]) -> list[Folders]:
-    return sorted({image.parts[:-1] for image in images_of(files)})
+def _places(root: Path, files: Sequence[PurePosixPath]) -> list[Folders]:
+    return sorted({image.parts[:-1] for image in images_of(files, root)})
 
 
 def _parents_of_splits(places: Sequence[Folders]) -> list[Folders]:
@@ -177,7 +205,7 @@ def _all_wrapped(below: Sequence[tuple[str, Folders]]) -> bool:
     wrappers = {(split, rest[0]) for split, rest in below}
     if len(wrappers) != len({split for split, _ in below}):
         return False
-    neutral = all(split_of(name) or NEUTRAL_WORDS.issuperset(words(name)) for _, name in wrappers)
+    neutral = all(_says_nothing(name) for _, name in wrappers)
     return neutral or len({name for _, name in wrappers}) == 1
 
 

@@ -1,56 +1,86 @@
-"""One CSV of labels: a column with the name or path of each image, one with its label, perhaps one with its split."""
+"""A table of labels: a column with the name or path of each image, one with its label, perhaps one with its split.
+
+There may be one such table for each split.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
-from medtransfer.data.layouts.files import IMAGE_SUFFIXES, SPLIT_NAMES, ImageFiles, images_of, shared_start, words
+from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading, Strength
+from medtransfer.data.layouts.files import SPLIT_NAMES, ImageFiles, images_of, shared_start, stem_of, words
+from medtransfer.data.layouts.image_tables import (
+    ImageTable,
+    base_name,
+    image_tables,
+    label_columns,
+    split_column,
+    split_value,
+)
 from medtransfer.data.layouts.joins import with_columns
-from medtransfer.data.layouts.mask_pairs import speaks_of_masks
-from medtransfer.data.layouts.tables import TABLE_SUFFIXES, match_images, match_names, read_table
+from medtransfer.data.layouts.tables import UNNAMED_COLUMN, RowMatches, match_images, match_names, read_table
 from medtransfer.study import Layout
-from medtransfer.util.errors import UserError, near
+from medtransfer.util.errors import many, near
 
-LABEL_WORDS = frozenset(
-    words(
-        "label labels class classes classname target diagnosis dx category finding findings disease condition "
-        "pathology grade plane level birads severity stage subtype"
-    )
-)
-OTHER_WORDS = frozenset(
-    words(
-        "patient subject case person id uid age sex gender group fold date operator machine site source width height "
-        "size view male female x y xmin ymin xmax ymax x1 x2 y1 y2 bbox"
-    )
-)
-ENOUGH = 0.5
-"""The least share of the values of a column that must name images, or of images that they name, for it to be the column
-of images."""
+WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
+"""The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
+SPLITS = ("train", "val", "test")
+SPLIT_OF_FILE = "split of the file"
 
 
 def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read the CSV named by `layout` and find the image of each row below `layout.images`.
+    """Read the table named by `layout`, or that of each split, and find the image of each row below `layout.images`.
 
-    A name may be a path or a bare name, with or without its extension. The other columns of the CSV are
-    kept, so that one of them may be the group.
+    A name may be a path or a bare name, with or without its extension. The other columns of the table are kept, so
+    that one of them may be the group.
     """
-    table, problems = open_table(root, layout, images)
-    if table is None:
+    if not isinstance(layout.file, dict):
+        table, problems = open_table(root, layout, images)
+        if table is None:
+            return pd.DataFrame(), problems
+        return label_rows(root, table, table[layout.label], layout, images)
+    parts, problems = [], []
+    for split, file in layout.file.items():
+        folder = layout.images[split] if isinstance(layout.images, dict) else layout.images
+        part = layout.model_copy(update={"file": file, "images": folder})
+        table, found = open_table(root, part, images)
+        problems += found
+        if table is not None:
+            parts.append((folder, table.assign(**{SPLIT_OF_FILE: split})))
+    if problems:
         return pd.DataFrame(), problems
-    return label_rows(root, table, table[layout.label], layout, images)
+    tables = []
+    for folder, group in groupby(sorted(parts, key=lambda part: part[0]), key=lambda part: part[0]):
+        table = pd.concat([part for _, part in group], ignore_index=True)
+        fields = {"file": ", ".join(layout.files), "images": folder, "split": SPLIT_OF_FILE}
+        rows, found = label_rows(root, table, table[layout.label], layout.model_copy(update=fields), images)
+        tables.append(rows.drop(columns=SPLIT_OF_FILE))
+        problems += found
+    whole = pd.concat(tables, ignore_index=True)
+    for key in (WITHOUT_IMAGE, WITHOUT_ROW):
+        whole.attrs[key] = [name for table in tables for name in table.attrs.get(key, [])]
+    return whole, problems
 
 
 def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
-    """Return a reading for each column of each CSV that may hold the labels; `named` if its name says so."""
-    found = []
-    for common, places, table in tables_of_images(root, files):
-        labels, named = label_columns(table)
-        layouts = [{"kind": "label_csv", "label": label, "images": place} for label in labels for place in places]
-        found += [Reading(Layout.model_validate(common | each), "named" if named else "possible") for each in layouts]
+    """Return a reading for each column of each table that may hold the labels; `named` if its name says so.
+
+    Tables of the same columns whose names differ in a split (`train.csv`, `test.csv`) are read together.
+    """
+    images = images_of(files, root)
+    tables = [table for table in image_tables(root, files) if not table.is_submission]
+    found, together = [], set()
+    for group in _of_splits(tables):
+        readings = _readings_of_splits(group, images)
+        together |= {table.file for table in group.values()} if readings else set()
+        found += readings
+    for table in tables:
+        if table.file not in together:
+            found += _readings(table, images)
     return found
 
 
@@ -58,19 +88,22 @@ LAYOUTS.register("label_csv", LayoutFormat(read_label_csv, detect_label_csv))
 
 
 def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple[pd.DataFrame | None, list[str]]:
-    """Open the CSV named by `layout`, and add those of its columns that are in joined tables.
+    """Open the table named by `layout`, and add those of its columns that are in joined tables.
 
     If it, a column or a folder is missing, return None and the problems.
     """
     path = root / str(layout.file)
     if not path.is_file():
         return None, [f"data.layout.file: {layout.file} is not in the set"]
-    try:
-        table = read_table(path)
-    except ValueError as error:
-        return None, [f"{layout.file}: not a CSV table: {error}"]
     wanted = [("image", layout.image), ("label", layout.label), ("split", layout.split)]
     wanted += [("classes", name) for name in layout.classes or []]
+    try:
+        table = read_table(path)
+        named = [name for _, name in wanted if name is not None]
+        if named and all(UNNAMED_COLUMN.fullmatch(name) and name not in table for name in named):
+            table = read_table(path, header=False)
+    except ValueError as error:
+        return None, [f"{layout.file}: not a CSV table: {error}"]
     if isinstance(images, ImageFiles) and (missing := [name for _, name in wanted if name and name not in table]):
         table, problems = with_columns([root, images.root], table, images.tables, missing)
         if problems:
@@ -80,7 +113,7 @@ def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple
         for key, name in wanted
         if name is not None and name not in table.columns
     ]
-    if not (root / layout.images).is_dir():
+    if not (root / str(layout.images)).is_dir():
         problems.append(f"data.layout.images: {layout.images} is not a folder of the set")
     return (None if problems else table), problems
 
@@ -88,23 +121,30 @@ def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple
 def label_rows(
     root: Path, table: pd.DataFrame, labels: pd.Series, layout: Layout, images: Sequence[Path]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Join the rows of an opened CSV, each with its label, with the images that they name."""
+    """Join the rows of an opened table, each with its label, with the images that they name.
+
+    With `missing: drop`, rows without an image and images without a row are left out.
+    """
     names = table[layout.image].str.strip()
     kept = ~_unwanted(root, layout, images, names)
     table, labels, names = table[kept], labels[kept], names[kept]
-    matches = match_images(root, root / layout.images, images, names)
-    problems = [f"{layout.file}: {line}" for line in matches.problems]
+    matches = match_images(root, root / str(layout.images), images, names)
     rows = table.drop(columns=[name for name in ("path", "label", "split") if name in table])
     rows = rows.assign(path=matches.paths, label=labels.str.strip(), split=None)
+    problems = matches.problems
+    unnamed = many(matches.unnamed, f"has no row in {layout.file}")
+    if layout.missing == "drop":
+        problems, unnamed = matches.ambiguous_problems, []
+        rows = rows[rows["path"] != ""]
+        rows.attrs |= {WITHOUT_IMAGE: matches.missing, WITHOUT_ROW: matches.unnamed}
     if layout.split is not None:
-        rows["split"] = table[layout.split].str.strip().str.lower().map(SPLIT_NAMES)
-        unknown = sorted(set(table[layout.split][rows["split"].isna()]))
-        problems += [f"{layout.file}: {value!r} is not a split; expected train, val, test" for value in unknown]
+        rows["split"] = table.loc[rows.index, layout.split].map(split_value)
+        unknown = sorted(set(table.loc[rows.index, layout.split][rows["split"].isna()]))
+        problems += many(list(map(repr, unknown)), "is not a split; expected train, val, test")
     rows = rows[~(rows.duplicated(["path", "label", "split"]) & (rows["path"] != ""))]  # rows that say the same
     twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
-    problems += [f"{layout.file}: {path} is in more than one row" for path in sorted(set(twice))]
-    problems += [f"{path}: has no row in {layout.file}" for path in matches.unnamed]
-    return rows, problems
+    problems += many(sorted(set(twice)), "is in more than one row")
+    return rows, [f"{layout.file}: {line}" for line in problems] + unnamed
 
 
 def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Series) -> pd.Series:
@@ -112,85 +152,87 @@ def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Seri
     unwanted = images.unwanted if isinstance(images, ImageFiles) else []
     if not unwanted:
         return pd.Series(False, index=names.index)
-    every = match_images(root, root / layout.images, [*images, *unwanted], names).paths
-    kept = match_images(root, root / layout.images, images, names).paths
+    every = match_images(root, root / str(layout.images), [*images, *unwanted], names).paths
+    kept = match_images(root, root / str(layout.images), images, names).paths
     out = {path.relative_to(root).as_posix() for path in unwanted}
     return pd.Series([not here and path in out for here, path in zip(kept, every, strict=True)], index=names.index)
 
 
-def tables_of_images(
-    root: Path, files: Sequence[PurePosixPath]
-) -> Iterator[tuple[dict[str, object], list[str], pd.DataFrame]]:
-    """Yield the CSVs that name images: their fields of `Layout`, candidates for `Layout.images`, the other columns.
-
-    Raises `UserError` for a CSV with a column of masks.
-    """
-    images = images_of(files)
-    for file in files:
-        if file.suffix.lower() not in TABLE_SUFFIXES:
-            continue
-        try:
-            table = read_table(root / file)
-        except ValueError:
-            continue  # not a table: it is counted among the ignored files
-        image = image_column(file, table, images)
-        if image is not None:
-            split = next((name for name in table if name != image and _holds_splits(table[name])), None)
-            fields: dict[str, object] = {"file": str(file), "image": image, "split": split}
-            places = _folders_of_images(table[image], images)
-            yield fields, places, table[[name for name in table if name not in (image, split)]]
+def _readings(table: ImageTable, images: Sequence[PurePosixPath]) -> list[Reading]:
+    split = split_column(table.others)
+    labels, named = label_columns(table.others.drop(columns=split or []))
+    fields = {"kind": "label_csv", "file": str(table.file), "image": table.image, "split": split}
+    evidence: Strength = "named" if named else "possible"
+    return [
+        Reading(Layout.model_validate(fields | {"label": label, "images": folder}), evidence)
+        for label in labels
+        for folder in folders_of_images(table, images)
+    ]
 
 
-def label_columns(table: pd.DataFrame) -> tuple[list[str], bool]:
-    """Return the columns that may hold the label, and whether their names say so."""
-    several = [name for name in table if 1 < table[name].nunique() <= max(2, len(table) // 2)]
-    named = [name for name in several if LABEL_WORDS.intersection(words(name)) - OTHER_WORDS]
-    others = [name for name in several if not OTHER_WORDS.intersection(words(name))]
-    chosen: list[str] = []
-    for name in sorted(named or others, key=lambda name: bool(pd.to_numeric(table[name], "coerce").notna().all())):
-        if not any(same_partition(table[name], table[other]) for other in chosen):
-            chosen.append(name)  # of `class_id` and `class_name`, which say the same, the words are kept
-    return chosen, bool(named)
+def _of_splits(tables: Sequence[ImageTable]) -> list[dict[str, ImageTable]]:
+    """Return the tables that have the same columns and whose paths name one split each, all different."""
+    groups: dict[tuple[str, ...], list[tuple[str, ImageTable]]] = {}
+    for table in tables:
+        if split := split_of_path(str(table.file)):
+            groups.setdefault((table.image, *table.table.columns), []).append((split, table))
+    whole = [dict(sorted(group, key=lambda pair: SPLITS.index(pair[0]))) for group in groups.values()]
+    return [tables for group, tables in zip(groups.values(), whole, strict=True) if 1 < len(tables) == len(group)]
 
 
-def same_partition(first: pd.Series, second: pd.Series) -> bool:
-    """Return whether two columns divide the rows into the same parts, whatever their names."""
-    pairs = pd.DataFrame({"first": first.to_numpy(), "second": second.to_numpy()}).drop_duplicates()
-    return not pairs["first"].duplicated().any() and not pairs["second"].duplicated().any()
+def _readings_of_splits(tables: dict[str, ImageTable], images: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return the readings of a table for each split, if each has its own images or all are in one folder."""
+    labels, named = label_columns(pd.concat([table.others for table in tables.values()], ignore_index=True))
+    folders = {split: folders_of_images(table, images) for split, table in tables.items()}
+    if any(len(found) > 1 for found in folders.values()):
+        folders = {split: [name for name in found if split_of_path(name) == split] for split, found in folders.items()}
+    if any(len(found) != 1 for found in folders.values()):
+        return []
+    of_split = {split: found[0] for split, found in folders.items()}
+    same = len(set(of_split.values())) == 1
+    fields = {
+        "kind": "label_csv",
+        "file": {split: str(table.file) for split, table in tables.items()},
+        "image": next(iter(tables.values())).image,
+        "images": next(iter(of_split.values())) if same else of_split,
+    }
+    evidence: Strength = "named" if named else "possible"
+    return [Reading(Layout.model_validate(fields | {"label": label}), evidence) for label in labels]
 
 
-def image_column(file: PurePosixPath, table: pd.DataFrame, images: Sequence[PurePosixPath]) -> str | None:
-    """Return the column of a table that names most images, or None."""
-    known = {image.name for image in images} | {image.stem for image in images}
-    counts = {}
-    for name in table:
-        values = [PurePosixPath(value.strip().replace("\\", "/")) for value in table[name].unique()]
-        keys = {value.stem if value.suffix.lower() in IMAGE_SUFFIXES else value.name for value in values}
-        hits = len(keys & known)
-        if hits > 1 and hits >= ENOUGH * min(len(values), len(images)):
-            counts[name] = hits
-    for name in counts:
-        if len(counts) > 1 and speaks_of_masks(name) and table[name].str.contains(r"\.\w+$").all():
-            raise UserError(f"{file}: column {name!r} names masks: name their folder or suffix in data.masks")
-    return max(counts, key=lambda name: counts[name], default=None)
+def split_of_path(path: str) -> str | None:
+    """Return the one split that words in a path name."""
+    splits = {SPLIT_NAMES[word] for word in words(path) if word in SPLIT_NAMES}
+    return splits.pop() if len(splits) == 1 else None
 
 
-def _folders_of_images(names: pd.Series, images: Sequence[PurePosixPath]) -> list[str]:
+def folders_of_images(table: ImageTable, images: Sequence[PurePosixPath]) -> list[str]:
     """Return the folder below which the rows name their images; several if the rows name others in each."""
-    named = list(names.str.strip())
-    keys = {PurePosixPath(name.replace("\\", "/")).name for name in named}
-    places = [image.parts[:-1] for image in images if image.name in keys or image.stem in keys]
+    named, paths = list(table.table[table.image].str.strip()), list(map(str, images))
+    keys = {base_name(name) for name in named}
+    places = [image.parts[:-1] for image in images if stem_of(image.name) in keys] or [i.parts[:-1] for i in images]
     common = PurePosixPath(*shared_start(places))
-    children = {PurePosixPath(*place[: len(common.parts) + 1]) for place in places}
+
+    def matched(folder: PurePosixPath) -> RowMatches:
+        inside, start = _below(folder, paths), 0 if folder == PurePosixPath() else len(str(folder)) + 1
+        return match_names([path[start:] for path in inside], inside, named)
+
+    nearest = matched(common)
+    if not nearest.missing and not nearest.ambiguous:  # folders above it could only add images that no row names
+        same = [folder for folder in common.parents if len(_below(folder, paths)) == len(_below(common, paths))]
+        return [str(next((above for above in reversed(same) if matched(above).paths == nearest.paths), common))]
+    parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for place in places:
+        parts.setdefault(place[: len(common.parts) + 1], []).append(place)
+    children = {PurePosixPath(*shared_start(inside)) for inside in parts.values()}
     scores: dict[tuple[int, int], dict[tuple[str, ...], str]] = {}
     for folder in sorted({common, *common.parents, *children}, key=lambda path: (len(path.parts), path)):
-        inside = [image for image in images if image.is_relative_to(folder)]
-        matches = match_names([str(path.relative_to(folder)) for path in inside], [str(path) for path in inside], named)
-        score = (sum(path != "" for path in matches.paths), -len(matches.unnamed))
-        scores.setdefault(score, {}).setdefault(tuple(matches.paths), str(folder))
+        found = nearest if folder == common else matched(folder)
+        score = (sum(path != "" for path in found.paths), -len(found.unnamed))
+        scores.setdefault(score, {}).setdefault(tuple(found.paths), str(folder))
     return list(scores[max(scores)].values())
 
 
-def _holds_splits(column: pd.Series) -> bool:
-    values = set(column.str.strip().str.lower())
-    return len(values) > 1 and values <= set(SPLIT_NAMES)
+def _below(folder: PurePosixPath, paths: Sequence[str]) -> list[str]:
+    start = "" if folder == PurePosixPath() else f"{folder}/"
+    return [path for path in paths if path.startswith(start)]

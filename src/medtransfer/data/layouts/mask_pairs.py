@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from glob import escape
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from medtransfer.data.layouts.files import images_below, shared_start, words
+from medtransfer.data.layouts.files import images_below, relative_to, shared_start, words
 from medtransfer.study import MaskFiles
 from medtransfer.study.data import MaskPlace
 from medtransfer.util.errors import UserError
-from medtransfer.util.text import counted
+from medtransfer.util.text import counted, yaml_word
 
 MASK_WORDS = frozenset(
     words(
@@ -26,8 +32,12 @@ bracket: `cyst (1)_mask` is a mask of `cyst (1)`."""
 LAST_WORD = re.compile(r"[ _.-]+[a-z]+\d?$")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
+FREQUENT = 0.2
+BY_NAME = "data.masks.folder or data.masks.suffix"
 Pairs = list[tuple[PurePosixPath, PurePosixPath]]
 """(mask, image)."""
+Kind = tuple[str, str]
+"""`folder` or `suffix`, and its name."""
 
 
 def speaks_of_masks(name: str) -> bool:
@@ -44,15 +54,18 @@ def find_masks(
     with every mask that belongs to no image or may belong to several; with `missing: drop` masks without an image are
     ignored.
     """
-    images = [PurePosixPath(path.relative_to(root).as_posix()) for path in images_below(root / base)]
+    images = [PurePosixPath(path) for path in relative_to(root, images_below(root / base))]
     images = [image for image in images if str(image) not in left_out]
     named = bool(masks.folder or masks.suffix or masks.places)
     pairs, problems = _named_pairs(images, masks) if named else (mask_pairs(images), [])
     if not named:
-        problems = _several_kinds(pairs) or _unpaired(images, pairs)
+        problems = _several_kinds(images, pairs) or _unpaired(images, pairs)
     if not pairs and not problems:
         key = "folder" if masks.folder else "suffix" if masks.suffix else "auto"
-        raise UserError(f"data.masks.{key}: no masks were found among the {len(images)} images of {root / base}")
+        raise UserError(
+            f"data.masks.{key}: no masks were found among the {len(images)} images of {root / base}; select them by "
+            f"{_that_work(images, set()) or BY_NAME}"
+        )
     if problems:
         raise UserError(problems)
     found: dict[str, list[str]] = {}
@@ -76,47 +89,93 @@ def mask_pairs(images: Sequence[PurePosixPath]) -> Pairs:
     ]
 
 
-def _several_kinds(pairs: Pairs) -> list[str]:
+def _several_kinds(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     """Return a problem if an image has masks of several folders or suffixes, which differ in meaning."""
-    kinds: dict[PurePosixPath, dict[str, PurePosixPath]] = {}
+    kinds: dict[PurePosixPath, dict[Kind, PurePosixPath]] = {}
     for mask, image in pairs:
-        ending = SUFFIX.search(mask.stem)
-        inside = mask.parent.parts[len(shared_start([mask.parent.parts, image.parent.parts])) :]
-        folder = next((part for part in inside if speaks_of_masks(part)), None)
-        option = (
-            f"{{folder: {folder}}}"
-            if folder
-            else f"{{suffix: {mask.stem[ending.start() : ending.end(1)]}}}"
-            if ending
-            else str(mask)
-        )
-        kinds.setdefault(image, {})[option] = mask
+        key, name = _kind_of(mask, image)
+        kinds.setdefault(image, {})[key, name] = mask
     mixed = {image: found for image, found in kinds.items() if len(found) > 1}
     if not mixed:
         return []
     image, found = next(iter(mixed.items()))
-    options = sorted({option for found in mixed.values() for option in found})
+    both = {kind for found in mixed.values() for kind in found}
     return [
         f"data.masks: auto: masks of several kinds for {counted(len(mixed), 'image')} ({image}: "
         f"{', '.join(map(str, found.values()))}); merging them would mix their meanings; choose one: "
-        f"data.masks: {' or '.join(options)}"
+        f"{_that_work(images, both) or _without_others(images, pairs, both)}"
     ]
 
 
-def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
-    """Return a problem if files in a folder of masks, without images below it, match no image."""
+def _that_work(images: Sequence[PurePosixPath], kinds: set[Kind]) -> str:
+    """Return the choices of `data.masks`, of these kinds and frequent suffixes, by which each mask has its image."""
+    found = []
+    for key, name in sorted(kinds | _frequent_suffixes(images)):
+        for missing in ("fail", "drop"):
+            pairs, problems = _named_pairs(images, MaskFiles.model_validate({key: name, "missing": missing}))
+            if pairs and not problems and (missing == "drop" or len(set(chain(*pairs))) == len(images)):
+                more = ", missing: drop" if missing == "drop" else ""
+                found.append(f"{{{key}: {yaml_word(name)}{more}}}")
+                break
+    return f"data.masks: {' or '.join(found)}" if found else ""
+
+
+def _without_others(images: Sequence[PurePosixPath], pairs: Pairs, kinds: set[Kind]) -> str:
+    """Return the choices of `data.files` that exclude all masks but those of one kind."""
+    found = []
+    for kind in sorted(kinds):
+        patterns = excluding([pair for pair in pairs if _kind_of(*pair) != kind], images)
+        found += [f"{{exclude: {json.dumps(patterns)}}}"] if patterns else []
+    return f"data.files: {' or '.join(found)}" if found else BY_NAME
+
+
+def _frequent_suffixes(images: Sequence[PurePosixPath]) -> set[Kind]:
+    """Return what at least a fifth of the names add to the name of another image."""
+    stems = {image.stem.lower() for image in images}
+    counts: Counter[str] = Counter()
+    for stem in (image.stem for image in images):
+        starts = [at for at, sign in enumerate(stem) if sign in "_-. " and stem[:at].lower() in stems]
+        if starts:
+            counts[re.sub(NUMBER, "", stem[max(starts) :])] += 1
+    return {("suffix", name) for name, count in counts.items() if name and count >= max(2, FREQUENT * len(images))}
+
+
+def _kind_of(mask: PurePosixPath, image: PurePosixPath) -> Kind:
+    """Return `folder` or `suffix`, and the name of the folder or suffix by which a mask is one."""
+    inside = mask.parent.parts[len(shared_start([mask.parent.parts, image.parent.parts])) :]
+    folder = next((part for part in inside if speaks_of_masks(part)), None)
+    if folder is not None:
+        return "folder", folder
+    ending = SUFFIX.search(mask.stem)
+    return "suffix", mask.stem[ending.start() : ending.end(1)] if ending else mask.stem
+
+
+def excluding(pairs: Pairs, images: Sequence[PurePosixPath]) -> list[str]:
+    """Return patterns of `data.files` that exclude all masks and no other image, or none if there are none."""
+    kinds = sorted({_kind_of(mask, image) for mask, image in pairs})
+    patterns = [f"*{escape(name)}{'/' if key == 'folder' else ''}*" for key, name in kinds]
+    matched = {image for image in images if any(fnmatchcase(str(image), pattern) for pattern in patterns)}
+    return patterns if matched == {mask for mask, _ in pairs} else []
+
+
+def unpaired_masks(images: Sequence[PurePosixPath], pairs: Pairs) -> list[PurePosixPath]:
+    """Return the files in folders of masks, without images below these, that match no image."""
     known = {path for pair in pairs for path in pair}
     with_images = {image.parts[:at] for _, image in pairs for at in range(1, len(image.parts))}
-    left = [
+    return [
         mask
         for mask, at in _in_folders_of_masks(images)
         if mask not in known and mask.parts[: at + 1] not in with_images
     ]
+
+
+def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
+    left = unpaired_masks(images, pairs)
     if not left:
         return []
     return [
         f"data.masks: auto: {counted(len(left), 'file')} in mask folders without an image, such as {left[0]}; "
-        "select the masks by data.masks: {folder: …} or {suffix: …}"
+        f"select the masks by {_that_work(images, {_kind_of(*pair) for pair in pairs}) or BY_NAME}"
     ]
 
 
@@ -170,13 +229,19 @@ def _suffix_of(place: MaskFiles | MaskPlace) -> re.Pattern[str] | None:
 
 
 def _is_mask_of(place: MaskFiles | MaskPlace) -> Callable[[PurePosixPath], bool]:
-    """Return the test whether a file is a mask of a place: by a folder, at any depth, or else by a suffix."""
+    """Return the test whether a file is a mask of a place: by a folder, at any depth, or else by a suffix.
+
+    A place of one class that has both needs both, because another class may share the folder.
+    """
     folder, suffix = tuple(PurePosixPath((place.folder or "").lower()).parts), _suffix_of(place)
 
     def is_mask(path: PurePosixPath) -> bool:
         if folder:
             parts = tuple(part.lower() for part in path.parent.parts)
-            return any(parts[at : at + len(folder)] == folder for at in range(len(parts) - len(folder) + 1))
+            inside = any(parts[at : at + len(folder)] == folder for at in range(len(parts) - len(folder) + 1))
+            if suffix is None or isinstance(place, MaskFiles):
+                return inside
+            return inside and suffix.search(path.stem) is not None
         return suffix is not None and suffix.search(path.stem) is not None
 
     return is_mask
@@ -234,6 +299,7 @@ def _is_next_to(image: PurePosixPath, mask: PurePosixPath, at: int) -> bool:
     return same and (len(image.parts) == at + 1 or not speaks_of_masks(image.parts[at]))
 
 
+@lru_cache(maxsize=1 << 12)
 def _holds_masks(folder: str) -> bool:
     return speaks_of_masks(folder) and not NEGATIONS.intersection(words(folder))
 

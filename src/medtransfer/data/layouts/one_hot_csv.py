@@ -11,10 +11,12 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
-from medtransfer.data.layouts.files import split_folders, split_of, within
-from medtransfer.data.layouts.label_csv import ENOUGH, label_columns, label_rows, open_table, tables_of_images
+from medtransfer.data.layouts.files import images_of, relative_to, split_folders, split_of, within
+from medtransfer.data.layouts.image_tables import ENOUGH, image_tables, label_columns, split_column
+from medtransfer.data.layouts.label_csv import folders_of_images, label_rows, open_table
 from medtransfer.data.layouts.tables import read_table
 from medtransfer.study import Layout
+from medtransfer.util.errors import many
 
 CSV_NAME = "_classes.csv"
 MARKS = frozenset(("0", "1", "0.0", "1.0"))
@@ -28,7 +30,7 @@ def read_one_hot_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tupl
     """
     if layout.file is not None:
         return _read_table(root, layout, images)
-    folders = split_folders(root)
+    folders = split_folders(root, images)
     if not folders:
         return pd.DataFrame(), [f"{root}: expected folders train, valid, test, each with a {CSV_NAME}"]
     tables, problems = [], []
@@ -54,11 +56,15 @@ def detect_one_hot_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Readi
     tables = [file for file in files if file.name == CSV_NAME and split_of(file.parent.name)]
     folders = sorted({table.parent.parent for table in tables})
     found = [Reading(Layout(kind="one_hot_csv", root=str(folder)), "certain") for folder in folders]
-    for common, places, table in tables_of_images(root, files):
-        _, labels_are_named = label_columns(table)
-        if not labels_are_named and (classes := _one_hot_columns(table)):
-            layouts = [{"kind": "one_hot_csv", "classes": classes, "images": place} for place in places]
-            found += [Reading(Layout.model_validate(common | each), "named") for each in layouts]
+    for table in image_tables(root, files):
+        split = split_column(table.others)
+        columns = table.others.drop(columns=split or [])
+        if not label_columns(columns)[1] and (classes := _one_hot_columns(columns)):
+            fields = {"kind": "one_hot_csv", "file": str(table.file), "image": table.image, "split": split}
+            found += [
+                Reading(Layout.model_validate(fields | {"classes": classes, "images": folder}), "named")
+                for folder in folders_of_images(table, images_of(files, root))
+            ]
     return found
 
 
@@ -77,7 +83,7 @@ def _read_table(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.
     )
     if problems:
         return pd.DataFrame(), problems
-    problems = _not_one_class(str(layout.file), table[layout.image], marks)
+    problems = [f"{layout.file}: {line}" for line in _not_one_class(list(table[layout.image]), marks)]
     rows, unmatched = label_rows(root, table, marks.idxmax(axis=1), layout, images)
     return rows, problems + unmatched
 
@@ -98,12 +104,11 @@ def _read_folder(root: Path, folder: Path, split: str, images: Sequence[Path]) -
     if problems:
         return None, problems
     names = table.index
-    present = {file.relative_to(folder).as_posix() for file in within(folder, images)}
-    problems = _not_one_class(where, names, marks)
-    problems += [f"{where}: {name} is in more than one row" for name in names[names.duplicated()].unique()]
-    problems += [f"{where}: {name} has a row, but there is no such file" for name in sorted(set(names) - present)]
-    problems += [f"{folder.name}/{name}: has no row in {where}" for name in sorted(present - set(names))]
-    return marks, problems
+    present = set(relative_to(folder, within(folder, images)))
+    problems = _not_one_class(names, marks) + many(list(names[names.duplicated()].unique()), "is in more than one row")
+    problems += many(sorted(set(names) - present), "has a row, but there is no such file")
+    unnamed = [f"{folder.name}/{name}" for name in sorted(present - set(names))]
+    return marks, [f"{where}: {problem}" for problem in problems] + many(unnamed, f"has no row in {where}")
 
 
 def _marks(table: pd.DataFrame) -> pd.DataFrame:
@@ -124,11 +129,15 @@ def _not_one_hot(where: str, table: pd.DataFrame, marks: pd.DataFrame, remedy: s
     return problems
 
 
-def _not_one_class(where: str, names: Sequence[str], marks: pd.DataFrame) -> list[str]:
+def _not_one_class(names: Sequence[str], marks: pd.DataFrame) -> list[str]:
+    found: dict[float, list[str]] = {}
+    for name, number in zip(names, marks.sum(axis=1), strict=True):
+        if number != 1:
+            found.setdefault(number, []).append(name)
     return [
-        f"{where}: {name} has {number:g} classes marked, but one is expected"
-        for name, number in zip(names, marks.sum(axis=1), strict=True)
-        if number != 1
+        line
+        for number, these in sorted(found.items())
+        for line in many(these, f"{number:g} classes are marked, but one is expected")
     ]
 
 

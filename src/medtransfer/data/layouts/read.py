@@ -1,11 +1,9 @@
-"""Reading a set by its layout, and a short table of what was read, for the user to confirm."""
+"""Reading a set by its layout."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -14,13 +12,12 @@ import pandas as pd
 
 from medtransfer.data.labels import label_problems, rename_labels
 from medtransfer.data.layouts import LAYOUTS
-from medtransfer.data.layouts.files import IMAGE_SUFFIXES, ImageFiles, files_below, images_below
+from medtransfer.data.layouts.files import ImageFiles, images_below
 from medtransfer.data.layouts.joins import join_images
-from medtransfer.data.layouts.one_hot_csv import CSV_NAME
+from medtransfer.data.layouts.label_csv import WITHOUT_IMAGE, WITHOUT_ROW
 from medtransfer.study import JoinedTable, Labels, Layout
 from medtransfer.util.errors import UserError
-
-MOST_ROWS = 20
+from medtransfer.util.text import yaml_word
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,16 @@ class Given:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a set, the images whose label is left out, and joined columns whose rows differ, by their file."""
+    """The rows of a set, the images whose label is left out, and joined columns whose rows differ, by their file.
+
+    without_image: the names in rows of a table that `missing: drop` leaves out. without_row: images that it leaves out.
+    """
 
     table: pd.DataFrame
     dropped: list[str]
     differing: dict[str, str]
+    without_image: list[str] = field(default_factory=list)
+    without_row: list[str] = field(default_factory=list)
 
 
 def read_layout(
@@ -83,6 +85,7 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
     images.unwanted = [root / path for path in sorted(given.unwanted) if (root / path).is_relative_to(base)]
     images.root, images.tables = root, given.tables
     table, problems = LAYOUTS[layout.kind].read(base, layout, images)
+    without_image, without_row = (table.attrs.get(name, []) for name in (WITHOUT_IMAGE, WITHOUT_ROW))
     if not problems and table.empty:
         problems = [f"{base}: no images were found by layout {layout.kind}"]
     dropped: list[str] = []
@@ -100,7 +103,8 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
         within = "" if base == root else f"in {layout.root}: "
         raise UserError([within + problem for problem in problems])
     table["path"] = [_within(layout, path) for path in table["path"]]
-    return Rows(table.sort_values("path", ignore_index=True), [_within(layout, path) for path in dropped], differing)
+    dropped, without_row = ([_within(layout, path) for path in paths] for paths in (dropped, without_row))
+    return Rows(table.sort_values("path", ignore_index=True), dropped, differing, without_image, without_row)
 
 
 def _within(layout: Layout, path: str) -> str:
@@ -115,70 +119,9 @@ def as_yaml(layout: Layout) -> str:
     return "{" + ", ".join(f"{name}: {_scalar(value)}" for name, value in fields.items()) + "}"
 
 
-def describe_set(
-    root: Path,
-    layout: Layout,
-    table: pd.DataFrame,
-    masks: Mapping[str, list[str]] = {},
-    copies: Mapping[str, str] = {},
-    given: Given | None = None,
-) -> str:
-    """Format, in aligned columns, the layout, its root, classes, splits, masks, copies and the ignored files.
-
-    `copies`: files that were left out because they are copies of others. `given`: what the params leave out or join.
-    """
-    splits = table["split"].fillna("none published").value_counts(sort=False)
-    rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
-    rows += _block("classes", table["label"].value_counts().sort_index())
-    rows += _block("splits", splits.sort_index())
-    if masks:
-        rows += _block("masks", pd.Series({"images with masks": len(masks), "masks": sum(map(len, masks.values()))}))
-    if copies:
-        pairs = [f"{PurePosixPath(copy).parent} of {PurePosixPath(image).parent}" for copy, image in copies.items()]
-        rows += _block("copies", pd.Series(Counter(pairs)))
-    explained = {*table["path"], *chain.from_iterable(masks.values()), *copies}
-    if given is not None:
-        explained |= given.unwanted | given.joined(layout.root)
-    rows += _block("ignored", _ignored(root, layout, explained))
-    width = max(len(name) for _, name, count in rows if count)
-    digits = max(len(count) for _, _, count in rows)
-    return "\n".join(
-        f"{head:<9}{name:<{width}}  {count:>{digits}}" if count else f"{head:<9}{name}" for head, name, count in rows
-    )
-
-
-def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:
-    if counts.empty:
-        return [(head, "nothing", "")]
-    items = [(str(name), str(count)) for name, count in counts.items()]
-    if len(items) > MOST_ROWS:
-        items = [*items[: MOST_ROWS - 1], (f"{len(items) - MOST_ROWS + 1} more", str(counts[MOST_ROWS - 1 :].sum()))]
-    return [(head if row == 0 else "", name, count) for row, (name, count) in enumerate(items)]
-
-
-def _ignored(root: Path, layout: Layout, read: set[str]) -> pd.Series:
-    """Count the files that the layout did not read: images by their folder, other files by their suffix.
-
-    A file that is the only one of its suffix is named.
-    """
-    counts: Counter[str] = Counter()
-    others: dict[str, list[str]] = {}
-    for file in files_below(root):
-        path = file.relative_to(root)
-        if path.as_posix() in read or file.name == CSV_NAME or file == root / layout.root / str(layout.file):
-            continue
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            counts[f"images in {path.parent.as_posix()}"] += 1
-        else:
-            others.setdefault(file.suffix.lower() or "no suffix", []).append(path.as_posix())
-    counts |= Counter(
-        {f"{suffix} files" if len(paths) > 1 else paths[0]: len(paths) for suffix, paths in others.items()}
-    )
-    return pd.Series(counts, dtype=int).sort_index()
-
-
 def _scalar(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_scalar(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_scalar(item) for item in value) + "]"
-    text = str(value)
-    return text if re.fullmatch(r"[\w./][\w./ -]*", text) and text == text.strip() else json.dumps(text)
+    return yaml_word(value) if isinstance(value, str) else json.dumps(value)

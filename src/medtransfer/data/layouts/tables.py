@@ -1,4 +1,4 @@
-"""CSVs: read as text whatever separates their columns, and their rows matched with the images that they name."""
+"""Tables of a set: read as text whatever their format, and their rows matched with the images that they name."""
 
 from __future__ import annotations
 
@@ -6,153 +6,197 @@ import codecs
 import io
 import re
 import unicodedata
-import zipfile
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
 
 import pandas as pd
 
-from medtransfer.data.layouts.files import IMAGE_SUFFIXES, within
+from medtransfer.data.layouts.files import relative_to, stem_of, within
+from medtransfer.util.errors import many
 
-TABLE_SUFFIXES = frozenset((".csv", ".tsv"))
+WORKBOOKS = frozenset((".xlsx", ".xlsm", ".xls", ".ods"))
+LISTS = frozenset((".txt", ".lst"))
+"""Text whose columns may be separated by spaces."""
+TABLE_SUFFIXES = frozenset((".csv", ".tsv")) | WORKBOOKS | LISTS
 SEPARATORS = ",;\t"
 PREAMBLE = 50
 """The header is among so many first lines."""
+UNNAMED_COLUMN = re.compile(r"column \d+")
+"""The names of the columns of a table without a header."""
+NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV with all values as text and column names without surrounding spaces.
+def read_table(path: Path, header: bool = True) -> pd.DataFrame:
+    """Read a table with all values as text and column names without surrounding spaces.
 
-    The text is UTF-8, UTF-16 with its mark, or else Windows-1252. The separator is the most frequent of comma,
-    semicolon and tab in the header: the first line, or the first that has one if those before it have none. Raises
-    `ValueError` with the reason, in one line, for a file that is not a table.
+    Text is UTF-8, UTF-16 or else Windows-1252. The separator is the most frequent of comma, semicolon and tab in the
+    header: the first line, or the first that has one if those before it have none; columns of a `.txt` without any are
+    separated by spaces. Of a workbook, the first sheet is read. Without a header the columns are `column 1`,
+    `column 2` and so on. Raises `ValueError` with the reason, in one line, for a file that is not a table.
     """
+    about = path.stat()
+    return _read_table(path, header, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=16)
+def _read_table(path: Path, header: bool, _changed: int, _size: int) -> pd.DataFrame:
     try:
-        text = _text(path)
-        lines = text.splitlines(keepends=True)[:PREAMBLE]
-        first = next((at for at, line in enumerate(lines) if any(sign in line for sign in SEPARATORS)), 0)
-        separator = max(SEPARATORS, key=lines[first].count) if lines else ","
-        rest = io.StringIO(text[sum(map(len, lines[:first])) :])
-        table = pd.read_csv(rest, sep=separator, skipinitialspace=True, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
-    table.columns = table.columns.str.strip()
+        table = _read_workbook(path, header) if path.suffix.lower() in WORKBOOKS else _read_text(path, header)
+    except Exception as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+    if header:
+        table.columns = table.columns.astype(str).str.strip()
+    else:
+        table.columns = [f"column {number}" for number in range(1, len(table.columns) + 1)]
     return table
 
 
-def _text(path: Path) -> str:
-    content = path.read_bytes()
+def _read_workbook(path: Path, header: bool) -> pd.DataFrame:
+    with warnings.catch_warnings(action="ignore"):
+        return pd.read_excel(path, header=0 if header else None, dtype=str, keep_default_na=False, engine="calamine")
+
+
+def _read_text(path: Path, header: bool) -> pd.DataFrame:
+    text = _decoded(path.read_bytes())
+    lines = text.splitlines(keepends=True)[:PREAMBLE]
+    first = next((at for at, line in enumerate(lines) if any(sign in line for sign in SEPARATORS)), 0)
+    separator = max(SEPARATORS, key=lines[first].count) if lines else ","
+    if path.suffix.lower() in LISTS and lines and separator not in lines[first]:
+        separator = r"\s+"
+    header_line, *rows = text[sum(map(len, lines[:first])) :].splitlines(keepends=True) or [""]
+    try:
+        return _parsed("".join([header_line, *rows]), separator, header)
+    except pd.errors.ParserWarning:  # cells would be lost: no harm if they are empty, as after a separator at the end
+        table = _parsed("".join([f"{header_line.rstrip()}{separator}\n", *rows]), separator, header)
+        if (table.iloc[:, -1] != "").any():
+            raise
+        return table.iloc[:, :-1]
+
+
+def _parsed(text: str, separator: str, header: bool) -> pd.DataFrame:
+    with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+        return pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            header=0 if header else None,
+            index_col=False,
+            skipinitialspace=True,
+            dtype=str,
+            keep_default_na=False,
+            engine="python" if separator == r"\s+" else "c",
+        )
+
+
+def _decoded(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")
+    if b"\0" in content[:PREAMBLE]:
+        return content.decode("utf-16-le" if content[1:2] == b"\0" else "utf-16-be")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp1252")
 
 
-def read_list(path: Path) -> pd.DataFrame:
-    """Read a text file without a header, of columns separated by spaces or commas; a `ValueError` if they differ."""
-    rows = [re.split(r"[\s,;]+", line.strip()) for line in _text(path).splitlines() if line.strip()]
-    if len({len(row) for row in rows}) != 1:
-        raise ValueError("rows of different lengths")
-    return pd.DataFrame(rows, columns=[f"column {number}" for number in range(1, len(rows[0]) + 1)])
-
-
-def read_workbook(path: Path) -> pd.DataFrame:
-    """Read the first sheet of an Excel file as text, as evidence only: formats of numbers and dates are ignored."""
-    space = {"": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            sheet = min(name for name in names if name.startswith("xl/worksheets/") and name.endswith(".xml"))
-            shared = "xl/sharedStrings.xml"
-            strings = ElementTree.fromstring(archive.read(shared)).findall("si", space) if shared in names else []
-            rows = ElementTree.fromstring(archive.read(sheet)).findall(".//row", space)
-    except (zipfile.BadZipFile, ElementTree.ParseError) as error:
-        raise ValueError(str(error)) from error
-
-    def text(cell: ElementTree.Element) -> str:
-        value = "".join(cell.itertext()).strip()
-        return "".join(strings[int(value)].itertext()) if cell.get("t") == "s" else value
-
-    def column(cell: ElementTree.Element, position: int) -> str:
-        return re.sub(r"\d", "", cell.get("r", "")) or str(position)
-
-    table = pd.DataFrame([{column(cell, at): text(cell) for at, cell in enumerate(row)} for row in rows]).fillna("")
-    if table.empty:
-        raise ValueError("no rows")
-    header = [value or name for name, value in table.iloc[0].items()]
-    return table.iloc[1:].set_axis(header, axis=1)
-
-
 @dataclass(frozen=True)
 class RowMatches:
-    """The images that the rows of a CSV name.
+    """The images that the rows of a table name.
 
-    paths: the image of each row, relative to the root of the set, or "" if there is none or more than one. problems:
-    a line for each such row. unnamed: the images below the folder that no row names.
+    paths: the image of each row, relative to the root of the set, or "" if there is none or more than one. missing,
+    ambiguous: the names of such rows. unnamed: the images below the folder that no row names.
     """
 
     paths: list[str]
-    problems: list[str]
+    missing: list[str]
+    ambiguous: list[str]
     unnamed: list[str]
+
+    @property
+    def problems(self) -> list[str]:
+        """A line for each name, or for each kind of many, that no image or several have."""
+        return many(self.missing, "no such image") + self.ambiguous_problems
+
+    @property
+    def ambiguous_problems(self) -> list[str]:
+        """A line for each name, or for many, that several images have."""
+        return many(self.ambiguous, "several images have that name; use paths")
 
 
 def match_images(root: Path, folder: Path, images: Sequence[Path], names: Iterable[str]) -> RowMatches:
-    """Find which of `images`, below `folder`, each name refers to.
-
-    Rows written on another machine may share a prefix that does not exist here (`/kaggle/input/set/images/`):
-    if no row at all is found as written, as much of that prefix is dropped as necessary.
-    """
+    """Find which of `images`, below `folder`, each name refers to: see `match_names`."""
     files = within(folder, images)
-    below = [file.relative_to(folder).as_posix() for file in files]
-    places = [(folder / path).relative_to(root).as_posix() for path in below]
-    return match_names(below, places, list(names))
+    return match_names(relative_to(folder, files), relative_to(root, files), list(names))
 
 
 def match_names(below: list[str], places: list[str], names: list[str]) -> RowMatches:
-    """Match names with images, given by their paths below the folder of images and by the same files' `places`."""
-    by_path = dict(zip(below, places, strict=True))
-    by_key: dict[str, list[str]] = {}
-    for path, place in by_path.items():
-        for key in _keys(path):
-            by_key.setdefault(key, []).append(place)
-    names = [unicodedata.normalize("NFC", name) for name in names]
-    paths, problems, named = [], [], set()
-    for name, known in zip(names, _without_foreign_prefix(names, by_key), strict=True):
-        found = [by_path[known]] if known in by_path else by_key.get(known) or by_key.get(_without_suffix(known), [])
-        if len(found) != 1:
-            problem = "no such image" if not found else f"{len(found)} images have that name; use paths"
-            problems.append(f"{name or '(empty name)'}: {problem}")
-        paths.append(found[0] if len(found) == 1 else "")
-        named.update(found)
-    return RowMatches(paths, problems, sorted(set(places) - named))
+    """Match names with images, given by their paths below the folder of images and by the same files' `places`.
+
+    A name is the path or bare name of an image, with the extension of any image or without one; its case may differ,
+    and a number may have lost its leading zeros or gained decimals (`1.0` of `0001.png`), where just one image fits.
+    If no name is found, all were written elsewhere (`/kaggle/input/set/images/`): as many of the folders that they
+    begin with are dropped as necessary, or all of them if the bare names are different.
+    """
+    index = _Index(below, places)
+    names = [_normal(name) for name in names]
+    found = [index.find(name) for name in names]
+    if not any(found):
+        spellings = ([index.find(name) for name in each] for each in _written_here(names))
+        found = next(filter(any, spellings), found)
+    return RowMatches(
+        paths=[places[0] if len(places) == 1 else "" for places in found],
+        missing=[name or "(empty name)" for name, places in zip(names, found, strict=True) if not places],
+        ambiguous=[name for name, places in zip(names, found, strict=True) if len(places) > 1],
+        unnamed=sorted(set(places).difference(*found)),
+    )
 
 
-def _keys(path: str) -> set[str]:
-    """Return all the ways in which a row may name the image: path or bare name, with or without extension."""
-    pure = PurePosixPath(unicodedata.normalize("NFC", path))
-    stems = {str(pure.with_suffix("")), pure.stem} if pure.suffix.lower() in IMAGE_SUFFIXES else set()
-    return {str(pure), pure.name} | stems
+class _Index:
+    """The images of a folder by everything that may name them."""
+
+    def __init__(self, below: list[str], places: list[str]) -> None:
+        self._by_path: dict[str, list[str]] = {}
+        self._by_key: dict[str, list[str]] = {}
+        for path, place in zip(map(_normal, below), places, strict=True):
+            self._by_path[path] = [place]
+            name = path.rpartition("/")[2]
+            for key in {path, name, stem_of(path), stem_of(name)}:
+                self._by_key.setdefault(key, []).append(place)
+        self._loosely: dict[str, list[str]] | None = None
+
+    def find(self, name: str) -> list[str]:
+        """Return the places of the images that a name may refer to."""
+        exact = self._by_path.get(name) or self._by_key.get(name) or self._by_key.get(stem_of(name))
+        return exact or self._find_loosely(name)
+
+    def _find_loosely(self, name: str) -> list[str]:
+        if self._loosely is None:
+            self._loosely = {}
+            for key, places in self._by_key.items():
+                self._loosely.setdefault(loose(key), []).extend(places)
+        return list(dict.fromkeys(self._loosely.get(loose(stem_of(name)), [])))
 
 
-def _without_suffix(name: str) -> str:
-    """Return a name without the extension of an image: that of the file may be another, or in capitals."""
-    pure = PurePosixPath(name)
-    return str(pure.with_suffix("")) if pure.suffix.lower() in IMAGE_SUFFIXES else name
+def _normal(name: str) -> str:
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def _without_foreign_prefix(names: list[str], keys: dict[str, list[str]]) -> list[str]:
-    if any(name in keys for name in names):
-        return names
+def loose(key: str) -> str:
+    """Return a key without its case and, if it is a number, without leading zeros and decimals that are zero."""
+    number = NUMBER.fullmatch(key)
+    return number[1] if number else key.casefold()
+
+
+def _written_here(names: list[str]) -> Iterator[list[str]]:
+    """Yield the names without the folders that all of them begin with, one folder less at a time, then bare names."""
     parts = [PurePosixPath(name.replace("\\", "/")).parts for name in names]
     shared, known = 0, [path for path in parts if path]
     while known and all(len(path) > shared + 1 and path[shared] == known[0][shared] for path in known):
         shared += 1
     for count in range(shared + 1):
-        shorter = ["/".join(path[count:]) for path in parts]
-        if any(name in keys for name in shorter):
-            return shorter
-    return names
+        yield ["/".join(path[count:]) for path in parts]
+    bare = ["/".join(path[-1:]) for path in parts]
+    if len(set(bare)) == len(set(parts)):
+        yield bare

@@ -36,10 +36,11 @@ def content(material: Material) -> dict[str, Any]:
 
 
 def _facts(audit: dict[str, Any]) -> dict[str, str]:
+    dropped = "; ".join(f"{found['images']:,} {reason}" for reason, found in audit["dropped"].items())
     missing = [f"{', '.join(names)} in {SPLITS.get(split, split)}" for split, names in audit["classes_missing"].items()]
     return {
         "Images": f"{audit['images']:,} in {counted(audit['groups'], 'group')}",
-        "Excluded": counted(audit["left_out"], "image") if audit["left_out"] else "",
+        "Excluded": f"{counted(audit['left_out'], 'image')}: {dropped}" if dropped else "",
         "Folds": f"{audit['folds']}; each is the test set once" if audit["folds"] > 1 else "",
         "Classes without images": "; ".join(missing),
         "Distinct image sizes": f"{audit['image_sizes']:,}",

@@ -1,0 +1,137 @@
+"""What was read of a set, as a short table for the user to confirm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from medtransfer.data.layouts.files import files_below, is_image, relative_to, split_of
+from medtransfer.data.layouts.one_hot_csv import CSV_NAME
+from medtransfer.data.layouts.read import Given, as_yaml
+from medtransfer.study import Layout
+from medtransfer.util.text import MISSING, is_missing
+
+MOST_ROWS = 20
+HEAD_WIDTH = 9
+SAMPLES = 3
+COLUMNS = ("file", "label", "group", "split", "mask")
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Files that are not read as images: the masks of each image, copies and unused masks, and what the params say."""
+
+    masks: Mapping[str, list[str]] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
+    unused_masks: Mapping[str, str] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)
+
+
+def describe_set(
+    root: Path, layout: Layout, table: pd.DataFrame, aside: Aside = Aside(), without_image: Sequence[str] = ()
+) -> str:
+    """Format, in aligned columns, the layout, its root, classes, splits, masks, copies and the files that are not read.
+
+    Of these, images in a folder named like a test split are listed as unlabelled. `without_image`: names of images in
+    rows that were left out.
+    """
+    splits = table["split"].fillna("none published").value_counts(sort=False)
+    masks = aside.masks
+    rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
+    rows += _block("classes", table["label"].value_counts().sort_index())
+    if note := _note(table["label"]):
+        rows.append(("note", note, ""))
+    rows += _block("splits", splits.sort_index())
+    if masks:
+        rows += _block("masks", pd.Series({"images with masks": len(masks), "masks": sum(map(len, masks.values()))}))
+    if aside.unused_masks:
+        text = "not used; data.masks: auto packs them with their images"
+        rows += _block("masks", pd.Series({text: len(aside.unused_masks)}))
+    if aside.copies:
+        folders = [(PurePosixPath(copy).parent, PurePosixPath(image).parent) for copy, image in aside.copies.items()]
+        rows += _block("copies", pd.Series(Counter(f"{copy} of {image}" for copy, image in folders)))
+    if without_image:
+        rows += _block("no image", pd.Series({f"rows left out, such as {without_image[0]}": len(without_image)}))
+    explained = {*table["path"], *chain.from_iterable(masks.values()), *aside.copies, *aside.unused_masks}
+    explained |= aside.given.unwanted | aside.given.joined(layout.root)
+    unlabelled, ignored = _unread(root, explained | {str(PurePosixPath(layout.root) / file) for file in layout.files})
+    if not unlabelled.empty:
+        rows += _block("unlabelled", unlabelled)
+    rows += _block("ignored", ignored)
+    head_width = max(HEAD_WIDTH, *(len(head) + 1 for head, _, _ in rows))
+    width = max(len(name) for _, name, count in rows if count)
+    digits = max(len(count) for _, _, count in rows)
+    return "\n".join(
+        f"{head:<{head_width}}{name:<{width}}  {count:>{digits}}" if count else f"{head:<{head_width}}{name}"
+        for head, name, count in rows
+    )
+
+
+def sample_rows(table: pd.DataFrame, groups: pd.Series | None, masks: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    """Return the first, a middle and the last row of a set, with its file, label, group, published split and masks."""
+    groups = pd.Series(MISSING, index=table.index) if groups is None else groups
+    at = sorted({0, len(table) // 2, len(table) - 1})
+    return [
+        {
+            "file": row.path,
+            "label": row.label,
+            "group": str(group),
+            "split": MISSING if is_missing(row.split) else row.split,
+            "mask": ", ".join(masks.get(row.path, [])) or MISSING,
+        }
+        for row, group in zip(table.iloc[at].itertuples(), groups.iloc[at], strict=True)
+    ]
+
+
+def samples_as_text(samples: list[dict[str, str]]) -> list[str]:
+    """Format sample rows in aligned columns, one line for each and one for their names."""
+    widths = {name: max(len(name), *(len(row[name]) for row in samples)) for name in COLUMNS}
+    lines = [dict(zip(COLUMNS, COLUMNS, strict=True)), *samples]
+    return ["  ".join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in lines]
+
+
+def _note(labels: pd.Series) -> str | None:
+    """Return a remark on classes that are numbers: they may be grades."""
+    numbers = pd.to_numeric(pd.Series(labels.unique()), errors="coerce")
+    if len(numbers) < 3 or numbers.isna().any():
+        return None
+    return (
+        f"the classes are numbers from {numbers.min():g} to {numbers.max():g}; if they are grades, their order is not "
+        "used: each is a class of its own"
+    )
+
+
+def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:
+    if counts.empty:
+        return [(head, "nothing", "")]
+    items = [(str(name), str(count)) for name, count in counts.items()]
+    if len(items) > MOST_ROWS:
+        items = [*items[: MOST_ROWS - 1], (f"{len(items) - MOST_ROWS + 1} more", str(counts[MOST_ROWS - 1 :].sum()))]
+    return [(head if row == 0 else "", name, count) for row, (name, count) in enumerate(items)]
+
+
+def _unread(root: Path, read: set[str]) -> tuple[pd.Series, pd.Series]:
+    """Count the files that are not read: images without labels, then others; images by folder, the rest by suffix.
+
+    Unlabelled are images in a folder named like a test split. A file that is the only one of its suffix is named.
+    """
+    images: Counter[str] = Counter()
+    others: dict[str, list[str]] = {}
+    for name in relative_to(root, files_below(root)):
+        path = PurePosixPath(name)
+        if name in read or path.name == CSV_NAME:
+            continue
+        if is_image(path, root):
+            images[path.parent.as_posix()] += 1
+        else:
+            others.setdefault(path.suffix.lower() or "no suffix", []).append(name)
+    tests = {folder for folder in images if "test" in map(split_of, PurePosixPath(folder).parts)}
+    ignored = {f"images in {folder}": count for folder, count in images.items() if folder not in tests}
+    ignored |= {f"{suffix} files" if len(paths) > 1 else paths[0]: len(paths) for suffix, paths in others.items()}
+    unlabelled = {f"images in {folder}": images[folder] for folder in tests}
+    return pd.Series(unlabelled, dtype=int).sort_index(), pd.Series(ignored, dtype=int).sort_index()
