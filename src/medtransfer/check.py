@@ -192,7 +192,7 @@ def _missing_files(study: Study) -> list[str]:
     missing = [
         f"backbones.{name}: weights: no file {file}; expected the path of a state dict"
         for name, file in files.items()
-        if not Path(file).is_file()
+        if not Path(file).exists()
     ]
     return missing + _folder_problems(study)
 
