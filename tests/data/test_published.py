@@ -21,7 +21,7 @@ def split_of(
     root: Path, columns: dict[str, list[str]] | None = None, differing: dict[str, str] | None = None, **split: object
 ) -> list[object]:
     table = pd.DataFrame({"path": PATHS, "label": "x", "split": ["train", "test", "val", None]} | (columns or {}))
-    found = published_split(root, "set", Rows(table, [], differing or {}), Split(method="published", **split))
+    found, _ = published_split(root, "set", Rows(table, [], differing or {}), Split(method="published", **split))
     return [None if pd.isna(each) else each for each in found]
 
 
@@ -83,6 +83,23 @@ def test_lists_name_the_images_of_splits(root: Path, lists: dict[str, object], w
 )
 def test_lists_that_do_not_fit_are_errors(root: Path, lists: dict[str, object], problem: str) -> None:
     assert problem_of(root, lists=lists).startswith(problem)
+
+
+def test_a_name_of_several_images_is_an_error_even_if_the_rest_is_assigned(tmp_path: Path) -> None:
+    (tmp_path / "test.txt").write_text("1.png\n2.png\n", encoding="utf-8")
+    table = pd.DataFrame({"path": ["a/1.png", "b/1.png", "b/2.png"], "label": "x", "split": None})
+    split = Split(method="published", lists={"test": "test.txt", "train": "rest"})
+    with pytest.raises(UserError, match=r"^data\.split\.lists\.test: test\.txt: .*images have that name; use paths"):
+        published_split(tmp_path, ".", Rows(table, [], {}), split)
+
+
+def test_names_that_are_not_in_the_set_are_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "test.txt").write_text("file\n1.png\n2.jpg\n3.jpg\n", encoding="utf-8")
+    table = pd.DataFrame({"path": ["a/1.png", "b/4.png"], "label": "x", "split": None})
+    split = Split(method="published", lists={"test": "test.txt", "train": "rest"})
+    found, (warning,) = published_split(tmp_path, ".", Rows(table, [], {}), split)
+    assert list(found) == ["test", "train"]
+    assert warning.startswith("SPLIT LISTS: 3 of 4 names in test.txt are not images of the set")
 
 
 def test_a_column_holds_the_split(root: Path) -> None:

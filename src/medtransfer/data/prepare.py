@@ -52,6 +52,7 @@ ROWLESS = "without a row in the table of labels"
 MASKLESS, UNREADABLE = "without a mask", "unreadable, or with an unreadable mask"
 CONTRADICTORY, LEAK = "copies of one image with contradictory labels", "leaking into another split"
 FEWER = "beyond data.split.train_images"
+LATER = (UNREADABLE, CONTRADICTORY, LEAK, FEWER)
 """Why images are left out."""
 
 
@@ -76,7 +77,7 @@ class Reading:
     masks: dict[str, list[str]]
     layout: Layout
     dropped: Dropped
-    proposals: list[str]
+    notes: list[str]
     as_read: dict[str, Any]
 
 
@@ -102,9 +103,11 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
         whole["group"] = join_groups(whole["key"], pairs)
         crossing = pass_gate(whole, pairs, packed, data, state_folder() / LEAKING)
         table, notes = _split(whole, data, seed, crossing, reading.dropped)
+        for line in _lines_of({reason: reading.dropped.get(reason, []) for reason in LATER}):
+            print(line, flush=True)  # noqa: T201
         write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
-        warnings = set_warnings(data, reading.proposals, shortcuts)
+        warnings = set_warnings(data, reading.notes, shortcuts)
         warnings += [*number_warning(whole, data.group), *contradictions, *notes]
         warnings += [] if entry is None else entry.warnings(published=data.split.method == "published")
         if data.masks and data.masks.classes is None:
@@ -117,7 +120,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
     return audit
 
 
-def set_warnings(data: Data, proposals: Sequence[str], shortcuts: list[Shortcut]) -> list[str]:
+def set_warnings(data: Data, notes: Sequence[str], shortcuts: list[Shortcut]) -> list[str]:
     """Return warnings for every table made from the set: simulated images, no group key, and strong shortcuts."""
     warnings = []
     if data.source == "phantom":
@@ -127,8 +130,7 @@ def set_warnings(data: Data, proposals: Sequence[str], shortcuts: list[Shortcut]
             "NO GROUP KEY: images of one patient may be on both sides of a split; "
             "intervals treat every image as independent"
         )
-        warnings += proposals
-    return warnings + [shortcut.warning() for shortcut in shortcuts if shortcut.strong]
+    return [*warnings, *notes, *(shortcut.warning() for shortcut in shortcuts if shortcut.strong)]
 
 
 def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
@@ -141,9 +143,8 @@ def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
     given = Given(frozenset(chain(copies, unused, *masks.values())), unwanted, data.labels, tuple(data.tables))
     layout = resolve_layout(raw, data.layout, given, labelled)
     found = read_rows(raw, layout, given, least_classes=2 if labelled else 1)
-    rows = found.table[["path", "label"]].assign(
-        split=published_split(raw, layout.root, found, data.split), key=group_keys(raw, found, data.group)
-    )
+    split, notes = published_split(raw, layout.root, found, data.split)
+    rows = found.table[["path", "label"]].assign(split=split, key=group_keys(raw, found, data.group))
     excluded = list(map(str, images_of(map(PurePosixPath, sorted(unwanted)), raw)))
     dropped: Dropped = {EXCLUDED: excluded, LABEL: found.dropped, ROWLESS: found.without_row}
     if data.masks:
@@ -157,19 +158,24 @@ def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
     samples = sample_rows(rows, None if data.group is None else rows["key"], masks)
     print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201
     proposals = propose_groups(raw, found.table) if data.group is None else []
-    return Reading(rows, masks, layout, dropped, proposals, {"description": lines, "sample": samples})
+    notes = [*proposals, *notes]
+    return Reading(rows, masks, layout, dropped, notes, {"description": lines, "sample": samples})
 
 
 def _more(rows: pd.DataFrame, data: Data, dropped: Dropped) -> list[str]:
     """Describe the groups and what is left out, as `describe_set` does the rest."""
-    lines = [f"dropped  {len(paths):,} {reason}" for reason, paths in dropped.items() if paths]
+    lines = []
     if data.group is not None:
         sizes = rows["key"].value_counts().sort_index()
         examples = ", ".join(f"{key} ({size})" for key, size in sizes.head(3).items())
         lines.append(f"groups   {len(sizes):,}, such as {examples}")
     if data.split.method != "published" and rows["split"].notna().any():
         lines.append(f"unused   the published split: data.split.method is {data.split.method}")
-    return lines
+    return [*_lines_of(dropped), *lines]
+
+
+def _lines_of(dropped: Dropped) -> list[str]:
+    return [f"dropped  {len(paths):,} {reason}" for reason, paths in dropped.items() if paths]
 
 
 def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame:

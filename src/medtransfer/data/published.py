@@ -11,26 +11,29 @@ import pandas as pd
 from medtransfer.data.groups import column_of, column_problem
 from medtransfer.data.layouts.files import file_of_set, split_of
 from medtransfer.data.layouts.read import Rows
-from medtransfer.data.layouts.tables import match_images
+from medtransfer.data.layouts.tables import RowMatches, match_images
 from medtransfer.study import Split
 from medtransfer.study.data import REST, SplitName
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, listed, yaml_word
 
 MOST_SHOWN = 3
+HEADER = 1
+"""A list may begin with a line that names no image."""
+SEVERAL = "images have that name"
 
 
-def published_split(root: Path, base: str, rows: Rows, split: Split) -> pd.Series:
-    """Return the published split of each row: train, val, test or missing.
+def published_split(root: Path, base: str, rows: Rows, split: Split) -> tuple[pd.Series, list[str]]:
+    """Return the published split of each row: train, val, test or missing; and warnings for every table.
 
     Lists are below the folder `base` of the set at `root`, or within the set. Raises `UserError` if a column or list
     does not fit the set.
     """
     if split.column is not None:
-        return _from_column(rows, split)
+        return _from_column(rows, split), []
     if split.lists is not None:
         return _from_lists(root, base, rows.table["path"], split.lists)
-    return rows.table["split"]
+    return rows.table["split"], []
 
 
 def _from_column(rows: Rows, split: Split) -> pd.Series:
@@ -55,25 +58,30 @@ def _from_column(rows: Rows, split: Split) -> pd.Series:
     return values.map(meant)
 
 
-def _from_lists(root: Path, base: str, paths: pd.Series, lists: Mapping[SplitName, str | list[str]]) -> pd.Series:
+def _from_lists(
+    root: Path, base: str, paths: pd.Series, lists: Mapping[SplitName, str | list[str]]
+) -> tuple[pd.Series, list[str]]:
     found = pd.Series(None, index=paths.index, dtype=object)
+    warnings = []
     for split, files in lists.items():
         for file in [files] if isinstance(files, str) else files:
             if file == REST:
                 continue
-            listed_here = paths.isin(_images_listed(root, base, paths, file, f"data.split.lists.{split}"))
-            twice = paths[listed_here & found.notna() & (found != split)]
+            images, warning = _images_listed(root, base, paths, file, f"data.split.lists.{split}")
+            warnings += warning
+            inside = paths.isin(images)
+            twice = paths[inside & found.notna() & (found != split)]
             if len(twice):
                 raise UserError(
                     f"data.split.lists: {counted(len(twice), 'image')} in {found[twice.index[0]]} and {split}, such as "
                     f"{twice.iloc[0]}"
                 )
-            found[listed_here] = split
+            found[inside] = split
     rest = next((split for split, files in lists.items() if files == REST), None)
-    return found if rest is None else found.fillna(rest)
+    return found if rest is None else found.fillna(rest), warnings
 
 
-def _images_listed(root: Path, base: str, paths: pd.Series, file: str, where: str) -> set[str]:
+def _images_listed(root: Path, base: str, paths: pd.Series, file: str, where: str) -> tuple[set[str], list[str]]:
     """Return the images that a list names: in its lines as a whole, or in the column that names most."""
     try:
         content = file_of_set(file, root / base, root).read_bytes()
@@ -87,8 +95,19 @@ def _images_listed(root: Path, base: str, paths: pd.Series, file: str, where: st
     cells = lines.map(lambda line: [cell.strip().strip('"') for cell in re.split(r"[,;\s]", line)])
     columns = [lines, *(cells.str[at].dropna() for at in range(int(cells.str.len().max() or 0) if len(cells) else 0))]
     images = [root / path for path in paths]
-    matched = [set(match_images(root, root / base, images, column).paths) - {""} for column in columns]
-    best = max(matched, key=len, default=set())
-    if not best:
+    best = max((match_images(root, root / base, images, column) for column in columns), key=_matched)
+    if not _matched(best):
         raise UserError(f"{where}: {file} names none of the {len(paths)} images, such as {paths.iloc[0]}")
-    return best
+    if several := [line for line in best.problems if SEVERAL in line]:
+        raise UserError(f"{where}: {file}: {several[0]}")
+    missing = len(best.paths) - _matched(best)
+    if missing <= HEADER:
+        return set(best.paths) - {""}, []
+    return set(best.paths) - {""}, [
+        f"SPLIT LISTS: {missing} of {len(best.paths)} names in {file} are not images of the set; an image that is "
+        "spelt otherwise there is not in this split"
+    ]
+
+
+def _matched(matches: RowMatches) -> int:
+    return sum(path != "" for path in matches.paths)

@@ -460,7 +460,8 @@ REPLICAS = {
             ]
             for mark in ("a. IDRiD_Disease Grading_Training", "b. IDRiD_Disease Grading_Testing")
         },
-        labels={str(grade): 1 for grade in range(5)},
+        labels={str(grade): 2 for grade in range(5)},
+        splits={"train": 5, "test": 5},
     ),
     "fanconic/skin-cancer-malignant-vs-benign": Replica(
         images=["{train,test}/{benign,malignant}/{3..6}.jpg"],
@@ -561,6 +562,26 @@ REPLICAS = {
         labels={str(grade): 8 for grade in range(5)},
         splits={"train": 20, "val": 10, "test": 10},
         groups=4,
+    ),
+    "andyczhao/covidx-cxr2": Replica(
+        images=["train/MIDRC-RICORD-1C-{1..6}.png", "val/RICORD-{1..4}.png", "test/COVID-{1..4}.png"],
+        tables={
+            "train.txt": [
+                "a1 MIDRC-RICORD-1C-{1..2}.png positive ricord",
+                "a2 MIDRC-RICORD-1C-3.png positive ricord",
+                "b4 MIDRC-RICORD-1C-{4..6}.png negative rsna",
+            ],
+            "val.txt": ["c1 RICORD-{1..2}.png positive cohen", "d1 RICORD-{3..4}.png negative rsna"],
+            "test.txt": ["e1 COVID-{1..2}.png positive cohen", "f1 COVID-{3..4}.png negative rsna"],
+        },
+        labels={"negative": 7, "positive": 7},
+        splits={"train": 6, "val": 4, "test": 4},
+        groups=7,
+    ),
+    "felipekitamura/head-ct-hemorrhage": Replica(
+        images=["head_ct/head_ct/{000..009}.png"],
+        tables={"labels.csv": ["id, hemorrhage", "{0..4},1", "{5..9},0"]},
+        labels={"0": 5, "1": 5},
     ),
     "andrewmvd/malignant-lymphoma-classification": Replica(
         images=["CLL/sj-03-476_00{1..3}.tif", "FL/sj-05-588-R1_00{1..3}.tif", "MCL/sj-04-3077-R2_00{2..4}.tif"],

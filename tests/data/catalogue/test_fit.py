@@ -10,7 +10,7 @@ import pytest
 
 from medtransfer.data.catalogue import find_entry, read_entry
 from medtransfer.data.catalogue.fit import check_fit
-from medtransfer.data.prepare import prepare
+from medtransfer.data.prepare import Target, prepare
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
@@ -21,8 +21,8 @@ from .replicas import REPLICAS
 CHEST = "paultimothymooney/chest-xray-pneumonia"
 SOME_FILES = {"dataset": CHEST, "version": 2, "files": ["*"]}
 REMEDY = (
-    f"the files are not what the catalogue describes ({CHEST}, version 2); to read them as they are, set "
-    "data.dataset: null and data.layout: auto"
+    f"the files are not what the catalogue describes ({CHEST}, version 2); to read them as they are: "
+    "data.dataset: null, data.layout: auto, data.group: null"
 )
 
 
@@ -48,6 +48,21 @@ def test_a_missing_root_is_said_to_differ_from_the_entry(raw: Path, tmp_path: Pa
         "data.layout.root: chest_xray is not a folder of the set",
         REMEDY,
     ]
+
+
+def test_the_remedy_reads_the_files_as_they_are(tmp_path: Path) -> None:
+    entry = find_entry("debeshjha1/kvasirseg")
+    raw = REPLICAS[entry.reference].write(tmp_path / "raw")
+    (raw / "Kvasir-SEG/Kvasir-SEG/masks").rename(raw / "Kvasir-SEG/Kvasir-SEG/contours")
+    own = {"group": None, "split": {"method": "random"}} | entry.settings() | {"source": "folder"}
+    target = Target(task=entry.task, per_pixel=True)
+    with pytest.raises(UserError) as raised:
+        prepare(raw, data_of(**own), 0, Places(tmp_path), target)
+    remedy = raised.value.problems[-1].partition("as they are: ")[2]
+    assert remedy == "data.dataset: null, data.layout: auto, data.masks: auto"
+    plain = {"dataset": None, "layout": "auto", "masks": "auto"}
+    audit = prepare(raw, data_of(**own | plain), 0, Places(tmp_path), target)
+    assert (audit["images"], "known" in audit) == (6, False)
 
 
 def test_names_that_do_not_fit_the_groups_are_said_to_differ(raw: Path, tmp_path: Path) -> None:

@@ -275,6 +275,12 @@ def test_a_value_to_ignore_is_what_the_error_suggests(tmp_path: Path) -> None:
         decode_masks([path], (24, 24), None, 24, "stretch")
 
 
+def test_a_value_to_ignore_needs_exact_values(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", np.full((24, 24), 255, np.uint8))
+    with pytest.raises(UnsuitableMaskError, match=r"a\.jpg: compressed with loss"):
+        decode_masks([path], (24, 24), None, 24, "stretch", ignore=255)
+
+
 def test_ignored_colours(tmp_path: Path) -> None:
     values = np.zeros((8, 8, 3), np.uint8)
     values[:2], values[2:4] = RED, BLUE

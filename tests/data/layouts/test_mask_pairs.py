@@ -227,6 +227,13 @@ def test_masks_of_each_class_may_have_a_suffix_of_their_own(write_set) -> None:
     assert pairs_of(root, **places) == ["x/a.png < x/a_cup.png", "x/a.png < x/a_disc.png", "x/b.png < x/b_disc.png"]
 
 
+def test_classes_may_share_a_folder_if_their_suffixes_differ(write_set) -> None:
+    places = {name: {"folder": "masks", "suffix": f"_{name}"} for name in ("disc", "cup")}
+    root = write_set("x/a.png masks/a_disc.png masks/a_cup.png")
+    assert pairs_of(root, classes=places) == ["x/a.png < masks/a_cup.png", "x/a.png < masks/a_disc.png"]
+    assert class_of_mask(PurePosixPath("masks/a_cup.png"), MaskFiles(classes=places)) == 2
+
+
 def test_a_place_without_masks_and_a_mask_of_two_classes_are_errors(write_set) -> None:
     root = write_set("images/a.png lungs/a.png lungs/a_inf.png")
     with pytest.raises(UserError, match=r"^data\.masks\.classes\.heart: no masks were found"):

@@ -14,6 +14,16 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.text import listed
 
 MOST_CLASSES = 6
+PLAIN = {
+    "dataset": "null",
+    "layout": "auto",
+    "masks": "auto",
+    "files": "{}",
+    "labels": "{}",
+    "tables": "[]",
+    "group": "null",
+}
+"""What to set instead of the keys of an entry, so that the files alone decide."""
 
 
 @contextmanager
@@ -91,7 +101,6 @@ def _has_classes(entry: Entry, found: dict[str, int]) -> bool:
 
 def _remedy(entry: Entry) -> str:
     version = "" if entry.version is None else f", version {entry.version}"
-    return (
-        f"the files are not what the catalogue describes ({entry.reference}{version}); to read them as they are, set "
-        "data.dataset: null and data.layout: auto"
-    )
+    plain = ", ".join(f"data.{key}: {value}" for key, value in PLAIN.items() if key in entry.settings())
+    described = f"the files are not what the catalogue describes ({entry.reference}{version})"
+    return f"{described}; to read them as they are: {plain}"

@@ -106,6 +106,8 @@ def _numbers(
     if abs(mask.width * height - mask.height * width) > ASPECT_TOLERANCE * mask.width * height:
         raise ValueError(f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}")
     values = _values(mask, classes)
+    if ignore is not None and path.suffix.lower() in LOSSY:
+        raise ValueError("compressed with loss, so that its values are not exact; data.masks.ignore needs exact values")
     ignored = None if ignore is None else class_numbers(values, {"ignored": ignore}).astype(bool)
     if ignored is not None:
         values = values.copy()

@@ -229,13 +229,19 @@ def _suffix_of(place: MaskFiles | MaskPlace) -> re.Pattern[str] | None:
 
 
 def _is_mask_of(place: MaskFiles | MaskPlace) -> Callable[[PurePosixPath], bool]:
-    """Return the test whether a file is a mask of a place: by a folder, at any depth, or else by a suffix."""
+    """Return the test whether a file is a mask of a place: by a folder, at any depth, or else by a suffix.
+
+    A place of one class that has both needs both, because another class may share the folder.
+    """
     folder, suffix = tuple(PurePosixPath((place.folder or "").lower()).parts), _suffix_of(place)
 
     def is_mask(path: PurePosixPath) -> bool:
         if folder:
             parts = tuple(part.lower() for part in path.parent.parts)
-            return any(parts[at : at + len(folder)] == folder for at in range(len(parts) - len(folder) + 1))
+            inside = any(parts[at : at + len(folder)] == folder for at in range(len(parts) - len(folder) + 1))
+            if suffix is None or isinstance(place, MaskFiles):
+                return inside
+            return inside and suffix.search(path.stem) is not None
         return suffix is not None and suffix.search(path.stem) is not None
 
     return is_mask
