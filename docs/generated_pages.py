@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,7 +158,7 @@ def dependencies_page() -> str:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lines = text.partition("\ndependencies = [")[2].partition("\n]")[0].splitlines()
     rows = [match.groups() for line in lines if (match := DEPENDENCY.fullmatch(line))]
-    extras = re.findall(r"^(\w+) = \[(.+)\]", text.partition("[project.optional-dependencies]")[2], re.MULTILINE)
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
     table = "\n".join(f"| `{name}` | {purpose or ''} |" for name, purpose in rows)
-    optional = "\n".join(f"| `medtransfer[{name}]` | {found} |" for name, found in extras)
+    optional = "\n".join(f"| `medtransfer[{name}]` | {', '.join(found)} |" for name, found in extras.items())
     return f"| Package | For |\n|---|---|\n{table}\n\n| Extra | Packages |\n|---|---|\n{optional}\n"
