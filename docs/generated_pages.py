@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,37 @@ def params_page() -> str:
     """Describe every section of `params.yaml`: its text, and a table of its keys."""
     from medtransfer.study.schema import Params
 
-    return "\n".join(_section("", Params, set()))
+    return "\n".join([*_section("", Params, set()), *_choices()])
+
+
+def _choices() -> Iterator[str]:
+    """List the names that are registered for keys whose type is text."""
+    from medtransfer.augmentation.mixing import MIXES
+    from medtransfer.data.layouts import LAYOUTS
+    from medtransfer.data.sources import SOURCES
+    from medtransfer.deployment.explain.methods import METHODS
+    from medtransfer.models.heads import HEADS
+    from medtransfer.statistics.metrics import headline_metrics
+    from medtransfer.tasks import TASKS
+    from medtransfer.training.optimizers import OPTIMIZERS
+    from medtransfer.training.schedules import SCHEDULES
+
+    yield "## Choices\n\nNames that are registered, to which extensions may add.\n\n| Key | Choices |\n|---|---|"
+    known = {
+        "study.task": TASKS,
+        "data.source": SOURCES,
+        "data.layout": LAYOUTS,
+        "augmentation.NAME.mix.method": MIXES,
+        "strategies.NAME.head": HEADS,
+        "strategies.NAME.optimizer": OPTIMIZERS,
+        "strategies.NAME.schedule": SCHEDULES,
+        "explain.methods": METHODS,
+        **{f"strategies.NAME.loss, {name}": task.losses for name, task in TASKS.items()},
+        **{f"comparison.metric, {name}": headline_metrics(name) for name in TASKS},
+    }
+    for key, names in known.items():
+        yield f"| {key} | {', '.join(f'`{name}`' for name in names)} |"
+    yield ""
 
 
 def _section(place: str, model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[str]:
@@ -52,8 +83,10 @@ def _section(place: str, model: type[BaseModel], seen: set[type[BaseModel]]) -> 
 
 
 def _paragraphs(model: type[BaseModel]) -> str:
-    """Return a docstring with its descriptions of keys, `key: text.`, as they stand."""
-    return "\n".join(line.strip() for line in str(model.__doc__).splitlines())
+    """Return a docstring, with its descriptions of keys, `key: text`, as a list."""
+    text = "\n".join(line.strip() for line in str(model.__doc__).splitlines())
+    key = "|".join(map(re.escape, model.model_fields))
+    return re.sub(rf"(?:^|(?<=[.)] )|(?<=\n))((?:{key})(?:, (?:{key}))*): ", r"\n- **\1**: ", text)
 
 
 def _cell(field: FieldInfo) -> str:
@@ -125,7 +158,7 @@ def dependencies_page() -> str:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lines = text.partition("\ndependencies = [")[2].partition("\n]")[0].splitlines()
     rows = [match.groups() for line in lines if (match := DEPENDENCY.fullmatch(line))]
-    extras = re.findall(r"^(\w+) = \[(.+)\]", text.partition("[project.optional-dependencies]")[2], re.MULTILINE)
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
     table = "\n".join(f"| `{name}` | {purpose or ''} |" for name, purpose in rows)
-    optional = "\n".join(f"| `medtransfer[{name}]` | {found} |" for name, found in extras)
+    optional = "\n".join(f"| `medtransfer[{name}]` | {', '.join(found)} |" for name, found in extras.items())
     return f"| Package | For |\n|---|---|\n{table}\n\n| Extra | Packages |\n|---|---|\n{optional}\n"

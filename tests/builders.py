@@ -17,7 +17,7 @@ from medtransfer.augmentation.store import Views, open_views, write_views
 from medtransfer.data.prepare import Target, prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.models.assemble import Weights, assemble
-from medtransfer.models.families import build_backbone
+from medtransfer.models.families import ClassifierFamily, build_backbone
 from medtransfer.models.network import Network, Normalise, to_channels_first
 from medtransfer.models.weights import save_state, without_weights
 from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
@@ -29,6 +29,9 @@ from medtransfer.util.places import Places
 CLASSES = 3
 COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu")), "float32")
 """Where tests of training and evaluation compute; `cuda` runs the same tests on a GPU."""
+
+MODELS = sorted(name for name in ClassifierFamily.all_names() if not name.startswith("timm/"))
+"""The models that whole grids of tests run through; those of timm, a thousand, have tests of their own."""
 
 if COMPUTE.device.type == "cuda":
     choose_compute("cuda")  # deterministic, and float32 throughout

@@ -192,7 +192,7 @@ def _missing_files(study: Study) -> list[str]:
     missing = [
         f"backbones.{name}: weights: no file {file}; expected the path of a state dict"
         for name, file in files.items()
-        if not Path(file).is_file()
+        if not Path(file).exists()
     ]
     return missing + _folder_problems(study)
 
@@ -221,7 +221,7 @@ def _block_problems(study: Study) -> list[str]:
     problems = []
     for name, block in study.params.explain.blocks.items():
         model = study.params.backbones[name].model or name
-        if model in ClassifierFamily.all_names():
+        if ClassifierFamily.find(model) is not None:
             blocks = [known for known, _ in build_on_meta(model, study.params.data.image_size).named_modules()]
             if block not in blocks:
                 problems.append(f"explain.blocks.{name}: {model} has no block {block!r}{near(block, blocks)}")
@@ -232,7 +232,7 @@ def _checkpointing_problems(study: Study) -> list[str]:
     models = {
         name: variant.model
         for name, variant in study.variants.items()
-        if variant.strategy.gradient_checkpointing and variant.model in ClassifierFamily.all_names()
+        if variant.strategy.gradient_checkpointing and ClassifierFamily.find(variant.model) is not None
     }
     size = study.params.data.image_size
     plain = {model for model in models.values() if not any(blocks_of(build_on_meta(model, size)))}

@@ -47,6 +47,14 @@ def test_types_limits_and_defaults_are_words(row: str) -> None:
     assert row in params_page()
 
 
+def test_choices_are_those_of_the_registries() -> None:
+    from medtransfer.models.heads import HEADS
+
+    page = params_page()
+    assert f"| strategies.NAME.head | {', '.join(f'`{name}`' for name in HEADS)} |" in page
+    assert "| comparison.metric, segmentation | `dice`" in page
+
+
 def test_every_command_is_on_the_page_of_commands() -> None:
     from medtransfer.cli import parser
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from builders import assembled, size_for, without_initialisation
+from builders import MODELS, assembled, size_for, without_initialisation
 from torch import nn
 
 from medtransfer.features import cut as cut_module
@@ -20,13 +20,11 @@ from medtransfer.features.cut import (
     pack,
     unpack,
 )
-from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.network import Network, Normalise
 
 FAMILIES = ("alexnet", "cnn_small", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3",
             "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnet50",
             "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11_bn", "vit_b_32")  # fmt: skip
-MODELS = sorted(ClassifierFamily.all_names())
 NAMES = [name if name in FAMILIES else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 
 

@@ -6,11 +6,10 @@ import copy
 
 import pytest
 import torch
-from builders import CLASSES, assembled, size_for, without_initialisation
+from builders import CLASSES, MODELS, assembled, size_for, without_initialisation
 from torch import nn
 
 from medtransfer.models.cuda_graphs import RecordedForward, RecordedPasses
-from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.network import Network
 from medtransfer.util.compute import choose_compute
 
@@ -20,7 +19,6 @@ FAMILIES = (
     "inception_v3", "maxvit_t", "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18",
     "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11_bn", "vit_b_32",
 )  # fmt: skip
-MODELS = sorted(ClassifierFamily.all_names())
 NAMES = [name if name in FAMILIES else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 BATCH, STEPS = 4, 3
 

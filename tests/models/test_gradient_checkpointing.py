@@ -6,11 +6,11 @@ import copy
 
 import pytest
 import torch
-from builders import assembled, size_for, without_initialisation
+from builders import MODELS, assembled, size_for, without_initialisation
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta
+from medtransfer.models.families import SegmenterFamily, build_on_meta
 from medtransfer.models.gradient_checkpointing import blocks_of, forget_activations
 from medtransfer.models.network import Network, Normalise
 from medtransfer.study import Backbone, UNet
@@ -87,9 +87,8 @@ def test_the_gradients_of_a_segmenter_have_the_same_bits(model: str) -> None:
 
 
 def test_only_plain_sequences_of_layers_have_no_blocks() -> None:
-    models = ClassifierFamily.all_names()
-    found = {name for name in models if not list(blocks_of(build_on_meta(name, size_for(name))))}
-    assert found == {"alexnet", "cnn_small", "cnn_large", *(name for name in models if name.startswith("vgg"))}
+    found = {name for name in MODELS if not list(blocks_of(build_on_meta(name, size_for(name))))}
+    assert found == {"alexnet", "cnn_small", "cnn_large", *(name for name in MODELS if name.startswith("vgg"))}
 
 
 def test_nothing_changes_without_gradients() -> None:

@@ -18,6 +18,7 @@ from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 
 SMALL = "squeezenet1_1"
+LAST = {"classifier.1.weight", "classifier.1.bias"}
 
 
 @pytest.fixture
@@ -115,11 +116,11 @@ def test_keys_that_do_not_fit_are_listed(tmp_path: Path, state: dict[str, torch.
     model = build_backbone(SMALL, 64)
     without = {name: tensor for name, tensor in state.items() if name != "features.0.weight"}
     with pytest.raises(UserError, match=r"misses features\.0\.weight"):
-        load_weights(model, without, "here")
+        load_weights(model, without, LAST, "here")
     with pytest.raises(UserError, match=r"has the unknown keys features\.99\.weight"):
-        load_weights(model, state | {"features.99.weight": torch.zeros(1)}, "here")
+        load_weights(model, state | {"features.99.weight": torch.zeros(1)}, LAST, "here")
     with pytest.raises(UserError, match=r"has other shapes for features\.0\.weight"):
-        load_weights(model, state | {"features.0.weight": torch.zeros(1)}, "here")
+        load_weights(model, state | {"features.0.weight": torch.zeros(1)}, LAST, "here")
 
 
 @pytest.mark.parametrize("model", ["densenet121", "mnasnet0_5"])
@@ -130,7 +131,7 @@ def test_files_without_counters_or_versions_load_as_torch_loads_them(model: str,
     save_file(old, tmp_path / "old.safetensors")
     state, _ = obtain_weights(model, Backbone(weights=str(tmp_path / "old.safetensors")), None)
     target = build_backbone(model, 64)
-    load_weights(target, state, "here")
+    load_weights(target, state, set(), "here")
     assert_equal(source, target.state_dict())
 
 
@@ -138,13 +139,13 @@ def test_the_last_layer_may_be_missing_or_have_other_classes(state: dict[str, to
     for classifier in ({}, {"classifier.1.weight": torch.zeros(7, 512, 1, 1), "classifier.1.bias": torch.zeros(7)}):
         rest = {name: tensor for name, tensor in state.items() if not name.startswith("classifier")}
         model = build_backbone(SMALL, 64)
-        load_weights(model, rest | classifier, "here")
+        load_weights(model, rest | classifier, LAST, "here")
         assert torch.equal(model.state_dict()["features.0.weight"], state["features.0.weight"])
 
 
 def test_position_embeddings_are_interpolated_to_the_image_size() -> None:
     source, target = build_backbone("vit_b_32", 224), build_backbone("vit_b_32", 96)
-    load_weights(target, Torchvision().fit_state(target, dict(source.state_dict())), "here")
+    load_weights(target, Torchvision().fit_state(target, dict(source.state_dict())), set(), "here")
     found = target.state_dict()["encoder.pos_embedding"]
     assert found.shape == (1, 10, 768)
     assert torch.equal(found[:, 0], source.state_dict()["encoder.pos_embedding"][:, 0])

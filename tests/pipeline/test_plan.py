@@ -29,7 +29,7 @@ def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
     assert set(planned) == stages_run(fresh.run("dvc", "repro"))
     assert fresh.run(*PLAN) == "Everything is up to date.\n"
     page = fresh.read("report/index.html")
-    assert "Planned and true" in page
+    assert "Planned and actual cost" in page
     kept = json.loads(fresh.read(".medtransfer/plan.json"))
     assert set(kept) == {"scratch", "frozen", "few_shot"}
 
@@ -42,4 +42,4 @@ def test_the_report_does_not_show_the_plan_of_another_training(project: Project)
     assert "train@scratch" not in rows
     project.replace("lr: 1.0e-3, epochs: 3}", "lr: 1.0e-3, epochs: 1}")
     project.run("dvc", "repro")
-    assert "Planned and true" not in project.read("report/index.html")
+    assert "Planned and actual cost" not in project.read("report/index.html")

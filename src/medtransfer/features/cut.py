@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -149,6 +150,8 @@ def _cut_after_features(
         specs = (TensorSpec.of(body(blank)),)
     try:
         folded = fold_batch_norms(body)
+        with _traceable(), torch.no_grad():
+            folded(blank)
     except CannotCutError:
         folded = body
     return BodyCut(lambda images: (folded(images),), nn.Identity(), specs, "features")
@@ -163,7 +166,7 @@ def cut_body(body: nn.Module, images: torch.Tensor) -> BodyCut | None:
     both parts. Raises `CannotCutError` if the body cannot be traced or the results differ.
     """
     with _traceable():
-        graph = fx.Tracer().trace(body)
+        graph = _Tracer().trace(body)
         measured = _Measured(fx.GraphModule(body, graph))
         with torch.no_grad():
             expected = measured.run(images)
@@ -172,7 +175,7 @@ def cut_body(body: nn.Module, images: torch.Tensor) -> BodyCut | None:
         return None
     prefix, rest = _split_graph(graph, crossing)
     before, after = fx.GraphModule(body, prefix), fx.GraphModule(body, rest)
-    with torch.no_grad():
+    with _traceable(), torch.no_grad():
         found = after(*before(images))
     if not torch.allclose(found, expected, rtol=1e-5, atol=1e-6):
         raise CannotCutError("its two parts compute something else than the whole")
@@ -188,7 +191,7 @@ def fold_batch_norms(body: nn.Module) -> nn.Module:
     which is not changed. Raises `CannotCutError` if the body cannot be traced.
     """
     with _traceable():
-        return _folded(fx.GraphModule(body, fx.Tracer().trace(body)))
+        return _folded(fx.GraphModule(body, _Tracer().trace(body)))
 
 
 def _folded(module: nn.Module) -> nn.Module:
@@ -203,6 +206,23 @@ def _traceable() -> Iterator[None]:
         yield
     except Exception as error:
         raise CannotCutError(f"its graph cannot be traced ({' '.join(str(error).split())[:100]})") from error
+
+
+class _Tracer(fx.Tracer):
+    """Trace modules as far as their code allows: one whose control flow depends on its input becomes a single node."""
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        last, depth = next(reversed(self.graph.nodes)), len(self.module_stack)
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except (fx.proxy.TraceError, TypeError):
+            while (node := next(reversed(self.graph.nodes))) is not last:
+                self.graph.erase_node(node)
+            while len(self.module_stack) > depth:
+                self.module_stack.popitem()
+            return self.create_proxy("call_module", self.path_of_module(m), args, kwargs)
 
 
 class _Measured(fx.Interpreter):

@@ -68,10 +68,11 @@ def assemble(
     strategy = variant.strategy
     keep_spatial = HEADS[strategy.head].keeps_spatial
     if strategy.init == "pretrained" and not strategy.trains_backbone:
-        body = _shared_body(variant.model, image_size, keep_spatial, weights)
+        body = _shared_body(variant.model, variant.backbone.pooling, image_size, keep_spatial, weights)
     else:
         torch.default_generator.manual_seed(seed_from("init", *key))
-        body = _build_body(variant.model, image_size, keep_spatial, weights if strategy.init == "pretrained" else None)
+        pretrained = weights if strategy.init == "pretrained" else None
+        body = _build_body(variant.model, variant.backbone.pooling, image_size, keep_spatial, pretrained)
     family = ClassifierFamily.of(variant.model)
     family.replace_auxiliary_heads(body.module, classes if strategy.train == "all" else None)
     torch.default_generator.manual_seed(seed_from("head", *key))
@@ -84,21 +85,23 @@ def assemble(
 
 
 @lru_cache(maxsize=1)
-def _shared_body(model: str, image_size: int, keep_spatial: bool, weights: Weights) -> Body:
-    return _build_body(model, image_size, keep_spatial, weights)
+def _shared_body(model: str, pooling: str, image_size: int, keep_spatial: bool, weights: Weights) -> Body:
+    return _build_body(model, pooling, image_size, keep_spatial, weights)
 
 
-def _build_body(model: str, image_size: int, keep_spatial: bool, weights: Weights | None) -> Body:
+def _build_body(model: str, pooling: str, image_size: int, keep_spatial: bool, weights: Weights | None) -> Body:
     """Build a backbone with weights, or with random numbers from torch's generator if there are none."""
     family = ClassifierFamily.of(model)
     module = family.build(model, image_size)
     if weights is not None:
         if weights.state is None:
             raise ValueError(f"{model}: init: pretrained without weights")
-        load_weights(module, family.fit_state(module, weights.state), str(weights.file))
+        optional = family.classifier_parameters(module)
+        load_weights(module, family.fit_state(module, weights.state), optional, str(weights.file))
         if weights.card.transform_input:
             module.transform_input = True  # type: ignore[assignment]
     classifier = family.remove_classifier(module, keep_spatial)
+    module = family.with_pooling(module, model, pooling)
     to_channels_last(module)
     return Body(module, classifier, _feature_width(module, image_size))
 

@@ -1,25 +1,22 @@
-"""Pretrained weights: found or downloaded, checked against their hash, loaded key by key."""
+"""Pretrained weights: read from their file and loaded key by key."""
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from medtransfer.models.families import IMAGENET_MEAN, IMAGENET_STD, ClassifierFamily, Release, State, is_path
+from medtransfer.models.families import IMAGENET_MEAN, IMAGENET_STD, ClassifierFamily, State
 from medtransfer.models.network import load_tensors
+from medtransfer.models.weight_files import find_weights
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_file
-from medtransfer.util.progress import progress
 
-MIRROR_VARIABLE = "MEDTRANSFER_WEIGHTS"
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "backbone.")
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
@@ -50,25 +47,17 @@ def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State
     """
     model = spec.model or name
     family = ClassifierFamily.of(model)
-    if is_path(spec.weights):
-        path, source, reference = Path(spec.weights), "file", Path(spec.weights).name
-        mean, std = family.input_statistics(model)
-        if not path.is_file():
-            raise UserError(f"backbones.{name}.weights: {path} does not exist; expected the path of a state dict")
-    else:
-        release = family.release(model, spec.weights)
-        path, source, reference = _published_file(name, release, mirror), release.source, release.reference
-        mean, std = release.mean, release.std
+    found = find_weights(name, spec, family, mirror)
     module = family.build(model, family.default_size(model))
-    state = _with_counters(read_state(path), module)
-    load_weights(module, family.fit_state(module, state), str(path))
+    state = _with_counters(family.rename(module, read_state(found.path)), module)
+    load_weights(module, family.fit_state(module, state), family.classifier_parameters(module), str(found.path))
     card = WeightsCard(
         model=model,
-        source=source,
-        reference=reference,
-        sha256=sha256_of_file(path),
-        mean=mean,
-        std=std,
+        source=found.source,
+        reference=found.reference,
+        sha256=sha256_of_file(found.path),
+        mean=found.mean,
+        std=found.std,
         # GoogLeNet and Inception, ported from TensorFlow, rescale ImageNet-normalised input themselves
         transform_input=hasattr(module, "transform_input"),
     )
@@ -115,14 +104,14 @@ def save_state(state: State, path: Path) -> None:
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path)
 
 
-def load_weights(module: nn.Module, state: State, where: str) -> None:
+def load_weights(module: nn.Module, state: State, replaced: set[str], where: str) -> None:
     """Load a state dict into a model with its classifier, in place.
 
-    The last layer of the classifier and auxiliary heads may be missing or have other shapes: they are replaced anyway.
+    The parameters that a new head replaces and auxiliary heads may be missing or have other shapes.
     Raises `UserError` that names the keys if anything else is missing, of another shape or left over.
     """
     own = module.state_dict()
-    optional = _last_layer(module) | {key for key in own | state if key.lower().startswith("aux")}
+    optional = replaced | {key for key in own | state if key.lower().startswith("aux")}
     fitting = {key: value for key, value in state.items() if key in own and value.shape == own[key].shape}
     problems = {
         "misses": own.keys() - state.keys(),
@@ -145,39 +134,7 @@ def load_encoder(encoder: nn.Module, state: State, where: str) -> None:
     encoder.load_state_dict({name: state[name] for name in own})
 
 
-def _last_layer(module: nn.Module) -> set[str]:
-    """Name the parameters of the last dense or convolution layer."""
-    layers = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
-    last = [name for name in layers if not name.lower().startswith("aux")][-1]
-    return {f"{last}.weight", f"{last}.bias"}
-
-
 def _with_counters(state: State, module: nn.Module) -> State:
     """Add the counters of batch norms, from 0, that files written before torch 0.4.1 lack."""
     counters = {key: value for key, value in module.state_dict().items() if key.endswith(".num_batches_tracked")}
     return state | {key: torch.zeros_like(value) for key, value in counters.items() if key not in state}
-
-
-def _published_file(name: str, release: Release, mirror: str | None) -> Path:
-    """Find a published file in a mirror folder or torch's cache, or download it there; check its hash every time."""
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    folders = [Path(folder) for folder in (mirror, os.environ.get(MIRROR_VARIABLE)) if folder]
-    path = next((path for folder in [*folders, cache] if (path := folder / release.file_name).is_file()), None)
-    if path is None:
-        path = cache / release.file_name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with progress(total=1, desc=path.name, unit="file") as bar:
-                torch.hub.download_url_to_file(release.url, str(path), release.sha256, progress=not bar.disable)
-        except (URLError, OSError, RuntimeError) as error:
-            raise UserError(
-                f"backbones.{name}.weights: {path.name} could not be downloaded ({error}); put that file into a folder "
-                f"and name the folder in {MIRROR_VARIABLE} or weights_mirror, or name a state dict as weights"
-            ) from None
-    found = sha256_of_file(path)
-    if not found.startswith(release.sha256):
-        raise UserError(
-            f"{path}: expected SHA-256 {release.sha256}… but got {found[:8]}…; the file is damaged: delete it and "
-            "fetch it again"
-        )
-    return path

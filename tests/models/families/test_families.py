@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import CLASSES, assembled, size_for, without_initialisation
+from builders import CLASSES, MODELS, assembled, size_for, without_initialisation
 from torch import nn
 
 from medtransfer.models.families import ClassifierFamily, build_backbone
@@ -14,7 +14,6 @@ from medtransfer.study import Backbone, Pretraining
 
 LARGE = ("vit_h", "vit_l", "regnet_y_128gf", "regnet_y_32gf", "regnet_x_32gf", "convnext_large", "efficientnet_v2_l",
          "efficientnet_b7", "wide_resnet101", "maxvit")  # fmt: skip
-MODELS = sorted(ClassifierFamily.all_names())
 NAMES = [pytest.param(name, marks=pytest.mark.slow) if name.startswith(LARGE) else name for name in MODELS]
 
 

@@ -25,8 +25,10 @@ State = dict[str, torch.Tensor]
 class Release:
     """Published weights.
 
-    reference: their full name. file_name: the name of their file in caches and mirrors. sha256: the SHA-256 of that
-    file or the first digits of it; empty if unknown. mean, std: of the channels of the images they were trained on.
+    reference: their full name. url: where they are downloaded from, or the path of a file that is installed. file_name:
+    the name of their file in caches and mirrors. sha256: the SHA-256 of that file or the first digits of it; empty if
+    unknown. mean, std: of the channels of the images they were trained on. hub: their Hugging Face repository, which is
+    preferred to the url; empty if they are in none.
     """
 
     source: str
@@ -36,6 +38,7 @@ class Release:
     sha256: str
     mean: Statistics
     std: Statistics
+    hub: str = ""
 
 
 class Family(ABC):
@@ -61,11 +64,17 @@ class Family(ABC):
         return [name for family in FAMILIES.values() if isinstance(family, cls) for name in family.names()]
 
     @classmethod
+    def find(cls, model: str) -> Self | None:
+        """Return the family of this class that has a model; None if there is none."""
+        families = (family for family in FAMILIES.values() if isinstance(family, cls))
+        return next((family for family in families if family.has(model)), None)
+
+    @classmethod
     def of(cls, model: str) -> Self:
         """Return the family that has a model. Raises `UserError` that names the nearest model if there is none."""
-        for family in FAMILIES.values():
-            if isinstance(family, cls) and family.has(model):
-                return family
+        family = cls.find(model)
+        if family is not None:
+            return family
         raise UserError(f"no {cls.kind} {model!r}{near(model, cls.all_names())}")
 
     @classmethod
@@ -112,9 +121,23 @@ class ClassifierFamily(Family):
         """Return the mean and standard deviation of channels that weights from a file are taken to expect."""
         return IMAGENET_MEAN, IMAGENET_STD
 
-    def fit_state(self, module: nn.Module, state: State) -> State:
-        """Return published or stored weights as the model's own names and image size need them."""
+    def rename(self, module: nn.Module, state: State) -> State:
+        """Return weights from a file under the names of the model; they are stored so."""
         return state
+
+    def fit_state(self, module: nn.Module, state: State) -> State:
+        """Return stored weights as the model's image size needs them."""
+        return state
+
+    def classifier_parameters(self, module: nn.Module) -> set[str]:
+        """Name the parameters that a new head replaces: those of the last dense or convolution layer."""
+        layers = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+        last = [name for name in layers if not name.lower().startswith("aux")][-1]
+        return {f"{last}.weight", f"{last}.bias"}
+
+    def with_pooling(self, module: nn.Module, model: str, pooling: str) -> nn.Module:
+        """Return a model without classifier whose features are pooled as `Backbone.pooling` says."""
+        return module
 
     def replace_auxiliary_heads(self, module: nn.Module, outputs: int | None) -> None:
         """Replace the auxiliary heads of a model by new ones, or remove them if `outputs` is None, in place.
@@ -125,7 +148,8 @@ class ClassifierFamily(Family):
 
     def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
         """See `Family`."""
-        return self.weights_problems(model, spec) + self._size_problems(model, image_size, "data.image_size")
+        pooling = [] if spec.pooling == "default" else [f"pooling: {spec.pooling} needs tokens, which {model} has not"]
+        return pooling + self.weights_problems(model, spec) + self._size_problems(model, image_size, "data.image_size")
 
     def weights_problems(self, model: str, spec: Backbone) -> list[str]:
         """List what is wrong with the weights of a backbone, or with its pretraining on simulated images."""
@@ -179,4 +203,6 @@ def build_on_meta(model: str, image_size: int) -> nn.Module:
 
 def is_path(weights: str) -> bool:
     """Return whether `weights` is the path of a file rather than the name of published weights."""
-    return "/" in weights or weights.endswith((".pth", ".pt", ".bin", ".safetensors"))
+    return ("/" in weights and not weights.startswith("hf-hub:")) or weights.endswith(
+        (".pth", ".pt", ".bin", ".safetensors")
+    )

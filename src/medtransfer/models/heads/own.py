@@ -14,7 +14,8 @@ from medtransfer.models.heads import HEADS, Head
 class OwnHead(Head, nn.Sequential):
     """A copy of the backbone's own classifier, with its last layer replaced by a new one with `classes` outputs.
 
-    A convolutional classifier (SqueezeNet) gets its flattened input unfolded again, which is taken to be square.
+    A classifier that is one dense layer takes features of any width, such as those of another pooling than its own. A
+    convolutional one (SqueezeNet) gets its flattened input unfolded again, which is taken to be square.
     dropout: the probability of every dropout layer; None keeps those of the backbone.
     """
 
@@ -25,7 +26,8 @@ class OwnHead(Head, nn.Sequential):
     ) -> None:
         layers = copy.deepcopy(list(classifier))
         last = max(index for index, layer in enumerate(layers) if isinstance(layer, nn.Linear | nn.Conv2d))
-        layers[last] = with_outputs(layers[last], classes)
+        only = isinstance(layers[last], nn.Linear) and sum(isinstance(layer, nn.Linear) for layer in layers) == 1
+        layers[last] = with_outputs(layers[last], classes, width if only else None)
         convolution = next((layer for layer in layers if isinstance(layer, nn.Conv2d)), None)
         if convolution is not None:
             side = round((width // convolution.in_channels) ** 0.5)
@@ -36,10 +38,10 @@ class OwnHead(Head, nn.Sequential):
                 module.p = dropout
 
 
-def with_outputs(layer: nn.Module, outputs: int) -> nn.Module:
-    """Build a dense layer or 1x1 convolution like `layer`, with new weights and another number of outputs."""
+def with_outputs(layer: nn.Module, outputs: int, inputs: int | None = None) -> nn.Module:
+    """Build a dense layer or 1x1 convolution like `layer`, with new weights and other numbers of outputs and inputs."""
     if isinstance(layer, nn.Linear):
-        return nn.Linear(layer.in_features, outputs, bias=layer.bias is not None)
+        return nn.Linear(inputs or layer.in_features, outputs, bias=layer.bias is not None)
     if not isinstance(layer, nn.Conv2d) or layer.kernel_size != (1, 1):
         raise TypeError(f"expected a dense layer or a 1x1 convolution as the classifier, but got {layer}")
     return nn.Conv2d(layer.in_channels, outputs, 1, bias=layer.bias is not None)

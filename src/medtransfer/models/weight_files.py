@@ -1,0 +1,121 @@
+"""Files of pretrained weights: of the user, in a mirror or a cache, or downloaded; checked against their hash."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+
+from medtransfer.models.families import ClassifierFamily, Release, Statistics, is_path
+from medtransfer.study import Backbone
+from medtransfer.util.errors import UserError
+from medtransfer.util.files import sha256_of_file
+from medtransfer.util.progress import progress
+
+MIRROR_VARIABLE = "MEDTRANSFER_WEIGHTS"
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+"""The files of weights in a Hugging Face repository, or a folder of the same layout; the preferred one first."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights, where it came from, and the mean and standard deviation of channels that it expects."""
+
+    path: Path
+    source: str
+    reference: str
+    mean: Statistics
+    std: Statistics
+
+
+def find_weights(name: str, spec: Backbone, family: ClassifierFamily, mirror: str | None) -> WeightsFile:
+    """Find the file of a backbone's weights, or download it.
+
+    Raises `UserError` that names the file and how to provide it if it is missing, damaged or cannot be downloaded.
+    """
+    model = spec.model or name
+    if not is_path(spec.weights):
+        return _published(name, family.release(model, spec.weights), mirror)
+    given = Path(spec.weights)
+    path = given
+    if given.is_dir():
+        path = next((given / file for file in HUB_FILES if (given / file).is_file()), given / HUB_FILES[0])
+    if not path.is_file():
+        raise UserError(f"backbones.{name}.weights: {path} does not exist; expected the path of a state dict")
+    usual = family.input_statistics(model)
+    statistics = _statistics(given / "config.json", usual) if given.is_dir() else usual
+    return WeightsFile(path, "file", given.name, *statistics)
+
+
+def _statistics(config: Path, usual: tuple[Statistics, Statistics]) -> tuple[Statistics, Statistics]:
+    """Read mean and standard deviation from a configuration of timm; return the usual ones if it has none."""
+    if not config.is_file():
+        return usual
+    about = json.loads(config.read_text(encoding="utf-8"))
+    about = about.get("pretrained_cfg", about)
+    mean, std = (tuple(about.get(key, default)) for key, default in zip(("mean", "std"), usual, strict=True))
+    return mean, std
+
+
+def _published(name: str, release: Release, mirror: str | None) -> WeightsFile:
+    """Find published weights in a mirror folder or a cache, or download them there; check their hash every time."""
+    folders = [Path(folder) for folder in (mirror, os.environ.get(MIRROR_VARIABLE)) if folder]
+    path = next((path for folder in folders if (path := folder / release.file_name).is_file()), None)
+    statistics = release.mean, release.std
+    sha256 = release.sha256
+    if path is None and release.hub:
+        path = _obtained(name, release, _from_hub)
+        sha256 = path.resolve().name if len(path.resolve().name) == 64 else ""  # the hub's cache names files by hash
+        statistics = _statistics(path.parent / "config.json", statistics)
+    elif path is None:
+        path = _obtained(name, release, _from_url)
+    found = sha256_of_file(path)
+    if not found.startswith(sha256):
+        raise UserError(
+            f"{path}: expected SHA-256 {sha256[:8]}… but got {found[:8]}…; the file is damaged: delete it and "
+            "fetch it again"
+        )
+    return WeightsFile(path, release.source, release.reference, *statistics)
+
+
+def _obtained(name: str, release: Release, obtain: Callable[[Release], Path]) -> Path:
+    try:
+        return obtain(release)
+    except (URLError, OSError, RuntimeError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        where = f" of {release.hub}" if release.hub else ""
+        raise UserError(
+            f"backbones.{name}.weights: {release.file_name}{where} could not be downloaded ({reason}); put that file "
+            f"into a folder and name the folder in {MIRROR_VARIABLE} or weights_mirror, or name a state dict as weights"
+        ) from None
+
+
+def _from_url(release: Release) -> Path:
+    """Return the file in torch's cache, downloaded if it is not there; an installed file is returned as it is."""
+    if (installed := Path(release.url)).is_file():
+        return installed
+    path = Path(torch.hub.get_dir()) / "checkpoints" / release.file_name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with progress(total=1, desc=path.name, unit="file") as bar:
+            torch.hub.download_url_to_file(release.url, str(path), release.sha256, progress=not bar.disable)
+    return path
+
+
+def _from_hub(release: Release) -> Path:
+    """Return the file in the cache of the hub, downloaded if it is not there, with its configuration next to it."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    hf_hub_download(release.hub, "config.json")
+    for file in HUB_FILES[:-1]:
+        try:
+            return Path(hf_hub_download(release.hub, file))
+        except EntryNotFoundError:
+            continue
+    return Path(hf_hub_download(release.hub, HUB_FILES[-1]))
