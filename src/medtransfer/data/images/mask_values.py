@@ -19,7 +19,7 @@ WHITE = 255
 def classes_of_values(paths: Iterable[Path]) -> str | None:
     """Return the `data.masks.classes` with a class for each value of some masks, or None if there are too many.
 
-    Values of a few pixels, as at smoothed edges, do not count, nor those of files that are damaged or compressed with loss.
+    Values of a few pixels, as at smoothed edges, do not count, nor those of damaged files or of lossy compression.
     """
     found: set[int | str] = set()
     for path in paths:
