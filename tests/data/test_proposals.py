@@ -14,6 +14,7 @@ from medtransfer.data.layouts.read import Rows
 from medtransfer.data.proposals import PATTERNS, propose_groups
 from medtransfer.study import Group
 
+NOWHERE = Path("nowhere")
 AUGMENTED = [f"train/head{source}_aug_{copy}_png.jpg" for source in range(4) for copy in range(5)]
 ROBOFLOW = [f"a/scan{source}_png.rf.{copy:032x}.jpg" for source in range(4) for copy in range(3)]
 COPIES = ["a/x.png", "a/x (1).png", "b/y.png", "b/y - copy.png", "b/y - Copy (2).png", "b/z.png"]
@@ -26,7 +27,7 @@ SERIES = [f"NORMAL2-IM-{number:04}-0001-000{frame}.jpeg" for number in range(9) 
 def proposed(names: list[str], **columns: list[str]) -> list[str]:
     """Return the proposals for images of one class, or of the column label."""
     table = pd.DataFrame({"path": names, "label": "x", "split": None} | columns)
-    return propose_groups(Path(), table)
+    return propose_groups(NOWHERE, table)
 
 
 def definition(proposal: str) -> Group:
@@ -111,6 +112,22 @@ def test_a_column_of_patients_is_proposed() -> None:
         "column 'patientId' gives 3 groups, such as a (2), b (2) and c (1); to use them, "
         "set data.group: {column: patientId, missing: alone}"
     )
+
+
+def test_a_column_of_a_table_that_was_not_read_is_proposed_with_the_table(tmp_path: Path) -> None:
+    names = [f"a/i{number}.png" for number in range(6)]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    lines = [f"i{number},p{number // 2},60" for number in range(6)]
+    (tmp_path / "more.csv").write_text("\n".join(["image,patient_id,age", *lines[:5]]), encoding="utf-8")
+    table = pd.DataFrame({"path": names, "label": "x", "split": None})
+    (proposal,) = propose_groups(tmp_path, table)
+    assert proposal == (
+        "column 'patient_id' of more.csv gives 3 groups, such as p0 (2), p1 (2) and p2 (1); to use them, "
+        "set data.tables: [{file: more.csv, key: image}] and data.group: {column: patient_id, missing: alone}"
+    )
+    assert propose_groups(tmp_path, table, {"more.csv"}) == []
 
 
 @pytest.mark.parametrize(

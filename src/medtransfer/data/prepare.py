@@ -157,7 +157,7 @@ def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
     lines = [*describe_set(raw, layout, rows, aside, found.without_image).splitlines(), *_more(rows, data, dropped)]
     samples = sample_rows(rows, None if data.group is None else rows["key"], masks)
     print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201
-    proposals = propose_groups(raw, found.table) if data.group is None else []
+    proposals = propose_groups(raw, found.table, unwanted) if data.group is None else []
     notes = [*proposals, *notes]
     return Reading(rows, masks, layout, dropped, notes, {"description": lines, "sample": samples})
 

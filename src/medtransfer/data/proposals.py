@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from medtransfer.data.images.dicom import can_read_dicom, read_elements
-from medtransfer.data.layouts.files import NEUTRAL_WORDS, SPLIT_NAMES, words
-from medtransfer.data.layouts.image_tables import same_partition
+from medtransfer.data.layouts.files import NEUTRAL_WORDS, SPLIT_NAMES, files_below, relative_to, words
+from medtransfer.data.layouts.image_tables import image_tables, same_partition
+from medtransfer.data.layouts.joins import join_images
+from medtransfer.study import JoinedTable
+from medtransfer.util.errors import UserError
 from medtransfer.util.text import listed, quoted, yaml_word
 
 COPIES = "copies of files"
@@ -44,49 +48,55 @@ LEAST_SHARE = 1 / 5
 MOST = 3
 
 
-def propose_groups(root: Path, table: pd.DataFrame) -> list[str]:
+@dataclass(frozen=True)
+class Proposal:
+    """Keys, missing where an image has none, a sentence about them, and what to set: `data.group`, perhaps a table."""
+
+    keys: pd.Series
+    says: str
+    group: str
+    table: str = ""
+
+
+def propose_groups(root: Path, table: pd.DataFrame, left_out: Collection[str] = frozenset()) -> list[str]:
     """Return a sentence for each key, at most three, by which at least a fifth of the images are in groups.
 
-    `table` has the columns path (relative to `root`), label, and those of CSVs.
+    `table` has the columns path (relative to `root`), label, and those of CSVs. Tables of the set that were not read
+    are looked at, too, except the files `left_out`.
     """
     found: list[pd.Series] = []
-    sentences = []
-    for keys, what, definition in _candidates(root, table) if len(table) else ():
-        known = keys.dropna()
+    sentences: list[str] = []
+    for proposal in _candidates(root, table, left_out) if len(table) else ():
+        keys, known = proposal.keys, proposal.keys.dropna()
         if any(keys.isna().equals(other.isna()) and same_partition(known, other.dropna()) for other in found):
             continue
         found.append(keys)
         share = "all" if len(known) == len(table) else f"{len(known)} of {len(table)}"
-        pasted = definition if share == "all" else f"{definition[:-1]}, missing: alone}}"
+        pasted = proposal.group if share == "all" else f"{proposal.group[:-1]}, missing: alone}}"
         sizes = known.value_counts()
         examples = listed([f"{key} ({size})" for key, size in sizes.sort_index().head(3).items()])
         sentences.append(
-            f"{what.format(share=share, groups=len(sizes))}, such as {examples}; to use them, set data.group: {pasted}"
+            f"{proposal.says.format(share=share, groups=len(sizes))}, such as {examples}; to use them, "
+            f"set {f'data.tables: {proposal.table} and ' if proposal.table else ''}data.group: {pasted}"
         )
-    return sentences[:MOST]
+        if len(sentences) == MOST:
+            break
+    return sentences
 
 
-def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
-    """Yield keys, missing where an image has none, a sentence about them, and their definition in `data.group`."""
+def _candidates(root: Path, table: pd.DataFrame, left_out: Collection[str]) -> Iterator[Proposal]:
     for name in table.columns.difference(["path", "label", "split"], sort=False):
         values = table[name].str.strip()
-        said = words(CAMEL.sub(" ", name))
-        if (
-            OTHER_WORDS.isdisjoint(said)
-            and PATIENT_WORDS.intersection(said)
-            and _groups(table, values.where(values != ""))
-        ):
-            yield (
-                values.where(values != ""),
-                f"column {name!r} gives {{groups}} groups",
-                f"{{column: {yaml_word(name)}}}",
-            )
+        keys = values.where(values != "")
+        if _speaks_of_patients(name) and _groups(table, keys):
+            yield Proposal(keys, f"column {name!r} gives {{groups}} groups", f"{{column: {yaml_word(name)}}}")
     dicom = table["path"].str.lower().str.endswith((".dcm", ".dicom"))
     if dicom.any() and can_read_dicom():
         keys = pd.Series(None, index=table.index, dtype=object)
         keys[dicom] = read_elements([root / path for path in table["path"][dicom]], PATIENT_ID)
         if _groups(table, keys):
-            yield keys, f"{{share}} images have one of {{groups}} {PATIENT_ID}s", f"{{dicom: {PATIENT_ID}}}"
+            yield Proposal(keys, f"{{share}} images have one of {{groups}} {PATIENT_ID}s", f"{{dicom: {PATIENT_ID}}}")
+    yield from _of_tables(root, table, left_out)
     yield from _of_folders(table)
     names = table["path"].str.rpartition("/")[2]
     named = False
@@ -96,12 +106,41 @@ def _candidates(root: Path, table: pd.DataFrame) -> Iterator[tuple[pd.Series, st
             keys = keys.where(keys.isin(_copied(list(names))), table["path"])
         if _groups(table, keys):
             named = True
-            yield keys, f"{{share}} file names suggest {{groups}} groups ({what})", f"{{pattern: {quoted(pattern)}}}"
+            says = f"{{share}} file names suggest {{groups}} groups ({what})"
+            yield Proposal(keys, says, f"{{pattern: {quoted(pattern)}}}")
     if not named:
         yield from _numbered(table, names)
 
 
-def _of_folders(table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
+def _speaks_of_patients(column: str) -> bool:
+    said = words(CAMEL.sub(" ", column))
+    return OTHER_WORDS.isdisjoint(said) and not PATIENT_WORDS.isdisjoint(said)
+
+
+def _of_tables(root: Path, table: pd.DataFrame, left_out: Collection[str]) -> Iterator[Proposal]:
+    """Yield columns of tables that name the images, but were not read."""
+    paths = [PurePosixPath(path) for path in relative_to(root, files_below(root))] if root.is_dir() else []
+    try:
+        tables = image_tables(root, [path for path in paths if str(path) not in left_out])
+    except UserError:  # a table of masks
+        return
+    for other in tables:
+        names = [name for name in other.others if name not in table and _speaks_of_patients(name)]
+        if not names:
+            continue
+        join = JoinedTable(file=str(other.file), key=other.image)
+        joined, _, _ = join_images([root], table, [join])
+        for name in names:
+            keys = (
+                joined[name].where(joined[name] != "") if name in joined else pd.Series(None, table.index, dtype=object)
+            )
+            if _groups(table, keys):
+                says = f"column {name!r} of {other.file} gives {{groups}} groups"
+                where = f"[{{file: {yaml_word(join.file)}, key: {yaml_word(join.key)}}}]"
+                yield Proposal(keys, says, f"{{column: {yaml_word(name)}}}", where)
+
+
+def _of_folders(table: pd.DataFrame) -> Iterator[Proposal]:
     """Yield the names of the first level of folders with numbers that are neither classes nor parts of an archive."""
     folders = table["path"].str.split("/").str[:-1]
     for level in range(1, int(folders.str.len().max()) + 1):
@@ -111,19 +150,20 @@ def _of_folders(table: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
             ARCHIVE_WORDS.intersection(re.findall("[a-z]+", name.lower())) for name in names.dropna().unique()
         )
         if numbered and not archive and _groups(table, names):
-            yield names, f"the folders of level {level} suggest {{groups}} groups", f"{{folder: {level}}}"
+            says = f"the folders of level {level} suggest {{groups}} groups"
+            yield Proposal(names, says, f"{{folder: {level}}}")
             return
 
 
-def _numbered(table: pd.DataFrame, names: pd.Series) -> Iterator[tuple[pd.Series, str, str]]:
+def _numbered(table: pd.DataFrame, names: pd.Series) -> Iterator[Proposal]:
     """Yield what names begin with up to a number that takes many values, as `14` does not in `A-14-22549-40`."""
     different = ~names.duplicated()
     for pattern in NUMBERED:
         keys = names.str.extract(pattern, expand=False)
         numbers = keys.str.extract(r"([^\W_]+)$", expand=False)
         if _groups(table[different], keys[different]) and 2 * numbers.nunique() >= keys.nunique():
-            what = "{share} file names suggest {groups} groups (by their first numbers)"
-            yield keys, what, f"{{pattern: {quoted(_simplified(pattern, names, keys))}}}"
+            says = "{share} file names suggest {groups} groups (by their first numbers)"
+            yield Proposal(keys, says, f"{{pattern: {quoted(_simplified(pattern, names, keys))}}}")
             return
 
 

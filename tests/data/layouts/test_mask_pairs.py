@@ -6,11 +6,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.mask_pairs import class_of_mask, find_masks
 from medtransfer.data.layouts.read import as_yaml, read_layout
 from medtransfer.study import Layout, MaskFiles
+from medtransfer.study.data import MaskPlace
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO, refusal
@@ -240,3 +242,19 @@ def test_a_place_without_masks_and_a_mask_of_two_classes_are_errors(write_set) -
         pairs_of(root, classes={"lung": {"folder": "lungs"}, "heart": {"folder": "heart"}})
     with pytest.raises(UserError, match=r"^lungs/a_inf\.png: a mask of several classes by its name"):
         pairs_of(root, classes={"lung": {"folder": "lungs"}, "infection": {"suffix": "_inf"}})
+
+
+@pytest.mark.parametrize("lacking", [False, True])
+def test_masks_of_several_kinds_are_offered_as_classes_of_their_own(write_set, lacking: bool) -> None:
+    names = [f"{folder}/{number}.png" for number in (1, 2, 3) for folder in ("images", "lung masks", "infection masks")]
+    root = write_set("", dict.fromkeys(names[: -1 if lacking else None], ""))
+    with pytest.raises(UserError) as raised:
+        pairs_of(root)
+    offered = raised.value.problems[0].split("different classes: data.masks: ")[1]
+    spec = MaskFiles.model_validate(YAML(typ="safe").load(offered))
+    assert spec.places == {
+        "infection masks": MaskPlace(folder="infection masks"),
+        "lung masks": MaskPlace(folder="lung masks"),
+    }
+    assert spec.missing == ("drop" if lacking else "fail")
+    assert len(find_masks(root, ".", spec)) == 3

@@ -103,8 +103,24 @@ def _several_kinds(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     return [
         f"data.masks: auto: masks of several kinds for {counted(len(mixed), 'image')} ({image}: "
         f"{', '.join(map(str, found.values()))}); merging them would mix their meanings; choose one: "
-        f"{_that_work(images, both) or _without_others(images, pairs, both)}"
+        f"{_that_work(images, both) or _without_others(images, pairs, both)}{_a_class_each(images, both)}"
     ]
+
+
+def _a_class_each(images: Sequence[PurePosixPath], kinds: set[Kind]) -> str:
+    """Return the choice of `data.masks` by which masks of each kind are those of a class, if it works."""
+    places = {name: {key: name} for key, name in sorted(kinds)}
+    spec = MaskFiles.model_validate({"classes": places, "missing": "drop"})
+    pairs, problems = _named_pairs(images, spec)
+    of_image: dict[PurePosixPath, list[str]] = {}
+    for mask, image in pairs:
+        of_image.setdefault(image, []).append(str(mask))
+    complete = [image for image, masks in of_image.items() if not lacks_mask(masks, spec)]
+    if problems or not complete:
+        return ""
+    classes = ", ".join(f"{yaml_word(name)}: {{{key}: {yaml_word(name)}}}" for key, name in sorted(kinds))
+    more = "" if len(pairs) + len(complete) == len(images) else ", missing: drop"
+    return f"; or, if they are different classes: data.masks: {{classes: {{{classes}}}{more}}}"
 
 
 def _that_work(images: Sequence[PurePosixPath], kinds: set[Kind]) -> str:
