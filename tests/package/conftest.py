@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
