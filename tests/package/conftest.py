@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+
 
 @dataclass(frozen=True)
 class Installed:
@@ -43,18 +45,22 @@ class Installed:
 def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Build the wheel without network, and install it into a new environment that sees the project's packages."""
     folder = tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(root)]
+    build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(root)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("medtransfer-*.whl")
     environment = folder / "environment"
-    venv.create(environment, symlinks=True)
-    python = environment / "bin" / "python"
-    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
-    (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "project.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    install(environment, str(wheel))
     (folder / "home").mkdir()
     return Installed(environment, wheel, folder / "home")
+
+
+def install(environment: Path, *requirement: str) -> None:
+    """Install the project, without network, into a new environment that sees the packages of this one."""
+    venv.create(environment, symlinks=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "project.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    target = ["--python", str(environment / "bin" / "python"), "install", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*PIP, *target, *requirement], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 from medtransfer.study.init import pipeline
 
 from ..pipeline.conftest import STUDY, stages_run
-from .conftest import Installed
+from .conftest import Installed, install
 
 MOST_BYTES = 2_000_000
 
@@ -34,6 +34,12 @@ def test_the_wheel_is_small_and_holds_what_a_study_needs(installed: Installed) -
     assert {"dvc.yaml", ".gitignore", ".dvc/config", "stages/train.py", "studies/own_images.yaml"} <= shipped
     assert {"medtransfer/py.typed", "medtransfer/report/assets/page.html", "fetal_phantom/__init__.py"} <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
+
+
+def test_an_editable_install_needs_nothing_but_the_lock_file(root: Path, tmp_path: Path) -> None:
+    install(tmp_path / "environment", "--editable", str(root))
+    (packages,) = (tmp_path / "environment").glob("lib/python*/site-packages")
+    assert str(root / "src") in {path.read_text().strip() for path in packages.glob("*.pth")}
 
 
 def test_code_digests_of_the_wheel_are_those_of_the_repository(installed: Installed, root: Path) -> None:

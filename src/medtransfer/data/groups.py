@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from medtransfer.data.images.dicom import read_elements
+from medtransfer.data.layouts.files import DICOM_SUFFIXES
 from medtransfer.data.layouts.read import Rows
 from medtransfer.study import Group
 from medtransfer.util.errors import UserError, near
@@ -110,6 +111,8 @@ def column_problem(rows: Rows, name: str) -> str | None:
     """Return why `column_of` would fail."""
     if _column(rows.table, name) is not None:
         return None
+    if any(PurePosixPath(path).suffix.lower() in DICOM_SUFFIXES for path in rows.table["path"]):
+        return f"no {name!r}; an element of DICOM files is named by data.group: {{dicom: {name}}}"
     return rows.differing.get(name) or f"no {name!r}{near(name, rows.table.columns)}; data.tables joins further tables"
 
 

@@ -271,7 +271,7 @@ def test_a_value_to_ignore_is_what_the_error_suggests(tmp_path: Path) -> None:
     values = np.zeros((24, 24), np.uint8)
     values[4:12], values[12:20] = 1, 255
     path = save(tmp_path / "a.png", values)
-    with pytest.raises(UnsuitableMaskError, match=r"data\.masks\.ignore: 255"):
+    with pytest.raises(UnsuitableMaskError, match=r"pixels to ignore in data\.masks\.ignore"):
         decode_masks([path], (24, 24), None, 24, "stretch")
 
 

@@ -24,6 +24,10 @@ ASPECT_TOLERANCE = 0.01
 Values = Mapping[str, int | str]
 
 
+class UnclearValuesError(ValueError):
+    """The values of a mask may mean several classes."""
+
+
 class UnsuitableMaskError(UnreadableImageError):
     """A file that can be read, but is not a mask of its image, or whose values are not those of the classes."""
 
@@ -104,8 +108,10 @@ def _numbers(
         raise ValueError("content only in the alpha channel; save that channel as a grey image")
     width, height = shape
     if abs(mask.width * height - mask.height * width) > ASPECT_TOLERANCE * mask.width * height:
-        raise ValueError(f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}")
-    values = _values(mask, classes)
+        raise ValueError(
+            f"{mask.width} x {mask.height} pixels, but its image has {width} x {height}; save it with that shape"
+        )
+    values = values_of(mask, classes)
     if ignore is not None and path.suffix.lower() in LOSSY:
         raise ValueError("compressed with loss, so that its values are not exact; data.masks.ignore needs exact values")
     ignored = None if ignore is None else class_numbers(values, {"ignored": ignore}).astype(bool)
@@ -120,7 +126,7 @@ def _numbers(
     return numbers
 
 
-def _values(mask: Image.Image, classes: Values | None) -> np.ndarray:
+def values_of(mask: Image.Image, classes: Values | None) -> np.ndarray:
     """Return the values that distinguish classes: palette indices if classes are numbers, else grey or colours."""
     numbered = classes is not None and isinstance(next(iter(classes.values())), int)
     if mask.mode == "1":
@@ -133,16 +139,18 @@ def _values(mask: Image.Image, classes: Values | None) -> np.ndarray:
 
 def _foreground(values: np.ndarray) -> np.ndarray:
     if values.ndim == 3:
-        raise ValueError("colours; name them in data.masks.classes, such as {lesion: '#ff0000'}")
+        raise UnclearValuesError("colours; name them in data.masks.classes, such as {lesion: '#ff0000'}")
     if values.max(initial=0) > 255:
-        raise ValueError(f"values up to {values.max()}; name those of the classes in data.masks.classes")
+        raise UnclearValuesError(f"values up to {values.max()}; name those of the classes in data.masks.classes")
     if values.max(initial=0) <= 1:
         return values.astype(np.uint8)
     counts = np.bincount(values.ravel(), minlength=256)
     pixels, share = LEAST_OF_A_CLASS
     if values.max() < HALF or counts[BETWEEN].max() >= max(pixels, share * counts[1:].sum()):
         found = ", ".join(map(str, np.unique(values)[:6]))
-        raise ValueError(f"values {found}, neither dark nor bright; name those of the classes in data.masks.classes")
+        raise UnclearValuesError(
+            f"values {found}, neither dark nor bright; name those of the classes in data.masks.classes"
+        )
     return (values >= HALF).astype(np.uint8)
 
 
@@ -166,10 +174,10 @@ def _require_two_values(values: np.ndarray) -> None:
     found = [value for value in range(1, greatest) if solid[value] > max(least, SQUARE)]
     if found:
         shown = ", ".join(map(str, [*found, greatest][:6]))
-        raise ValueError(
+        raise UnclearValuesError(
             f"values {shown}, which may be several classes, or one class and pixels to ignore; name the classes "
-            f"in data.masks.classes, such as {{lesion: {found[0]}}}, and a value to leave out of loss and metrics in "
-            f"data.masks.ignore: {greatest}; all other values are background"
+            f"in data.masks.classes, such as {{lesion: {found[0]}}}, and pixels to ignore in data.masks.ignore; all "
+            "other values are background"
         )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from medtransfer.data.images.decode import Decoded, Resize, UnreadableImageError, decode
-from medtransfer.data.images.decode_masks import UnsuitableMaskError, decode_masks
+from medtransfer.data.images.decode_masks import UnclearValuesError, UnsuitableMaskError, decode_masks
 from medtransfer.data.images.dicom import dicom_problem
+from medtransfer.data.images.mask_values import classes_of_values
 from medtransfer.data.images.packed import IGNORED, open_packed, write_npy_header
 from medtransfer.data.layouts.mask_pairs import class_of_mask, lacks_mask
 from medtransfer.study import MaskFiles
-from medtransfer.util.errors import UserError
+from medtransfer.util.errors import UserError, many
 from medtransfer.util.progress import in_threads
 
 CHUNK = 256
@@ -113,10 +114,13 @@ def pack_masks(
             if drop_unreadable and not isinstance(error, UnsuitableMaskError):
                 return None
             name, _, reason = str(error).partition(": ")
+            if isinstance(error.__cause__, UnclearValuesError):
+                unclear.append(path)
             return f"{next(mask for mask in masks[path] if mask.endswith(name))}: not a mask: {reason}"
 
     kept = np.ones(len(images), dtype=bool)
     problems: list[str] = []
+    unclear: list[str] = []
     present: set[int] = set()
     rows = list(images[["path", "width", "height"]].itertuples(index=False, name=None))
     with target.open("wb") as file:
@@ -131,16 +135,35 @@ def pack_masks(
                 present |= item[1]
         file.seek(0)
         write_npy_header(file, (int(kept.sum()), size, size))
-    problems = problems or [
+    problems = _few_lines(problems) or _absent_values(spec, present)
+    if unclear and (classes := classes_of_values(root / mask for path in masks for mask in masks[path])):
+        problems.append(f"to give each value of the masks a class: {classes}")
+    if problems:
+        raise UserError(problems)
+    return kept
+
+
+def _absent_values(spec: MaskFiles, present: Collection[int]) -> list[str]:
+    """Return a problem for each value that the params name and no mask has."""
+    if not present:
+        return ["data.masks: all masks are empty; select other files by data.masks.folder or data.masks.suffix"]
+    problems = [
         f"data.masks.classes.{name}: no mask has this class; expected one of the values in the masks"
         for number, name in enumerate(spec.class_names, start=1)
         if number not in present
     ]
     if not problems and spec.ignore is not None and IGNORED not in present:
         problems = [f"data.masks.ignore: no mask has the value {spec.ignore}"]
-    if problems:
-        raise UserError(problems)
-    return kept
+    return problems
+
+
+def _few_lines(problems: Sequence[str]) -> list[str]:
+    """Join the lines of many masks with the same reason."""
+    by_reason: dict[str, list[str]] = {}
+    for problem in problems:
+        path, _, reason = problem.partition(": ")
+        by_reason.setdefault(reason, []).append(path)
+    return [line for reason, paths in by_reason.items() for line in many(paths, reason)]
 
 
 def missing_masks(paths: Sequence[str], masks: Mapping[str, list[str]], spec: MaskFiles) -> np.ndarray:
