@@ -147,6 +147,19 @@ def test_an_image_is_found_by_another_case_of_its_extension_and_form_of_unicode(
     assert sorted(label for _, label, _ in rows) == ["x", "y"]
 
 
+def test_names_that_end_in_a_number_are_no_formats_of_one_image(write_set) -> None:
+    mark = "x" * 128 + "DICM"
+    assert detected(write_set("", {f"{label}/1.2.840.{number}": mark for label in "ab" for number in (1, 2)})) == (
+        "class_folders"
+    )
+
+
+def test_ages_are_no_names_of_numbered_images(write_set) -> None:
+    rows = "".join(f"{number},{number + 1},{'xy'[number % 2]}\n" for number in range(8))
+    root = write_set(" ".join(f"{number}.png" for number in range(1, 9)), {"t.csv": f",age,dx\n{rows}"})
+    assert "no layout is detected for 8 images" in refusal(root)
+
+
 def test_rows_that_say_the_same_count_once(write_set, rows_of) -> None:
     root = write_set("a.png b.png", {"t.csv": "n,label,box\na,x,1\na,x,2\nb,y,3\n"})
     assert len(rows_of(root, kind="label_csv", file="t.csv", image="n", label="label")) == 2

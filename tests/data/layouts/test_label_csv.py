@@ -59,7 +59,8 @@ def test_all_problems_are_listed_at_once(write_set, problems_of) -> None:
         "labels.csv: missing: no such image",
         "labels.csv: (empty name): no such image",
         "labels.csv: 'tests': is not a split; expected train, val, test",
-        "labels.csv: a.png: is in more than one row",
+        "labels.csv: a.png: is in more than one row, with other values; to leave it out: data.files: "
+        '{exclude: ["a.png"]}',
         "d.png: has no row in labels.csv",
     ]
 

@@ -227,7 +227,7 @@ def _not_read(file: PurePosixPath) -> str | None:
 def _twins(evidence: Evidence) -> Iterator[str]:
     """Find images that are there in two formats."""
     paths = pd.Series(evidence.table["path"].unique())
-    twins = paths[paths.str.replace(r"\.[^./]+$", "", regex=True).duplicated(keep=False)]
+    twins = paths[paths.map(stem_of).duplicated(keep=False)]
     if len(twins) >= LEAST_TWINS * len(paths):
         yield f"{len(twins)} of {len(paths)} images differ only in their extension, such as {' and '.join(twins[:2])}"
 

@@ -165,6 +165,8 @@ def _image_column(file: PurePosixPath, table: pd.DataFrame, known: _Names) -> st
         values = table[name].unique()
         keys = list(map(base_name, values))
         least = min(len(values), known.count)
+        if _measures(name) and all(map(str.isdigit, keys)):
+            continue  # ages or a count of the rows, even if images are numbered, too
         hits = sum(key in known.exact for key in keys)
         if hits > 1 and hits >= ENOUGH * least:
             exact[name] = hits

@@ -5,7 +5,9 @@ There may be one such table for each split.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from glob import escape
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +31,7 @@ from medtransfer.util.errors import many, near
 WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
 """The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
 SPLITS = ("train", "val", "test")
+MOST_EXCLUDED = 10
 SPLIT_OF_FILE = "split of the file"
 
 
@@ -143,8 +146,19 @@ def label_rows(
         problems += many(list(map(repr, unknown)), "is not a split; expected train, val, test")
     rows = rows[~(rows.duplicated(["path", "label", "split"]) & (rows["path"] != ""))]  # rows that say the same
     twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
-    problems += many(sorted(set(twice)), "is in more than one row")
+    problems += many(sorted(set(twice)), f"is in more than one row{_leaving_out(root, images, sorted(set(twice)))}")
     return rows, [f"{layout.file}: {line}" for line in problems] + unnamed
+
+
+def _leaving_out(root: Path, images: Sequence[Path], paths: Sequence[str]) -> str:
+    """Return how to leave images, by their paths below `root`, out of the set, if they are few."""
+    start = root.relative_to(images.root) if isinstance(images, ImageFiles) else Path()
+    patterns = json.dumps([escape((start / path).as_posix()) for path in paths])
+    return (
+        f", with other values; to leave it out: data.files: {{exclude: {patterns}}}"
+        if len(paths) <= MOST_EXCLUDED
+        else ""
+    )
 
 
 def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Series) -> pd.Series:
