@@ -27,9 +27,15 @@ def rename_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, li
     renamed = table.assign(label=[labels.aliases.get(label, label) for label in table["label"]])
     after = set(renamed["label"])
     problems = [
-        f"data.labels.aliases: no label {name!r}{near(name, known)}" for name in labels.aliases if name not in known
+        f"data.labels.aliases: no label {name!r}{near(name, filter(None, known))}"
+        for name in labels.aliases
+        if name not in known
     ]
-    problems += [f"data.labels.drop: no label {name!r}{near(name, after)}" for name in labels.drop if name not in after]
+    problems += [
+        f"data.labels.drop: no label {name!r}{near(name, filter(None, after))}"
+        for name in labels.drop
+        if name not in after
+    ]
     out = renamed["label"].isin(labels.drop)
     return renamed[~out].reset_index(drop=True), list(table["path"][out]), problems
 

@@ -143,10 +143,10 @@ def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
     given = Given(frozenset(chain(copies, unused, *masks.values())), unwanted, data.labels, tuple(data.tables))
     layout = resolve_layout(raw, data.layout, given, labelled)
     found = read_rows(raw, layout, given, least_classes=2 if labelled else 1)
-    split, notes = published_split(raw, layout.root, found, data.split)
-    rows = found.table[["path", "label"]].assign(split=split, key=group_keys(raw, found, data.group))
     excluded = list(map(str, images_of(map(PurePosixPath, sorted(unwanted)), raw)))
     dropped: Dropped = {EXCLUDED: excluded, LABEL: found.dropped, ROWLESS: found.without_row}
+    split, notes = published_split(raw, layout.root, found, data.split, set(chain(*dropped.values(), copies)))
+    rows = found.table[["path", "label"]].assign(split=split, key=group_keys(raw, found, data.group))
     if data.masks:
         maskless = missing_masks(list(rows["path"]), masks, data.masks)
         if maskless.all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -23,16 +23,18 @@ HEADER = 1
 SEVERAL = "images have that name"
 
 
-def published_split(root: Path, base: str, rows: Rows, split: Split) -> tuple[pd.Series, list[str]]:
+def published_split(
+    root: Path, base: str, rows: Rows, split: Split, left_out: Collection[str] = frozenset()
+) -> tuple[pd.Series, list[str]]:
     """Return the published split of each row: train, val, test or missing; and warnings for every table.
 
-    Lists are below the folder `base` of the set at `root`, or within the set. Raises `UserError` if a column or list
-    does not fit the set.
+    Lists are below the folder `base` of the set at `root`, or within the set; they may name images that are `left_out`.
+    Raises `UserError` if a column or list does not fit the set.
     """
     if split.column is not None:
         return _from_column(rows, split), []
     if split.lists is not None:
-        return _from_lists(root, base, rows.table["path"], split.lists)
+        return _from_lists(root, base, rows.table["path"], split.lists, left_out)
     return rows.table["split"], []
 
 
@@ -59,7 +61,11 @@ def _from_column(rows: Rows, split: Split) -> pd.Series:
 
 
 def _from_lists(
-    root: Path, base: str, paths: pd.Series, lists: Mapping[SplitName, str | list[str]]
+    root: Path,
+    base: str,
+    paths: pd.Series,
+    lists: Mapping[SplitName, str | list[str]],
+    left_out: Collection[str],
 ) -> tuple[pd.Series, list[str]]:
     found = pd.Series(None, index=paths.index, dtype=object)
     warnings = []
@@ -67,7 +73,7 @@ def _from_lists(
         for file in [files] if isinstance(files, str) else files:
             if file == REST:
                 continue
-            images, warning = _images_listed(root, base, paths, file, f"data.split.lists.{split}")
+            images, warning = _images_listed(root, base, paths, left_out, file, f"data.split.lists.{split}")
             warnings += warning
             inside = paths.isin(images)
             twice = paths[inside & found.notna() & (found != split)]
@@ -81,7 +87,9 @@ def _from_lists(
     return found if rest is None else found.fillna(rest), warnings
 
 
-def _images_listed(root: Path, base: str, paths: pd.Series, file: str, where: str) -> tuple[set[str], list[str]]:
+def _images_listed(
+    root: Path, base: str, paths: pd.Series, left_out: Collection[str], file: str, where: str
+) -> tuple[set[str], list[str]]:
     """Return the images that a list names: in its lines as a whole, or in the column that names most."""
     try:
         content = file_of_set(file, root / base, root).read_bytes()
@@ -94,13 +102,15 @@ def _images_listed(root: Path, base: str, paths: pd.Series, file: str, where: st
     lines = pd.Series([line.strip() for line in text.splitlines() if line.strip()], dtype=object)
     cells = lines.map(lambda line: [cell.strip().strip('"') for cell in re.split(r"[,;\s]", line)])
     columns = [lines, *(cells.str[at].dropna() for at in range(int(cells.str.len().max() or 0) if len(cells) else 0))]
-    images = [root / path for path in paths]
-    best = max((match_images(root, root / base, images, column) for column in columns), key=_matched)
-    if not _matched(best):
+    images, others = [root / path for path in paths], [root / path for path in left_out]
+    names = max(columns, key=lambda names: _matched(match_images(root, root / base, [*images, *others], names)))
+    best = match_images(root, root / base, images, names)
+    absent = names[[path == "" for path in best.paths]]
+    missing = len(absent) - _matched(match_images(root, root / base, others, absent))
+    if missing == len(names):
         raise UserError(f"{where}: {file} names none of the {len(paths)} images, such as {paths.iloc[0]}")
     if several := [line for line in best.problems if SEVERAL in line]:
         raise UserError(f"{where}: {file}: {several[0]}")
-    missing = len(best.paths) - _matched(best)
     if missing <= HEADER:
         return set(best.paths) - {""}, []
     return set(best.paths) - {""}, [

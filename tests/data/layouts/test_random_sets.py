@@ -184,6 +184,11 @@ def test_a_random_set_is_read_rightly_or_refused_with_choices_that_work(tmp_path
     assert sum(check(seed, tmp_path / str(seed)) for seed in range(100 * hundred, 100 * hundred + 100)) > 20
 
 
+@pytest.mark.parametrize("seed", [703, 1269, 1693])
+def test_sets_that_were_once_read_wrongly(tmp_path: Path, seed: int) -> None:
+    check(seed, tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("hundred", range(FAST // 100, ALL // 100))
 def test_many_more_random_sets(tmp_path: Path, hundred: int) -> None:

@@ -28,8 +28,6 @@ MOST_NUMBERED = 20
 MOST_VALUES = 12
 """A column of more values is not offered as a label if its name does not suggest it."""
 
-LeftOut = Given
-
 
 @dataclass(frozen=True)
 class Tried:
@@ -141,7 +139,7 @@ def _plausible(
     return folders + tables or [reading for reading in everything if reading.evidence == "possible"]
 
 
-def _try(base: Path, reading: Reading, left_out: LeftOut) -> Tried:
+def _try(base: Path, reading: Reading, left_out: Given) -> Tried:
     problems: list[str] = []
     layout = reading.layout
     dropping = [layout.model_copy(update={"missing": "drop"})] if layout.file and layout.kind != "npz" else []

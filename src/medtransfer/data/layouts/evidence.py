@@ -13,7 +13,7 @@ import pandas as pd
 
 from medtransfer.data.labels import as_yaml
 from medtransfer.data.layouts import Reading
-from medtransfer.data.layouts.files import images_of, names_split, words
+from medtransfer.data.layouts.files import images_of, names_split, stem_of, words
 from medtransfer.data.layouts.folders import MOST_NUMBERED_CLASSES
 from medtransfer.data.layouts.image_tables import (
     LEAST_MARKS,
@@ -100,7 +100,7 @@ def objections(evidence: Evidence) -> list[str]:
         _twins,
         _contradicting_tables,
     )
-    of_tables: Sequence[Objection] = (_several_labels, _numbers, _missing_labels, _other_targets)
+    of_tables: Sequence[Objection] = (_several_labels, _numbers, _missing_labels, _other_targets, _unread_namesakes)
     checks = of_tables if evidence.reading.layout.file else of_folders
     return [line for check in (*checks, _unread_images) for line in check(evidence)]
 
@@ -282,6 +282,16 @@ def _other_targets(evidence: Evidence) -> Iterator[str]:
         telling = table[name].nunique() > 1 and not OTHER_WORDS.intersection(words(name))
         if telling and not same_partition(table[name], table["label"]):
             yield f"{', '.join(layout.files)}: column {name!r} may be the target as well as {layout.label!r}"
+
+
+def _unread_namesakes(evidence: Evidence) -> Iterator[str]:
+    """Find images that are not read and have the name of one that is, as in a copy of the set in another size."""
+    read = {str(path) for path, _ in evidence.rows}
+    names = {stem_of(path.name) for path, _ in evidence.rows}
+    others = [image for image in images_of(evidence.files, evidence.base) if str(image) not in read]
+    same = [image for image in others if stem_of(image.name) in names]
+    if same:
+        yield f"{counted(len(same), 'image')} with the names of others would not be read, such as {same[0]}"
 
 
 def _contradicting_tables(evidence: Evidence) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -34,7 +35,7 @@ ENOUGH = 0.5
 """The least share of the values of a column that must name images, or of images that they name, for it to be the column
 of images."""
 ENOUGH_LOOSELY = 0.9
-"""The same for values that differ from the names in case or zeros, and the least share of different ones among them."""
+"""The same for values that differ from the names in case or zeros."""
 MOST_LISTS = 50
 """More text files than this describe one image each."""
 
@@ -140,14 +141,19 @@ class _Names:
         self.loose = set(map(loose, self.exact))
 
     def in_header_of(self, table: pd.DataFrame) -> bool:
-        """Return whether the first row of a table, read as its header, names an image that its column does not name."""
+        """Return whether the first row of a table, read as its header, names an image as the rows below do.
+
+        A word is that of a column even if an image has this name, unless no row names that image.
+        """
         for name in table:
-            key, keys = base_name(name), set(map(base_name, table[name]))
-            if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES or (key in self.exact and key not in keys):
+            key = base_name(name)
+            if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
                 return True
-            loosely = set(map(loose, keys)) if loose(key) in self.loose else set()
-            if len(loosely & self.loose) > 1 and loose(key) not in loosely:
-                return True
+            if loose(key) in self.loose:
+                keys = set(map(base_name, table[name]))
+                numbered = re.search(r"\d", key) and len(self.loose.intersection(map(loose, keys))) > 1
+                if numbered or (key in self.exact and key not in keys):
+                    return True
         return False
 
 
@@ -162,7 +168,7 @@ def _image_column(file: PurePosixPath, table: pd.DataFrame, known: _Names) -> st
         hits = sum(key in known.exact for key in keys)
         if hits > 1 and hits >= ENOUGH * least:
             exact[name] = hits
-        elif len(values) >= ENOUGH_LOOSELY * len(table) and not _measures(name):
+        elif len(values) >= ENOUGH * min(len(table), known.count) and not _measures(name):
             hits = len(known.loose.intersection(map(loose, keys)))
             loosely += [name] if hits > 1 and hits >= ENOUGH_LOOSELY * least else []
     for name in exact:
