@@ -160,6 +160,17 @@ def _add_study_commands(add: Add) -> None:
     text = "a text to search for, or the reference of one set, which is shown in full (default: list all)"
     datasets.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help=text)
 
+    backbones = add(
+        START,
+        _backbones,
+        "List the backbones whose names match, with their sizes and weights",
+        "",
+        "'timm/vit_small*'",
+        "resnet",
+    )
+    text = "a text in their names, or a shell pattern (default: list the families)"
+    backbones.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help=text)
+
     add(RUN, _plan, "List the stages that `dvc repro` would run, why, and at what cost", "")
 
     repro = add(
@@ -321,6 +332,12 @@ def _use(options: argparse.Namespace) -> None:
     changes = with_dataset(options.dataset, options.set, studies / f"{options.name}.yaml")
     use_study(options.name, changes, studies, PARAMS, choice_problems)
     sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
+
+
+def _backbones(options: argparse.Namespace) -> None:
+    from medtransfer.models.listing import backbones_table, families_table
+
+    sys.stdout.write(backbones_table(options.pattern) if options.pattern else families_table())
 
 
 def _datasets(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 MISSING = "–"
@@ -28,6 +28,18 @@ def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> s
 
     rules = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
     return "\n".join([line(header), line(rules), *(line(row) for row in rows)])
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> str:
+    """Return a table for a terminal, in columns as wide as their cells; those named in `right` are aligned right."""
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    signs = [">" if name in right else "<" for name in header]
+    lines = [
+        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True))
+        for row in table
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def is_missing(value: Any) -> bool:

@@ -66,7 +66,9 @@ def test_properties_of_any_two_masks(pair: tuple[np.ndarray, np.ndarray], sides:
     for name in ("dice", "iou", "hd95", "assd"):
         assert there[name] == pytest.approx(back[name], rel=1e-5)
     assert there["dice"] == pytest.approx(2 * there["iou"] / (1 + there["iou"]))
-    assert (there["dice"] == 1) == np.array_equal(truth, found) == (there["hd95"] == there["assd"] == 0)
+    same = np.array_equal(truth, found)
+    assert (there["dice"] == 1) == same
+    assert there["hd95"] == there["assd"] == 0 or not same  # masks with different holes may have the same outline
     if truth.any() and found.any():
         assert there["precision"] == back["recall"]
         assert there["assd"] >= 0 and there["hd95"] <= np.hypot(*(np.array(truth.shape) * sides))

@@ -12,7 +12,7 @@ from ruamel.yaml.compat import StringIO
 from medtransfer.data.catalogue import find_entry, references
 from medtransfer.data.catalogue.entry import UNCHECKED, Entry
 from medtransfer.util.errors import UserError
-from medtransfer.util.text import MISSING
+from medtransfer.util.text import MISSING, aligned
 
 HEADER = ["reference", "shows", "task", "images", "classes", "licence"]
 RIGHT = {"images", "classes"}
@@ -30,11 +30,9 @@ def catalogue_table(pattern: str = "") -> str:
         raise UserError(
             f"no set of the catalogue contains {pattern!r}; `medtransfer datasets` lists all {len(entries)}"
         )
-    rows = [HEADER, *(_row(entry) for entry in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    lines = ["  ".join(map(_cell, row, widths, HEADER)).rstrip() for row in rows]
-    lines += ["* unchecked: no source confirms it"] if any("*" in cell for row in rows for cell in row) else []
-    return "\n".join(lines) + "\n"
+    rows = [_row(entry) for entry in found]
+    marked = any("*" in cell for row in rows for cell in row)
+    return aligned(HEADER, rows, RIGHT) + ("* unchecked: no source confirms it\n" if marked else "")
 
 
 def entry_page(entry: Entry) -> str:
@@ -102,10 +100,6 @@ def _row(entry: Entry) -> list[str]:
     images = MISSING if entry.images is None else marked(f"{entry.images:,}", "images")
     licence = MISSING if entry.licence is None else marked(entry.licence, "licence")
     return [entry.reference, entry.shows, entry.task, images, marked(str(len(entry.classes)), "classes"), licence]
-
-
-def _cell(text: str, width: int, header: str) -> str:
-    return text.rjust(width) if header in RIGHT else text.ljust(width)
 
 
 def _flow(value: Any) -> str:

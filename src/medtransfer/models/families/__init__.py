@@ -113,6 +113,18 @@ class ClassifierFamily(Family):
         """Return an image size at which a model has every layer that its published weights have."""
         return self.image_sizes(model)[0]
 
+    def trained_size(self, model: str) -> int:
+        """Return the image size in pixels that a model's default weights were trained or tested at."""
+        return self.default_size(model)
+
+    def weights_of(self, model: str) -> list[str]:
+        """List the names of a model's published weights."""
+        return []
+
+    def licence(self, model: str) -> str:
+        """Return the licence of a model's default weights, as its library states it; empty if it does not."""
+        return ""
+
     def release(self, model: str, weights: str) -> Release:
         """Look published weights up by name. Raises `UserError` that lists the names if there are none."""
         raise UserError(f"no weights {weights!r} for {model}, which has no published weights; use none")

@@ -71,6 +71,17 @@ class Timm(ClassifierFamily):
         """Return the size that the weights were trained at."""
         return int(_config(model).input_size[-1])
 
+    def weights_of(self, model: str) -> list[str]:
+        """List the tags of an architecture, timm's default first, or that of the name; `package` if there is one."""
+        arch, _, tag = _name(model).partition(".")
+        default = _config(model).tag
+        tags = sorted([tag] if tag else _tags(arch), key=lambda each: each != default)
+        return tags + ["package"] * (arch in PACKAGES)
+
+    def licence(self, model: str) -> str:
+        """See `ClassifierFamily`."""
+        return _config(model).license or ""
+
     def release(self, model: str, weights: str) -> Release:
         """Look weights up by a tag, `DEFAULT`, `hf-hub:owner/name` or `package`."""
         if weights == "package":
@@ -172,14 +183,13 @@ def _name(model: str) -> str:
 
 def _config(model: str) -> Any:
     """Return timm's configuration of a model and tag. Raises `UserError` that lists the tags if it has no such one."""
-    import timm
     from timm.models import get_pretrained_cfg
 
     try:
         return get_pretrained_cfg(_name(model), allow_unregistered=False)
     except RuntimeError:
         arch, _, tag = _name(model).partition(".")
-        tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{arch}.*")]
+        tags = _tags(arch)
         raise UserError(f"no weights {tag!r} for {PREFIX}{arch}; timm has {', '.join(tags) or 'none'}") from None
 
 
@@ -187,6 +197,12 @@ def _patch_size(module: nn.Module) -> int:
     """Return the side of a transformer's patches, 1 if it has none: timm leaves the pixels of an incomplete one out."""
     found = getattr(getattr(module, "patch_embed", None), "patch_size", 1)
     return int(found[0] if isinstance(found, tuple) else found)
+
+
+def _tags(arch: str) -> list[str]:
+    import timm
+
+    return [name.partition(".")[2] for name in timm.list_pretrained(f"{arch}.*")]
 
 
 def _tag_problems(model: str) -> list[str]:

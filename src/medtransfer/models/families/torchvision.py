@@ -80,6 +80,15 @@ class Torchvision(ClassifierFamily):
         """Return the size that positions of ViTs and MaxViT are published for, and else one for all auxiliary heads."""
         return 224 if model.startswith(("vit_", "maxvit_")) else INCEPTION_AUXILIARY_SIZE
 
+    def trained_size(self, model: str) -> int:
+        """Return the size of the crops of the weights' own transforms."""
+        return int(models.get_model_weights(model).DEFAULT.transforms().crop_size[0])
+
+    def weights_of(self, model: str) -> list[str]:
+        """List the members of a weights enum, the default one first."""
+        enum = models.get_model_weights(model)
+        return sorted((member.name for member in enum), key=lambda name: name != enum.DEFAULT.name)
+
     def release(self, model: str, weights: str) -> Release:
         """Look a member of a weights enum up; its file name ends in the first 8 digits of its SHA-256."""
         enum = models.get_model_weights(model)

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_curve
 from medtransfer.statistics.metrics import phrase_of
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png
-from medtransfer.util.text import shortened
+from medtransfer.util.text import counted, shortened
 
 MOST_POINTS = 101
 
@@ -79,8 +79,9 @@ def write_variant_figure(
     draw_roc(roc, predictions.of_role("test"))
     for axis, title in ((curves, "Learning"), (matrix, "Confusion (% of a class's images)")):
         axis.set_title(title)
-    runs, (metric, mean) = len(found["runs"]), next(iter(found["mean"].items()))
-    figure.suptitle(f"{name}: {phrase_of(metric)} {mean:.3f} on {found['test_images']} test images, {runs} runs")
+    runs, (metric, mean) = counted(len(found["runs"]), "run"), next(iter(found["mean"].items()))
+    images = counted(found["test_images"], "test image")
+    figure.suptitle(f"{name}: {phrase_of(metric)} {mean:.3f} on {images}, {runs}")
     save_png(figure, path, dpi=90)
 
 
