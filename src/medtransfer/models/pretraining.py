@@ -25,7 +25,6 @@ from medtransfer.util.files import atomic_folder, sha256_of_json, write_json
 from medtransfer.util.places import cache_folder
 from medtransfer.util.progress import progress
 from medtransfer.util.seeds import generator, seed_from
-from medtransfer.util.text import counted
 
 HELD_OUT = 0.1
 STATISTICS = 1024
@@ -83,7 +82,7 @@ def pretrain(
     card = WeightsCard(
         model=model,
         source="simulated",
-        reference=f"{len(learn)} simulated images, {counted(spec.epochs, 'epoch')}, {answers.shape[1]} questions about them",
+        reference=f"{len(learn)} simulated images, {spec.epochs} epochs, {answers.shape[1]} questions about them",
         sha256=None,
         mean=mean,
         std=std,
