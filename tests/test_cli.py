@@ -123,13 +123,25 @@ def test_init_says_what_to_do_next(capsys: pytest.CaptureFixture[str], folder: P
     ]
 
 
-@pytest.mark.parametrize("command", ["plan", "repro", "clean"])
+@pytest.mark.parametrize("command", ["plan", "repro", "clean", "use phantom"])
 def test_outside_a_study_a_command_says_where_to_go(
     capsys: pytest.CaptureFixture[str], folder: Path, command: str
 ) -> None:
-    assert failure(capsys, command) == (
+    assert failure(capsys, *command.split()) == (
         "error: dvc.yaml: no such file; change to the folder of a study, or create one with `medtransfer init`"
     )
+
+
+def test_use_keeps_the_parameters_that_it_replaces(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["init", "mine"])
+    edited = Path("mine/params.yaml").read_text(encoding="utf-8").replace("Images of my own", "Edited")
+    monkeypatch.chdir("mine")
+    Path("params.yaml").write_text(edited, encoding="utf-8")
+    main(["use", "phantom"])
+    assert "the file before is kept as .medtransfer/params.yaml" in capsys.readouterr().out
+    assert Path(".medtransfer/params.yaml").read_text(encoding="utf-8") == edited
 
 
 def test_clean_deletes_what_a_removed_variant_left(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

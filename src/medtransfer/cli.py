@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from medtransfer.deployment.model import Model
 
 PARAMS = Path("params.yaml")
+PREVIOUS = Path(".medtransfer/params.yaml")
 INTRODUCTION = """\
 usage: medtransfer COMMAND [ARGUMENTS]
 
@@ -313,8 +315,8 @@ def _init(options: argparse.Namespace) -> None:
             '  git config --global user.name "Your Name"; git config --global user.email you@example.org\n'
             f"  git -C {options.folder} add --all; git -C {options.folder} commit -m 'Create the study'\n"
         )
-    sys.stdout.write(f"  cd {options.folder}\n")
-    if data.source == "folder" and not Path(data.folder).is_absolute():
+    sys.stdout.write(f"  cd {shlex.quote(str(options.folder))}\n")
+    if data.source == "folder" and not any((options.folder / data.folder).glob("[!.]*")):
         sys.stdout.write(f"  put the images into {data.folder}, or set data.folder in params.yaml\n")
     sys.stdout.write("  dvc repro\n")
 
@@ -330,8 +332,17 @@ def _use(options: argparse.Namespace) -> None:
     from medtransfer.check import choice_problems, with_dataset
 
     changes = with_dataset(options.dataset, options.set, studies / f"{options.name}.yaml")
+    if not Path("dvc.yaml").is_file():
+        raise UserError(
+            "dvc.yaml: no such file; change to the folder of a study, or create one with `medtransfer init`"
+        )
+    before = PARAMS.read_bytes() if PARAMS.is_file() else b""
     use_study(options.name, changes, studies, PARAMS, choice_problems)
     sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
+    if before not in (b"", PARAMS.read_bytes()):
+        PREVIOUS.parent.mkdir(exist_ok=True)
+        PREVIOUS.write_bytes(before)
+        sys.stdout.write(f"the file before is kept as {PREVIOUS}\n")
 
 
 def _backbones(options: argparse.Namespace) -> None:

@@ -230,7 +230,7 @@ def test_every_class_with_fewer_images_than_parts_is_listed(fields: dict[str, An
         assign_splits(table, split_of(**fields), 0)
     assert [problem.split(", ")[0] for problem in raised.value.problems] == [
         "data.split: class 'b' has 2 images",
-        "data.split: class 'c' has 1 images",
+        "data.split: class 'c' has 1 image",
     ]
     assert all(f"too few for {parts} parts" in problem for problem in raised.value.problems)
 

@@ -64,6 +64,8 @@ def test_paths_of_the_command_line_are_relative_to_the_folder_where_it_is_typed(
     assert params.data.folder == str(tmp_path / "photos")
     assert params.backbones["resnet18"].weights == str(tmp_path / "net.pth")
     assert params.study.title == "photos"
+    init_study(Path("missing"), "own_images", ["data.folder=../photographs"])
+    assert load_study(Path("missing/params.yaml")).params.data.folder == str(tmp_path.parent / "photographs")
     init_study(Path("other"), "own_images", ["data.folder=data/incoming"])
     assert load_study(Path("other/params.yaml")).params.data.folder == "data/incoming"
 

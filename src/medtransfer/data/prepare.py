@@ -186,7 +186,9 @@ def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame
     except UserError as error:
         if drop or len(error.problems) == len(rows) or not any(": unreadable: " in line for line in error.problems):
             raise
-        remedy = f"data.unreadable: drop leaves {counted(len(error.problems), 'image')} out of {len(rows):,}"
+        remedy = (
+            f"set data.unreadable: drop to leave them out: {len(error.problems):,} of {counted(len(rows), 'image')}"
+        )
         raise UserError([*error.problems, remedy]) from None
     reading.dropped[UNREADABLE] = list(rows["path"].drop(images.index))
     whole = rows.loc[images.index].join(images).reset_index(drop=True)

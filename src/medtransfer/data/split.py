@@ -8,6 +8,7 @@ import pandas as pd
 from medtransfer.study import Split
 from medtransfer.util.errors import UserError
 from medtransfer.util.seeds import generator
+from medtransfer.util.text import counted
 
 NOT_FOLDED = -1
 MOST_SHOWN = 3
@@ -148,8 +149,8 @@ def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> 
 def _require_enough(table: pd.DataFrame, parts: int) -> None:
     counts = table["label"].value_counts().sort_index()
     problems = [
-        f"data.split: class {label!r} has {count} images, too few for {parts} parts; "
-        "use fewer folds, or leave the class out"
+        f"data.split: class {label!r} has {counted(int(count), 'image')}, too few for {parts} parts; "
+        f"leave the class out by data.labels: {{drop: [{label}]}}, or use fewer folds"
         for label, count in counts.items()
         if count < parts
     ]

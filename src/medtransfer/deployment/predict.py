@@ -21,6 +21,7 @@ from medtransfer.tasks import TASKS
 from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_file
+from medtransfer.util.text import counted
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def predict_files(model: Model, files: Sequence[Path], target: Path, maps: MapOp
                 written += len(batch.files)
         if not written:
             raise UserError(
-                [*batches.unreadable, f"{target}: not written, as none of {len(files)} files could be read"]
+                [*batches.unreadable, f"{target}: not written, as none of {counted(len(files), 'file')} could be read"]
             )
     return batches.unreadable
 

@@ -76,7 +76,7 @@ def write_submission(
             writer.writerow([identity if name == key else next(cells) for name in table.columns])
     unused = len(files) - len(set(chosen))
     return f"{counted(len(table), 'id')}; {form.summary}" + (
-        f"; {counted(unused, 'image')} not asked for" * bool(unused)
+        f"; {counted(unused, 'image')} not listed in the sample" * bool(unused)
     )
 
 

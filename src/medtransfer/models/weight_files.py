@@ -111,7 +111,9 @@ def _from_hub(release: Release) -> Path:
     """Return the file in the cache of the hub, downloaded if it is not there, with its configuration next to it."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # its retries are told as warnings, before the error that says the same
     hf_hub_download(release.hub, "config.json")
     for file in HUB_FILES[:-1]:
         try:

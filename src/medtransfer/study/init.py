@@ -49,9 +49,9 @@ def init_study(
 ) -> bool:
     """Create `folder` with the study `name`, with changes as in `use_study`, and return whether it was committed.
 
-    A relative path among the changes that exists is made absolute, because it is relative to the current folder, and
-    not to that of the study. The first commit needs a user name, which git may not know. Raises `UserError`, and writes
-    nothing, if the folder exists and is not empty, git is missing, or `use_study` fails.
+    A relative path among the changes that exists, or leads upwards, is made absolute, because it is relative to the
+    current folder, and not to that of the study. The first commit needs a user name, which git may not know. Raises
+    `UserError`, and writes nothing, if the folder exists and is not empty, git is missing, or `use_study` fails.
     """
     if shutil.which("git") is None:
         raise UserError("git is not installed; a study is a git repository: install git, then run again")
@@ -85,7 +85,7 @@ def pipeline(text: str) -> str:
 
 def _absolute(change: str) -> str:
     key, _, value = change.partition("=")
-    if OF_PATHS.fullmatch(key) and value and Path(value).exists():
+    if OF_PATHS.fullmatch(key) and value and (Path(value).exists() or value.startswith("..")):
         return f"{key}={Path(value).resolve()}"
     return change
 

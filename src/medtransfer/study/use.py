@@ -49,7 +49,7 @@ def use_study(
     Raises `UserError` if there is no such study or key, or the result is not valid; `target` then stays as it was.
     """
     text = _text(name, changes, folder)
-    where = str(folder / f"{name}.yaml")
+    where = f"{name} with -S" if changes else str(folder / f"{name}.yaml")
     study = check_study(parse_yaml(text, where), where)
     import_extensions(study.params.extensions, target.parent, where)
     if problems := problems_of(study):
@@ -161,8 +161,9 @@ def _change(document: Any, change: str) -> None:
     *path, last = key.split(".")
     section = document
     for part in path:
-        if not isinstance(section, dict) or part not in section:
-            raise UserError(f"-S {change}: the study has no {part!r} in {key}")
+        known = section if isinstance(section, dict) else {}
+        if part not in known:
+            raise UserError(f"-S {change}: the study has no {part!r} in {key}{near(part, known)}")
         section = section[part]
     if not isinstance(section, dict):
         whole = f"{'.'.join(path)}={{{last}: …}}"

@@ -20,6 +20,7 @@ from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
 from medtransfer.util.errors import UserError
+from medtransfer.util.text import counted
 
 MOST_CHOICES = 6
 MOST_SHOWN = 4
@@ -234,8 +235,8 @@ def _unnamed_masks(base: Path, images: Sequence[PurePosixPath], pairs: Pairs) ->
 
 def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:
     return (
-        f"no layout is detected for {len(images)} images, the first being {images[0]}; expected folders of classes, or "
-        "a table whose columns name images and labels"
+        f"no layout is detected for {counted(len(images), 'image')}, the first being {images[0]}; expected folders of "
+        "at least two classes, or a table whose columns name images and labels"
     )
 
 

@@ -160,7 +160,9 @@ class ClassifierFamily(Family):
 
     def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
         """See `Family`."""
-        pooling = [] if spec.pooling == "default" else [f"pooling: {spec.pooling} needs tokens, which {model} has not"]
+        pooling = (
+            [] if spec.pooling == "default" else [f"pooling: {spec.pooling} needs tokens, which {model} does not have"]
+        )
         return pooling + self.weights_problems(model, spec) + self._size_problems(model, image_size, "data.image_size")
 
     def weights_problems(self, model: str, spec: Backbone) -> list[str]:
