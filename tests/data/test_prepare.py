@@ -120,7 +120,7 @@ def test_all_unreadable_images_are_listed_and_the_earlier_set_is_kept(tmp_path: 
         prepared_from(raw, data_of())
     *problems, remedy = raised.value.problems
     assert {problem.split(":")[0] for problem in problems} == {SPLIT_SET[0], SPLIT_SET[-1]}
-    assert remedy == f"data.unreadable: drop leaves 2 images out of {len(SPLIT_SET)}"
+    assert remedy == f"set data.unreadable: drop to leave them out: 2 of {len(SPLIT_SET)} images"
     assert sha256_of_folder(prepared.folder) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "metrics", "plots", "raw"]
     assert [path.name for path in prepared.folder.parent.iterdir()] == ["prepared"]

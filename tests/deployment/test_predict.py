@@ -61,7 +61,7 @@ def test_nothing_is_written_if_no_file_can_be_read(finished: Path, tmp_path: Pat
     (tmp_path / "bad.png").write_bytes(b"no image")
     with pytest.raises(UserError) as raised:
         predict_files(find_model("tiny", root=finished), [tmp_path / "bad.png"], tmp_path / "a.csv")
-    assert raised.value.problems[1] == f"{tmp_path}/a.csv: not written, as none of 1 files could be read"
+    assert raised.value.problems[1] == f"{tmp_path}/a.csv: not written, as none of 1 file could be read"
     assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]
 
 

@@ -21,8 +21,9 @@ CHEST = "paultimothymooney/chest-xray-pneumonia"
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the working directory, with the two templates among its studies."""
+    """Return the working directory, that of a study, with the two templates among its studies."""
     (tmp_path / "studies").mkdir()
+    (tmp_path / "dvc.yaml").touch()
     for name in ("own_images", "own_masks"):
         shutil.copy(ROOT / f"studies/{name}.yaml", tmp_path / "studies")
     monkeypatch.chdir(tmp_path)

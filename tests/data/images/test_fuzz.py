@@ -53,7 +53,7 @@ def check(folder: Path, count: int, seed: int) -> None:
         prepare(folder / "raw", Data.model_validate(DATA), 0, Places(folder))
     assert peak_memory() - before < MOST_MEMORY
     *problems, remedy = raised.value.problems
-    assert remedy.startswith("data.unreadable: drop leaves ")
+    assert remedy.startswith("set data.unreadable: drop to leave them out: ")
     listed = {problem.split(": unreadable: ")[0].partition("/")[2] for problem in problems}
     assert all(": unreadable: " in problem and "\n" not in problem for problem in problems)
     assert sorted({file.name for file in files if file.broken is True} - listed) == []
