@@ -5,8 +5,8 @@ are missing, and its import fails while it registers their shapes. Declaring bot
 classification model calls them.
 
 For a detection operator, torchvision 0.28 imports `torch._dynamo` unconditionally; no setting prevents that. A stub
-answers its one question instead, which nearly halves the CPU time of importing torch and torchvision: 3.3 s instead of
-6.1 s, medians of three. Import torchvision only through this module.
+answers its one question instead, which nearly halves the time of importing torch and torchvision
+(`benchmarks/against_libraries.py`). Import torchvision only through this module.
 """
 
 from __future__ import annotations

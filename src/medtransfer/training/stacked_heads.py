@@ -41,8 +41,10 @@ def depends_on_batch(head: nn.Module) -> bool:
 class StackedHeads:
     """Stacks of the tensors of `runs` heads, [runs, ...], and the optimizer of those that train.
 
-    The heads' own tensors become views of the stacks. cohorts: numbers of neighbouring runs whose optimizers have taken
-    the same number of steps, and will. moments: the optimizer's state of each run; empty for a new optimizer.
+    The heads' own tensors become views of the stacks. Heads that share a batch are multiplied as one tall matrix, which
+    `vmap` over whole heads does not see: its step takes 2.3 times as long (`benchmarks/against_libraries.py`).
+    cohorts: numbers of neighbouring runs whose optimizers have taken the same number of steps, and will. moments: the
+    optimizer's state of each run; empty for a new optimizer.
     """
 
     def __init__(
