@@ -33,8 +33,9 @@ FAST = {"resnet10t": 64, "vit_tiny_patch16_224": 64, "tf_efficientnet_lite0": 64
 SMALLEST = json.loads((Path(__file__).parent / "timm_smallest.json").read_text(encoding="utf-8"))
 """The smallest model with published weights of each of timm's families, and an image size that it takes.
 
-Left out are those of over 90 million parameters or 384 pixels (csatv2, deepseek_vit, gemma4_vit, hieradet_sam2, mobilenetv5,
-qwen3_vit, vgg, vision_transformer_sam), and fastvit, whose backward pass ends the process in torch 2.13 on CPUs.
+Left out are those of over 90 million parameters or 384 pixels (csatv2, deepseek_vit, gemma4_vit, hieradet_sam2,
+mobilenetv5, qwen3_vit, vgg, vision_transformer_sam), and fastvit, whose backward pass ends the process in torch 2.13 on
+CPUs.
 """
 
 UNTRACEABLE = ("crossvit", "hiera", "naflexvit")
