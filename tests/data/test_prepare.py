@@ -126,6 +126,18 @@ def test_all_unreadable_images_are_listed_and_the_earlier_set_is_kept(tmp_path: 
     assert [path.name for path in prepared.folder.parent.iterdir()] == ["prepared"]
 
 
+def test_the_positive_class_is_the_second_whatever_the_alphabet(tmp_path: Path) -> None:
+    raw = write_images(tmp_path / "raw", *SPLIT_SET)
+    usual, _ = prepared_from(raw, data_of())
+    first, second = usual.classes
+    numbers = usual.table["label_index"].to_numpy()
+    chosen, _ = prepared_from(raw, data_of(labels={"positive": first}))
+    assert chosen.classes == [second, first]
+    assert (chosen.table["label_index"].to_numpy() == 1 - numbers).all()
+    with pytest.raises(UserError, match=f"'{first}s' is not one of two classes; found {first}, {second}"):
+        prepared_from(raw, data_of(labels={"positive": f"{first}s"}))
+
+
 def test_an_unused_published_split_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = write_images(tmp_path / "raw", *SPLIT_SET)
     prepared_from(raw, data_of())

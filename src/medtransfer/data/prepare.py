@@ -93,6 +93,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
     entry = None if data.dataset is None else find_entry(data.dataset)
     with as_described(entry):
         reading = read_set(raw, data, labelled=not target["per_pixel"])
+    _ordered(reading.rows["label"], data.labels.positive)  # a wrong name is an error before anything is decoded
     known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, reading, folder)
@@ -280,6 +281,16 @@ def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed:
     return [shortcut for shortcut in found if shortcut is not None]
 
 
+def _ordered(labels: pd.Series, positive: str | None) -> list[str]:
+    """Return the classes by the alphabet, the positive one of two last."""
+    classes = sorted(labels.unique())
+    if positive is None:
+        return classes
+    if len(classes) != 2 or positive not in classes:
+        raise UserError(f"data.labels.positive: {positive!r} is not one of two classes; found {', '.join(classes)}")
+    return sorted(classes, key=positive.__eq__)
+
+
 def _store(
     table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, warnings: list[str], target: Target
 ) -> None:
@@ -288,7 +299,7 @@ def _store(
         rows = whole.index[whole["path"].isin(table["path"])].to_numpy()
         for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
             repack(folder / name, rows)
-    classes = sorted(whole["label"].unique())
+    classes = _ordered(whole["label"], data.labels.positive)
     table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
     table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
     about = {

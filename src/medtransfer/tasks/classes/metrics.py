@@ -1,7 +1,7 @@
 """The metrics of class probabilities.
 
 Averages over classes (macro, weighted, areas) take the classes that label an image. The predicted class is the most
-probable one. Of two classes the second, in alphabetical order, is the positive one.
+probable one. Of two classes the second is the positive one; see `data.labels.positive`.
 """
 
 from __future__ import annotations
