@@ -22,6 +22,8 @@ FAMILIES = (
 )  # fmt: skip
 """One of each design that has blocks."""
 
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in ("maxvit_t", "swin_v2_t") else name for name in FAMILIES]
+
 LESS = {"densenet121": 0.6, "googlenet": 0.8, "resnet18": 0.6, "squeezenet1_1": 0.7}
 """The share of memory that is still needed, where it is more than .5."""
 
@@ -54,7 +56,7 @@ def pass_through(network: nn.Module, inputs: torch.Tensor) -> int:
     return total
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_gradients_and_statistics_have_the_same_bits(name: str) -> None:
     network, size = network_of(name), size_for(name)
     forgetful = copy.deepcopy(network)

@@ -13,7 +13,7 @@ from medtransfer.models.torchvision_models import models
 from medtransfer.study import Backbone, Pretraining
 
 LARGE = ("vit_h", "vit_l", "regnet_y_128gf", "regnet_y_32gf", "regnet_x_32gf", "convnext_large", "efficientnet_v2_l",
-         "efficientnet_b7", "wide_resnet101", "maxvit")  # fmt: skip
+         "efficientnet_b7", "wide_resnet101", "maxvit", "swin_b", "swin_v2_b")  # fmt: skip
 NAMES = [pytest.param(name, marks=pytest.mark.slow) if name.startswith(LARGE) else name for name in MODELS]
 
 
