@@ -140,7 +140,7 @@ def test_use_keeps_the_parameters_that_it_replaces(
     monkeypatch.chdir("mine")
     Path("params.yaml").write_text(edited, encoding="utf-8")
     main(["use", "phantom"])
-    assert "the file before is kept as .medtransfer/params.yaml" in capsys.readouterr().out
+    assert "the previous file is kept as .medtransfer/params.yaml" in capsys.readouterr().out
     assert Path(".medtransfer/params.yaml").read_text(encoding="utf-8") == edited
 
 

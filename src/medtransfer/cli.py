@@ -330,19 +330,17 @@ def _use(options: argparse.Namespace) -> None:
             sys.stdout.write(f"{name:24} {title}\n")
         return
     from medtransfer.check import choice_problems, with_dataset
+    from medtransfer.engine.schedule import require_study
 
     changes = with_dataset(options.dataset, options.set, studies / f"{options.name}.yaml")
-    if not Path("dvc.yaml").is_file():
-        raise UserError(
-            "dvc.yaml: no such file; change to the folder of a study, or create one with `medtransfer init`"
-        )
+    require_study("dvc.yaml")
     before = PARAMS.read_bytes() if PARAMS.is_file() else b""
     use_study(options.name, changes, studies, PARAMS, choice_problems)
     sys.stdout.write(f"params.yaml is now the study {options.name}; `dvc repro` runs it\n")
     if before not in (b"", PARAMS.read_bytes()):
         PREVIOUS.parent.mkdir(exist_ok=True)
         PREVIOUS.write_bytes(before)
-        sys.stdout.write(f"the file before is kept as {PREVIOUS}\n")
+        sys.stdout.write(f"the previous file is kept as {PREVIOUS}\n")
 
 
 def _backbones(options: argparse.Namespace) -> None:

@@ -282,7 +282,7 @@ def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed:
 
 
 def _ordered(labels: pd.Series, positive: str | None) -> list[str]:
-    """Return the classes by the alphabet, the positive one of two last."""
+    """Return the classes in alphabetical order, but the positive one last."""
     classes = sorted(labels.unique())
     if positive is None:
         return classes

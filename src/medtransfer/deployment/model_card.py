@@ -42,7 +42,7 @@ def model_card(model: Model, difference: float | None, places: Places) -> str:
     """Return the card of a model as Markdown.
 
     difference: the largest difference between an exported file and the PyTorch model on validation images; None if
-    there is no file. The metrics are those of the repository at `places`, if it compared the model.
+    nothing was exported. Metrics are read from the study at `places` if its comparison includes the model.
     """
     card = model.card
     sections = {

@@ -150,6 +150,14 @@ def _graph_and_changes() -> tuple[nx.DiGraph, dict[str, list[Any]]]:
         return graph, {name: found if name in recorded else [NEVER] for name, found in repo.status().items()}
 
 
+def require_study(*files: str) -> None:
+    """Raise `UserError` if the current folder lacks one of the files of a study."""
+    if missing := [name for name in files if not Path(name).is_file()]:
+        raise UserError(
+            f"{missing[0]}: no such file; change to the folder of a study, or create one with `medtransfer init`"
+        )
+
+
 @contextmanager
 def open_repository() -> Iterator[Any]:
     """Open the DVC repository of the current folder.
@@ -159,10 +167,7 @@ def open_repository() -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    if missing := [name for name in ("dvc.yaml", "params.yaml") if not Path(name).is_file()]:
-        raise UserError(
-            f"{missing[0]}: no such file; change to the folder of a study, or create one with `medtransfer init`"
-        )
+    require_study("dvc.yaml", "params.yaml")
     try:
         with Repo(".") as repo:
             yield repo

@@ -113,7 +113,7 @@ def _from_hub(release: Release) -> Path:
     from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # its retries are told as warnings, before the error that says the same
+    logging.set_verbosity_error()  # it logs each retry as a warning, before the error that says the same
     hf_hub_download(release.hub, "config.json")
     for file in HUB_FILES[:-1]:
         try:

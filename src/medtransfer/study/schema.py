@@ -110,7 +110,7 @@ class Backbone(Section):
     `.safetensors`) or of a folder with `model.safetensors` and `config.json`, `simulated`, or `none`. normalise: by the
     mean and standard deviation that the weights were trained with, or by those of the training rows. pooling: how a
     transformer's tokens become features: as its authors pool them, the class token, the mean of the patch tokens, or
-    both in a row.
+    both concatenated.
     """
 
     model: str | None = None

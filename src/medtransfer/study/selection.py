@@ -37,8 +37,8 @@ class Labels(Section):
     """The names of labels: `aliases` maps names in the set to the names to use; labels named in `drop` are left out.
 
     Aliases come first. A name that is its own alias is confirmed: it is not questioned for resembling another.
-    positive: of two classes the one that sensitivity and precision are about, such as the disease; if omitted, the
-    second by the alphabet.
+    positive: of two classes, the one whose sensitivity and precision are reported, such as the disease; by default
+    the second in alphabetical order.
     """
 
     aliases: dict[Label, Label] = Field(default_factory=dict)

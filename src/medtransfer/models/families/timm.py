@@ -148,8 +148,8 @@ class Timm(ClassifierFamily):
 class PooledTokens(nn.Module):
     """A transformer of timm whose tokens are pooled as asked.
 
-    pooling: `token`, the class token; `avg`, the mean of the patch tokens; `token_avg`, both in a row, as the linear
-    probes of DINOv2 (Oquab et al. 2023). All follow the last layer norm.
+    pooling: `token`, the class token; `avg`, the mean of the patch tokens; `token_avg`, both concatenated, as in
+    the linear probes of DINOv2 (Oquab et al. 2023). All follow the last layer norm.
     """
 
     def __init__(self, body: nn.Module, pooling: str) -> None:
