@@ -22,12 +22,17 @@ class Classes(Target):
         return found
 
     def encode(self, labels: pd.Series, data: Data) -> Encoded:
-        """Return the labels themselves; classes in alphabetical order, but the positive one last."""
+        """Return the labels themselves."""
         return Encoded(labels, labels.map(lambda label: (label,)), classes=self.classes(labels, data))
 
     def classes(self, labels: pd.Series, data: Data) -> list[str]:
-        """Return the classes in alphabetical order, but the positive one last."""
+        """Return the classes as `data.order` lists them, or else in alphabetical order, but the positive one last."""
         classes, positive = sorted(labels.unique()), data.labels.positive
+        if data.order is not None:
+            if wrong := sorted(set(data.order) ^ set(classes)):
+                what = "no image is of" if wrong[0] in data.order else "it lacks"
+                raise UserError(f"data.order: {what} the class {wrong[0]!r}; found {', '.join(classes)}")
+            return data.order
         if positive is None:
             return classes
         if len(classes) != 2 or positive not in classes:
