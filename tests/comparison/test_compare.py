@@ -16,6 +16,7 @@ from scored import label_probability_metric
 from medtransfer.check import choice_problems
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
+from medtransfer.comparison.pages import comparison_page
 from medtransfer.comparison.writing import TABLES
 from medtransfer.study import Study
 from medtransfer.tasks.classes.predictions import ClassPredictions
@@ -88,6 +89,42 @@ def test_the_files_agree_with_the_table(study_with: MakeStudy, finished: Places)
     tables = {path.stem: pd.read_csv(path) for path in (finished.results / "tables").iterdir()}
     assert set(tables) == set(TABLES)
     assert tables["pairs"].groupby("metric").size().tolist() == [3] * 5
+
+
+def test_costs_add_a_metric_that_variants_can_be_ranked_by(study_with: MakeStudy, finished: Places) -> None:
+    costs = {"cyst": {"mass": 1.0, "normal": 4.0}, "mass": {"cyst": 1.0, "normal": 4.0}}
+    costs["normal"] = {"cyst": 1.0, "mass": 2.0}
+    found = compute_comparison(study_with(costs=costs, metric="cost_weighted_accuracy"), finished)
+    assert found.metrics[0] == "cost_weighted_accuracy"
+    matrix = np.array([[0, 1, 4], [1, 0, 4], [1, 2, 0]])
+    for name, row in found.table.set_index("variant").iterrows():
+        runs = ClassPredictions(pd.read_parquet(finished.predictions(str(name)))).tests.runs().values()
+        values = [
+            1 - matrix[labels, scores.argmax(axis=1)].sum() / matrix.max(axis=1)[labels].sum()
+            for labels, scores in runs
+        ]
+        assert row["cost_weighted_accuracy"] == pytest.approx(np.mean(values))
+    assert "Cost-weighted accuracy" in comparison_page(found)
+    assert "cost_weighted_accuracy" not in compute_comparison(study_with(), finished).table
+
+
+def test_costs_of_other_classes_are_one_line(study_with: MakeStudy, finished: Places) -> None:
+    costs = {"cyst": {"masss": 1.0}, "masss": {"cyst": 1.0}}
+    with pytest.raises(
+        UserError, match=r"^comparison.costs lacks the class 'mass'; expected one line for each of cyst"
+    ):
+        compute_comparison(study_with(costs=costs), finished)
+
+
+def test_quadratic_kappa_ranks_classes_in_their_order(study_with: MakeStudy, finished: Places) -> None:
+    table = compare(study_with(metric="kappa_quadratic"), finished).table
+    assert table["kappa_quadratic"][:3].is_monotonic_decreasing
+    assert set(json.loads(read(finished, "summary.json"))["weak"]) == {
+        "accuracy",
+        "f1_macro",
+        "roc_auc",
+        "kappa_quadratic",
+    }
 
 
 def test_a_row_names_its_parts_and_sizes(study_with: MakeStudy, finished: Places) -> None:

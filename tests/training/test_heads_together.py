@@ -45,6 +45,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
         {"loss": {"kind": "binary_cross_entropy", "class_weights": "balanced"}, "optimizer": "adamw"},
         {"loss": {"class_weights": "balanced", "label_smoothing": 0.1}, "dropout": 0.2, "batch_size": 3},
         {"head": "mlp", "head_batch_norm": True, "dropout": 0.2, "lr": 1e-4},
+        {"sampler": "balanced", "loss": "focal"},
     ],
     ids=str,
 )

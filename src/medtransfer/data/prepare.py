@@ -93,7 +93,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
     entry = None if data.dataset is None else find_entry(data.dataset)
     with as_described(entry):
         reading = read_set(raw, data, labelled=not target["per_pixel"])
-    _ordered(reading.rows["label"], data.labels.positive)  # a wrong name is an error before anything is decoded
+    _ordered(reading.rows["label"], data)  # a wrong name is an error before anything is decoded
     known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, reading, folder)
@@ -281,9 +281,14 @@ def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed:
     return [shortcut for shortcut in found if shortcut is not None]
 
 
-def _ordered(labels: pd.Series, positive: str | None) -> list[str]:
-    """Return the classes in alphabetical order, but the positive one last."""
-    classes = sorted(labels.unique())
+def _ordered(labels: pd.Series, data: Data) -> list[str]:
+    """Return the classes as `data.order` lists them, or else in alphabetical order, but the positive one last."""
+    classes, positive = sorted(labels.unique()), data.labels.positive
+    if data.order is not None:
+        if wrong := sorted(set(data.order) ^ set(classes)):
+            what = "no image is of" if wrong[0] in data.order else "it lacks"
+            raise UserError(f"data.order: {what} the class {wrong[0]!r}; found {', '.join(classes)}")
+        return data.order
     if positive is None:
         return classes
     if len(classes) != 2 or positive not in classes:
@@ -299,7 +304,7 @@ def _store(
         rows = whole.index[whole["path"].isin(table["path"])].to_numpy()
         for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
             repack(folder / name, rows)
-    classes = _ordered(whole["label"], data.labels.positive)
+    classes = _ordered(whole["label"], data)
     table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
     table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
     about = {

@@ -52,10 +52,13 @@ class Classification(Task):
         return CLASS_LOSSES
 
     def problems(self, params: Params) -> list[str]:
-        """Refuse a layout without labels."""
+        """Refuse a layout without labels, and a metric of ordered classes where no order is given."""
+        problems = []
         if params.data.layout.kind == "images":
-            return ["data.layout: images has no labels; classification needs a layout with classes"]
-        return []
+            problems.append("data.layout: images has no labels; classification needs a layout with classes")
+        if params.comparison.metric == "kappa_quadratic" and params.data.order is None:
+            problems.append("comparison.metric: kappa_quadratic needs data.order: [LOWEST, ..., HIGHEST]")
+        return problems
 
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the classes."""

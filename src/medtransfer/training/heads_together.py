@@ -13,7 +13,7 @@ import torch
 
 from medtransfer.features.embedder import Embedder
 from medtransfer.models.heads import HEADS
-from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, on_device, shuffled_batches
+from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, on_device
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.loop import Epoch, Fit, Job
 from medtransfer.training.losses import ClassLoss
@@ -90,8 +90,7 @@ class _Run:
     since: int = 0
 
     def __post_init__(self) -> None:
-        size = self.job.strategy.batch_size
-        self.steps = len(list(shuffled_batches(len(self.job.train), size, 0, ())))
+        self.steps = len(self.job.batches(0))
         self.validation_rows = self.job.validation.rows.tobytes()
 
     @property
@@ -269,7 +268,7 @@ class _Reader:
             self._train.start(number)
         size = jobs[0].strategy.batch_size
         places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs]
-        orders = [list(shuffled_batches(len(job.train), size, number, job.key)) for job in jobs]
+        orders = [job.batches(number) for job in jobs]
         steps = [
             [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
             for step in range(len(orders[0]))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Job:
     """A run to train: its task, network, rows, loss, fold and seed.
 
-    embedder: if given, the rows are activations that it computes, and only the layers behind them are run.
+    embedder: if given, the rows are activations that it computes, and only the layers behind them are run. balanced:
+    the class of each training row, if an epoch takes equally many of every class.
     """
 
     task: Task
@@ -45,6 +47,7 @@ class Job:
     fold: int
     seed: int
     embedder: Embedder | None
+    balanced: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -64,6 +67,10 @@ class Job:
     def clock(self) -> float:
         """Return the time in seconds, without the time in which activations were computed for the cache."""
         return time.perf_counter() - (0.0 if self.embedder is None else self.embedder.seconds)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the positions of the training rows in each batch of an epoch."""
+        return shuffled_batches(len(self.train), self.strategy.batch_size, epoch, self.key, self.balanced)
 
     @property
     def run(self) -> nn.Module:
@@ -155,7 +162,7 @@ def train_epoch(job: Job, step: Step, optimizer: torch.optim.Optimizer, number: 
     """Train on every row once; return the mean loss and the mean score."""
     torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
     job.network.train()
-    order = shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key)
+    order = job.batches(number)
     found = []
     for batch in load(job.train, order, number, job.resident):
         optimizer.zero_grad(set_to_none=True)

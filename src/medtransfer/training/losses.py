@@ -51,6 +51,20 @@ def binary_cross_entropy(
     return functional.binary_cross_entropy_with_logits(logits, shares, weight, reduction="none").mean(dim=1)
 
 
+@CLASS_LOSSES.entry("focal")
+def class_focal(
+    logits: torch.Tensor, shares: torch.Tensor, *, weight: torch.Tensor | None = None, gamma: NotNegative = 2.0
+) -> torch.Tensor:
+    """Return the focal loss of the softmax (Lin et al. 2017): images that are surely right count less.
+
+    gamma: the cross-entropy of a class counts by (1 - probability) to this power.
+    """
+    log_probabilities = functional.log_softmax(logits, dim=1)
+    rest = (-torch.expm1(log_probabilities)).clamp_min(torch.finfo(log_probabilities.dtype).tiny)
+    terms = shares * rest**gamma * log_probabilities
+    return -(terms if weight is None else terms * weight).sum(dim=1)
+
+
 @MASK_LOSSES.entry("cross_entropy")
 def pixel_cross_entropy(
     logits: torch.Tensor, masks: torch.Tensor, *, weight: torch.Tensor | None = None, label_smoothing: float = 0.0

@@ -134,6 +134,7 @@ def make_job(
     )
     if embedder is not None:
         embedder.plan(_images_in_all(inputs, len(rows)), notify)
+    balanced = prepared.table["label_index"].to_numpy()[rows] if strategy.sampler == "balanced" else None
     return Job(
         task,
         network,
@@ -145,6 +146,7 @@ def make_job(
         fold,
         seed,
         embedder,
+        balanced,
     )
 
 
