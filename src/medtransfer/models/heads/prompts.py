@@ -55,6 +55,8 @@ class PromptHead(Head):
             raise UserError(f"{where}: no words for {', '.join(missing)}; add them")
         if unknown := [name for name in prompts.classes if name not in outputs]:
             raise UserError(f"{where}: the set has no class {', '.join(unknown)}; its classes are {', '.join(outputs)}")
+        if len(outputs) != len(self.texts):
+            raise UserError(f"{variant.name}: head: prompts needs a loss with one output per class")
         texts = [prompts.texts(name) for name in outputs]
         found = _embedded(variant.model, weights, [text for each in texts for text in each])
         means = [part.mean(dim=0) for part in found.rows.split([len(each) for each in texts])]
