@@ -24,7 +24,7 @@ FRESH = CUTMIX | {"views": "fresh"}
 ROUNDING = {"rtol": 1e-3, "atol": 1e-4}
 """How far two trainings that compute the same in another order may end apart.
 
-Each step rounds to 6e-8 of a value, and what hundreds of steps make of it depends on the processor: up to 3e-5 was seen.
+Each step rounds to 6e-8 of a value; what hundreds of steps make of it depends on the processor. Up to 3e-5 was seen.
 Another batch, view or rate moves probabilities by more than 1e-2.
 """
 
