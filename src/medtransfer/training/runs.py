@@ -77,7 +77,7 @@ def train_runs(
 ) -> Iterator[tuple[Job, Fit]]:
     """Train the run of every (fold, seed); yield its job, with the network in eval mode, and its outcome, in order.
 
-    Of several learning rates and features the best by what the strategy monitors are kept; the seconds are those of all.
+    Of several learning rates and features the best by what the strategy monitors are kept; seconds are those of all.
     `report` is called for every epoch of each. Raises `UserError` if a run diverged with all.
     """
     strategy = inputs.variant.strategy
