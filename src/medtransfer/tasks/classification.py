@@ -87,7 +87,7 @@ class Classification(Task):
         from medtransfer.training.losses import ClassLoss
 
         labels = prepared.table["label_index"].to_numpy()[rows]
-        return ClassLoss(loss, np.bincount(labels, minlength=len(prepared.classes)))
+        return ClassLoss(loss, np.bincount(labels, minlength=len(prepared.classes)), self.losses)
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return for each image, as 0 or 1, whether its most probable class is its label."""

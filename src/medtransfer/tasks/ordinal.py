@@ -1,0 +1,65 @@
+"""One grade per image: classes with an order, of which errors count by how many grades they are off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import pandas as pd
+
+import medtransfer.tasks.classes.grades  # noqa: F401  # registers the metrics of grades
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.classes.baselines import predict_median, predict_nearest_neighbour
+from medtransfer.tasks.classes.predictions import ClassPredictions
+from medtransfer.tasks.classification import Classification
+from medtransfer.tasks.task import Baselines
+
+if TYPE_CHECKING:
+    from medtransfer.study.schema import Params
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
+
+
+@dataclass(frozen=True, eq=False)
+class GradePredictions(ClassPredictions):
+    """See `ClassPredictions`; the classes are grades, from the lowest to the highest."""
+
+    task: ClassVar[str] = "ordinal"
+
+
+class Ordinal(Classification):
+    """See `Classification`; the classes are those of `data.order`, or numbers.
+
+    The predicted grade of an image is the most probable one.
+    """
+
+    ordered = True
+
+    @property
+    def baselines(self) -> Baselines:
+        """Return the median grade and the nearest neighbours."""
+        return {"majority": predict_median, "nearest_neighbour": predict_nearest_neighbour}
+
+    @property
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses of grades."""
+        from medtransfer.training.losses import GRADE_LOSSES
+
+        return GRADE_LOSSES
+
+    def problems(self, params: Params) -> list[str]:
+        """Refuse a layout without labels."""
+        if params.data.layout.kind == "images":
+            return ["data.layout: images has no labels; ordinal needs a layout with classes"]
+        return []
+
+    def purpose(self, outputs: list[str]) -> str:
+        """Return the grades that the network tells apart."""
+        return f"grade images from {outputs[0]} to {outputs[-1]}"
+
+    def predictions(self, table: pd.DataFrame) -> GradePredictions:
+        """Return rows of predictions as an object."""
+        return GradePredictions(table)
+
+
+TASKS.register("ordinal", Ordinal())
