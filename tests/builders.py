@@ -14,7 +14,7 @@ from torch import nn
 
 from fetal_phantom import write_phantom
 from medtransfer.augmentation.store import Views, open_views, write_views
-from medtransfer.data.prepare import Target, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.models.assemble import Weights, assemble
 from medtransfer.models.families import ClassifierFamily, build_backbone
@@ -113,7 +113,7 @@ def _prepare(
         }
         | changes
     )
-    prepare(folder / "raw", data, 1, places, Target(task=task, per_pixel=task == "segmentation"))
+    prepare(folder / "raw", data, 1, places, task, "masks" if task == "segmentation" else "classes")
     return Prepared(places.prepared)
 
 

@@ -39,7 +39,7 @@ def test_rows_are_sorted_by_kind_and_from_the_best_to_the_worst(study_with: Make
     assert table["kind"].tolist() == ["variant"] * 3 + ["baseline"] * 2 + ["published"] * 2
     for _, rows in table.groupby("kind"):
         assert rows["accuracy"].is_monotonic_decreasing
-    assert table["variant"].tolist()[2:] == ["weak", "nearest_neighbour", "majority", "theirs", "strong"]
+    assert table["variant"].tolist()[2:] == ["weak", "nearest_neighbour", "constant", "theirs", "strong"]
     published = table[table["kind"] == "published"].set_index("variant")
     assert published.loc["strong", "precision_weighted"] == 0.8
     assert published["accuracy_low"].isna().all()
@@ -64,7 +64,7 @@ def test_equally_good_variants_are_tied_and_a_weak_one_is_not(study_with: MakeSt
     assert table.loc[["strong", "twin"], "tied_with_best"].tolist() == [True, True]
     assert not table.loc["weak", "tied_with_best"]
     assert table.loc["weak", "difference_high"] < 0
-    assert table.loc[["majority", "nearest_neighbour"], "p_corrected"].isna().all()
+    assert table.loc[["constant", "nearest_neighbour"], "p_corrected"].isna().all()
     names = [line.split("|")[1].strip() for line in read(finished, "comparison.md").split("\n")[:12] if "|" in line]
     assert set(names[2:4]) == {"**strong** =", "**twin** ="}
 
@@ -132,7 +132,7 @@ def test_a_row_names_its_parts_and_sizes(study_with: MakeStudy, finished: Places
     weak = table.loc["weak"]
     assert (weak["backbone"], weak["strategy"], weak["augmentation"], weak["runs"]) == ("small", "scratch", "none", 2)
     assert (weak["parameters"], weak["trainable_parameters"], weak["multiply_adds"]) == (3000, 1500, 30000)
-    assert table.loc["majority", ["backbone", "parameters"]].isna().all()
+    assert table.loc["constant", ["backbone", "parameters"]].isna().all()
 
 
 def test_the_cost_table_has_one_row_per_variant_and_names_the_machine(study_with: MakeStudy, finished: Places) -> None:
@@ -202,7 +202,7 @@ def test_all_tables_have_the_columns_that_results_documents(study_with: MakeStud
     for name in documented.keys() - {"pairs", "effects", "curves", "published", "per_class"}:
         assert set(getattr(found, name)["variant"]) == {"weak", "strong", "twin"}, name
     assert set(found.curves["variant"]) == {"weak", "strong", "twin", "treat all", "treat none"}
-    assert set(found.per_class["variant"]) == {"weak", "strong", "twin", "majority", "nearest_neighbour"}
+    assert set(found.per_class["variant"]) == {"weak", "strong", "twin", "constant", "nearest_neighbour"}
 
 
 def test_the_verdict_and_the_table_agree_with_the_pairs(study_with: MakeStudy, finished: Places) -> None:
@@ -228,7 +228,7 @@ def test_rotating_folds_add_the_corrected_t_test(study_with: MakeStudy, finish: 
 
 def test_few_groups_are_warned_of(study_with: MakeStudy, finish: Finish) -> None:
     places = finish()
-    for name in ("weak", "strong", "twin", "majority", "nearest_neighbour"):
+    for name in ("weak", "strong", "twin", "constant", "nearest_neighbour"):
         table = pd.read_parquet(places.predictions(name))
         few = table[(table["role"] == "validation") | (table["path"] < "image027.png")]
         write_rows(places.predictions(name), [few])
@@ -280,12 +280,12 @@ def test_a_head_that_is_not_trained_is_not_warned_of(study_with: MakeStudy, fini
 
 
 def test_all_missing_predictions_are_named_with_their_command(study_with: MakeStudy, finished: Places) -> None:
-    for name in ("twin", "majority"):
+    for name in ("twin", "constant"):
         finished.predictions(name).unlink()
     with pytest.raises(UserError) as raised:
         compute_comparison(study_with(), finished)
     assert raised.value.problems == [
-        f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in ("twin", "majority")
+        f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in ("twin", "constant")
     ]
 
 
@@ -298,7 +298,7 @@ def test_predictions_of_other_test_images_are_an_error(study_with: MakeStudy, fi
 
 def test_validation_rows_change_nothing(study_with: MakeStudy, finished: Places) -> None:
     expected = compute_comparison(study_with(), finished).table
-    for name in ("strong", "majority"):
+    for name in ("strong", "constant"):
         table = pd.read_parquet(finished.predictions(name))
         further = table.assign(role="validation", path="v" + table["path"], label=0)
         write_rows(finished.predictions(name), [table, further])

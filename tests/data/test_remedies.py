@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from medtransfer.data.images.packed import open_packed
-from medtransfer.data.prepare import Target, prepare, read_set
+from medtransfer.data.prepare import prepare, read_set
 from medtransfer.data.prepared import MASKS
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
@@ -72,7 +72,7 @@ def read(root: Path, data: dict[str, Any], labelled: bool, work: Path) -> None:
     if labelled and root.name not in DECODED:
         read_set(root, section, labelled)
         return
-    prepare(root, section, 0, Places(work), Target(task="any", per_pixel=not labelled))
+    prepare(root, section, 0, Places(work), "any", "classes" if labelled else "masks")
     if not labelled:
         masks = open_packed(Places(work).prepared / MASKS)
         assert any(mask.any() for mask in masks)

@@ -137,7 +137,7 @@ WRONG_TOGETHER = [
     ),
     ("variants.Head", LINE, "variants.Head: names match [a-z0-9_]+"),
     ("backbones.res-net", {"weights": "none"}, "backbones.res-net: names match [a-z0-9_]+"),
-    ("variants.majority", LINE, "variants.majority: 'majority' is the name of a baseline row; choose another"),
+    ("variants.constant", LINE, "variants.constant: 'constant' is the name of a baseline row; choose another"),
     (
         "variants.nearest_neighbour",
         LINE,

@@ -14,7 +14,7 @@ from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
 from medtransfer.tasks.classes.figures import write_variant_figure
-from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import PREFIX, ClassPredictions, predictions_frame
 from medtransfer.tasks.task import Baselines, Task
 
 if TYPE_CHECKING:
@@ -35,14 +35,17 @@ class Classification(Task):
     The score of an image is whether its class was found: the class with the largest share, for a mixed view.
     """
 
+    target = "classes"
     score = "accuracy"
     flat_features = True
     per_pixel = False
+    one_class = True
+    tables: str | None = "classification"
 
     @property
     def baselines(self) -> Baselines:
         """Return the most frequent class and the nearest neighbours."""
-        return {"majority": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
+        return {"constant": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -87,9 +90,12 @@ class Classification(Task):
         from medtransfer.training.losses import ClassLoss
 
         labels = prepared.table["label_index"].to_numpy()[rows]
-        return ClassLoss(loss, np.bincount(labels, minlength=len(prepared.classes)), self.losses)
+        counts = np.bincount(labels, minlength=len(prepared.classes))
+        return ClassLoss(loss, counts, self.losses, self.width(len(counts), loss))
 
-    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return for each image, as 0 or 1, whether its most probable class is its label."""
         found, expected = (values.max(dim=1).indices for values in (logits, targets))  # 8 times as fast as argmax
         return (found == expected).float()
@@ -108,6 +114,14 @@ class Classification(Task):
         """Return the mean of the class probabilities, summed in float64, as float32 [n, classes]."""
         each = np.stack([self.answers(found, loss) for found in logits])
         return each.astype(np.float64).mean(axis=0).astype(np.float32)
+
+    def columns(self, outputs: Sequence[str]) -> list[str]:
+        """Return the predicted class and the probability of each class."""
+        return ["predicted", *(f"{PREFIX}{name}" for name in outputs)]
+
+    def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
+        """Return the values, with as many digits as float32 needs."""
+        return [outputs[int(answer.argmax())], *map(str, answer)]
 
     def frame(
         self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str

@@ -15,6 +15,7 @@ from medtransfer.tasks.classification import Classification
 from medtransfer.tasks.task import Baselines
 
 if TYPE_CHECKING:
+    from medtransfer.study import Loss, Variant
     from medtransfer.study.schema import Params
     from medtransfer.training.losses import LossFunction
     from medtransfer.util.registry import Registry
@@ -33,12 +34,12 @@ class Ordinal(Classification):
     The predicted grade of an image is the most probable one.
     """
 
-    ordered = True
+    target = "grades"
 
     @property
     def baselines(self) -> Baselines:
         """Return the median grade and the nearest neighbours."""
-        return {"majority": predict_median, "nearest_neighbour": predict_nearest_neighbour}
+        return {"constant": predict_median, "nearest_neighbour": predict_nearest_neighbour}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -48,10 +49,27 @@ class Ordinal(Classification):
         return GRADE_LOSSES
 
     def problems(self, params: Params) -> list[str]:
-        """Refuse a layout without labels."""
+        """Refuse a layout without labels, and a positive one of two classes."""
+        problems = []
         if params.data.layout.kind == "images":
-            return ["data.layout: images has no labels; ordinal needs a layout with classes"]
+            problems.append("data.layout: images has no labels; ordinal needs a layout with classes")
+        if params.data.labels.positive is not None:
+            problems.append("data.labels.positive: grades have an order; give it as data.order: [LOWEST, ..., HIGHEST]")
+        return problems
+
+    def variant_problems(self, variant: Variant) -> list[str]:
+        """Refuse losses whose outputs are not one score per grade, for heads that are fitted without a loss."""
+        from medtransfer.models.heads import HEADS
+        from medtransfer.training.losses import OF_GRADES
+
+        head, loss = variant.strategy.head, variant.strategy.loss.kind
+        if HEADS[head].fitted and loss in OF_GRADES:
+            return [f": head: {head} is fitted without a loss; omit loss: {loss}"]
         return []
+
+    def width(self, outputs: int, loss: Loss) -> int:
+        """Return the number of grades, or that of the steps between them."""
+        return outputs - 1 if loss.kind == "cumulative_logits" else outputs
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the grades that the network tells apart."""

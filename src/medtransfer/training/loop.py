@@ -18,6 +18,7 @@ from medtransfer.models.network import Network, load_tensors
 from medtransfer.study import Strategy
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, load, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
+from medtransfer.training.losses import ImageLoss
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
@@ -76,6 +77,11 @@ class Job:
     def run(self) -> nn.Module:
         """The module that maps the rows' inputs to logits."""
         return self.network if self.embedder is None else self.embedder.rest
+
+    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the score of each image."""
+        scored = self.loss.scored(logits) if isinstance(self.loss, ImageLoss) else logits
+        return self.task.scores(scored, targets, getattr(self.loss, "constants", None))
 
     def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the logits of a batch in training, and those of auxiliary heads."""
@@ -192,7 +198,7 @@ class Step:
         loss.backward()
         if recorded is not None:
             recorded.backward(outputs)
-        return loss.detach(), self._job.task.scores(outputs[0].detach(), batch.labels)
+        return loss.detach(), self._job.scores(outputs[0].detach(), batch.labels)
 
     def _recording(self, inputs: torch.Tensor) -> RecordedPasses | None:
         if not self._records:
@@ -222,7 +228,7 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
     for batch in predict_batches(job.run, examples, job.compute):
         logits, targets = (tensor.to(job.compute.device) for tensor in batch)
         total += float(job.loss(logits, targets)) * len(targets)
-        score += float(job.task.scores(logits, targets).sum())
+        score += float(job.scores(logits, targets).sum())
     return total / len(examples), score / len(examples)
 
 

@@ -171,36 +171,74 @@ def _smoothed(shares: torch.Tensor, smoothing: float, classes: int) -> torch.Ten
     return shares * (1 - smoothing) + smoothing / classes if smoothing else shares
 
 
-class ClassLoss(nn.Module):
-    """A loss of class scores, with label smoothing towards the uniform distribution and weights of classes."""
+class ImageLoss(nn.Module):
+    """A loss of images, which is the mean of each one's.
 
-    weight: torch.Tensor | None
+    outputs, targets: how many an image has. constants: what the loss takes from the training rows, [constants], such as
+    weights of classes; None if nothing.
+    """
 
-    def __init__(self, loss: Loss, class_counts: np.ndarray, losses: Registry[LossFunction] = CLASS_LOSSES) -> None:
+    constants: torch.Tensor | None
+
+    def __init__(self, outputs: int, targets: int, constants: torch.Tensor | None = None) -> None:
         super().__init__()
-        self._function = with_options(losses[loss.kind], loss.model_dump())
-        self._smoothing = loss.label_smoothing
-        self.register_buffer("weight", class_weights(loss, class_counts))
+        self._outputs, self._targets = outputs, targets
+        self.register_buffer("constants", constants)
 
-    def forward(self, logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss over images of logits [n, classes] and label shares [n, classes]."""
-        return self.each(logits, shares, self.weight).mean()
+    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss over images of logits [n, outputs] and targets [n, outputs]."""
+        return self.each(logits, targets, self.constants).mean()
 
-    def each(self, logits: torch.Tensor, shares: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        """Return the loss of each image, [n, ...], of logits and shares [n, classes, ...] and a weight that fits."""
-        shares = _smoothed(shares, self._smoothing, shares.shape[1])
-        return self._function(logits.float(), shares, **_weighted(weight))
+    def each(self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss of each image, [n, ...], of logits and targets [n, outputs, ...].
+
+        constants: [constants], or [n, constants, 1] where heads train together.
+        """
+        raise NotImplementedError
+
+    def scored(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return logits in the form in which the task scores them; most do as they are."""
+        return logits
 
     def takes_more_dimensions(self) -> bool:
-        """Whether `each` treats dimensions after the classes as more images; found by trying."""
-        logits = torch.linspace(-2, 2, 24).view(2, 3, 4).sin()
-        shares, weight = logits.softmax(dim=1), None if self.weight is None else torch.ones(2, 3, 1)
+        """Whether `each` treats dimensions after that of the outputs as more images; found by trying."""
+        logits = torch.linspace(-2, 2, 8 * self._outputs).view(2, -1, 4).sin()
+        targets = torch.linspace(-3, 2, 8 * self._targets).view(2, -1, 4).softmax(dim=1)
+        one = None if self.constants is None else self.constants.cpu()
         try:
-            found = self.each(logits, shares, weight)
-            alone = [self.each(logits[..., number], shares[..., number], None) for number in range(4)]
+            found = self.each(logits, targets, None if one is None else one.expand(2, -1)[..., None])
+            alone = [self.each(logits[..., number], targets[..., number], one) for number in range(4)]
             return torch.allclose(found, torch.stack(alone, dim=-1))
         except (RuntimeError, IndexError):
             return False
+
+
+class ClassLoss(ImageLoss):
+    """A loss of classes, with label smoothing towards the uniform distribution and weights of classes.
+
+    losses: the registry that has it. outputs: the number of the network's; by default that of the classes.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        class_counts: np.ndarray,
+        losses: Registry[LossFunction] = CLASS_LOSSES,
+        outputs: int | None = None,
+    ) -> None:
+        classes = len(class_counts)
+        super().__init__(outputs or classes, classes, class_weights(loss, class_counts))
+        self._loss, self._function = loss, with_options(losses[loss.kind], loss.model_dump())
+        self._smoothing = loss.label_smoothing
+
+    def scored(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return values of which the largest is that of the predicted class."""
+        return probabilities(logits, self._loss) if self._loss.kind in OF_GRADES else logits
+
+    def each(self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss of each image against shares of classes; constants are the weights of classes."""
+        shares = _smoothed(targets, self._smoothing, targets.shape[1])
+        return self._function(logits.float(), shares, **_weighted(constants))
 
 
 class MaskLoss(nn.Module):
@@ -265,10 +303,15 @@ def neighbours_of_mean(logits: torch.Tensor) -> torch.Tensor:
     return (1 - (grades - mean).abs()).clamp_min(0).float()
 
 
-PROBABILITIES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "binary_cross_entropy": scaled_sigmoids,
+OF_GRADES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "cumulative_logits": conditional_products,
     "squared_error": neighbours_of_mean,
+}
+"""The same for losses whose largest logit is not that of the predicted class."""
+
+PROBABILITIES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "binary_cross_entropy": scaled_sigmoids,
+    **OF_GRADES,
 }
 """How logits [n, classes] become probabilities, by class loss; by `softmax` where none is given."""
 

@@ -163,7 +163,7 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     prepared, task = inputs.prepared, inputs.task
     rows, size = prepared.roles(fold).train, int(prepared.images.shape[1])
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, rows)
-    outputs = len(task.outputs(prepared))
+    outputs = task.width(len(task.outputs(prepared)), inputs.variant.strategy.loss)
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
     if inputs.variant.strategy.gradient_checkpointing:
         forget_activations(network)

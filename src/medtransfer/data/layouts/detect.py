@@ -47,21 +47,19 @@ class Tried:
         return self.table is not None and not self.problems
 
 
-def resolve_layout(
-    root: Path, layout: Layout, given: Given | Collection[str] = frozenset(), labelled: bool = True
-) -> Layout:
+def resolve_layout(root: Path, layout: Layout, given: Given | Collection[str] = frozenset()) -> Layout:
     """Return the layout if it is explicit; if it is `auto`, the one that is detected below its root.
 
-    The files that `given` leaves out are ignored. If no labels are needed (`labelled` false) all images are read.
+    The files that `given` leaves out are ignored. If its target is masks, no labels are needed: all images are read.
     """
     if layout.kind != "auto":
         return layout
     base = root / layout.root
     if not base.is_dir():
         raise UserError(f"data.layout.root: {layout.root} is not a folder of the set")
-    if not labelled:
-        return layout.model_copy(update={"kind": "images"})
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
+    if given.target.per_pixel:
+        return layout.model_copy(update={"kind": "images"})
     given = replace(given, aside=given.aside | given.joined(layout.root))
     return detect_layout(root, layout.root, given.below(layout.root))
 
@@ -77,9 +75,13 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     left = left_out.aside | left_out.unwanted
     files = [PurePosixPath(path) for path in relative_to(base, files_below(base)) if path not in left]
     images = images_of(files, base)
-    everything = _detect(base, files)
+    offered = left_out.target.readings(base, files)
+    everything = _detect(base, files) if offered is None else offered
     if not images and not everything:
         raise UserError(_no_images(base, files))
+    if offered is not None:
+        reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
+        raise UserError(_refusal(start, reasons, [_try(base, reading, left_out) for reading in offered]))
     if pairs := mask_pairs(images):
         raise UserError(_unnamed_masks(base, images, pairs))
     readings = _plausible(base, files, images, everything)
