@@ -15,6 +15,8 @@ from medtransfer.tasks.classification import Classification
 from medtransfer.tasks.task import Baselines
 
 if TYPE_CHECKING:
+    import torch
+
     from medtransfer.study import Loss, Variant
     from medtransfer.study.schema import Params
     from medtransfer.training.losses import LossFunction
@@ -31,10 +33,13 @@ class GradePredictions(ClassPredictions):
 class Ordinal(Classification):
     """See `Classification`; the classes are those of `data.order`, or numbers.
 
-    The predicted grade of an image is the most probable one.
+    The predicted grade of an image is the most probable one. The score of an image is the number of grades that it is
+    off; a mixed view has the mean grade of its parts.
     """
 
     target = "grades"
+    score = "mae_grades"
+    lower_is_better = True
 
     @property
     def baselines(self) -> Baselines:
@@ -70,6 +75,14 @@ class Ordinal(Classification):
     def width(self, outputs: int, loss: Loss) -> int:
         """Return the number of grades, or that of the steps between them."""
         return outputs - 1 if loss.kind == "cumulative_logits" else outputs
+
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the number of grades between the most probable grade of each image and its label."""
+        from medtransfer.training.losses import mean_grade
+
+        return (logits.max(dim=1).indices - mean_grade(targets)).abs()
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the grades that the network tells apart."""

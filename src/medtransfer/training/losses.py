@@ -97,10 +97,10 @@ def earth_mover(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
 @GRADE_LOSSES.entry("squared_error")
 def squared_error(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
     """Return the squared error of a regression on the number of the grade: the mean of the softmax."""
-    return (_mean_grade(functional.softmax(logits, dim=1)) - _mean_grade(shares)).square()
+    return (mean_grade(functional.softmax(logits, dim=1)) - mean_grade(shares)).square()
 
 
-def _mean_grade(shares: torch.Tensor) -> torch.Tensor:
+def mean_grade(shares: torch.Tensor) -> torch.Tensor:
     """Average the numbers of the grades: [n, ...] of shares [n, grades, ...]."""
     return (shares.movedim(1, -1) * torch.arange(shares.shape[1], device=shares.device)).sum(dim=-1)
 
@@ -298,7 +298,7 @@ def conditional_products(logits: torch.Tensor) -> torch.Tensor:
 
 def neighbours_of_mean(logits: torch.Tensor) -> torch.Tensor:
     """Return the probabilities, float32, of the two grades next to the mean of the softmax, whose mean it is."""
-    mean = _mean_grade(logits.double().softmax(dim=1)).unsqueeze(1)
+    mean = mean_grade(logits.double().softmax(dim=1)).unsqueeze(1)
     grades = torch.arange(logits.shape[1], device=logits.device).view(1, -1, *[1] * (logits.ndim - 2))
     return (1 - (grades - mean).abs()).clamp_min(0).float()
 
