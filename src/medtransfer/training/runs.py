@@ -18,6 +18,7 @@ from medtransfer.features.embedder import Embedder, embedder_of
 from medtransfer.models.assemble import Weights, normalisation
 from medtransfer.models.gradient_checkpointing import forget_activations
 from medtransfer.models.heads import HEADS, Head
+from medtransfer.models.low_rank import add_adapters
 from medtransfer.models.network import Network
 from medtransfer.study import Strategy, Variant
 from medtransfer.training.batches import ImageExamples, ViewExamples
@@ -163,6 +164,7 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, rows)
     outputs = len(task.outputs(prepared))
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
+    add_adapters(network, inputs.variant.strategy, (seed, fold))
     if inputs.variant.strategy.gradient_checkpointing:
         forget_activations(network)
     if network.normalise.mean.device != inputs.compute.device:  # moving walks through every module
