@@ -85,7 +85,9 @@ def test_what_precedes_the_first_adapted_block_is_cut_off(
     moved_by_a_step(network, size)
     network.eval(), cut.rest.eval()
     with torch.inference_mode():
-        torch.testing.assert_close(cut.rest(cut.prefix(pixels_of(size))), network(pixels_of(size)), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            cut.rest(cut.prefix(pixels_of(size))), network(pixels_of(size)), rtol=1e-5, atol=1e-5
+        )
 
 
 def test_adapters_are_drawn_from_the_key_alone() -> None:

@@ -11,8 +11,8 @@ from torch import nn
 
 from medtransfer.features.cut import cut_network
 from medtransfer.models.network import Network
-from medtransfer.training.optimizers import build_optimizer
 from medtransfer.study import Strategy
+from medtransfer.training.optimizers import build_optimizer
 
 SIZES = {"timm/vit_tiny_patch16_224": 32, "timm/convnext_atto": 64, "vit_b_32": 64, "resnet18": 64}
 """Models and their image sizes."""

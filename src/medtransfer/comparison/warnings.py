@@ -13,7 +13,7 @@ from medtransfer.util.text import in_figures
 LEARNED = 0.55
 """The least area under the ROC curve, on held-out images, of a pretraining that has learned something."""
 
-BLIND = "majority"
+BLIND = "constant"
 """The baseline that ignores the image."""
 
 MOST_NAMES = 5
@@ -35,7 +35,7 @@ def pretraining_warnings(study: Study, cards: dict[str, dict[str, Any]]) -> list
 
 
 def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
-    """Warn of trained variants whose interval reaches the majority baseline: they may have learned nothing.
+    """Warn of trained variants whose interval reaches the constant baseline: they may have learned nothing.
 
     table: see `Comparison.table`.
     """

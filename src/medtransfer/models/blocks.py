@@ -32,6 +32,6 @@ def _lists_blocks(module: nn.Module) -> bool:
 
 
 def _repeats(module: nn.Module) -> bool:
-    """Return whether a module is a list of blocks of one class; convolutions with their norms are too small for that."""
+    """Return whether a module lists blocks of one class; a convolution with its norm is too small to be one."""
     kinds = {type(child) for child in module.children() if not _is_row(child)}
-    return _lists_blocks(module) and len(kinds) == 1 and not issubclass(*kinds, nn.Sequential)
+    return _lists_blocks(module) and len(kinds) == 1 and not issubclass(kinds.pop(), nn.Sequential)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 class Job:
     """A run to train: its task, network, rows, loss, fold and seed.
 
-    embedder: if given, the rows are activations that it computes, and only the layers behind them are run.
+    embedder: if given, the rows are activations that it computes, and only the layers behind them are run. balanced:
+    the class of each training row, if an epoch takes equally many of every class.
     """
 
     task: Task
@@ -45,6 +48,7 @@ class Job:
     fold: int
     seed: int
     embedder: Embedder | None
+    balanced: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -65,10 +69,24 @@ class Job:
         """Return the time in seconds, without the time in which activations were computed for the cache."""
         return time.perf_counter() - (0.0 if self.embedder is None else self.embedder.seconds)
 
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the positions of the training rows in each batch of an epoch."""
+        return shuffled_batches(len(self.train), self.strategy.batch_size, epoch, self.key, self.balanced)
+
     @property
     def run(self) -> nn.Module:
         """The module that maps the rows' inputs to logits."""
         return self.network if self.embedder is None else self.embedder.rest
+
+    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the score of each image."""
+        return self.task.scores(logits, targets, getattr(self.loss, "constants", None))
+
+    def monitored(self, epoch: Epoch) -> float:
+        """Return what the strategy compares between epochs and rates; smaller is better, nan if training diverged."""
+        if self.strategy.monitor == "loss" or not math.isfinite(epoch.validation_loss):
+            return epoch.validation_loss
+        return epoch.validation_score if self.task.lower_is_better else 1 - epoch.validation_score
 
     def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the logits of a batch in training, and those of auxiliary heads."""
@@ -112,9 +130,9 @@ class Fit:
 
 
 def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
-    """Train for `strategy.epochs`, or until the validation loss has not fallen for `patience` epochs.
+    """Train for `strategy.epochs`, or until what is monitored has not improved for `patience` epochs.
 
-    With a patience the network of the epoch with the lowest validation loss is kept, without one the last. With
+    With a patience the network of the best epoch is kept, without one the last. With
     `resume_patience` training resumes once from the epoch kept so far, with a new optimizer. An interrupted run resumes
     from `checkpoint`; everything random is drawn from (key, epoch), so the result is identical to the bit. `report` is
     called for every epoch, including those of the checkpoint.
@@ -126,7 +144,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     epochs, best, seconds = _restore(job, optimizer, checkpoint)
     for record in epochs:
         report(record)
-    while not is_finished(losses := [record.validation_loss for record in epochs], strategy):
+    while not is_finished(losses := list(map(job.monitored, epochs)), strategy):
         started = job.clock()
         number = len(epochs)
         if resumes(losses, strategy):
@@ -136,7 +154,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         set_rate(optimizer, factor)
         trained = train_epoch(job, step, optimizer, number)
         epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
-        losses = [*losses, epochs[-1].validation_loss]
+        losses = [*losses, job.monitored(epochs[-1])]
         if strategy.patience is not None and lowest(losses) == number:
             best = trained_state(job.network)
         seconds += job.clock() - started
@@ -155,7 +173,7 @@ def train_epoch(job: Job, step: Step, optimizer: torch.optim.Optimizer, number: 
     """Train on every row once; return the mean loss and the mean score."""
     torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
     job.network.train()
-    order = shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key)
+    order = job.batches(number)
     found = []
     for batch in load(job.train, order, number, job.resident):
         optimizer.zero_grad(set_to_none=True)
@@ -185,7 +203,7 @@ class Step:
         loss.backward()
         if recorded is not None:
             recorded.backward(outputs)
-        return loss.detach(), self._job.task.scores(outputs[0].detach(), batch.labels)
+        return loss.detach(), self._job.scores(outputs[0].detach(), batch.labels)
 
     def _recording(self, inputs: torch.Tensor) -> RecordedPasses | None:
         if not self._records:
@@ -215,7 +233,7 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
     for batch in predict_batches(job.run, examples, job.compute):
         logits, targets = (tensor.to(job.compute.device) for tensor in batch)
         total += float(job.loss(logits, targets)) * len(targets)
-        score += float(job.task.scores(logits, targets).sum())
+        score += float(job.scores(logits, targets).sum())
     return total / len(examples), score / len(examples)
 
 

@@ -78,7 +78,7 @@ def train_runs(
 ) -> Iterator[tuple[Job, Fit]]:
     """Train the run of every (fold, seed); yield its job, with the network in eval mode, and its outcome, in order.
 
-    Of several learning rates the one with the lowest validation loss is kept; its seconds are those of all rates.
+    Of several learning rates the best by what the strategy monitors is kept; its seconds are those of all rates.
     `report` is called for every epoch of each. Raises `UserError` if a run diverged at every rate.
     """
     strategy = inputs.variant.strategy
@@ -87,7 +87,7 @@ def train_runs(
     trained = _train_all(inputs, tries, checkpoints, report)
     for _ in runs:
         rivals = list(itertools.islice(trained, len(strategy.rates)))
-        job, best = rivals[lowest([result.validation_loss for _, result in rivals])]
+        job, best = rivals[lowest([rival.monitored(result.epochs[result.kept]) for rival, result in rivals])]
         if trains and not math.isfinite(best.validation_loss):
             raise UserError(
                 f"{inputs.variant.name}: training diverged in epoch {len(best.epochs)} at lr {job.strategy.lr:g} "
@@ -135,6 +135,7 @@ def make_job(
     )
     if embedder is not None:
         embedder.plan(_images_in_all(inputs, len(rows)), notify)
+    balanced = prepared.table["label_index"].to_numpy()[rows] if strategy.sampler == "balanced" else None
     return Job(
         task,
         network,
@@ -146,6 +147,7 @@ def make_job(
         fold,
         seed,
         embedder,
+        balanced,
     )
 
 
@@ -162,9 +164,12 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     prepared, task = inputs.prepared, inputs.task
     rows, size = prepared.roles(fold).train, int(prepared.images.shape[1])
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, rows)
-    outputs = len(task.outputs(prepared))
+    names = task.outputs(prepared)
+    outputs = task.width(len(names), inputs.variant.strategy.loss)
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
     add_adapters(network, inputs.variant.strategy, (seed, fold))
+    if isinstance(network.head, Head):
+        network.head.begin(inputs.variant, inputs.weights, names)
     if inputs.variant.strategy.gradient_checkpointing:
         forget_activations(network)
     if network.normalise.mean.device != inputs.compute.device:  # moving walks through every module

@@ -92,6 +92,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
             fold, seed = job.fold, job.seed
             trained = sum(p.numel() for p in job.network.parameters() if p.requires_grad)
             merge_adapters(job.network)
+            inputs.task.finish(job.network, job.loss)
             save_run(target, job.network, inputs.weights, fold, seed)
             for epoch in result.epochs if strategy.lr_search else ():
                 report(fold, seed, epoch)
