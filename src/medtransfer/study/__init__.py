@@ -15,7 +15,7 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.selection import Files, Group, JoinedTable, Labels
-from medtransfer.study.strategy import Features, Loss, Prompts, Schedule, Strategy
+from medtransfer.study.strategy import Features, Lora, Loss, Prompts, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "KaggleSource",
     "Labels",
     "Layout",
+    "Lora",
     "Loss",
     "MaskFiles",
     "Mix",

@@ -18,6 +18,7 @@ from medtransfer.features.embedder import Embedder, embedder_of
 from medtransfer.models.assemble import Weights, normalisation
 from medtransfer.models.gradient_checkpointing import forget_activations
 from medtransfer.models.heads import HEADS, Head
+from medtransfer.models.low_rank import add_adapters
 from medtransfer.models.network import Network
 from medtransfer.study import Strategy, Variant
 from medtransfer.training.batches import ImageExamples, ViewExamples
@@ -172,6 +173,7 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     names = task.outputs(prepared)
     outputs = task.width(len(names), inputs.variant.strategy.loss)
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
+    add_adapters(network, inputs.variant.strategy, (seed, fold))
     if isinstance(network.head, Head):
         network.head.begin(inputs.variant, inputs.weights, names)
     if inputs.variant.strategy.gradient_checkpointing:
