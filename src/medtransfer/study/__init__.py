@@ -15,7 +15,7 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.selection import Files, Group, JoinedTable, Labels
-from medtransfer.study.strategy import Loss, Schedule, Strategy
+from medtransfer.study.strategy import Features, Lora, Loss, Prompts, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [
@@ -25,18 +25,21 @@ __all__ = [
     "Comparison",
     "Data",
     "Explain",
+    "Features",
     "Files",
     "Group",
     "JoinedTable",
     "KaggleSource",
     "Labels",
     "Layout",
+    "Lora",
     "Loss",
     "MaskFiles",
     "Mix",
     "PhantomSource",
     "Policy",
     "Pretraining",
+    "Prompts",
     "Reference",
     "Schedule",
     "Spacing",
