@@ -69,7 +69,7 @@ def _damage(source: Path, files: Sequence[Path]) -> str | None:
             f"{counted(len(odd), 'name')} not in UTF-8, such as {os.fsencode(odd[0].name)!r}; rename the files, "
             f"for example by convmv -f latin1 -t utf8 -r --notest {source}"
         )
-    special = [file for file in files if not file.is_file() and file.exists()]
+    special = [path for path in source.rglob("*") if path.exists() and not path.is_file() and not path.is_dir()]
     if special:
         return (
             f"{counted(len(special), 'pipe or device', 'pipes or devices')} among the files, such as "
