@@ -58,6 +58,7 @@ def test_a_study_of_grades_runs_to_the_report_predictions_an_export_and_maps(fre
     found = pd.read_csv(fresh.folder / "mine.csv", dtype={"predicted": str})
     assert list(found) == ["path", "predicted", "p_1", "p_2", "p_3"]
     assert (found[["p_1", "p_2", "p_3"]].idxmax(axis=1).str.removeprefix("p_") == found["predicted"]).all()
-    output = fresh.run(*MEDTRANSFER, "export", "scratch", "--run", "fold0_seed1")
-    assert "exports/scratch/model.onnx: on validation images, its probabilities differ" in output
+    for name in ("scratch", "head"):
+        output = fresh.run(*MEDTRANSFER, "export", name, "--run", "fold0_seed1")
+        assert f"exports/{name}/model.onnx: on validation images, its probabilities differ" in output
     assert "grade images from 1 to 3" in fresh.read("exports/scratch/README.md")
