@@ -75,6 +75,10 @@ class Task(ABC):
             problems.append(": shots: they are drawn by class, which images of this task do not have; omit them")
         return problems
 
+    def warnings(self, params: Params) -> list[str]:
+        """Return warnings that belong on every table: what in a study is allowed, but may mislead."""
+        return []
+
     @abstractmethod
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of what is predicted, in order."""
