@@ -131,7 +131,7 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
         problems.append(f".loss: {loss.kind} does not support label_smoothing; the cross-entropies do")
     if HEADS[strategy.head].fitted and strategy.train != "head":
         problems.append(f": head: {strategy.head} is fitted on frozen features; it needs train: head")
-    if strategy.sampler == "balanced" and task.per_pixel:
+    if strategy.sampler == "balanced" and not task.one_class:
         problems.append(": sampler: balanced needs classes of images, which this task does not have")
     if strategy.sampler == "balanced" and (strategy.train == "none" or HEADS[strategy.head].fitted):
         problems.append(": sampler: balanced draws the rows of epochs, but nothing trains over epochs here")

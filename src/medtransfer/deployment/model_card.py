@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.data.prepared import Prepared
+from medtransfer.data.prepared import Prepared, unit_of
 from medtransfer.deployment.interface import INPUT, output_name, output_shape, preprocessing
 from medtransfer.deployment.model import Model
+from medtransfer.statistics.metrics import title_of
 from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
@@ -65,7 +66,7 @@ def model_card(model: Model, difference: float | None, places: Places) -> str:
 
 def _summary(model: Model) -> str:
     card, runs = model.card, ", ".join(f"fold {fold} seed {seed}" for fold, seed in model.runs)
-    mean = "the mean of the probabilities of its runs" if len(model.runs) > 1 else "a single run"
+    mean = f"the mean of the {output_name(card)} of its runs" if len(model.runs) > 1 else "a single run"
     return (
         f"{card['model']}, trained to {TASKS[card['task']].purpose(card['classes'])}: {mean} ({runs}). Each run has "
         f"{card['parameters'] / 1e6:.2f} million parameters and {card['multiply_adds'] / 1e6:,.0f} million "
@@ -77,7 +78,7 @@ def _verification(card: dict[str, Any], difference: float | None) -> str:
     if difference is None:
         return ""
     return (
-        "**Verification**: on validation images, the probabilities of this file differ from those of the "
+        f"**Verification**: on validation images, the {output_name(card)} of this file differ from those of the "
         f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}"
     )
 
@@ -147,12 +148,13 @@ def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
     rows = table[(table["variant"] == model.name) | (table["kind"] == "baseline")].set_index("variant")
     if model.name not in rows.index:
         return [NO_METRICS]
-    names = [name for name in rows if f"{name}_low" in rows and rows.loc[model.name, f"{name}_low"] >= 0]
-    cells = [[name, *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
+    names = [name for name in rows if f"{name}_low" in rows and pd.notna(rows.loc[model.name, f"{name}_low"])]
+    unit = unit_of(Prepared(places.prepared).about)
+    cells = [[title_of(name, unit), *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
     confidence = load_study(places.root / "params.yaml").params.comparison.confidence
     own = json.loads(own_file.read_text(encoding="utf-8"))
     returned = (
-        "This file returns the mean of the runs' probabilities, which may perform slightly better than the runs do"
+        f"This file returns the mean of the runs' {output_name(model.card)}, which may perform slightly better than the runs do"
     )
     which = f"{returned} on average." if of_file else f"This model is one of the runs, {run_name(*model.runs[0])}."
     return [
@@ -160,7 +162,7 @@ def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
         f"Mean over all runs of the variant on {counted(own['test_images'], 'test image')}, which were used for "
         f"nothing else, with its {confidence:.0%} interval (bootstrap over groups), next to baselines without a "
         f"network. {which}",
-        _per_class(own["classes"]),
+        _per_class(own["classes"]) if "classes" in own else "",
     ]
 
 

@@ -63,7 +63,9 @@ class Regression(Task):
 
     target = "numbers"
     score = "absolute_error"
+    lower_is_better = True
     loss_unit = "standardised"
+    curve = "mean absolute error"
     answer = "values"
     flat_features = True
     per_pixel = False
@@ -108,8 +110,8 @@ class Regression(Task):
         unit = (params.data.unit or "").strip().lower().rstrip("^23²³")
         used = {line.augmentation for line in params.variants.values()} if unit in SIZES else set()
         return [
-            f"SCALE: {listed(found)} of augmentation {name} change the size of what is measured, but not its number in "
-            f"{params.data.unit}; leave them out"
+            f"SCALE: augmentation {name} changes the size of what is measured, but not its number in "
+            f"{params.data.unit}; leave {listed(found)} out"
             for name, policy in params.augmentation.items()
             if name in used and (found := rescaling(policy))
         ]

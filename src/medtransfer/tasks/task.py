@@ -33,7 +33,8 @@ class Task(ABC):
 
     target: the name of what it predicts in `data.targets.TARGETS`. score: the name of the validation score in
     histories, next to the loss; lower_is_better: whether smaller scores are better, where others are at most 1.
-    loss_unit: that of the loss, for figures. answer: the name of the output of exported models. flat_features: whether
+    loss_unit: that of the loss, for figures; curve: what the score is called there if it is drawn instead, because
+    losses of several kinds have no common scale. answer: the name of the output of exported models. flat_features: whether
     a frozen body yields one short row of features per image, which is worth caching. per_pixel: whether a network
     predicts a class for each pixel rather than for the image. one_class: whether each image has one of several
     exclusive classes, which fitted heads, few shots and maps need.
@@ -43,6 +44,7 @@ class Task(ABC):
     score: str
     lower_is_better: bool = False
     loss_unit: str = "nats"
+    curve: str = ""
     answer: str = "probabilities"
     flat_features: bool
     per_pixel: bool

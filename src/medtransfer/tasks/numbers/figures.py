@@ -23,13 +23,12 @@ POINT: dict[str, Any] = {"s": 10, "alpha": 0.6, "linewidths": 0}
 def write_number_figure(
     name: str, history: Path, test: NumberPredictions, found: dict[str, Any], unit: str, path: Path
 ) -> None:
-    """Draw losses by epoch, and the test images' numbers, mean over runs, as predicted and as they differ."""
+    """Draw the error by epoch, and the test images' numbers, mean over runs, as predicted and as they differ."""
     figure = new_figure(15, 4.8)
-    losses, scatter, differences = figure.subplots(1, 3)
-    draw_learning_curves(losses, pd.read_csv(history), label="loss (standardised)")
-    losses.set_title("Learning")
-    losses.set_ylim(bottom=None, auto=True)
-    losses.legend()
+    learning, scatter, differences = figure.subplots(1, 3)
+    draw_learning_curves(learning, pd.read_csv(history), "absolute_error", _with_unit("mean absolute error", unit))
+    learning.set_title("Learning")
+    learning.legend()
     truth, predicted, low, high = test.values.mean(axis=0).T
     draw_predicted(scatter, truth, predicted, unit, (low, high))
     draw_agreement(differences, truth, predicted, unit)
