@@ -25,7 +25,6 @@ from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.task import Task
-from medtransfer.training.losses import CLASS_LOSSES
 from medtransfer.training.optimizers import OPTIMIZERS
 from medtransfer.training.schedules import SCHEDULES
 from medtransfer.util.errors import UserError, near
@@ -127,12 +126,12 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
     options = options_of(losses[loss.kind])
     if loss.class_weights and "weight" not in options:
         problems.append(f".loss: {loss.kind} does not support class_weights")
-    if loss.label_smoothing and losses is not CLASS_LOSSES and "label_smoothing" not in options:
+    if loss.label_smoothing and not task.one_class and "label_smoothing" not in options:
         problems.append(f".loss: {loss.kind} does not support label_smoothing; the cross-entropies do")
     if HEADS[strategy.head].fitted and strategy.train != "head":
         problems.append(f": head: {strategy.head} is fitted on frozen features; it needs train: head")
     if strategy.sampler == "balanced" and not task.one_class:
-        problems.append(": sampler: balanced needs classes of images, which this task does not have")
+        problems.append(": sampler: balanced needs one class for each image, which this task does not have")
     if strategy.sampler == "balanced" and (strategy.train == "none" or HEADS[strategy.head].fitted):
         problems.append(": sampler: balanced draws the rows of epochs, but nothing trains over epochs here")
     if HEADS[strategy.head].fitted and strategy.lr_search is not None:

@@ -77,7 +77,11 @@ def test_a_study_of_numbers_runs_to_the_page_predicts_in_units_and_is_exported(n
         ("method: mixup", "method: cutmix", "scratch: cutmix pastes parts of images, whose numbers are not known"),
         ("loss: huber", "loss: dice", "loss.kind: no loss 'dice'; choose from gaussian, huber, l1, l2"),
         ("train: head, loss", "train: head, head: logistic, loss", "head: logistic needs one class for each image"),
-        ("train: head, loss", "train: head, sampler: balanced, loss", "sampler: balanced needs classes of images"),
+        (
+            "train: head, loss",
+            "train: head, sampler: balanced, loss",
+            "sampler: balanced needs one class for each image",
+        ),
         ("training: {", "training: {precision: bfloat16, ", "training.precision: bfloat16 rounds predicted numbers"),
         ("variants: []", "variants: [frozen]", "explain.variants: maps need one class for each image"),
         ("metric: mae", "metric: accuracy", "comparison.metric: no metric 'accuracy'; choose from"),

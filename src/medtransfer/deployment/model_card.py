@@ -18,7 +18,7 @@ from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places, run_name
-from medtransfer.util.text import counted, in_figures, markdown_table
+from medtransfer.util.text import MISSING, counted, in_figures, markdown_table
 
 USE = """\
 ```python
@@ -107,13 +107,16 @@ def _data(places: Places) -> dict[str, str]:
 
 def _counts(places: Places) -> str:
     """Return a table of images and groups by class and split."""
-    table = Prepared(places.prepared).table
+    prepared = Prepared(places.prepared)
+    table = prepared.table
     splits = [split for split in SPLITS if (table["split"] == split).any()]
     rows = [
         [str(label), *(f"{(found['split'] == split).sum()}" for split in splits), str(found["group"].nunique())]
         for label, found in table.groupby("label")
     ]
-    return markdown_table(["Class", *(f"{split} images" for split in splits), "groups"], rows)
+    return markdown_table(
+        ["Class" if prepared.classes else "Label", *(f"{split} images" for split in splits), "groups"], rows
+    )
 
 
 def _training(model: Model) -> dict[str, str]:
@@ -153,10 +156,12 @@ def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
     cells = [[title_of(name, unit), *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
     confidence = load_study(places.root / "params.yaml").params.comparison.confidence
     own = json.loads(own_file.read_text(encoding="utf-8"))
-    returned = (
-        f"This file returns the mean of the runs' {output_name(model.card)}, which may perform slightly better than the runs do"
+    returned = f"This file returns the mean of the runs' {output_name(model.card)}, which may perform slightly better"
+    which = (
+        f"{returned} than the runs do on average."
+        if of_file
+        else f"This model is one of the runs, {run_name(*model.runs[0])}."
     )
-    which = f"{returned} on average." if of_file else f"This model is one of the runs, {run_name(*model.runs[0])}."
     return [
         markdown_table(["Metric", *map(str, rows.index)], cells),
         f"Mean over all runs of the variant on {counted(own['test_images'], 'test image')}, which were used for "
@@ -173,6 +178,8 @@ def _per_class(classes: dict[str, dict[str, float]]) -> str:
 
 
 def _with_interval(row: pd.Series, metric: str) -> str:
+    if pd.isna(row[metric]):
+        return MISSING
     low, high = in_figures(row[f"{metric}_low"]), in_figures(row[f"{metric}_high"])
     return f"{in_figures(row[metric])} [{low}, {high}]"
 

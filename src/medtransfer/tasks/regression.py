@@ -68,6 +68,7 @@ class Regression(Task):
     curve = "mean absolute error"
     answer = "values"
     flat_features = True
+    tables = "regression"
     per_pixel = False
 
     @property

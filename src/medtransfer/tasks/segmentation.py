@@ -43,6 +43,7 @@ class Segmentation(Task):
     curve = "mean Dice"
     flat_features = False
     per_pixel = True
+    tables = "segmentation"
 
     @property
     def baselines(self) -> Baselines:

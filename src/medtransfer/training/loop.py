@@ -19,6 +19,7 @@ from medtransfer.models.network import Network, load_tensors
 from medtransfer.study import Strategy
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, load, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
+from medtransfer.training.losses import ImageLoss
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
@@ -80,7 +81,8 @@ class Job:
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the score of each image."""
-        return self.task.scores(logits, targets, getattr(self.loss, "constants", None))
+        scored = self.loss.scored(logits) if isinstance(self.loss, ImageLoss) else logits
+        return self.task.scores(scored, targets, getattr(self.loss, "constants", None))
 
     def monitored(self, epoch: Epoch) -> float:
         """Return what the strategy compares between epochs and rates; smaller is better, nan if training diverged."""
