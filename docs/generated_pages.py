@@ -43,7 +43,7 @@ def _choices() -> Iterator[str]:
     from medtransfer.data.sources import SOURCES
     from medtransfer.deployment.explain.methods import METHODS
     from medtransfer.models.heads import HEADS
-    from medtransfer.statistics.metrics import headline_metrics
+    from medtransfer.statistics.metrics import ranking_metrics
     from medtransfer.tasks import TASKS
     from medtransfer.training.optimizers import OPTIMIZERS
     from medtransfer.training.schedules import SCHEDULES
@@ -59,7 +59,7 @@ def _choices() -> Iterator[str]:
         "strategies.NAME.schedule": SCHEDULES,
         "explain.methods": METHODS,
         **{f"strategies.NAME.loss, {name}": task.losses for name, task in TASKS.items()},
-        **{f"comparison.metric, {name}": headline_metrics(name) for name in TASKS},
+        **{f"comparison.metric, {name}": ranking_metrics(name) for name in TASKS},
     }
     for key, names in known.items():
         yield f"| {key} | {', '.join(f'`{name}`' for name in names)} |"

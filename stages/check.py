@@ -44,7 +44,7 @@ def check(study: Study) -> dict[str, Any]:
 
     if problems := study_problems(study):
         raise UserError(problems)
-    return {"schema": SCHEMA_VERSION, "per_pixel": TASKS[study.params.study.task].per_pixel}
+    return {"schema": SCHEMA_VERSION, "target": TASKS[study.params.study.task].target}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from medtransfer.data.prepare import Target, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.study import load_study
 from medtransfer.util.command import run
 from medtransfer.util.places import Places
@@ -14,8 +14,7 @@ def main() -> None:
     """Prepare the downloaded set as the params state."""
     params, places = load_study().params, Places()
     checked = json.loads(places.checked.read_text(encoding="utf-8"))
-    target = Target(task=params.study.task, per_pixel=checked["per_pixel"])
-    prepare(places.raw, params.data, params.study.seed, places, target)
+    prepare(places.raw, params.data, params.study.seed, places, params.study.task, checked["target"])
 
 
 if __name__ == "__main__":

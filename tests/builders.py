@@ -14,7 +14,7 @@ from torch import nn
 
 from fetal_phantom import write_phantom
 from medtransfer.augmentation.store import Views, open_views, write_views
-from medtransfer.data.prepare import Target, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.models.assemble import Weights, assemble
 from medtransfer.models.families import ClassifierFamily, build_backbone
@@ -30,8 +30,8 @@ CLASSES = 3
 COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu")), "float32")
 """Where tests of training and evaluation compute; `cuda` runs the same tests on a GPU."""
 
-MODELS = sorted(name for name in ClassifierFamily.all_names() if not name.startswith("timm/"))
-"""The models that whole grids of tests run through; those of timm, a thousand, have tests of their own."""
+MODELS = sorted(name for name in ClassifierFamily.all_names() if not name.startswith(("timm/", "open_clip/")))
+"""The models that whole grids of tests run through; those of timm and open_clip have tests of their own."""
 
 if COMPUTE.device.type == "cuda":
     choose_compute("cuda")  # deterministic, and float32 throughout
@@ -113,7 +113,7 @@ def _prepare(
         }
         | changes
     )
-    prepare(folder / "raw", data, 1, places, Target(task=task, per_pixel=task == "segmentation"))
+    prepare(folder / "raw", data, 1, places, task, "masks" if task == "segmentation" else "classes")
     return Prepared(places.prepared)
 
 

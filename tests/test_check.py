@@ -36,11 +36,11 @@ UNKNOWN = [
     ("strategies.frozen.optimizer", "adan", "strategies.frozen.optimizer: no optimizer 'adan'; did you mean 'adam'?"),
     ("strategies.frozen.schedule", "cosin", "strategies.frozen.schedule.kind: no schedule 'cosin'; did you mean"),
     ("strategies.frozen.loss", "cross_entrpy", "strategies.frozen.loss.kind: no loss 'cross_entrpy'; did you mean"),
-    ("strategies.frozen.loss", "focal", "strategies.frozen.loss.kind: no loss 'focal'; choose from binary_cross_entro"),
+    ("strategies.frozen.loss", "dice", "strategies.frozen.loss.kind: no loss 'dice'; choose from binary_cross_entro"),
     ("comparison.metric", "acuracy", "comparison.metric: no metric 'acuracy'; did you mean 'accuracy'?"),
     ("data.layout", "images", "data.layout: images has no labels; classification needs a layout with classes"),
     ("explain", {"methods": ["gradcam"]}, "explain.methods.0: no explanation method 'gradcam'; did you mean"),
-    ("variants.head_only", LINE | {"loss": "focl"}, "variants.head_only.loss.kind: no loss 'focl'; choose from"),
+    ("variants.head_only", LINE | {"loss": "focl"}, "variants.head_only.loss.kind: no loss 'focl'; did you mean"),
 ]
 
 OPTIONS = [
@@ -66,6 +66,12 @@ TOGETHER = [
         {"head": "knn", "train": "all"},
         "strategies.frozen: head: knn is fitted on frozen features; it needs train: head",
     ),
+    (
+        "strategies.prototypes.sampler",
+        "balanced",
+        "strategies.prototypes: sampler: balanced draws the rows of epochs, but nothing trains over epochs here",
+    ),
+    ("comparison.metric", "kappa_quadratic", "comparison.metric: kappa_quadratic needs data.order: [LOWEST, ..., HI"),
     (
         "strategies.prototypes.lr_search",
         [0.1, 0.2],

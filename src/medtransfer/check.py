@@ -19,7 +19,7 @@ from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.gradient_checkpointing import blocks_of
 from medtransfer.models.heads import HEADS
-from medtransfer.statistics.metrics import headline_metrics, metrics_of
+from medtransfer.statistics.metrics import metrics_of, ranking_metrics
 from medtransfer.study import Strategy, Study, Variant
 from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
@@ -31,7 +31,7 @@ from medtransfer.training.schedules import SCHEDULES
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.registry import Registry, options_of
 
-OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "dropout", "momentum", "nesterov")
+OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "prompts", "dropout", "momentum", "nesterov")
 """Fields of a strategy that only some heads or optimizers have."""
 GIVEN = {"weight", "classifier"}
 """Parameters of losses and heads that training sets, not the study."""
@@ -55,9 +55,9 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
     problems = _unknown(_choices(study.params)) + task.problems(study.params)
     if (dataset := study.params.data.dataset) and (problem := reference_problem(dataset)):
         problems.append(f"data.dataset: {problem}")
-    headline, metric = headline_metrics(study.params.study.task), study.params.comparison.metric
-    if metric not in headline:
-        problems.append(f"comparison.metric: no metric {metric!r}{near(metric, headline)}")
+    known, metric = ranking_metrics(study.params.study.task), study.params.comparison.metric
+    if metric not in known:
+        problems.append(f"comparison.metric: no metric {metric!r}{near(metric, known)}")
     of_strategies = {name: _strategy_problems(each, task) for name, each in study.params.strategies.items()}
     problems += [f"strategies.{name}{problem}" for name, found in of_strategies.items() for problem in found]
     for name, variant in study.variants.items():
@@ -131,6 +131,10 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
         problems.append(f".loss: {loss.kind} does not support label_smoothing; the cross-entropies do")
     if HEADS[strategy.head].fitted and strategy.train != "head":
         problems.append(f": head: {strategy.head} is fitted on frozen features; it needs train: head")
+    if strategy.sampler == "balanced" and task.per_pixel:
+        problems.append(": sampler: balanced needs classes of images, which this task does not have")
+    if strategy.sampler == "balanced" and (strategy.train == "none" or HEADS[strategy.head].fitted):
+        problems.append(": sampler: balanced draws the rows of epochs, but nothing trains over epochs here")
     if HEADS[strategy.head].fitted and strategy.lr_search is not None:
         problems.append(f": lr_search needs a head that trains over epochs, unlike head: {strategy.head}")
     return problems
@@ -165,9 +169,9 @@ def _options(registry: Registry[Any], name: str) -> set[str]:
 def _variant_problems(variant: Variant) -> list[str]:
     """List which parts of a variant are not compatible, each as it follows the variant's place in `params.yaml`."""
     head, policy = variant.strategy.head, variant.policy
+    problems = HEADS[head].variant_problems(variant)
     if not HEADS[head].fitted:
-        return []
-    problems = []
+        return problems
     if policy.mix is not None:
         problems.append(f": head: {head} needs hard labels, but {policy.mix.method} produces soft ones")
     if policy.views == "fresh":
@@ -207,7 +211,7 @@ def _library_problems(study: Study) -> list[str]:
         problems += [f"backbones.{name}: {problem}" for problem in found]
     for name, policy in params.augmentation.items():
         problems += [f"augmentation.{name}: {problem}" for problem in policy_problems(policy, size, masked=masked)]
-    known = metrics_of(params.study.task)
+    known = metrics_of(params.study.task, requested=params.comparison.requested)
     problems += [
         f"comparison.reference.rows.{row}: no metric {name!r}{near(name, known)}"
         for row, figures in (params.comparison.reference.rows if params.comparison.reference else {}).items()

@@ -16,7 +16,7 @@ from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_json, write_text
 from medtransfer.util.places import Places
 
-SKILL = {"strong": 2.5, "twin": 2.5, "weak": 0.6, "majority": 0.0, "nearest_neighbour": 1.0}
+SKILL = {"strong": 2.5, "twin": 2.5, "weak": 0.6, "constant": 0.0, "nearest_neighbour": 1.0}
 """How far the score of an image's own class is above the others, in standard deviations."""
 
 CLASSES = ["cyst", "mass", "normal"]
@@ -68,7 +68,7 @@ def finish(tmp_path: Path) -> Callable[..., Places]:
     def write(classes: int = 3, folds: int = 1) -> Places:
         places = Places(tmp_path)
         for number, (name, skill) in enumerate(SKILL.items()):
-            baseline = name in ("majority", "nearest_neighbour")
+            baseline = name in ("constant", "nearest_neighbour")
             predictions = drawn_predictions(skill, number, 1 if baseline else 2, classes, folds)
             write_rows(places.predictions(name), [predictions.table])
             write_json(places.metrics(name), predictions.tests.summary())

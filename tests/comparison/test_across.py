@@ -21,7 +21,7 @@ def write_tables(folder: Path, sets: int, names: list[str]) -> tuple[list[str], 
     paths = []
     for number, row in enumerate(values):
         table = pd.DataFrame({"variant": names, "kind": "variant", "accuracy": row, "log_loss": 1 - row})
-        extra = pd.DataFrame({"variant": ["majority", f"only{number}"], "kind": ["baseline", "variant"]})
+        extra = pd.DataFrame({"variant": ["constant", f"only{number}"], "kind": ["baseline", "variant"]})
         extra = extra.assign(accuracy=0.99, log_loss=0.1)
         path = folder / f"study{number}.csv"
         pd.concat([table.sample(frac=1, random_state=number), extra]).to_csv(path, index=False)

@@ -16,6 +16,7 @@ from scored import label_probability_metric
 from medtransfer.check import choice_problems
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
+from medtransfer.comparison.pages import comparison_page
 from medtransfer.comparison.writing import TABLES
 from medtransfer.study import Study
 from medtransfer.tasks.classes.predictions import ClassPredictions
@@ -38,7 +39,7 @@ def test_rows_are_sorted_by_kind_and_from_the_best_to_the_worst(study_with: Make
     assert table["kind"].tolist() == ["variant"] * 3 + ["baseline"] * 2 + ["published"] * 2
     for _, rows in table.groupby("kind"):
         assert rows["accuracy"].is_monotonic_decreasing
-    assert table["variant"].tolist()[2:] == ["weak", "nearest_neighbour", "majority", "theirs", "strong"]
+    assert table["variant"].tolist()[2:] == ["weak", "nearest_neighbour", "constant", "theirs", "strong"]
     published = table[table["kind"] == "published"].set_index("variant")
     assert published.loc["strong", "precision_weighted"] == 0.8
     assert published["accuracy_low"].isna().all()
@@ -63,7 +64,7 @@ def test_equally_good_variants_are_tied_and_a_weak_one_is_not(study_with: MakeSt
     assert table.loc[["strong", "twin"], "tied_with_best"].tolist() == [True, True]
     assert not table.loc["weak", "tied_with_best"]
     assert table.loc["weak", "difference_high"] < 0
-    assert table.loc[["majority", "nearest_neighbour"], "p_corrected"].isna().all()
+    assert table.loc[["constant", "nearest_neighbour"], "p_corrected"].isna().all()
     names = [line.split("|")[1].strip() for line in read(finished, "comparison.md").split("\n")[:12] if "|" in line]
     assert set(names[2:4]) == {"**strong** =", "**twin** ="}
 
@@ -90,12 +91,48 @@ def test_the_files_agree_with_the_table(study_with: MakeStudy, finished: Places)
     assert tables["pairs"].groupby("metric").size().tolist() == [3] * 5
 
 
+def test_costs_add_a_metric_that_variants_can_be_ranked_by(study_with: MakeStudy, finished: Places) -> None:
+    costs = {"cyst": {"mass": 1.0, "normal": 4.0}, "mass": {"cyst": 1.0, "normal": 4.0}}
+    costs["normal"] = {"cyst": 1.0, "mass": 2.0}
+    found = compute_comparison(study_with(costs=costs, metric="cost_weighted_accuracy"), finished)
+    assert found.metrics[0] == "cost_weighted_accuracy"
+    matrix = np.array([[0, 1, 4], [1, 0, 4], [1, 2, 0]])
+    for name, row in found.table.set_index("variant").iterrows():
+        runs = ClassPredictions(pd.read_parquet(finished.predictions(str(name)))).tests.runs().values()
+        values = [
+            1 - matrix[labels, scores.argmax(axis=1)].sum() / matrix.max(axis=1)[labels].sum()
+            for labels, scores in runs
+        ]
+        assert row["cost_weighted_accuracy"] == pytest.approx(np.mean(values))
+    assert "Cost-weighted accuracy" in comparison_page(found)
+    assert "cost_weighted_accuracy" not in compute_comparison(study_with(), finished).table
+
+
+def test_costs_of_other_classes_are_one_line(study_with: MakeStudy, finished: Places) -> None:
+    costs = {"cyst": {"masss": 1.0}, "masss": {"cyst": 1.0}}
+    with pytest.raises(
+        UserError, match=r"^comparison.costs lacks the class 'mass'; expected one line for each of cyst"
+    ):
+        compute_comparison(study_with(costs=costs), finished)
+
+
+def test_quadratic_kappa_ranks_classes_in_their_order(study_with: MakeStudy, finished: Places) -> None:
+    table = compare(study_with(metric="kappa_quadratic"), finished).table
+    assert table["kappa_quadratic"][:3].is_monotonic_decreasing
+    assert set(json.loads(read(finished, "summary.json"))["weak"]) == {
+        "accuracy",
+        "f1_macro",
+        "roc_auc",
+        "kappa_quadratic",
+    }
+
+
 def test_a_row_names_its_parts_and_sizes(study_with: MakeStudy, finished: Places) -> None:
     table = compute_comparison(study_with(), finished).table.set_index("variant")
     weak = table.loc["weak"]
     assert (weak["backbone"], weak["strategy"], weak["augmentation"], weak["runs"]) == ("small", "scratch", "none", 2)
     assert (weak["parameters"], weak["trainable_parameters"], weak["multiply_adds"]) == (3000, 1500, 30000)
-    assert table.loc["majority", ["backbone", "parameters"]].isna().all()
+    assert table.loc["constant", ["backbone", "parameters"]].isna().all()
 
 
 def test_the_cost_table_has_one_row_per_variant_and_names_the_machine(study_with: MakeStudy, finished: Places) -> None:
@@ -165,7 +202,7 @@ def test_all_tables_have_the_columns_that_results_documents(study_with: MakeStud
     for name in documented.keys() - {"pairs", "effects", "curves", "published", "per_class"}:
         assert set(getattr(found, name)["variant"]) == {"weak", "strong", "twin"}, name
     assert set(found.curves["variant"]) == {"weak", "strong", "twin", "treat all", "treat none"}
-    assert set(found.per_class["variant"]) == {"weak", "strong", "twin", "majority", "nearest_neighbour"}
+    assert set(found.per_class["variant"]) == {"weak", "strong", "twin", "constant", "nearest_neighbour"}
 
 
 def test_the_verdict_and_the_table_agree_with_the_pairs(study_with: MakeStudy, finished: Places) -> None:
@@ -191,7 +228,7 @@ def test_rotating_folds_add_the_corrected_t_test(study_with: MakeStudy, finish: 
 
 def test_few_groups_are_warned_of(study_with: MakeStudy, finish: Finish) -> None:
     places = finish()
-    for name in ("weak", "strong", "twin", "majority", "nearest_neighbour"):
+    for name in ("weak", "strong", "twin", "constant", "nearest_neighbour"):
         table = pd.read_parquet(places.predictions(name))
         few = table[(table["role"] == "validation") | (table["path"] < "image027.png")]
         write_rows(places.predictions(name), [few])
@@ -230,12 +267,12 @@ def test_a_head_that_is_not_trained_is_not_warned_of(study_with: MakeStudy, fini
 
 
 def test_all_missing_predictions_are_named_with_their_command(study_with: MakeStudy, finished: Places) -> None:
-    for name in ("twin", "majority"):
+    for name in ("twin", "constant"):
         finished.predictions(name).unlink()
     with pytest.raises(UserError) as raised:
         compute_comparison(study_with(), finished)
     assert raised.value.problems == [
-        f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in ("twin", "majority")
+        f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in ("twin", "constant")
     ]
 
 
@@ -248,7 +285,7 @@ def test_predictions_of_other_test_images_are_an_error(study_with: MakeStudy, fi
 
 def test_validation_rows_change_nothing(study_with: MakeStudy, finished: Places) -> None:
     expected = compute_comparison(study_with(), finished).table
-    for name in ("strong", "majority"):
+    for name in ("strong", "constant"):
         table = pd.read_parquet(finished.predictions(name))
         further = table.assign(role="validation", path="v" + table["path"], label=0)
         write_rows(finished.predictions(name), [table, further])

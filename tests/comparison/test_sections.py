@@ -54,7 +54,7 @@ def test_the_main_table_marks_ties_and_baselines(found: Comparison) -> None:
         "twin": "tied",
         "weak": "",
         "nearest_neighbour": "baseline",
-        "majority": "baseline",
+        "constant": "baseline",
     }
     assert main.rows[0][4] == "best"
     assert "30 groups (90 images), 300 resamples" in main.note
@@ -93,7 +93,7 @@ def test_the_page_warns_above_its_first_table(found: Comparison) -> None:
     above = page[: page.index("| Variant")]
     assert "> **Warning.** LEAKAGE: 2 groups stand in two splits" in above
     assert "| **strong** =" in page
-    assert "| *majority*" in page
+    assert "| *constant*" in page
     assert "Warning" not in comparison_page(replace(found, warnings=()))
 
 

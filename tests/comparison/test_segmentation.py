@@ -183,7 +183,7 @@ def test_smaller_distances_are_better(places: Places) -> None:
 @pytest.mark.parametrize(("low", "high", "warned"), [(31.0, 36.0, True), (20.0, 29.0, False), (40.0, 50.0, True)])
 def test_a_distance_not_smaller_than_the_majority_baselines_is_warned_of(low: float, high: float, warned: bool) -> None:
     rows = [("close", "variant", 5.0, 6.0), ("far", "variant", low, high), ("again", "variant", 5.0, 7.0)]
-    rows += [("majority", "baseline", 28.0, 34.0)]
+    rows += [("constant", "baseline", 28.0, 34.0)]
     table = pd.DataFrame(rows, columns=["variant", "kind", "hd95_low", "hd95_high"])
     table["hd95"] = (table["hd95_low"] + table["hd95_high"]) / 2
     found = chance_warnings(study_of("hd95"), table)
@@ -192,7 +192,7 @@ def test_a_distance_not_smaller_than_the_majority_baselines_is_warned_of(low: fl
 
 def test_the_files_describe_masks(found: Comparison, places: Places) -> None:
     page = (places.results / "comparison.md").read_text(encoding="utf-8")
-    for told in ("Dice", "HD95", "pixels of the original images", "both empty", "| *majority*", "a paper"):
+    for told in ("Dice", "HD95", "pixels of the original images", "both empty", "| *constant*", "a paper"):
         assert told in page
     summary = json.loads((places.results / "summary.json").read_text(encoding="utf-8"))
     assert list(summary["far"]) == ["dice", "hd95"]

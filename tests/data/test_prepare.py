@@ -175,3 +175,20 @@ def test_images_with_two_labels_are_a_warning_of_every_table(tmp_path: Path) -> 
         f"CONTRADICTORY LABELS: 1 image with several labels, in 2 of {len(SPLIT_SET)} files, "
         f"such as {cyst} and {normal}"
     )
+
+
+def test_classes_are_in_the_order_that_the_study_gives(tmp_path: Path) -> None:
+    names = [f"{grade}/{number}.png" for grade in ("mild", "none", "severe") for number in range(6)]
+    raw = write_images(tmp_path / "raw", *names)
+    order = ["none", "mild", "severe"]
+    settings = {"layout": "class_folders", "group": None, "split": {"method": "random"}}
+    prepared, _ = prepared_from(raw, data_of(**settings, order=order))
+    assert prepared.classes == order
+    assert [order[number] for number in prepared.table["label_index"]] == prepared.table["label"].tolist()
+    for wrong, problem in (
+        (["none", "mild"], "data.order: it lacks the class 'severe'; found mild, none, severe"),
+        ([*order, "worst"], "data.order: no image is of the class 'worst'; found mild, none, severe"),
+    ):
+        with pytest.raises(UserError) as raised:
+            prepared_from(raw, data_of(**settings, order=wrong))
+        assert raised.value.problems == [problem]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medtransfer.data.prepare import Target, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
@@ -75,7 +75,7 @@ def test_an_image_whose_mask_is_unreadable_is_left_out_and_one_whose_mask_is_uns
     (raw / "masks/03.png").write_bytes(b"no mask")
     (raw / "images/05.png").write_bytes(b"no image")
     places = Places(tmp_path)
-    audit = prepare(raw, data, 1, places, Target(task="segmentation", per_pixel=True))
+    audit = prepare(raw, data, 1, places, "segmentation", "masks")
     assert counts(audit) == {"unreadable, or with an unreadable mask": 2}
     prepared = Prepared(places.prepared)
     assert prepared.masks is not None
@@ -84,7 +84,7 @@ def test_an_image_whose_mask_is_unreadable_is_left_out_and_one_whose_mask_is_uns
         assert abs(mask.mean() * 20 - (int(path[-6:-4]) + 1)) <= 0.75
     Image.fromarray(np.full((20, 24), 100, np.uint8)).save(raw / "masks/04.png")
     with pytest.raises(UserError, match=r"^masks/04\.png: not a mask: values 100"):
-        prepare(raw, data, 1, places, Target(task="segmentation", per_pixel=True))
+        prepare(raw, data, 1, places, "segmentation", "masks")
 
 
 def test_images_without_a_mask_are_counted(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_images_without_a_mask_are_counted(tmp_path: Path) -> None:
     for number in range(11):
         Image.fromarray(np.tile(np.uint8([0, 255]), (20, 12))).save(raw / f"masks/{number:02}.png")
     data = data_of(layout="auto", masks={"folder": "masks", "missing": "drop"}, group=None, split=RANDOM)
-    audit = prepare(raw, data, 1, Places(tmp_path), Target(task="segmentation", per_pixel=True))
+    audit = prepare(raw, data, 1, Places(tmp_path), "segmentation", "masks")
     assert (counts(audit), audit["images"], audit["left_out"]) == ({"without a mask": 5}, 11, 5)
 
 
@@ -192,7 +192,7 @@ def test_copies_of_an_image_with_different_masks_contradict(tmp_path: Path) -> N
         mask[: number + 1] = 255
         Image.fromarray(mask).save(raw / f"masks/{number:02}.png")
     data = data_of(layout="auto", masks="auto", group=None, split=RANDOM, contradictions="drop")
-    audit = prepare(raw, data, 1, Places(tmp_path), Target(task="segmentation", per_pixel=True))
+    audit = prepare(raw, data, 1, Places(tmp_path), "segmentation", "masks")
     assert audit["dropped"]["copies of one image with contradictory labels"]["paths"] == [
         "images/10.png",
         "images/11.png",

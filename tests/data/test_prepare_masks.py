@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fetal_phantom import write_phantom
-from medtransfer.data.prepare import Target, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_file
@@ -65,9 +65,9 @@ def test_a_set_for_segmentation_needs_no_classes(tmp_path: Path) -> None:
         write_mask.save(raw / f"truth/{number}_mask.png")
     data = data_of(layout="auto", masks="auto", group=None, split={"method": "random"})
     with pytest.raises(UserError, match=r"data\.masks: 2 of 12 images have no mask"):
-        prepare(raw, data, 1, Places(tmp_path), Target(task="segmentation", per_pixel=True))
+        prepare(raw, data, 1, Places(tmp_path), "segmentation", "masks")
     dropping = data.model_copy(update={"masks": data.masks.model_copy(update={"missing": "drop"})})  # type: ignore[union-attr]
-    audit = prepare(raw, dropping, 1, Places(tmp_path), Target(task="segmentation", per_pixel=True))
+    audit = prepare(raw, dropping, 1, Places(tmp_path), "segmentation", "masks")
     prepared = Prepared(Places(tmp_path).prepared)
     assert (audit["layout"], audit["images"], audit["masks"]["empty"]) == ("images", 10, 5)
     assert prepared.task == "segmentation"

@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from medtransfer.data.images.packed import open_packed
-from medtransfer.data.prepare import Target, prepare, read_set
+from medtransfer.data.prepare import prepare, read_set
 from medtransfer.data.prepared import MASKS
+from medtransfer.data.targets import TARGETS
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
@@ -70,9 +71,9 @@ def read(root: Path, data: dict[str, Any], labelled: bool, work: Path) -> None:
     """Read a set as `prepare` does; if its pixels matter, prepare it."""
     section = Data.model_validate(data)
     if labelled and root.name not in DECODED:
-        read_set(root, section, labelled)
+        read_set(root, section, TARGETS["classes"])
         return
-    prepare(root, section, 0, Places(work), Target(task="any", per_pixel=not labelled))
+    prepare(root, section, 0, Places(work), "any", "classes" if labelled else "masks")
     if not labelled:
         masks = open_packed(Places(work).prepared / MASKS)
         assert any(mask.any() for mask in masks)

@@ -26,7 +26,8 @@ def table_of(groups: list[tuple[str, int, str | None]]) -> pd.DataFrame:
         for _ in range(size)
     ]
     table = pd.DataFrame(rows)
-    return table.assign(path=[f"{row:04}.png" for row in range(len(table))])
+    paths = [f"{row:04}.png" for row in range(len(table))]
+    return table.assign(path=paths, strata=table["label"].map(lambda label: (label,)))
 
 
 @st.composite
@@ -50,7 +51,8 @@ def mixed_tables(draw: st.DrawFn) -> pd.DataFrame:
         for _ in range(draw(st.integers(1, 9)))
     ]
     table = pd.DataFrame(rows, columns=["group", "label", "split"])
-    return table.assign(path=[f"{row:04}.png" for row in range(len(table))])
+    paths = [f"{row:04}.png" for row in range(len(table))]
+    return table.assign(path=paths, strata=table["label"].map(lambda label: (label,)))
 
 
 @st.composite

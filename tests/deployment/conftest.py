@@ -15,7 +15,7 @@ TABLE = """\
 variant,kind,accuracy,accuracy_low,accuracy_high,roc_auc,roc_auc_low,roc_auc_high,log_loss,parameters
 tiny,variant,0.75,0.5,0.875,0.8,0.7,0.9,1.5,1000
 rival,variant,0.1,0.1,0.1,0.1,0.1,0.1,1.5,1000
-majority,baseline,0.3,0.2,0.4,0.5,0.5,0.5,1.5,
+constant,baseline,0.3,0.2,0.4,0.5,0.5,0.5,1.5,
 """
 
 

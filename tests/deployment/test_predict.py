@@ -131,7 +131,7 @@ def test_an_unknown_method_or_block_is_an_error_and_nothing_is_written(
 
 
 def test_a_model_of_masks_cannot_be_explained(of_masks: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="tiny predicts masks; maps need a model that predicts classes"):
+    with pytest.raises(UserError, match="maps need a model that predicts one class of each image, which tiny does not"):
         predict_files(find_model("tiny", root=of_masks), [tmp_path / "a.png"], tmp_path / "a.csv", MapOptions())
 
 

@@ -27,7 +27,7 @@ def locked(project: Project) -> dict[str, Any]:
 
 def test_the_table_has_one_row_per_variant_and_baseline(finished: Project) -> None:
     table = pd.read_csv(finished.folder / "metrics/comparison.csv")
-    assert set(table["variant"]) == {*VARIANTS, "majority", "nearest_neighbour"}
+    assert set(table["variant"]) == {*VARIANTS, "constant", "nearest_neighbour"}
     predictions = pd.read_parquet(finished.folder / "predictions/frozen.parquet")
     assert predictions.groupby(["fold", "seed"]).ngroups == 2
     summary = json.loads(finished.read("metrics/summary.json"))

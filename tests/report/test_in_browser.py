@@ -54,23 +54,23 @@ def test_names_are_shown_as_text_whatever_they_contain(browser: Browser) -> None
 
 
 def test_sorting_by_a_number_a_name_and_back(browser: Browser) -> None:
-    order = ["resnet_frozen", "resnet_tuned", "small_frozen", "small_frozen*", "small_tuned", "majority", "their_own*"]
+    order = ["resnet_frozen", "resnet_tuned", "small_frozen", "small_frozen*", "small_tuned", "constant", "their_own*"]
     assert shown(browser) == order
     assert heading(browser, "Accuracy") == "ascending"
     upwards = shown(browser)
-    assert upwards[:4] == ["majority", "small_tuned", "small_frozen", "small_frozen*"]
+    assert upwards[:4] == ["constant", "small_tuned", "small_frozen", "small_frozen*"]
     assert upwards[-1] == "their_own*"
     assert heading(browser, "Accuracy") == "descending"
     assert shown(browser)[0] == "their_own*"
     assert heading(browser, "Variant") == "ascending"
-    assert shown(browser)[:2] == ["majority", "resnet_frozen"]
+    assert shown(browser)[:2] == ["constant", "resnet_frozen"]
     assert len(browser.all("table.comparison th[aria-sort]")) == 1
 
 
 def test_rows_without_a_value_come_last_in_both_directions(browser: Browser) -> None:
     for direction in ("ascending", "descending"):
         assert heading(browser, "Training") == direction
-        assert set(shown(browser)[-2:]) == {"majority", "their_own*"}
+        assert set(shown(browser)[-2:]) == {"constant", "their_own*"}
 
 
 def test_filters_by_words_parts_and_ties(browser: Browser) -> None:
@@ -103,7 +103,7 @@ def test_all_controls_can_be_reached_and_used_by_keyboard(browser: Browser) -> N
     assert visible <= reached
     button = browser.one("table.comparison thead th:nth-child(2) button")
     button.send_keys(Keys.ENTER)
-    assert shown(browser)[0] == "majority"
+    assert shown(browser)[0] == "constant"
 
 
 def test_two_chosen_variants_are_compared_by_differences_figures_and_images(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scored import label_probability_metric
 
-from medtransfer.statistics.metrics import METRICS, headline_metrics, metrics_of, phrase_of, title_of
+from medtransfer.statistics.metrics import METRICS, headline_metrics, metrics_of, phrase_of, ranking_metrics, title_of
 from medtransfer.statistics.resampling import the_sample
 from medtransfer.tasks.classes.metrics import ClassOutcomes
 
@@ -23,6 +23,14 @@ def test_a_metric_registered_from_outside_is_one_of_its_task() -> None:
 def test_headline_metrics_start_with_the_one_that_a_study_is_ranked_by() -> None:
     assert headline_metrics("classification") == ("accuracy", "balanced_accuracy", "f1_weighted", "f1_macro", "roc_auc")
     assert headline_metrics("segmentation") == ("dice", "iou", "precision", "recall", "hd95", "assd")
+
+
+def test_a_metric_on_request_belongs_to_studies_that_ask_for_it() -> None:
+    assert "kappa_quadratic" not in metrics_of("classification", 3)
+    assert "kappa_quadratic" in metrics_of("classification", 3, ("kappa_quadratic",))
+    assert "kappa_quadratic" not in metrics_of("segmentation", 3, ("kappa_quadratic",))
+    assert {"mcc", "kappa_quadratic", "cost_weighted_accuracy"} <= ranking_metrics("classification").keys()
+    assert not {"ece", "sensitivity", "dice"} & ranking_metrics("classification").keys()
 
 
 def test_a_smaller_sort_key_is_better() -> None:

@@ -107,6 +107,22 @@ WRONG_TOGETHER = [
     ("explain", {"blocks": {"resnet81": "a"}}, "explain.blocks: no 'resnet81' in backbones; did you mean 'resnet18'?"),
     ("explain", {"images": ["a", "a"]}, "explain: images: expected each once, but got ['a', 'a']"),
     ("explain", {"methods": []}, "explain.methods: list should have at least 1 item"),
+    ("data.order", ["a", "b", "a"], "data: order: expected each class once, but got a, b, a"),
+    (
+        "strategies.frozen",
+        {"sampler": "balanced", "loss": {"class_weights": "balanced"}},
+        "strategies.frozen: sampler: balanced and loss.class_weights: balanced both correct frequencies; use one",
+    ),
+    (
+        "comparison.metric",
+        "cost_weighted_accuracy",
+        "comparison: metric: cost_weighted_accuracy needs comparison.costs",
+    ),
+    ("comparison.costs", {"a": {"b": 1.0}, "b": {}}, "comparison: costs: 'b': no cost of predicting 'a'; expected a"),
+    ("comparison.costs", {"a": {"b": 1.0, "c": 1.0}, "b": {"a": 1.0}}, "costs: 'a': no line for the class 'c'"),
+    ("comparison.costs", {"a": {"a": 1.0, "b": 1.0}, "b": {"a": 1.0}}, "costs: 'a': a right prediction costs 0, but"),
+    ("comparison.costs", {"a": {"b": 0.0}, "b": {"a": 0.0}}, "comparison: costs: at least one must be above 0"),
+    ("comparison.costs", {"a": {"b": -1.0}, "b": {"a": 1.0}}, "costs.a.b: input should be greater than or equal to 0"),
     ("training.seeds", [1, 2, 1], "training: seeds must differ, but are [1, 2, 1]"),
     ("variants.head_only", LINE | {"backbone": "resnet81"}, "no 'resnet81' in backbones; did you mean 'resnet18'?"),
     (
@@ -121,7 +137,7 @@ WRONG_TOGETHER = [
     ),
     ("variants.Head", LINE, "variants.Head: names match [a-z0-9_]+"),
     ("backbones.res-net", {"weights": "none"}, "backbones.res-net: names match [a-z0-9_]+"),
-    ("variants.majority", LINE, "variants.majority: 'majority' is the name of a baseline row; choose another"),
+    ("variants.constant", LINE, "variants.constant: 'constant' is the name of a baseline row; choose another"),
     (
         "variants.nearest_neighbour",
         LINE,

@@ -32,6 +32,27 @@ def test_binary_cross_entropy_equals_torchs_on_one_hot_labels(logits: torch.Tens
     torch.testing.assert_close(found, functional.binary_cross_entropy_with_logits(logits, HARD))
 
 
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_focal_loss_of_two_classes_equals_torchvisions_of_their_difference(gamma: float) -> None:
+    logits = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    logits[0] = torch.tensor([200.0, -200.0])  # sure to the last bit
+    logits, labels = logits.requires_grad_(), LABELS.clamp_max(1)
+    found = ClassLoss(Loss.model_validate({"kind": "focal", "gamma": gamma}), np.array([4, 4]))(
+        logits, functional.one_hot(labels, 2).float()
+    )
+    from torchvision.ops import sigmoid_focal_loss  # after the operators that the package declares
+
+    expected = sigmoid_focal_loss(logits[:, 1] - logits[:, 0], labels.float(), alpha=-1, gamma=gamma, reduction="mean")
+    torch.testing.assert_close(found, expected)
+    assert torch.autograd.grad(found, logits)[0].isfinite().all()
+
+
+def test_focal_loss_without_focus_is_the_cross_entropy(logits: torch.Tensor) -> None:
+    soft = 0.7 * HARD + 0.1
+    focal = ClassLoss(Loss.model_validate({"kind": "focal", "gamma": 0.0, "class_weights": "balanced"}), COUNTS)
+    torch.testing.assert_close(focal(logits, soft), ClassLoss(Loss(class_weights="balanced"), COUNTS)(logits, soft))
+
+
 def test_balanced_weights_equal_scikit_learns(logits: torch.Tensor) -> None:
     weights = compute_class_weight("balanced", classes=np.arange(3), y=LABELS.numpy())
     found = ClassLoss(Loss(class_weights="balanced"), COUNTS)(logits, HARD)
@@ -70,7 +91,12 @@ def test_a_loss_is_added_from_outside_by_one_function(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "loss", [Loss(label_smoothing=0.1), Loss(kind="binary_cross_entropy", class_weights="balanced")]
+    "loss",
+    [
+        Loss(label_smoothing=0.1),
+        Loss(kind="binary_cross_entropy", class_weights="balanced"),
+        Loss(kind="focal", class_weights="balanced"),
+    ],
 )
 def test_losses_treat_further_dimensions_as_more_images(loss: Loss) -> None:
     assert ClassLoss(loss, COUNTS).takes_more_dimensions()

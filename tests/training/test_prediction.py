@@ -60,6 +60,22 @@ def test_batches_cover_every_row_once_and_none_has_a_single_row(count: int, size
     assert sorted(np.concatenate(batches)) == list(range(count))
 
 
+@pytest.mark.parametrize("counts", [(7, 2, 40), (5, 5), (1, 30)])
+def test_a_balanced_epoch_takes_classes_equally_often_and_repeats_no_row_before_its_turn(
+    counts: tuple[int, ...],
+) -> None:
+    classes = np.repeat(np.arange(len(counts)), counts)
+    rows = np.concatenate(shuffled_batches(len(classes), 4, 0, (0, 0), classes))
+    drawn = np.bincount(classes[rows])
+    assert drawn.sum() == len(classes)
+    assert drawn.max() - drawn.min() <= 1
+    times = np.bincount(rows, minlength=len(classes))
+    for number in range(len(counts)):
+        assert np.ptp(times[classes == number]) <= 1
+    other = np.concatenate(shuffled_batches(len(classes), 4, 1, (0, 0), classes))
+    assert not np.array_equal(rows, other)
+
+
 def test_the_order_is_drawn_from_the_key_and_the_epoch() -> None:
     def order(*key: int, epoch: int) -> list[int]:
         return list(np.concatenate(list(shuffled_batches(50, 8, epoch, key))))

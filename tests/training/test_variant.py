@@ -52,7 +52,10 @@ def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tupl
         (FLIPS, {"train": "all", "patience": 2, "epochs": 4}),
         (FLIPS, {"train": "all", "lr": 0.02, "patience": 1, "resume_patience": 2, "epochs": 9}),
         (MIXED, {"train": "head", "head": "mlp", "dropout": 0.3, "optimizer": "sgd"}),
-        (FLIPS | {"views": "fresh"}, {"train": "all", "schedule": {"kind": "plateau", "patience": 1}}),
+        (
+            FLIPS | {"views": "fresh"},
+            {"train": "all", "sampler": "balanced", "schedule": {"kind": "plateau", "patience": 1}},
+        ),
         (MIXED, {"init": "pretrained", "train": "head", "patience": 1, "epochs": 6, "lr": 0.01, "dropout": 0.2}),
         (MIXED, {"init": "pretrained", "train": {"last": 4}, "patience": 2, "epochs": 4}),
     ],

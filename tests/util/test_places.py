@@ -22,7 +22,7 @@ def test_every_out_of_a_stage_is_a_place_or_in_one(root: Path) -> None:
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"].values()
     outs = [out for stage in stages for out in stage.get("do", stage)["outs"]]
     paths = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
-    names = ("${key}", "${item}", "majority", "nearest_neighbour")
+    names = ("${key}", "${item}", "constant", "nearest_neighbour")
     for name in names:
         paths = [path.replace(name, "NAME") for path in paths]
     places = known(Places()) - {"."}

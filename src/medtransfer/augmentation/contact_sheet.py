@@ -33,7 +33,7 @@ def write_contact_sheet(prepared: Prepared, views: Views, title: str, path: Path
         _show(line[0], prepared.images[row], shortened(name, LONGEST_NAME), mask)
         for view, axis in enumerate(line[1:]):
             target = views.labels(one, view)[0]
-            own = 1.0 if masked else float(target[prepared.table["label_index"].iloc[row]])
+            own = float(target[prepared.table["label_index"].iloc[row]]) if prepared.classes and not masked else 1.0
             title_of_view = f"view {view}" + (f": {own:.0%} own" if own < 1 else "")
             _show(axis, view_pixels(views, one, view)[0], title_of_view, target if masked else None)
     figure.suptitle(f"Augmentation {title}: the original (left) and its first views")

@@ -33,7 +33,7 @@ class ViewMaker:
             raise UserError([f"augmentation: {problem}" for problem in problems])
         self._policy, self._seed, self._images = policy, seed, prepared.images
         self._ids = prepared.table["path"].to_numpy()
-        self._labels = np.eye(len(prepared.classes), dtype=np.float32)[prepared.table["label_index"]]
+        self._labels = prepared.values
         self._cells = prepared.cells()
         self._rows = {cell: np.flatnonzero(self._cells == cell) for cell in np.unique(self._cells).tolist()}
         self._threads = threading.local()
@@ -41,8 +41,8 @@ class ViewMaker:
     def draw(self, row: int, view: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw view number `view` of image `row`.
 
-        Returns uint8 pixels [size, size, channels] and the label, float32 [classes], summing to 1; for segmentation
-        the mask instead, class numbers uint8 [size, size].
+        Returns uint8 pixels [size, size, channels] and the target, float32 [outputs], such as shares of classes; for
+        segmentation the mask instead, class numbers uint8 [size, size].
         """
         pixels, mask = self._augmented(row, view)
         label, mix = self._labels[row], self._policy.mix

@@ -46,7 +46,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     first = next(iter(inputs.predictions.values())).tests
     rng = generator("bootstrap", study.params.study.seed)
     test = draw_evaluation_set(first.images, tuple(first.classes), settings.resamples, rng)
-    metrics = tuple(dict.fromkeys((settings.metric, *headline_metrics(study.params.study.task))))
+    metrics = tuple(dict.fromkeys((settings.metric, *headline_metrics(study.params.study.task), *settings.requested)))
     with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:  # the arrays' own threads sum in another order
         examined = pool.map(partial(_examine, study, test), inputs.predictions, inputs.predictions.values())
         scores, parts = zip(*examined, strict=True)
@@ -81,10 +81,12 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
 
 def _examine(study: Study, test: EvaluationSet, name: str, predictions: Predictions) -> tuple[Scores, Tables]:
     """Score a variant or baseline, and make its rows of the tables of its task."""
-    predictions = type(predictions)(predictions.table)  # whose caches go with it
+    predictions = predictions.for_comparison(study.params.comparison)  # a copy, whose caches go with it
     tables = tables_of(study.params.study.task)
     rows_of = tables.of_variant if name in study.variants else tables.of_baseline
-    return score(predictions.tests, test, study.params.comparison.confidence), rows_of(name, predictions, test, study)
+    settings = study.params.comparison
+    scores = score(predictions.tests, test, settings.confidence, settings.requested)
+    return scores, rows_of(name, predictions, test, study)
 
 
 def _joined(parts: list[Tables]) -> Tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +47,16 @@ class Scores:
     influence: np.ndarray | None
 
 
-def score(tests: Predictions, test: EvaluationSet, confidence: float) -> Scores:
-    """Compute all metrics of a variant's test rows, their intervals, and their values in every resample."""
+def score(tests: Predictions, test: EvaluationSet, confidence: float, requested: Collection[str] = ()) -> Scores:
+    """Compute all metrics of a variant's test rows, their intervals, and their values in every resample.
+
+    requested: see `metrics_of`.
+    """
     sample, drawn = tests.outcomes(test.sample), tests.outcomes(test.resamples)
     right, influence = [run.right for run in sample], [run.influence for run in sample]
     joined = None if influence[0] is None else np.mean(influence, axis=0)
     estimates, resampled = {}, {}
-    for name, metric in metrics_of(tests.task, len(test.classes)).items():
+    for name, metric in metrics_of(tests.task, len(test.classes), requested).items():
         if not metric.has_interval:
             continue
         runs = np.array([metric.value(run) for run in sample])

@@ -8,14 +8,14 @@ from medtransfer.statistics.metrics import METRICS, phrase_of
 from medtransfer.study import Study
 from medtransfer.util.text import in_figures
 
-BLIND = "majority"
+BLIND = "constant"
 """The baseline that ignores the image."""
 
 MOST_NAMES = 5
 
 
 def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
-    """Warn of trained variants whose interval reaches the majority baseline: they may have learned nothing.
+    """Warn of trained variants whose interval reaches the constant baseline: they may have learned nothing.
 
     table: see `Comparison.table`.
     """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,6 @@ from medtransfer.data.groups import group_keys, join_groups, number_warning
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
-from medtransfer.data.labels import in_one_split
 from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.describe import Aside, describe_set, sample_rows, samples_as_text
 from medtransfer.data.layouts.detect import resolve_layout
@@ -33,11 +32,13 @@ from medtransfer.data.layouts.files import images_of
 from medtransfer.data.layouts.mask_pairs import find_masks
 from medtransfer.data.layouts.read import Given, as_yaml, read_rows
 from medtransfer.data.layouts.unused_masks import unused_masks
-from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, Prepared
+from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, VALUE, Prepared
 from medtransfer.data.proposals import propose_groups
 from medtransfer.data.published import published_split
 from medtransfer.data.selection import Dropped, unwanted_files
 from medtransfer.data.split import assign_splits
+from medtransfer.data.targets import TARGETS, Encoded, Target
+from medtransfer.data.targets.target import STRATA
 from medtransfer.study import Data, Layout
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
@@ -46,6 +47,9 @@ from medtransfer.util.text import counted
 
 LEAKING = "leaking_images.png"
 """The figure, in the state folder, of the images at which `data.leakage: fail` stopped."""
+
+AS_READ = "as read"
+"""The column of labels before they are encoded."""
 
 EXCLUDED, LABEL = "excluded by data.files", "with a label that data.labels leaves out"
 ROWLESS = "without a row in the table of labels"
@@ -56,21 +60,12 @@ LATER = (UNREADABLE, CONTRADICTORY, LEAK, FEWER)
 """Why images are left out."""
 
 
-class Target(TypedDict):
-    """What is to be predicted: the name of the task, and whether it is a class for each pixel."""
-
-    task: str
-    per_pixel: bool
-
-
-CLASSES = Target(task="classification", per_pixel=False)
-
-
 @dataclass
 class Reading:
     """How a set was read: its rows (path, label, split, key), masks and layout, and what was left out, by reason.
 
-    as_read: the description of the set and three sample rows, for the audit.
+    as_read: the description of the set and three sample rows, for the audit. encoded: the labels as they are learned;
+    the rows have them as displayed in label, as read in answer, and further columns of the target.
     """
 
     rows: pd.DataFrame
@@ -79,11 +74,15 @@ class Reading:
     dropped: Dropped
     notes: list[str]
     as_read: dict[str, Any]
+    encoded: Encoded
 
 
-def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = CLASSES) -> dict[str, Any]:
+def prepare(
+    raw: Path, data: Data, seed: int, places: Places, task: str = "classification", kind: str = "classes"
+) -> dict[str, Any]:
     """Write the prepared set, its audit, its audit page and the figure of its duplicates; return the audit.
 
+    task, kind: the name of the task, and of the target in `TARGETS` that it predicts.
     First, how the layout of the set was understood is printed for the user to confirm.
     Images of one group key, exact duplicates and near duplicates form one group. Raises
     `UserError` with all problems of the layout, or else those of the groups, or all unreadable images, or all
@@ -91,9 +90,9 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
     except the figure of the leakage gate.
     """
     entry = None if data.dataset is None else find_entry(data.dataset)
+    target = TARGETS[kind]
     with as_described(entry):
-        reading = read_set(raw, data, labelled=not target["per_pixel"])
-    _ordered(reading.rows["label"], data.labels.positive)  # a wrong name is an error before anything is decoded
+        reading = read_set(raw, data, target)
     known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, reading, folder)
@@ -103,7 +102,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
         pairs = sibling_pairs(whole, near)
         whole["group"] = join_groups(whole["key"], pairs)
         crossing = pass_gate(whole, pairs, packed, data, state_folder() / LEAKING)
-        table, notes = _split(whole, data, seed, crossing, reading.dropped)
+        table, notes = _split(whole, data, seed, crossing, reading.dropped, target)
         for line in _lines_of({reason: reading.dropped.get(reason, []) for reason in LATER}):
             print(line, flush=True)  # noqa: T201
         write_pair_figure(packed, whole, pairs, places.duplicates)
@@ -113,7 +112,7 @@ def prepare(raw: Path, data: Data, seed: int, places: Places, target: Target = C
         warnings += [] if entry is None else entry.warnings(published=data.split.method == "published")
         if data.masks and data.masks.classes is None:
             warnings += inverted_masks_warning(open_packed(folder / MASKS), data.masks.class_names)
-        _store(table, whole, data, folder, warnings, target)
+        _store(table, whole, data, folder, reading.encoded, {"task": task, "per_pixel": target.per_pixel}, warnings)
     audit = {"layout": as_yaml(reading.layout), **reading.as_read} | ({} if known is None else {"known": known})
     audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts, reading.dropped)
     write_json(places.audit, audit)
@@ -134,33 +133,40 @@ def set_warnings(data: Data, notes: Sequence[str], shortcuts: list[Shortcut]) ->
     return [*warnings, *notes, *(shortcut.warning() for shortcut in shortcuts if shortcut.strong)]
 
 
-def read_set(raw: Path, data: Data, labelled: bool) -> Reading:
+def read_set(raw: Path, data: Data, target: Target) -> Reading:
     """Read the set and its groups, and print how it was understood."""
     base = data.layout.root
     unwanted = frozenset(unwanted_files(raw, data.files))
     copies = find_copies(raw, base, unwanted)
     masks = find_masks(raw, base, data.masks, unwanted | copies.keys()) if data.masks else {}
-    unused = unused_masks(raw, base, unwanted | copies.keys()) if labelled and data.masks is None else {}
-    given = Given(frozenset(chain(copies, unused, *masks.values())), unwanted, data.labels, tuple(data.tables))
-    layout = resolve_layout(raw, data.layout, given, labelled)
-    found = read_rows(raw, layout, given, least_classes=2 if labelled else 1)
+    unused = {} if target.per_pixel or data.masks else unused_masks(raw, base, unwanted | copies.keys())
+    aside = frozenset(chain(copies, unused, *masks.values()))
+    given = Given(aside, unwanted, data.labels, tuple(data.tables), target)
+    layout = resolve_layout(raw, data.layout, given)
+    found = read_rows(raw, layout, given)
     excluded = list(map(str, images_of(map(PurePosixPath, sorted(unwanted)), raw)))
     dropped: Dropped = {EXCLUDED: excluded, LABEL: found.dropped, ROWLESS: found.without_row}
     split, notes = published_split(raw, layout.root, found, data.split, set(chain(*dropped.values(), copies)))
-    rows = found.table[["path", "label"]].assign(split=split, key=group_keys(raw, found, data.group))
+    encoded = target.encode(found.table["label"], data)
+    rows = found.table[["path"]].assign(split=split, key=group_keys(raw, found, data.group))
+    rows = rows.assign(
+        **{"label": encoded.labels, STRATA: encoded.strata, AS_READ: target.answers(found.table["label"])}
+    )
+    rows[[f"{VALUE}{number}" for number in range(len(encoded.names))]] = encoded.values
     if data.masks:
         maskless = missing_masks(list(rows["path"]), masks, data.masks)
         if maskless.all():
             raise UserError(f"data.masks.missing: drop leaves no image, because none of {len(rows)} has a mask")
         dropped[MASKLESS] = list(rows["path"][maskless])
         rows = rows[~maskless].reset_index(drop=True)
-    aside = Aside(masks, copies, unused, given)
-    lines = [*describe_set(raw, layout, rows, aside, found.without_image).splitlines(), *_more(rows, data, dropped)]
-    samples = sample_rows(rows, None if data.group is None else rows["key"], masks)
+    others = Aside(masks, copies, unused, given)
+    lines = [*describe_set(raw, layout, rows, others, found.without_image).splitlines(), *_more(rows, data, dropped)]
+    shown = rows.assign(label=rows[AS_READ].astype(str))
+    samples = sample_rows(shown, None if data.group is None else rows["key"], masks)
     print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201
     proposals = propose_groups(raw, found.table, unwanted) if data.group is None else []
     notes = [*proposals, *notes]
-    return Reading(rows, masks, layout, dropped, notes, {"description": lines, "sample": samples})
+    return Reading(rows, masks, layout, dropped, notes, {"description": lines, "sample": samples}, encoded)
 
 
 def _more(rows: pd.DataFrame, data: Data, dropped: Dropped) -> list[str]:
@@ -220,10 +226,10 @@ def _settle(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Treat copies of one image with different labels, or masks, as `data.contradictions` says; return warnings."""
     arrays = [folder / name for name in ((IMAGES, MASKS) if data.masks else (IMAGES,))]
-    answers = whole["label"]
-    if target["per_pixel"]:
+    answers = whole[AS_READ]
+    if target.per_pixel:
         answers = pd.Series([hashlib.sha256(mask.tobytes()).hexdigest() for mask in open_packed(folder / MASKS)])
-    what = "masks" if target["per_pixel"] else "labels"
+    what = target.noun
     wrong = answers.groupby(whole["sha256"]).transform("nunique") > 1
     if not wrong.any():
         return whole, []
@@ -243,28 +249,21 @@ def _settle(
 
 
 def _split(
-    table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None, dropped: Dropped
+    table: pd.DataFrame, data: Data, seed: int, crossing: Crossing | None, dropped: Dropped, target: Target
 ) -> tuple[pd.DataFrame, list[str]]:
-    split, labels = data.split, set(table["label"])
+    split, every = data.split, table
     warnings: list[str] = []
     if crossing is not None:
         whole = table
         table, split, warnings = resolve_leakage(table, data, crossing)
         dropped[LEAK] = _missing_from(table, whole)
-    if split.method == "published" and (problems := in_one_split(table, data.labels)):
+    if split.method == "published" and (problems := target.published_problems(table, data.labels)):
         raise UserError(problems)
     whole = table
     table, notes = assign_splits(table, split, seed)
     dropped[FEWER] = _missing_from(table, whole)
-    unlearned = labels - set(table["label"][table["split"].isin(("train", "rotating"))])
-    if unlearned:
-        raise UserError([f"data.split: class {label!r} has no training image" for label in sorted(unlearned)])
-    tested = table["label"][table["split"].isin(("test", "rotating"))]
-    if len(labels) > 1 and tested.nunique() == 1:
-        raise UserError(
-            f"data.split: all {len(tested)} test images are of class {tested.iloc[0]!r}, so no classes can be told "
-            "apart; use random or kfold"
-        )
+    if problems := target.split_problems(table, every):
+        raise UserError(problems)
     return table, warnings + notes
 
 
@@ -281,30 +280,27 @@ def _shortcuts(table: pd.DataFrame, data: Data, crossing: Crossing | None, seed:
     return [shortcut for shortcut in found if shortcut is not None]
 
 
-def _ordered(labels: pd.Series, positive: str | None) -> list[str]:
-    """Return the classes in alphabetical order, but the positive one last."""
-    classes = sorted(labels.unique())
-    if positive is None:
-        return classes
-    if len(classes) != 2 or positive not in classes:
-        raise UserError(f"data.labels.positive: {positive!r} is not one of two classes; found {', '.join(classes)}")
-    return sorted(classes, key=positive.__eq__)
-
-
 def _store(
-    table: pd.DataFrame, whole: pd.DataFrame, data: Data, folder: Path, warnings: list[str], target: Target
+    table: pd.DataFrame,
+    whole: pd.DataFrame,
+    data: Data,
+    folder: Path,
+    encoded: Encoded,
+    predicted: dict[str, Any],
+    warnings: list[str],
 ) -> None:
     """Write the table of the rows in use, keep only their pixels, and describe both."""
     if len(table) < len(whole):
         rows = whole.index[whole["path"].isin(table["path"])].to_numpy()
         for name in (IMAGES, MASKS) if data.masks else (IMAGES,):
             repack(folder / name, rows)
-    classes = _ordered(whole["label"], data.labels.positive)
-    table["label_index"] = table["label"].map({label: index for index, label in enumerate(classes)})
-    table[[*COLUMNS, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
+    order = encoded.classes or sorted(whole["label"].unique())
+    table["label_index"] = table["label"].map({label: index for index, label in enumerate(order)})
+    values = [name for name in table if str(name).startswith(VALUE)]
+    table[[*COLUMNS, *values, *(PIXEL if data.masks else ())]].to_parquet(folder / TABLE, index=False)
     about = {
-        **target,
-        "classes": classes,
+        **predicted,
+        "classes": list(encoded.classes),
         "image_size": data.image_size,
         "resize": data.resize,
         "folds": max(int(table["fold"].max()) + 1, 1),
@@ -313,6 +309,9 @@ def _store(
         "table_sha256": sha256_of_file(folder / TABLE),
         "warnings": warnings,
     }
+    if encoded.names:
+        about["outputs"] = list(encoded.names)
+        about["unit"] = data.unit or ""
     if data.masks:
         about["masks"] = {
             "classes": data.masks.class_names,

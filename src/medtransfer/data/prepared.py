@@ -15,8 +15,18 @@ from medtransfer.data.images.packed import Packed, Pixels, open_packed
 
 TABLE, IMAGES, MASKS, ABOUT = "table.parquet", "images.npy", "masks.npy", "dataset.json"
 COLUMNS = ("path", "label", "label_index", "group", "sha256", "width", "height", "mode", "brightness", "split", "fold")
+VALUE = "target_"
+"""The start of further columns of a set whose targets are not classes: the value of each output, by its number."""
 PIXEL = ("pixel_height", "pixel_width")
 """Further columns of a set with masks: the sides of a packed pixel, in `Prepared.unit`."""
+
+
+def unit_of(about: dict[str, Any]) -> str:
+    """Return the unit of the numbers that are predicted, or else of lengths on masks; empty without either.
+
+    That of masks is `px`, pixels of the original image, or `mm`. about: see `Prepared.about`.
+    """
+    return str(about.get("unit", about.get("masks", {}).get("unit", "")))
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,9 @@ class Prepared:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per image, in the order of the packed pixels, with COLUMNS and, if there are masks, PIXEL."""
+        """One row per image, in the order of the packed pixels, with COLUMNS and, if there are masks, PIXEL.
+
+        label: the class, or how the target is displayed."""
         return pd.read_parquet(self.folder / TABLE)
 
     @cached_property
@@ -70,13 +82,14 @@ class Prepared:
         return self.masks if self.about["per_pixel"] else None
 
     def targets(self, rows: np.ndarray) -> np.ndarray:
-        """Return the targets of rows: one-hot labels float32 [rows, classes], or masks as in `masks`."""
-        if self.target_masks is not None:
-            return self.target_masks[rows]
-        return self._one_hot[rows]
+        """Return the targets of rows: masks as in `masks`, or `values`."""
+        return self.values[rows] if self.target_masks is None else self.target_masks[rows]
 
     @cached_property
-    def _one_hot(self) -> np.ndarray:
+    def values(self) -> np.ndarray:
+        """What is to be predicted of images, float32 [images, outputs], nan where unknown; classes are one-hot."""
+        if self.outputs:
+            return self.table[[f"{VALUE}{number}" for number in range(len(self.outputs))]].to_numpy(np.float32)
         return np.asarray(np.eye(len(self.classes), dtype=np.float32)[self.table["label_index"].to_numpy()])
 
     @property
@@ -91,8 +104,8 @@ class Prepared:
 
     @property
     def unit(self) -> str:
-        """The unit of lengths on masks: `px`, pixels of the original image, or `mm`."""
-        return str(self.about["masks"]["unit"])
+        """The unit of what is measured; see `unit_of`."""
+        return unit_of(self.about)
 
     @property
     def task(self) -> str:
@@ -101,8 +114,13 @@ class Prepared:
 
     @property
     def classes(self) -> list[str]:
-        """The classes in the order of `label_index`."""
+        """The classes in the order of `label_index`; empty if targets are not classes."""
         return list(self.about["classes"])
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs of a set whose targets are not classes; empty otherwise."""
+        return list(self.about.get("outputs", []))
 
     @property
     def folds(self) -> int:

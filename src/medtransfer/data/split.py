@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from medtransfer.data.targets.target import STRATA
 from medtransfer.study import Split
 from medtransfer.util.errors import UserError
 from medtransfer.util.seeds import generator
@@ -16,7 +17,7 @@ LEAST_VALIDATION = 30
 """With fewer validation rows the standard error of an accuracy of .5 is above 9 points."""
 
 
-def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def partition(groups: np.ndarray, strata: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Assign every row to a part without dividing a group.
 
     Groups are placed from the largest to the smallest (ties in random order), each into the part that still lacks
@@ -24,13 +25,18 @@ def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: n
     every size are spread over all parts: patients with many images are tested too, and so are classes of few groups.
     Of equal parts the largest comes first. If every group has one label, a class exceeds its share of
     a part by less than the size g of its largest group, and falls short by at most share x (parts - 1) x g.
+    Rows of several strata count for each of them, after Sechidis et al. 2011, "On the stratification of multi-label
+    data", but group by group.
 
-    groups, labels: [n], of any sortable kind. shares: [parts], positive, sum 1. Returns int64 [n].
+    groups: [n], of any sortable kind. strata: the class of each row, [n], of any sortable kind; or whether it belongs
+    to each stratum, bool [n, strata]. shares: [parts], positive, sum 1. Returns int64 [n].
     """
     _, group_index = np.unique(groups, return_inverse=True)
-    _, label_index = np.unique(labels, return_inverse=True)
-    counts = np.zeros((group_index.max() + 1, label_index.max() + 1))
-    np.add.at(counts, (group_index, label_index), 1)
+    members = strata
+    if strata.ndim == 1:
+        members = np.eye(len(np.unique(strata)))[np.unique(strata, return_inverse=True)[1]]
+    counts = np.zeros((group_index.max() + 1, members.shape[1]))
+    np.add.at(counts, group_index, members)
     exact = shares[:, None] * counts.sum(axis=0)
     missing = exact.copy()  # [parts, classes]: how far each part is below its share
     tie_break = rng.permutation(len(counts))
@@ -47,7 +53,7 @@ def partition(groups: np.ndarray, labels: np.ndarray, shares: np.ndarray, rng: n
 def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.DataFrame, list[str]]:
     """Fill the columns `split` and `fold`; see `Roles` for their meaning.
 
-    The table needs path, label, group and the published split (or missing values). Returns the new table,
+    The table needs path, strata, group and the published split (or missing values). Returns the new table,
     without the rows that `train_images` leaves out, and the decisions, as sentences. Raises `UserError`
     if the set cannot be split so.
     """
@@ -136,7 +142,7 @@ def _fewer_training_rows(table: pd.DataFrame, wanted: int, seed: int) -> tuple[p
 
 def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> np.ndarray:
     rng = generator("split", purpose, seed)
-    parts = partition(table["group"].to_numpy(), table["label"].to_numpy(), shares, rng)
+    parts = partition(table["group"].to_numpy(), _members(table), shares, rng)
     if len(np.unique(parts)) < len(shares):
         sizes = table["group"].value_counts()
         raise UserError(
@@ -146,8 +152,14 @@ def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> 
     return parts
 
 
+def _members(table: pd.DataFrame) -> np.ndarray:
+    """Return whether each row belongs to each stratum, bool [rows, strata]."""
+    names = sorted(set(table[STRATA].explode()))
+    return np.array([[name in own for name in names] for own in table[STRATA]])
+
+
 def _require_enough(table: pd.DataFrame, parts: int) -> None:
-    counts = table["label"].value_counts().sort_index()
+    counts = table[STRATA].explode().value_counts().sort_index()
     problems = [
         f"data.split: class {label!r} has {counted(int(count), 'image')}, too few for {parts} parts; "
         f"leave the class out by data.labels: {{drop: [{label}]}}, or use fewer folds"
@@ -159,7 +171,7 @@ def _require_enough(table: pd.DataFrame, parts: int) -> None:
 
 
 def _few_groups(table: pd.DataFrame, folds: int) -> list[str]:
-    counts = table.groupby("label")["group"].nunique()
+    counts = table.explode(STRATA).groupby(STRATA)["group"].nunique()
     few = [f"{label} ({count})" for label, count in counts.items() if count < folds]
     if not few:
         return []

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from medtransfer.data.prepared import ABOUT, Prepared
-from medtransfer.deployment.interface import INPUT, OUTPUT, describe_model
+from medtransfer.deployment.interface import INPUT, describe_model, output_name
 from medtransfer.deployment.model import Model
 from medtransfer.deployment.model_card import model_card
 from medtransfer.deployment.predictor import Predictor
@@ -52,7 +52,7 @@ def write_onnx(network: nn.Module, model: Model, path: Path) -> None:
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[output_name(model.card)],
             verbose=False,
         )
     assert program is not None
@@ -74,7 +74,7 @@ def largest_difference(network: nn.Module, path: Path, pixels: np.ndarray, batch
         inputs = to_channels_first(pixels[start : start + size]).contiguous()
         with torch.inference_mode():
             expected = network(inputs).numpy()
-        (found,) = session.run([OUTPUT], {INPUT: inputs.numpy()})
+        (found,) = session.run(None, {INPUT: inputs.numpy()})
         largest, start = max(largest, float(np.abs(found - expected).max())), start + size
     return largest
 

@@ -9,7 +9,7 @@ from typing import Any
 from medtransfer.tasks import TASKS
 from medtransfer.util.places import run_name
 
-INPUT, OUTPUT = "pixels", "probabilities"
+INPUT = "pixels"
 RESIZING = {
     "stretch": "stretch to SIZE x SIZE",
     "crop": "scale the shorter side to SIZE and crop the central square",
@@ -28,11 +28,16 @@ def describe_model(card: dict[str, Any], runs: Sequence[tuple[int, int]]) -> dic
         "runs": json.dumps([run_name(fold, seed) for fold, seed in runs]),
         "classes": json.dumps(card["classes"], ensure_ascii=False),
         "input": f"{INPUT}: uint8 [batch, {card['channels']}, {size}, {size}], 0 to 255",
-        "output": f"{OUTPUT}: float32 [{output_shape(card)}], in the order of classes, the mean over runs",
+        "output": f"{output_name(card)}: float32 [{output_shape(card)}], in the order of classes, the mean over runs",
         "preprocessing": preprocessing(card["channels"], size, card["resize"]),
         "data_sha256": card["data"]["pixels_sha256"],
         "warnings": json.dumps(card["data"]["warnings"], ensure_ascii=False),
     }
+
+
+def output_name(card: dict[str, Any]) -> str:
+    """Return the name of the output, which says what it holds."""
+    return TASKS[card["task"]].answer
 
 
 def output_shape(card: dict[str, Any]) -> str:

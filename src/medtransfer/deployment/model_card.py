@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.deployment.interface import INPUT, OUTPUT, output_shape, preprocessing
+from medtransfer.deployment.interface import INPUT, output_name, output_shape, preprocessing
 from medtransfer.deployment.model import Model
 from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
@@ -25,7 +25,7 @@ import numpy, onnxruntime
 
 session = onnxruntime.InferenceSession("model.onnx")
 pixels = numpy.zeros((1, {channels}, {size}, {size}), numpy.uint8)  # images, preprocessed as described below
-(probabilities,) = session.run(["{output}"], {{"{input}": pixels}})
+({output},) = session.run(["{output}"], {{"{input}": pixels}})
 ```"""
 NO_METRICS = "None: this repository has no comparison with this model; run `dvc repro` to create one."
 SPLITS = ("train", "rotating", "val", "test")
@@ -48,9 +48,9 @@ def model_card(model: Model, difference: float | None, places: Places) -> str:
     sections = {
         "": [_summary(model), *(f"> **Warning.** {warning}" for warning in card["data"]["warnings"]), LIMITS],
         "Use": [
-            USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=OUTPUT),
+            USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=output_name(card)),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
-            f"**Output**: probabilities of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
+            f"**Output**: {output_name(card)} of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
             _verification(card, difference),
         ],
         "Data": [_listed(_data(places)), _counts(places)],

@@ -13,7 +13,7 @@ from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.deployment.images import ImageBatches
 from medtransfer.deployment.model import Model
 from medtransfer.deployment.predictor import Predictor
-from medtransfer.deployment.tables import ClassTable, MapTable, MaskTable, PredictionTable, pictures_next_to
+from medtransfer.deployment.tables import ImageTable, MapTable, MaskTable, PredictionTable, pictures_next_to
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.heads import HEADS
 from medtransfer.models.network import BATCH
@@ -33,7 +33,7 @@ class MapOptions:
 
 
 def predict_files(model: Model, files: Sequence[Path], target: Path, maps: MapOptions | None = None) -> list[str]:
-    """Predict images and write a CSV with one row per image: see `ClassTable`, `MapTable` and `MaskTable`.
+    """Predict images and write a CSV with one row per image: see `ImageTable`, `MapTable` and `MaskTable`.
 
     Predictions are by the mean of the probabilities over the model's runs. Masks are written to the folder
     `TARGET_masks` next to the table, and maps, if requested, to `TARGET_maps`. Returns a line for each unreadable file;
@@ -71,7 +71,7 @@ def _open_table(
         with pictures_next_to(target, files, "mask") as pictures:
             yield MaskTable(card, pictures)
     else:
-        yield ClassTable(card)
+        yield ImageTable(card)
 
 
 def _open_explainers(model: Model, maps: MapOptions, compute: Compute) -> list[Explainer]:
@@ -82,8 +82,10 @@ def _open_explainers(model: Model, maps: MapOptions, compute: Compute) -> list[E
     """
     if problem := METHODS.problem(maps.method):
         raise UserError(f"--method: {problem}")
-    if TASKS[model.card["task"]].per_pixel:
-        raise UserError(f"--explain: {model.name} predicts masks; maps need a model that predicts classes of images")
+    if not TASKS[model.card["task"]].one_class:
+        raise UserError(
+            f"--explain: maps need a model that predicts one class of each image, which {model.name} does not"
+        )
     head = model.card["strategy"]["head"]
     if METHODS[maps.method].needs_gradients and not HEADS[head].differentiable:
         raise UserError(f"--explain: {model.name} has head: {head}, whose outputs have no gradient for {maps.method}")

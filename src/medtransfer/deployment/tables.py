@@ -15,7 +15,7 @@ from PIL import Image
 from medtransfer.data.images.decode_masks import unfit_mask
 from medtransfer.deployment.explain.sheet import overlay
 from medtransfer.deployment.images import ImageBatch
-from medtransfer.tasks.classes.predictions import PREFIX
+from medtransfer.tasks import TASKS
 from medtransfer.util.files import atomic_folder
 from medtransfer.util.plotting import COLOURS
 
@@ -37,39 +37,39 @@ class PredictionTable(Protocol):
         """Return one row per image of a batch, and write the pictures that belong to it."""
 
 
-class ClassTable:
-    """Path, predicted class, and the probability of each class, with as many digits as float32 needs."""
+class ImageTable:
+    """Path, and the columns of the task: for classes the predicted one and the probability of each."""
 
     def __init__(self, card: dict[str, Any]) -> None:
-        self._classes = card["classes"]
-        self.header = ["path", "predicted", *(f"{PREFIX}{name}" for name in self._classes)]
+        self._task, self._outputs = TASKS[card["task"]], card["classes"]
+        self.header = ["path", *self._task.columns(self._outputs)]
 
     def rows(self, batch: ImageBatch, answers: np.ndarray) -> list[list[str]]:
-        """See `PredictionTable`; answers are probabilities [n, classes]."""
+        """See `PredictionTable`; answers are those of the task, [n, outputs]."""
         return [
-            [str(file), self._classes[number], *map(str, scores)]
-            for file, number, scores in zip(batch.files, answers.argmax(axis=1), answers, strict=True)
+            [str(file), *self._task.cells(self._outputs, answer)]
+            for file, answer in zip(batch.files, answers, strict=True)
         ]
 
 
 class MapTable:
-    """The columns of `ClassTable`, and the file of a map of the evidence for the predicted class.
+    """The columns of `ImageTable`, and the file of a map of the evidence for the largest output.
 
     The map is overlaid on the upright image, in its aspect ratio. It is the mean of the maps of all runs, each scaled
     to a maximum of 1.
     """
 
     def __init__(self, card: dict[str, Any], explainers: Sequence[Explainer], method: str, pictures: Pictures) -> None:
-        self._classes, self._resize = ClassTable(card), card["resize"]
+        self._images, self._resize = ImageTable(card), card["resize"]
         self._explainers, self._method, self._pictures = explainers, method, pictures
-        self.header = [*self._classes.header, "map"]
+        self.header = [*self._images.header, "map"]
 
     def rows(self, batch: ImageBatch, answers: np.ndarray) -> list[list[str]]:
-        """See `PredictionTable`; answers are probabilities [n, classes]."""
+        """See `PredictionTable`; answers are those of the task, [n, outputs]."""
         classes = answers.argmax(axis=1)
         found = [explainer.maps(self._method, batch.pixels, classes) for explainer in self._explainers]
         mean = np.mean([_scaled(maps) for maps in found], axis=0)
-        rows = self._classes.rows(batch, answers)
+        rows = self._images.rows(batch, answers)
         return [[*row, self._save(batch, number, mean[number])] for number, row in enumerate(rows)]
 
     def _save(self, batch: ImageBatch, number: int, found: np.ndarray) -> str:

@@ -39,7 +39,8 @@ def load_run(folder: Path, fold: int, seed: int) -> Network:
         variant = replace(variant, strategy=strategy.model_copy(update={"init": "random"}))
     identity = Normalise((0.0,) * 3, (1.0,) * 3)
     task = TASKS[card["task"]]
-    network = task.assemble(variant, weights, len(card["classes"]), card["image_size"], identity, (seed, fold))
+    outputs = task.width(len(card["classes"]), strategy.loss)
+    network = task.assemble(variant, weights, outputs, card["image_size"], identity, (seed, fold))
     if weights.card.transform_input and strategy.init == "pretrained":
         network.body.transform_input = True  # type: ignore[assignment]
     own = network.state_dict()

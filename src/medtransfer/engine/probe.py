@@ -84,6 +84,7 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     task, size = TASKS[study.params.study.task], study.params.data.image_size
     weights, grey = Weights(None, without_weights(variant.model), None), (0.5, 0.5, 0.5)
     started = time.perf_counter()
+    outputs = task.width(outputs, variant.strategy.loss)
     network = task.assemble(variant, weights, outputs, size, Normalise(grey, grey), (0, 0)).to(compute.device)
     if variant.strategy.gradient_checkpointing:
         forget_activations(network)

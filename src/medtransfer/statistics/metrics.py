@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,14 +46,15 @@ class Metric:
     which decides the degrees of freedom of its standard error: `images`, `classes` (each measured on its own images),
     `pairs` of images of a class and the rest, or the number of the one class whose images it measures.
     difference_average: the same for the differences between variants. proportion: whether it is the share of images
-    that are predicted right. headline: whether it is in the main table and is tested. in_summary: whether
+    that are predicted right. headline: whether it is in the main table and is tested. on_request: further tasks, in
+    which it is computed only if a study asks for it; see `Comparison.requested`. in_summary: whether
     `dvc metrics diff` shows it. has_interval: False if resampling biases it. binary: whether it needs exactly two
     classes. is_length: whether it is in the unit of the prepared masks, `px` or `mm`. of_image: its value for a single
     image, if predictions store one.
     """
 
     title: str
-    task: str
+    tasks: tuple[str, ...]
     compute: Compute
     lower_is_better: bool = False
     bounds: Bounds = SHARE
@@ -62,6 +63,7 @@ class Metric:
     difference_average: Average | None = None
     proportion: bool = False
     headline: bool = False
+    on_request: tuple[str, ...] = ()
     in_summary: bool = False
     has_interval: bool = True
     binary: bool = False
@@ -82,22 +84,33 @@ METRICS: Registry[Metric] = Registry("metric", package="medtransfer.tasks")
 
 
 def metric(
-    name: str, title: str, task: str, **described: Any
+    name: str, title: str, *tasks: str, **described: Any
 ) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
-    """Return a decorator that registers a function of `Outcomes` as a metric; see `Metric`."""
+    """Return a decorator that registers a function of `Outcomes` as a metric of tasks; see `Metric`."""
 
     def add(compute: Compute) -> Compute:
-        METRICS.register(name, Metric(title, task, compute, **described))
+        METRICS.register(name, Metric(title, tasks, compute, **described))
         return compute
 
     return add
 
 
-def metrics_of(task: str, classes: int = 2) -> dict[str, Metric]:
-    """Return the metrics of a task by name; those of binary tasks only if there are two classes."""
+def metrics_of(task: str, classes: int = 2, requested: Collection[str] = ()) -> dict[str, Metric]:
+    """Return the metrics of a task by name; those of binary tasks only if there are two classes.
+
+    requested: names of metrics that a study asks for, which the task may have on request alone.
+    """
     return {
-        name: metric for name, metric in METRICS.items() if metric.task == task and (classes == 2 or not metric.binary)
+        name: metric
+        for name, metric in METRICS.items()
+        if (task in metric.tasks or (task in metric.on_request and name in requested))
+        and (classes == 2 or not metric.binary)
     }
+
+
+def ranking_metrics(task: str) -> dict[str, Metric]:
+    """Return the metrics that a study of a task can be ranked by, whatever the number of its classes."""
+    return {name: found for name, found in metrics_of(task, 3, METRICS).items() if found.has_interval}
 
 
 def headline_metrics(task: str) -> tuple[str, ...]:

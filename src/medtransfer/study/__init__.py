@@ -14,7 +14,7 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.selection import Files, Group, JoinedTable, Labels
-from medtransfer.study.strategy import Loss, Schedule, Strategy
+from medtransfer.study.strategy import Loss, Prompts, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Mix",
     "PhantomSource",
     "Policy",
+    "Prompts",
     "Reference",
     "Schedule",
     "Spacing",

@@ -326,7 +326,9 @@ class Data(Section):
     dataset: the set of the catalogue that the files are; what it knows is compared with them and reported. settings:
     the section `data.SOURCE` of a source that an extension registers. unreadable: how to treat images, and masks with
     their images, that cannot be decoded. contradictions: how to treat copies of one image that have different labels;
-    `drop` leaves all of them out, `report` adds a warning to every table. group: one key, or several that are joined.
+    `drop` leaves all of them out, `report` adds a warning to every table. order: the classes from the lowest to the
+    highest, if they have an order. unit: that of the numbers to predict, such as mm or months; empty if they have none.
+    group: one key, or several that are joined.
     """
 
     dataset: str | None = None
@@ -340,6 +342,8 @@ class Data(Section):
     files: Files = Files()
     unreadable: Literal["fail", "drop"] = "fail"
     labels: Labels = Labels()
+    unit: str | None = None
+    order: Annotated[list[Label], Field(min_length=2)] | None = None
     contradictions: Literal["report", "drop", "fail"] = "report"
     tables: list[JoinedTable] = Field(default_factory=list)
     group: Groups | None
@@ -355,6 +359,14 @@ class Data(Section):
         if not isinstance(source, str) or source in cls.model_fields or source not in values:
             return values
         return {**{key: value for key, value in values.items() if key != source}, "settings": values[source]}
+
+    @model_validator(mode="after")
+    def _order_is_clear(self) -> Data:
+        if self.order is not None and len(set(self.order)) < len(self.order):
+            raise ValueError(f"order: expected each class once, but got {', '.join(self.order)}")
+        if self.order is not None and self.labels.positive is not None:
+            raise ValueError("order: of two classes the last is the positive one; omit labels.positive")
+        return self
 
     @model_validator(mode="after")
     def _source_is_described(self) -> Data:

@@ -20,7 +20,7 @@ from medtransfer.util.digests import EXTENSIONS
 from medtransfer.util.errors import UserError, near
 
 NAME = re.compile(r"[a-z0-9_]+")
-BASELINES = ("majority", "nearest_neighbour")
+BASELINES = ("constant", "nearest_neighbour")
 
 
 class Study:

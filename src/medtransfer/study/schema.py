@@ -16,6 +16,7 @@ from medtransfer.study.section import (
     WORD,
     Count,
     Fraction,
+    NotNegative,
     OpenSection,
     Positive,
     Section,
@@ -25,6 +26,7 @@ from medtransfer.study.section import (
 from medtransfer.study.strategy import Strategy
 
 SCHEMA_VERSION = 1
+COST_METRIC = "cost_weighted_accuracy"
 
 
 class StudySection(Section):
@@ -96,7 +98,7 @@ class Backbone(Section):
 
     model: the model's name; if omitted, that of the backbone. For segmentation, a classification model becomes the
     encoder of a U-Net; `unet` is the plain one. weights: published weights by their name (`IMAGENET1K_V1`, `DEFAULT`,
-    a tag of timm, `hf-hub:owner/name`), those in an installed Python `package`, the path of a state dict (`.pth`,
+    a tag, `hf-hub:owner/name`), those in an installed Python `package`, the path of a state dict (`.pth`,
     `.safetensors`) or of a folder with `model.safetensors` and `config.json`, or `none`. normalise: by the mean and
     standard deviation that the weights were trained with, or by those of the training rows. pooling: how a
     transformer's tokens become features: as its authors pool them, the class token, the mean of the patch tokens, or
@@ -153,12 +155,40 @@ class Reference(Section):
 
 
 class Comparison(Section):
-    """The metric that orders the table, and how intervals are computed."""
+    """The metric that orders the table, and how intervals are computed.
+
+    costs: what it costs to predict a class for an image of another, by label and then by prediction, 0 if right. With
+    them, cost-weighted accuracy is in the table.
+    """
 
     metric: str = "accuracy"
+    costs: dict[str, dict[str, NotNegative]] | None = None
     resamples: Annotated[int, Field(ge=200)] = 2000
     confidence: Fraction = 0.95
     reference: Reference | None = None
+
+    @property
+    def requested(self) -> tuple[str, ...]:
+        """The metrics that exist because the study asks for them, where a task has them on request alone."""
+        return tuple(dict.fromkeys((self.metric, *(() if self.costs is None else (COST_METRIC,)))))
+
+    @model_validator(mode="after")
+    def _costs_are_a_matrix(self) -> Comparison:
+        if self.costs is None:
+            if self.metric == COST_METRIC:
+                raise ValueError(f"metric: {COST_METRIC} needs comparison.costs: {{LABEL: {{PREDICTION: cost}}}}")
+            return self
+        for label, of_label in self.costs.items():
+            missing = sorted(self.costs.keys() - of_label.keys() - {label})
+            unknown = sorted(of_label.keys() - self.costs.keys())
+            if missing or unknown:
+                what = f"no cost of predicting {missing[0]!r}" if missing else f"no line for the class {unknown[0]!r}"
+                raise ValueError(f"costs: {label!r}: {what}; expected a cost for each pair of different classes")
+            if of_label.get(label):
+                raise ValueError(f"costs: {label!r}: a right prediction costs 0, but got {of_label[label]:g}")
+        if not any(max(of_label.values(), default=0) for of_label in self.costs.values()):
+            raise ValueError("costs: at least one must be above 0")
+        return self
 
 
 class Explain(Section):

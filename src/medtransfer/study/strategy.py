@@ -38,6 +38,17 @@ class Loss(OpenSection):
     class_weights: Literal["balanced"] | None = None
 
 
+class Prompts(Section):
+    """Texts about each class, for `head: prompts`: each of the words of a class in each template, in place of `{}`."""
+
+    templates: Annotated[list[Annotated[str, Field(pattern=r"\{\}")]], Field(min_length=1)]
+    classes: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=2)]
+
+    def texts(self, name: str) -> list[str]:
+        """List the texts about a class."""
+        return [template.replace("{}", word) for word in self.classes[name] for template in self.templates]
+
+
 class LastModules(Section):
     """Unfreeze the last N modules that own parameters, counted from the backbone's output."""
 
@@ -53,7 +64,9 @@ class Strategy(OpenSection):
     head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run keeps the head
     with the lowest validation loss. With `gradient_checkpointing`, a network that trains as a whole keeps little of
     what its blocks computed and computes it again in the backward pass: the same results with less memory, in up to 1.3
-    times the time. Further keys are options of the head or the optimizer.
+    times the time. sampler: which training rows an epoch takes: `all`, or as many that are drawn so that classes are
+    equally frequent (`balanced`), which repeats those of rare classes. Further keys are options of the head or the
+    optimizer.
     """
 
     init: Literal["pretrained", "random"] = "pretrained"
@@ -66,6 +79,7 @@ class Strategy(OpenSection):
     hidden: Count = 256
     head_batch_norm: bool = False
     neighbours: Count = 5
+    prompts: Prompts | None = None
     dropout: Share | None = None
     optimizer: str = "adam"
     lr: Positive = 1e-3
@@ -77,6 +91,7 @@ class Strategy(OpenSection):
     weight_decay: NotNegative = 0.0
     schedule: Annotated[Schedule, KIND_ALONE] = Schedule()
     loss: Annotated[Loss, KIND_ALONE] = Loss()
+    sampler: Literal["all", "balanced"] = "all"
     batch_size: Count = 32
     epochs: Count = 20
     patience: Count | None = None
@@ -116,6 +131,8 @@ class Strategy(OpenSection):
             raise ValueError(
                 f"schedule.warmup: {self.schedule.warmup} epochs never reach lr, because epochs is {self.epochs}"
             )
+        if self.sampler == "balanced" and self.loss.class_weights == "balanced":
+            raise ValueError("sampler: balanced and loss.class_weights: balanced both correct frequencies; use one")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self

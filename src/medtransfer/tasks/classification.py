@@ -14,7 +14,7 @@ from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
 from medtransfer.tasks.classes.figures import write_variant_figure
-from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import PREFIX, ClassPredictions, predictions_frame
 from medtransfer.tasks.task import Baselines, Task
 
 if TYPE_CHECKING:
@@ -35,14 +35,16 @@ class Classification(Task):
     The score of an image is whether its class was found: the class with the largest share, for a mixed view.
     """
 
+    target = "classes"
     score = "accuracy"
     flat_features = True
     per_pixel = False
+    one_class = True
 
     @property
     def baselines(self) -> Baselines:
         """Return the most frequent class and the nearest neighbours."""
-        return {"majority": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
+        return {"constant": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -52,10 +54,13 @@ class Classification(Task):
         return CLASS_LOSSES
 
     def problems(self, params: Params) -> list[str]:
-        """Refuse a layout without labels."""
+        """Refuse a layout without labels, and a metric of ordered classes where no order is given."""
+        problems = []
         if params.data.layout.kind == "images":
-            return ["data.layout: images has no labels; classification needs a layout with classes"]
-        return []
+            problems.append("data.layout: images has no labels; classification needs a layout with classes")
+        if params.comparison.metric == "kappa_quadratic" and params.data.order is None:
+            problems.append("comparison.metric: kappa_quadratic needs data.order: [LOWEST, ..., HIGHEST]")
+        return problems
 
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of the classes."""
@@ -86,7 +91,9 @@ class Classification(Task):
         labels = prepared.table["label_index"].to_numpy()[rows]
         return ClassLoss(loss, np.bincount(labels, minlength=len(prepared.classes)))
 
-    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return for each image, as 0 or 1, whether its most probable class is its label."""
         found, expected = (values.max(dim=1).indices for values in (logits, targets))  # 8 times as fast as argmax
         return (found == expected).float()
@@ -105,6 +112,14 @@ class Classification(Task):
         """Return the mean of the class probabilities, summed in float64, as float32 [n, classes]."""
         each = np.stack([self.answers(found, loss) for found in logits])
         return each.astype(np.float64).mean(axis=0).astype(np.float32)
+
+    def columns(self, outputs: Sequence[str]) -> list[str]:
+        """Return the predicted class and the probability of each class."""
+        return ["predicted", *(f"{PREFIX}{name}" for name in outputs)]
+
+    def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
+        """Return the values, with as many digits as float32 needs."""
+        return [outputs[int(answer.argmax())], *map(str, answer)]
 
     def frame(
         self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str

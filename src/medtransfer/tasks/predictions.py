@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,6 +13,7 @@ import pandas as pd
 
 from medtransfer.statistics.metrics import Outcomes, metrics_of
 from medtransfer.statistics.resampling import Resamples, the_sample
+from medtransfer.study.schema import Comparison
 from medtransfer.util.files import atomic_file
 from medtransfer.util.places import run_name
 
@@ -50,9 +51,14 @@ class Predictions(ABC):
     def _outcomes(self) -> dict[Resamples, list[Outcomes]]:
         return {}
 
+    def for_comparison(self, settings: Comparison) -> Self:
+        """Return a copy with the settings of a study that metrics depend on."""
+        del settings
+        return replace(self)
+
     def of_role(self, role: str) -> Self:
         """Keep the rows of one role."""
-        return type(self)(self.table[self.table["role"] == role])
+        return replace(self, table=self.table[self.table["role"] == role])
 
     @cached_property
     def tests(self) -> Self:
@@ -66,7 +72,7 @@ class Predictions(ABC):
 
     def by_run(self) -> dict[tuple[int, int], Self]:
         """Split the predictions by (fold, seed)."""
-        return {(int(fold), int(seed)): type(self)(rows) for (fold, seed), rows in self.table.groupby(RUN)}
+        return {(int(fold), int(seed)): replace(self, table=rows) for (fold, seed), rows in self.table.groupby(RUN)}
 
     def replicated(self, columns: list[str]) -> np.ndarray:
         """Return `columns` as [replicates, images, columns], the images sorted by path.

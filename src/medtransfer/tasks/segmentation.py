@@ -38,6 +38,7 @@ class Segmentation(Task):
     The score of an image is its Dice, averaged over the classes of the masks.
     """
 
+    target = "masks"
     score = "dice"
     flat_features = False
     per_pixel = True
@@ -45,7 +46,7 @@ class Segmentation(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the most frequent class of each pixel and the nearest neighbour's mask."""
-        return {"majority": predict_majority_mask, "nearest_neighbour": predict_nearest_mask}
+        return {"constant": predict_majority_mask, "nearest_neighbour": predict_nearest_mask}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -55,12 +56,10 @@ class Segmentation(Task):
         return MASK_LOSSES
 
     def problems(self, params: Params) -> list[str]:
-        """Require masks, and refuse maps of the evidence for a class."""
-        problems = []
+        """Require masks."""
+        problems = super().problems(params)
         if params.data.masks is None:
             problems.append("data.masks: segmentation needs masks; auto finds them by file and folder names")
-        if params.explain.variants:
-            problems.append("explain.variants: maps need classes of images, which segmentation does not have; use []")
         return problems
 
     def variant_problems(self, variant: Variant) -> list[str]:
@@ -118,7 +117,9 @@ class Segmentation(Task):
             pixels = sum(counts, start=pixels)
         return MaskLoss(loss, pixels, prepared.ignores)
 
-    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return each image's Dice, averaged over classes; 1 for a class that is neither there nor found."""
         import torch
 

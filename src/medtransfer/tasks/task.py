@@ -31,14 +31,20 @@ class Task(ABC):
 
     A task imports torch within the methods that need it: stages without networks load tasks, too.
 
-    score: the name of the validation score in histories, next to the loss. flat_features: whether a frozen body yields
-    one short row of features per image, which is worth caching. per_pixel: whether a network predicts a class for each
-    pixel rather than for the image.
+    target: the name of what it predicts in `data.targets.TARGETS`. score: the name of the validation score in
+    histories, next to the loss. loss_unit: that of the loss, for figures. answer: the name of the output of exported
+    models. flat_features: whether a frozen body yields one short row of features per image, which is worth caching.
+    per_pixel: whether a network predicts a class for each pixel rather than for the image. one_class: whether each
+    image has one of several exclusive classes, which fitted heads, few shots and maps need.
     """
 
+    target: str
     score: str
+    loss_unit: str = "nats"
+    answer: str = "probabilities"
     flat_features: bool
     per_pixel: bool
+    one_class: bool = False
 
     @property
     @abstractmethod
@@ -52,15 +58,30 @@ class Task(ABC):
 
     def problems(self, params: Params) -> list[str]:
         """List which parts of a study do not fit this task, each with its place in `params.yaml`."""
-        return []
+        if self.one_class or not params.explain.variants:
+            return []
+        return ["explain.variants: maps need one class for each image, which this task does not have; use []"]
 
     def variant_problems(self, variant: Variant) -> list[str]:
         """List which parts of a variant do not fit this task, each as it follows the variant's place."""
-        return []
+        if self.one_class:
+            return []
+        from medtransfer.models.heads import HEADS
+
+        strategy, problems = variant.strategy, []
+        if strategy.head in HEADS and HEADS[strategy.head].fitted:
+            problems.append(f": head: {strategy.head} needs one class for each image, which this task does not have")
+        if strategy.shots is not None:
+            problems.append(": shots: they are drawn by class, which images of this task do not have; omit them")
+        return problems
 
     @abstractmethod
     def outputs(self, prepared: Prepared) -> list[str]:
-        """Return the names of the network's outputs, in order."""
+        """Return the names of what is predicted, in order."""
+
+    def width(self, outputs: int, loss: Loss) -> int:
+        """Return the number of the network's outputs for that many predicted ones; a loss may need more of them."""
+        return outputs
 
     @abstractmethod
     def purpose(self, outputs: list[str]) -> str:
@@ -80,23 +101,44 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
-        """Build the loss of (logits, targets), a mean over images; `rows` are those that train."""
+        """Build the loss of (logits, targets), a mean over images; `rows` are those that train.
+
+        A subclass of `losses.ImageLoss` lets heads train together.
+        """
 
     @abstractmethod
-    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the score of each image of a batch, float32 [n], in [0, 1]."""
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the score of each image of a batch, float32 [n].
+
+        constants: those of the loss; see `losses.ImageLoss`. Dimensions of logits and targets after the first two are
+        more images.
+        """
+
+    def finish(self, network: Network, loss: nn.Module) -> None:
+        """Change a trained network so that its outputs alone give the answers, without its loss."""
+        return  # for most tasks they do
 
     @abstractmethod
     def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
-        """Return a network's answers for a batch: probabilities [n, classes], or class numbers of pixels [n, h, w]."""
+        """Return a network's answers for a batch: values [n, outputs], or class numbers of pixels [n, h, w]."""
 
     @abstractmethod
     def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
-        """Return the probabilities of the outputs, float32, shaped like the logits, summing to 1 over dimension 1."""
+        """Return what an exported model returns, such as probabilities, float32 [n, outputs] or [n, outputs, h, w]."""
 
     @abstractmethod
     def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
         """Return the answers of several networks by the mean of their probabilities; of one, its own answers."""
+
+    def columns(self, outputs: Sequence[str]) -> list[str]:
+        """Return the columns of a table of predictions of images, besides their paths."""
+        raise NotImplementedError
+
+    def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
+        """Return an image's row of such a table from its answer, [outputs]."""
+        raise NotImplementedError
 
     @abstractmethod
     def frame(

@@ -118,13 +118,33 @@ def _open(pixels: Pixels, items: np.ndarray, embedder: Embedder | None) -> Rows:
     return lambda items: to_channels_first(pixels.read(items))
 
 
-def shuffled_batches(count: int, size: int, epoch: int, key: tuple[Key, ...]) -> list[np.ndarray]:
+def shuffled_batches(
+    count: int, size: int, epoch: int, key: tuple[Key, ...], classes: np.ndarray | None = None
+) -> list[np.ndarray]:
     """Return the positions of each batch of an epoch, in an order drawn from (key, epoch).
 
-    A last batch of one row joins the batch before it: batch norm needs two.
+    A last batch of one row joins the batch before it: batch norm needs two. classes: the class of each position, if as
+    many positions are to be drawn so that classes are equally frequent.
     """
-    order = generator("order", *key, epoch).permutation(count)
+    rng = generator("order", *key, epoch)
+    order = rng.permutation(count if classes is None else balanced_rows(classes, rng))
     return np.split(order, range(size, count - 1, size))
+
+
+def balanced_rows(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw as many positions as there are, of every class the same number, or one more for some.
+
+    classes: int [n]. Rows of a class are taken in turns, so that none is drawn again before all others of its class.
+    """
+    names = np.unique(classes)
+    wanted = np.full(len(names), len(classes) // len(names))
+    wanted[rng.permutation(len(names))[: len(classes) % len(names)]] += 1
+    drawn = []
+    for name, number in zip(names, wanted, strict=True):
+        rows = np.flatnonzero(classes == name)
+        turns = [rng.permutation(rows) for _ in range(-(-number // len(rows)))]
+        drawn.append(np.concatenate(turns)[:number])
+    return np.concatenate(drawn)
 
 
 class Resident:

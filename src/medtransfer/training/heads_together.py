@@ -13,10 +13,10 @@ import torch
 
 from medtransfer.features.embedder import Embedder
 from medtransfer.models.heads import HEADS
-from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, on_device, shuffled_batches
+from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, on_device
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.loop import Epoch, Fit, Job
-from medtransfer.training.losses import ClassLoss
+from medtransfer.training.losses import ImageLoss
 from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
 from medtransfer.training.stacked_heads import Moments, StackedHeads, State, depends_on_batch, is_stackable
 from medtransfer.util.seeds import seed_from
@@ -36,7 +36,7 @@ def can_train_together(job: Job, runs: int) -> bool:
     trained = strategy.train == "head" and not HEADS[strategy.head].fitted and strategy.init == "pretrained"
     parameters = runs * sum(parameter.numel() for parameter in head.parameters())
     cached = runs > 1 and trained and job.embedder is not None and parameters <= MOST_PARAMETERS
-    batched = isinstance(job.loss, ClassLoss) and job.loss.takes_more_dimensions()
+    batched = isinstance(job.loss, ImageLoss) and job.loss.takes_more_dimensions()
     return cached and batched and is_stackable(head, strategy)
 
 
@@ -90,8 +90,7 @@ class _Run:
     since: int = 0
 
     def __post_init__(self) -> None:
-        size = self.job.strategy.batch_size
-        self.steps = len(list(shuffled_batches(len(self.job.train), size, 0, ())))
+        self.steps = len(self.job.batches(0))
         self.validation_rows = self.job.validation.rows.tobytes()
 
     @property
@@ -148,9 +147,9 @@ class _Group:
         self._heads = StackedHeads([job.network.head for job in jobs], self._strategy, cohorts, moments)
         alike = {len(list(same)) for _, same in itertools.groupby(job.key for job in jobs)}
         self._shared = alike.pop() if len(alike) == 1 else 1  # runs in a row that share their batches
-        losses = [cast("ClassLoss", job.loss) for job in jobs]
-        self._loss, weights = losses[0], [loss.weight for loss in losses if loss.weight is not None]
-        self._weights = torch.stack(weights).to(self._compute.device) if weights else None
+        losses = [cast("ImageLoss", job.loss) for job in jobs]
+        self._loss, constants = losses[0], [loss.constants for loss in losses if loss.constants is not None]
+        self._constants = torch.stack(constants).to(self._compute.device) if constants else None
 
     def store_moments(self) -> None:
         """Copy the optimizer's state to the runs."""
@@ -212,8 +211,8 @@ class _Group:
         """Return each image's loss and score, [m, n], of logits [m, n, classes] and labels [s, n, classes]."""
         logits, labels = logits.transpose(1, 2), labels.transpose(1, 2)
         labels = labels.repeat_interleave(len(logits) // len(labels), dim=0)
-        weights = None if self._weights is None else self._weights[runs, :, None]
-        return self._loss.each(logits, labels, weights), self._task.scores(logits.detach(), labels)
+        constants = None if self._constants is None else self._constants[runs, :, None]
+        return self._loss.each(logits, labels, constants), self._task.scores(logits.detach(), labels, constants)
 
     @torch.no_grad()
     def _validate(self) -> torch.Tensor:
@@ -269,7 +268,7 @@ class _Reader:
             self._train.start(number)
         size = jobs[0].strategy.batch_size
         places = [np.searchsorted(self._train.rows, job.train.rows) for job in jobs]
-        orders = [list(shuffled_batches(len(job.train), size, number, job.key)) for job in jobs]
+        orders = [job.batches(number) for job in jobs]
         steps = [
             [place[order[step]] for place, order in zip(places, orders, strict=True) if step < len(order)]
             for step in range(len(orders[0]))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Job:
     """A run to train: its task, network, rows, loss, fold and seed.
 
-    embedder: if given, the rows are activations that it computes, and only the layers behind them are run.
+    embedder: if given, the rows are activations that it computes, and only the layers behind them are run. balanced:
+    the class of each training row, if an epoch takes equally many of every class.
     """
 
     task: Task
@@ -45,6 +47,7 @@ class Job:
     fold: int
     seed: int
     embedder: Embedder | None
+    balanced: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -65,10 +68,18 @@ class Job:
         """Return the time in seconds, without the time in which activations were computed for the cache."""
         return time.perf_counter() - (0.0 if self.embedder is None else self.embedder.seconds)
 
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the positions of the training rows in each batch of an epoch."""
+        return shuffled_batches(len(self.train), self.strategy.batch_size, epoch, self.key, self.balanced)
+
     @property
     def run(self) -> nn.Module:
         """The module that maps the rows' inputs to logits."""
         return self.network if self.embedder is None else self.embedder.rest
+
+    def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the score of each image."""
+        return self.task.scores(logits, targets, getattr(self.loss, "constants", None))
 
     def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the logits of a batch in training, and those of auxiliary heads."""
@@ -155,7 +166,7 @@ def train_epoch(job: Job, step: Step, optimizer: torch.optim.Optimizer, number: 
     """Train on every row once; return the mean loss and the mean score."""
     torch.manual_seed(seed_from("epoch", *job.key, number))  # dropout, drop path
     job.network.train()
-    order = shuffled_batches(len(job.train), job.strategy.batch_size, number, job.key)
+    order = job.batches(number)
     found = []
     for batch in load(job.train, order, number, job.resident):
         optimizer.zero_grad(set_to_none=True)
@@ -185,7 +196,7 @@ class Step:
         loss.backward()
         if recorded is not None:
             recorded.backward(outputs)
-        return loss.detach(), self._job.task.scores(outputs[0].detach(), batch.labels)
+        return loss.detach(), self._job.scores(outputs[0].detach(), batch.labels)
 
     def _recording(self, inputs: torch.Tensor) -> RecordedPasses | None:
         if not self._records:
@@ -215,7 +226,7 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
     for batch in predict_batches(job.run, examples, job.compute):
         logits, targets = (tensor.to(job.compute.device) for tensor in batch)
         total += float(job.loss(logits, targets)) * len(targets)
-        score += float(job.task.scores(logits, targets).sum())
+        score += float(job.scores(logits, targets).sum())
     return total / len(examples), score / len(examples)
 
 

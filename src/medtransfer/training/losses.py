@@ -51,6 +51,20 @@ def binary_cross_entropy(
     return functional.binary_cross_entropy_with_logits(logits, shares, weight, reduction="none").mean(dim=1)
 
 
+@CLASS_LOSSES.entry("focal")
+def class_focal(
+    logits: torch.Tensor, shares: torch.Tensor, *, weight: torch.Tensor | None = None, gamma: NotNegative = 2.0
+) -> torch.Tensor:
+    """Return the focal loss of the softmax (Lin et al. 2017): images that are surely right count less.
+
+    gamma: the cross-entropy of a class counts by (1 - probability) to this power.
+    """
+    log_probabilities = functional.log_softmax(logits, dim=1)
+    rest = (-torch.expm1(log_probabilities)).clamp_min(torch.finfo(log_probabilities.dtype).tiny)
+    terms = shares * rest**gamma * log_probabilities
+    return -(terms if weight is None else terms * weight).sum(dim=1)
+
+
 @MASK_LOSSES.entry("cross_entropy")
 def pixel_cross_entropy(
     logits: torch.Tensor, masks: torch.Tensor, *, weight: torch.Tensor | None = None, label_smoothing: float = 0.0
@@ -117,36 +131,56 @@ def _smoothed(shares: torch.Tensor, smoothing: float, classes: int) -> torch.Ten
     return shares * (1 - smoothing) + smoothing / classes if smoothing else shares
 
 
-class ClassLoss(nn.Module):
-    """A loss of `CLASS_LOSSES`, with label smoothing towards the uniform distribution and weights of classes."""
+class ImageLoss(nn.Module):
+    """A loss of images, which is the mean of each one's.
 
-    weight: torch.Tensor | None
+    outputs, targets: how many an image has. constants: what the loss takes from the training rows, [constants], such as
+    weights of classes; None if nothing.
+    """
 
-    def __init__(self, loss: Loss, class_counts: np.ndarray) -> None:
+    constants: torch.Tensor | None
+
+    def __init__(self, outputs: int, targets: int, constants: torch.Tensor | None = None) -> None:
         super().__init__()
-        self._function = with_options(CLASS_LOSSES[loss.kind], loss.model_dump())
-        self._smoothing = loss.label_smoothing
-        self.register_buffer("weight", class_weights(loss, class_counts))
+        self._outputs, self._targets = outputs, targets
+        self.register_buffer("constants", constants)
 
-    def forward(self, logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss over images of logits [n, classes] and label shares [n, classes]."""
-        return self.each(logits, shares, self.weight).mean()
+    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss over images of logits [n, outputs] and targets [n, outputs]."""
+        return self.each(logits, targets, self.constants).mean()
 
-    def each(self, logits: torch.Tensor, shares: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        """Return the loss of each image, [n, ...], of logits and shares [n, classes, ...] and a weight that fits."""
-        shares = _smoothed(shares, self._smoothing, shares.shape[1])
-        return self._function(logits.float(), shares, **_weighted(weight))
+    def each(self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss of each image, [n, ...], of logits and targets [n, outputs, ...].
+
+        constants: [constants], or [n, constants, 1] where heads train together.
+        """
+        raise NotImplementedError
 
     def takes_more_dimensions(self) -> bool:
-        """Whether `each` treats dimensions after the classes as more images; found by trying."""
-        logits = torch.linspace(-2, 2, 24).view(2, 3, 4).sin()
-        shares, weight = logits.softmax(dim=1), None if self.weight is None else torch.ones(2, 3, 1)
+        """Whether `each` treats dimensions after that of the outputs as more images; found by trying."""
+        logits = torch.linspace(-2, 2, 8 * self._outputs).view(2, -1, 4).sin()
+        targets = torch.linspace(-3, 2, 8 * self._targets).view(2, -1, 4).softmax(dim=1)
+        one = None if self.constants is None else self.constants.cpu()
         try:
-            found = self.each(logits, shares, weight)
-            alone = [self.each(logits[..., number], shares[..., number], None) for number in range(4)]
+            found = self.each(logits, targets, None if one is None else one.expand(2, -1)[..., None])
+            alone = [self.each(logits[..., number], targets[..., number], one) for number in range(4)]
             return torch.allclose(found, torch.stack(alone, dim=-1))
         except (RuntimeError, IndexError):
             return False
+
+
+class ClassLoss(ImageLoss):
+    """A loss of `CLASS_LOSSES`, with label smoothing towards the uniform distribution and weights of classes."""
+
+    def __init__(self, loss: Loss, class_counts: np.ndarray) -> None:
+        super().__init__(len(class_counts), len(class_counts), class_weights(loss, class_counts))
+        self._function = with_options(CLASS_LOSSES[loss.kind], loss.model_dump())
+        self._smoothing = loss.label_smoothing
+
+    def each(self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss of each image against shares of classes; constants are the weights of classes."""
+        shares = _smoothed(targets, self._smoothing, targets.shape[1])
+        return self._function(logits.float(), shares, **_weighted(constants))
 
 
 class MaskLoss(nn.Module):

@@ -89,6 +89,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
     with bar, atomic_folder(folder) as target:
         for job, result in train_runs(inputs, runs, checkpoints, follow):
             fold, seed = job.fold, job.seed
+            inputs.task.finish(job.network, job.loss)
             save_run(target, job.network, inputs.weights, fold, seed)
             for epoch in result.epochs if strategy.lr_search else ():
                 report(fold, seed, epoch)

@@ -23,7 +23,9 @@ def table_of(rows: list[tuple[Any, str]]) -> pd.DataFrame:
     """Make a table of (group, split) rows, two classes in turn."""
     table = pd.DataFrame(rows, columns=["group", "split"])
     return table.assign(
-        path=[f"{row:03}.png" for row in range(len(table))], label=["ab"[row % 2] for row in table.index]
+        path=[f"{row:03}.png" for row in range(len(table))],
+        label=["ab"[row % 2] for row in table.index],
+        strata=[("ab"[row % 2],) for row in table.index],
     )
 
 

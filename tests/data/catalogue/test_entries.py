@@ -10,6 +10,7 @@ from medtransfer.data.catalogue import find_entry, references
 from medtransfer.data.catalogue.entry import Entry
 from medtransfer.data.catalogue.fit import check_fit
 from medtransfer.data.prepare import read_set
+from medtransfer.data.targets import TARGETS
 from medtransfer.study import Data
 from medtransfer.tasks import TASKS
 
@@ -46,7 +47,7 @@ def test_every_set_that_can_be_read_has_a_replica() -> None:
 def test_an_entry_reads_its_replica(tmp_path: Path, reference: str) -> None:
     entry, replica = READABLE[reference], REPLICAS[reference]
     data, raw = data_for(entry), replica.write(tmp_path)
-    reading = read_set(raw, data, labelled=not TASKS[entry.task].per_pixel)
+    reading = read_set(raw, data, TARGETS[TASKS[entry.task].target])
     table = reading.rows
     assert table["label"].value_counts().to_dict() == replica.labels
     assert table["split"].dropna().value_counts().to_dict() == replica.splits

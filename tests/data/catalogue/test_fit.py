@@ -10,7 +10,7 @@ import pytest
 
 from medtransfer.data.catalogue import find_entry, read_entry
 from medtransfer.data.catalogue.fit import check_fit
-from medtransfer.data.prepare import Target, prepare
+from medtransfer.data.prepare import prepare
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
@@ -55,13 +55,12 @@ def test_the_remedy_reads_the_files_as_they_are(tmp_path: Path) -> None:
     raw = REPLICAS[entry.reference].write(tmp_path / "raw")
     (raw / "Kvasir-SEG/Kvasir-SEG/masks").rename(raw / "Kvasir-SEG/Kvasir-SEG/contours")
     own = {"group": None, "split": {"method": "random"}} | entry.settings() | {"source": "folder"}
-    target = Target(task=entry.task, per_pixel=True)
     with pytest.raises(UserError) as raised:
-        prepare(raw, data_of(**own), 0, Places(tmp_path), target)
+        prepare(raw, data_of(**own), 0, Places(tmp_path), "segmentation", "masks")
     remedy = raised.value.problems[-1].partition("as they are: ")[2]
     assert remedy == "data.dataset: null, data.layout: auto, data.masks: auto"
     plain = {"dataset": None, "layout": "auto", "masks": "auto"}
-    audit = prepare(raw, data_of(**own | plain), 0, Places(tmp_path), target)
+    audit = prepare(raw, data_of(**own | plain), 0, Places(tmp_path), "segmentation", "masks")
     assert (audit["images"], "known" in audit) == (6, False)
 
 

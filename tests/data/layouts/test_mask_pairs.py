@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.mask_pairs import class_of_mask, find_masks
-from medtransfer.data.layouts.read import as_yaml, read_layout
+from medtransfer.data.layouts.read import Given, as_yaml, read_layout
+from medtransfer.data.targets import TARGETS
 from medtransfer.study import Layout, MaskFiles
 from medtransfer.study.data import MaskPlace
 from medtransfer.util.errors import UserError
@@ -185,8 +186,8 @@ def test_classes_are_read_without_their_masks(write_set, images: str, files: dic
 
 def test_images_without_labels_are_read_with_their_splits(write_set) -> None:
     root = write_set("set/train/images/a.png set/valid/images/b.png set/test/images/c.png set/test/masks/c.png")
-    layout = resolve_layout(root, Layout(kind="auto", root="set"), labelled=False)
-    table = read_layout(root, layout, ["set/test/masks/c.png"], least_classes=1)
+    layout = resolve_layout(root, Layout(kind="auto", root="set"), Given(target=TARGETS["masks"]))
+    table = read_layout(root, layout, Given(frozenset(["set/test/masks/c.png"]), target=TARGETS["masks"]))
     assert as_yaml(layout) == "{kind: images, root: set}"
     assert [tuple(row) for row in table[["path", "split"]].itertuples(index=False)] == [
         ("set/test/images/c.png", "test"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scored import class_metrics
 from sklearn import metrics
 
 from medtransfer.statistics.metrics import METRICS, metrics_of
-from medtransfer.statistics.resampling import draw
+from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.tasks.classes.metrics import ClassOutcomes
 from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
 
@@ -214,6 +215,58 @@ def test_every_resample_has_scikit_learns_values_for_its_images(run: Run, seed: 
         for name, value in by_scikit_learn(labels[images], scores[images]).items():
             of_nothing = METRICS[name].undefined == 0 and np.isnan(found[name][number])
             assert of_nothing or found[name][number] == pytest.approx(value, rel=1e-5, abs=2e-6, nan_ok=True), name
+
+
+def one_by_one(run: Run, seed: int, name: str, costs: np.ndarray | None, expected: Callable[[Run], float]) -> None:
+    """Compare a metric, for the images and for resamples, with a function of single test sets."""
+    labels, scores = run
+    sample = ClassOutcomes(the_sample(np.arange(len(labels))), labels, scores, costs)
+    assert METRICS[name].value(sample) == pytest.approx(expected(run), rel=1e-9, abs=1e-9, nan_ok=True)
+    rng = np.random.default_rng(seed)
+    resamples = draw(rng.integers(0, 6, len(labels)), 4, rng)
+    found = METRICS[name].compute(ClassOutcomes(resamples, labels, scores, costs))
+    for value, drawn in zip(found, resamples.counts, strict=True):
+        images = np.repeat(np.arange(len(labels)), drawn[resamples.group].astype(int))
+        assert value == pytest.approx(expected((labels[images], scores[images])), rel=1e-5, abs=2e-6, nan_ok=True)
+
+
+@THOROUGHLY
+@given(runs(), st.integers(0, 2**20))
+def test_quadratic_kappa_is_scikit_learns(run: Run, seed: int) -> None:
+    def expected(run: Run) -> float:
+        labels, scores = run
+        predicted, classes = scores.argmax(axis=1), range(scores.shape[1])
+        if len({*labels, *predicted}) < 2:
+            return math.nan  # scikit-learn divides 0 by 0, too
+        return float(metrics.cohen_kappa_score(labels, predicted, labels=classes, weights="quadratic"))
+
+    one_by_one(run, seed, "kappa_quadratic", None, expected)
+
+
+@THOROUGHLY
+@given(runs(), st.integers(0, 2**20))
+def test_cost_weighted_accuracy_is_the_share_of_the_worst_cost_that_is_saved(run: Run, seed: int) -> None:
+    classes = run[1].shape[1]
+    costs = np.random.default_rng(seed).integers(0, 5, (classes, classes)) * (1.0 - np.eye(classes))
+
+    def expected(run: Run) -> float:
+        matrix = metrics.confusion_matrix(run[0], run[1].argmax(axis=1), labels=range(classes))
+        worst = (matrix.sum(axis=1) * costs.max(axis=1)).sum()
+        return float(1 - (matrix * costs).sum() / worst) if worst else math.nan
+
+    one_by_one(run, seed, "cost_weighted_accuracy", costs, expected)
+
+
+@THOROUGHLY
+@given(runs(), st.integers(0, 2**20))
+def test_costs_of_labels_alone_weight_images_as_in_scikit_learn(run: Run, seed: int) -> None:
+    classes = run[1].shape[1]
+    weights = np.random.default_rng(seed).uniform(0.1, 5, classes)
+
+    def expected(run: Run) -> float:
+        return float(metrics.accuracy_score(run[0], run[1].argmax(axis=1), sample_weight=weights[run[0]]))
+
+    one_by_one(run, seed, "cost_weighted_accuracy", weights[:, None] * (1 - np.eye(classes)), expected)
 
 
 def test_all_metrics_are_there_in_their_order_as_plain_numbers() -> None:

@@ -43,7 +43,7 @@ def describe_set(
     splits = table["split"].fillna("none published").value_counts(sort=False)
     masks = aside.masks
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
-    rows += _block("classes", table["label"].value_counts().sort_index())
+    rows += _block(aside.given.target.listed_as, table["label"].value_counts().sort_index())
     if note := _note(table["label"]):
         rows.append(("note", note, ""))
     rows += _block("splits", splits.sort_index())

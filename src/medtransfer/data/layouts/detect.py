@@ -17,13 +17,13 @@ from medtransfer.data.layouts.image_tables import image_tables, same_partition
 from medtransfer.data.layouts.label_csv import folders_of_images
 from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
+from medtransfer.data.targets import Target
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted
 
 MOST_CHOICES = 6
-MOST_SHOWN = 4
 MOST_NUMBERED = 20
 """More folders than this that are deeper down are probably patients, not classes."""
 MOST_VALUES = 12
@@ -47,21 +47,19 @@ class Tried:
         return self.table is not None and not self.problems
 
 
-def resolve_layout(
-    root: Path, layout: Layout, given: Given | Collection[str] = frozenset(), labelled: bool = True
-) -> Layout:
+def resolve_layout(root: Path, layout: Layout, given: Given | Collection[str] = frozenset()) -> Layout:
     """Return the layout if it is explicit; if it is `auto`, the one that is detected below its root.
 
-    The files that `given` leaves out are ignored. If no labels are needed (`labelled` false) all images are read.
+    The files that `given` leaves out are ignored. If its target is masks, no labels are needed: all images are read.
     """
     if layout.kind != "auto":
         return layout
     base = root / layout.root
     if not base.is_dir():
         raise UserError(f"data.layout.root: {layout.root} is not a folder of the set")
-    if not labelled:
-        return layout.model_copy(update={"kind": "images"})
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
+    if given.target.per_pixel:
+        return layout.model_copy(update={"kind": "images"})
     given = replace(given, aside=given.aside | given.joined(layout.root))
     return detect_layout(root, layout.root, given.below(layout.root))
 
@@ -77,9 +75,15 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     left = left_out.aside | left_out.unwanted
     files = [PurePosixPath(path) for path in relative_to(base, files_below(base)) if path not in left]
     images = images_of(files, base)
-    everything = _detect(base, files)
+    offered = left_out.target.readings(base, files)
+    everything = _detect(base, files) if offered is None else offered
     if not images and not everything:
         raise UserError(_no_images(base, files))
+    if offered is not None:
+        tried = [_try(base, reading, left_out) for reading in offered]
+        reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
+        reasons += [each.problems[0] for each in tried if each.table is None]
+        raise UserError(_refusal(start, reasons, tried, left_out.target))
     if pairs := mask_pairs(images):
         raise UserError(_unnamed_masks(base, images, pairs))
     readings = _plausible(base, files, images, everything)
@@ -110,7 +114,7 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
     if not any(each.table is not None for each in tried):
         tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
-    raise UserError(_refusal(start, reasons, tried))
+    raise UserError(_refusal(start, reasons, tried, left_out.target))
 
 
 def _below(start: str, layout: Layout) -> Layout:
@@ -240,16 +244,14 @@ def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:
     )
 
 
-def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried]) -> str:
-    """Return one line with the reasons and the readings that work, each with its classes."""
+def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], target: Target) -> str:
+    """Return one line with the reasons and the readings that work, each with its labels."""
     more = f" (and {len(reasons) - MOST_CHOICES} more)" if len(reasons) > MOST_CHOICES else ""
     shown: dict[str, str] = {}
     for each in tried:
         if each.table is not None:
-            counts = each.table["label"].value_counts().sort_index()
-            names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
-            classes = f" (classes {names}{', …' if len(counts) > MOST_SHOWN else ''})"
-            shown.setdefault(as_yaml(_below(start, each.reading.layout)), classes)
+            labels = f" ({target.described(each.table['label'])})"
+            shown.setdefault(as_yaml(_below(start, each.reading.layout)), labels)
     choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
     if not shown:
         choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from glob import escape
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError
+
+if TYPE_CHECKING:
+    from medtransfer.data.targets import Target
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))
@@ -84,11 +87,13 @@ class ImageFiles(list[Path]):
     """The images to read, and what the params say of tables that name them.
 
     root: the folder of the set. unwanted: images that are left out, but that tables may name. tables: to be joined.
+    target: what is to be predicted.
     """
 
     root = Path()
     unwanted: Sequence[Path] = ()
     tables: Sequence[JoinedTable] = ()
+    target: Target | None = None
 
 
 def file_of_set(name: str, *folders: Path) -> Path:

@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from medtransfer.data.labels import label_problems, rename_labels
+from medtransfer.data.labels import rename_labels
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.layouts.files import ImageFiles, images_below
 from medtransfer.data.layouts.joins import join_images
 from medtransfer.data.layouts.label_csv import WITHOUT_IMAGE, WITHOUT_ROW
+from medtransfer.data.targets import TARGETS, Target
 from medtransfer.study import JoinedTable, Labels, Layout
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import yaml_word
@@ -25,13 +26,14 @@ class Given:
     """What is known of a set besides its layout; see `study.selection`.
 
     aside: files that are not images to read, such as masks and copies. unwanted: those that `data.files` leaves out.
-    Both are relative to the root of the set.
+    Both are relative to the root of the set. target: what is to be predicted.
     """
 
     aside: frozenset[str] = frozenset()
     unwanted: frozenset[str] = frozenset()
     labels: Labels = field(default_factory=Labels)
     tables: tuple[JoinedTable, ...] = ()
+    target: Target = field(default_factory=lambda: TARGETS["classes"])
 
     def joined(self, folder: str) -> frozenset[str]:
         """Return the files of the joined tables, wherever they are: by their names, and below `folder`."""
@@ -62,20 +64,18 @@ class Rows:
     without_row: list[str] = field(default_factory=list)
 
 
-def read_layout(
-    root: Path, layout: Layout, given: Given | Collection[str] = frozenset(), least_classes: int = 2
-) -> pd.DataFrame:
+def read_layout(root: Path, layout: Layout, given: Given | Collection[str] = frozenset()) -> pd.DataFrame:
     """Return the table of `read_rows`; instead of `Given`, the files to leave out are enough."""
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
-    return read_rows(root, layout, given, least_classes).table
+    return read_rows(root, layout, given).table
 
 
-def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) -> Rows:
+def read_rows(root: Path, layout: Layout, given: Given) -> Rows:
     """Read a set by an explicit layout; `detect.resolve_layout` makes one of `auto`.
 
     The table is sorted by path and has path (relative to `root`), label, split (train, val, test or missing),
     the further columns of a label CSV, and those of joined tables. Raises `UserError` with every row without a file,
-    file without a row and image without a label, and if there are fewer classes than `least_classes`.
+    file without a row and image without a label, and what the target objects to in the labels.
     """
     base = root / layout.root
     if not base.is_dir():
@@ -83,7 +83,7 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
     aside = {root / path for path in chain(given.aside, given.unwanted)}
     images = ImageFiles(path for path in images_below(base) if path not in aside)
     images.unwanted = [root / path for path in sorted(given.unwanted) if (root / path).is_relative_to(base)]
-    images.root, images.tables = root, given.tables
+    images.root, images.tables, images.target = root, given.tables, given.target
     table, problems = LAYOUTS[layout.kind].read(base, layout, images)
     without_image, without_row = (table.attrs.get(name, []) for name in (WITHOUT_IMAGE, WITHOUT_ROW))
     if not problems and table.empty:
@@ -91,11 +91,8 @@ def read_rows(root: Path, layout: Layout, given: Given, least_classes: int = 2) 
     dropped: list[str] = []
     if not problems:
         table, dropped, problems = rename_labels(table, given.labels)
-    if not problems and (found := label_problems(table, given.labels)):
-        problems = [f"{base}: {problem}" for problem in found]
-    if not problems and table["label"].nunique() < least_classes:
-        names = table["label"].unique()
-        problems = [f"{base}: expected two or more classes, but got {f'only {names[0]!r}' if len(names) else 'none'}"]
+    if not problems:
+        problems = [f"{base}: {problem}" for problem in given.target.problems(table, given.labels)]
     differing: dict[str, str] = {}
     if not problems:
         table, differing, problems = join_images([base, root], table, given.tables)

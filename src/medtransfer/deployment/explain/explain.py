@@ -30,6 +30,7 @@ from medtransfer.models.network import Network
 from medtransfer.models.weights import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.study import Explain, Study, Variant
+from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.training.model_files import read_card
 from medtransfer.util.compute import Compute
@@ -148,7 +149,8 @@ def untrained(card: dict[str, Any], trained: Network, fold: int, seed: int) -> N
     variant = replace(variant, strategy=variant.strategy.model_copy(update=changes))
     weights = Weights(None, without_weights(variant.model), None)
     key = ("untrained", seed, fold)
-    return assemble(variant, weights, len(card["classes"]), card["image_size"], trained.normalise, key)
+    outputs = TASKS[card["task"]].width(len(card["classes"]), variant.strategy.loss)
+    return assemble(variant, weights, outputs, card["image_size"], trained.normalise, key)
 
 
 def _pictures(study: Study, prepared: Prepared, pair: Pair, cases: list[Case]) -> list[Picture]:

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import inline_svg
+from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.figures import LEARNING, draw_learning_curves
 from medtransfer.util.plotting import panels
 from medtransfer.util.text import counted, shortened
@@ -38,7 +39,7 @@ class Measure:
     is_share: bool = False
 
 
-LOSS, DICE = Measure("loss", "loss (nats)"), Measure("dice", "mean Dice", is_share=True)
+DICE = Measure("dice", "mean Dice", is_share=True)
 """Dice where there is one, because losses of several kinds have no common scale."""
 
 
@@ -46,7 +47,8 @@ def content(material: Material) -> dict[str, Any]:
     """Draw the variants that were trained over epochs, the best first; name those fitted in one step."""
     trained = _trained(material)
     shown = dict(list(trained.items())[:MOST_PANELS])
-    measure = DICE if f"validation_{DICE.name}" in next(iter(shown.values())) else LOSS
+    loss = Measure("loss", f"loss ({TASKS[material.found.study.params.study.task].loss_unit})")
+    measure = DICE if f"validation_{DICE.name}" in next(iter(shown.values())) else loss
     limits = limits_of(list(shown.values()), measure)
     small = max(map(len, shown)) > SHORT_NAME
     material.save(learning_figure(shown, measure, limits, small), "learning")

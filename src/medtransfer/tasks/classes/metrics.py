@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from medtransfer.statistics.class_counts import ClassCounts, count_classes
 from medtransfer.statistics.intervals import Bounds
 from medtransfer.statistics.metrics import Outcomes, metric
 
-class_metric = partial(metric, task="classification")
 CORRELATION, PENALTY = Bounds(-1.0, 1.0), Bounds(0.0, math.inf)
 
 
@@ -27,21 +27,34 @@ CORRELATION, PENALTY = Bounds(-1.0, 1.0), Bounds(0.0, math.inf)
 class ClassOutcomes(Outcomes):
     """See `Outcomes`.
 
-    labels: int [images], class numbers. probabilities: float32 [images, classes], each row summing to 1.
+    labels: int [images], class numbers. probabilities: float32 [images, classes], each row summing to 1. costs: float
+    [classes, classes], of predicting the second class for an image of the first; None if the study gives none.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
+    costs: np.ndarray | None = None
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The class predicted for each image, int [images]."""
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @cached_property
     def right(self) -> np.ndarray:
-        """Whether each image's most probable class is its label, bool [images]."""
-        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
+        """Whether each image's predicted class is its label, bool [images]."""
+        return np.asarray(self.predicted == self.labels)
 
     @cached_property
     def counts(self) -> ClassCounts:
         """The counts of labels and predictions by class in each resample."""
-        return count_classes(self.labels, self.probabilities.argmax(axis=1), self.probabilities.shape[1], self.weights)
+        return count_classes(self.labels, self.predicted, self.probabilities.shape[1], self.weights)
+
+    @cached_property
+    def distances(self) -> np.ndarray:
+        """The number of images in each resample by how many classes the prediction is off: [resamples, classes]."""
+        off = np.abs(self.predicted - self.labels)
+        return self.weights.tally(off, self.probabilities.shape[1]).astype(np.float64)
 
     @cached_property
     def areas(self) -> Areas:
@@ -54,6 +67,13 @@ class ClassOutcomes(Outcomes):
         return auc_influence(self.labels, self.probabilities, self.weights.group)
 
 
+def class_metric(
+    name: str, title: str, *further: str, **described: Any
+) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+    """Return a decorator that registers a metric of classification and of further tasks; see `metric`."""
+    return metric(name, title, "classification", *further, **described)
+
+
 def averaged(average: str, value: str) -> Callable[[ClassOutcomes], np.ndarray]:
     """Return a metric: the `macro` or `weighted` average of a value of the classes."""
     return lambda run: np.asarray(getattr(run.counts, average)(getattr(run.counts, value)))
@@ -64,13 +84,15 @@ def of_one_class(value: str, number: int) -> Callable[[ClassOutcomes], np.ndarra
     return lambda run: run.counts.known(value)[:, number]
 
 
-@class_metric("accuracy", "Accuracy", proportion=True, headline=True, in_summary=True)
+@class_metric("accuracy", "Accuracy", "ordinal", proportion=True, headline=True, in_summary=True)
 def accuracy(run: ClassOutcomes) -> np.ndarray:
     """Return the share of images that are predicted right."""
     return np.asarray(run.counts.right.sum(axis=-1) / run.counts.images)
 
 
-class_metric("balanced_accuracy", "Balanced accuracy", average="classes", headline=True)(averaged("macro", "recall"))
+class_metric("balanced_accuracy", "Balanced accuracy", "ordinal", average="classes", headline=True)(
+    averaged("macro", "recall")
+)
 class_metric("precision_weighted", "Precision (weighted)")(averaged("weighted", "precision"))
 class_metric("recall_weighted", "Recall (weighted)", proportion=True)(averaged("weighted", "recall"))
 class_metric("f1_weighted", "F1 (weighted)", headline=True)(averaged("weighted", "f1"))
@@ -111,7 +133,37 @@ def kappa(run: ClassOutcomes) -> np.ndarray:
     return np.asarray((counts.right.sum(axis=-1) / images - chance) / np.where(chance < 1, 1 - chance, np.nan))
 
 
-@class_metric("log_loss", "Log loss", lower_is_better=True, bounds=PENALTY)
+@metric(
+    "kappa_quadratic", "Quadratic kappa", "ordinal", on_request=("classification",), bounds=CORRELATION, headline=True,
+    in_summary=True,
+)  # fmt: skip
+def quadratic_kappa(run: ClassOutcomes) -> np.ndarray:
+    """Return kappa with disagreements weighted by the square of how many classes lie between (Cohen 1968).
+
+    It is nan where labels and predictions are all one class.
+    """
+    number, images = np.arange(run.probabilities.shape[1]), run.counts.images
+    observed = run.distances @ number**2
+    labels, predictions = ((of @ number, of @ number**2) for of in (run.counts.labelled, run.counts.predicted))
+    chance = labels[1] + predictions[1] - 2 * labels[0] * predictions[0] / images
+    return np.where(chance > 0, 1 - observed / np.where(chance > 0, chance, 1), np.nan)
+
+
+@metric("cost_weighted_accuracy", "Cost-weighted accuracy", on_request=("classification", "ordinal"), headline=True)
+def cost_weighted_accuracy(run: ClassOutcomes) -> np.ndarray:
+    """Return 1 - cost / worst cost: 1 if all predictions are right, 0 if each is the most costly one for its label.
+
+    If all errors of a label cost the same, it is the accuracy in which images count by that cost. nan without labels
+    that have a cost.
+    """
+    assert run.costs is not None
+    costs = run.costs[run.labels]
+    paid, worst = run.weights.totals(np.stack([costs[np.arange(len(costs)), run.predicted], costs.max(axis=1)], 1)).T
+    with np.errstate(invalid="ignore"):
+        return np.where(worst > 0, 1 - paid / worst, np.nan)
+
+
+@class_metric("log_loss", "Log loss", "ordinal", lower_is_better=True, bounds=PENALTY)
 def log_loss(run: ClassOutcomes) -> np.ndarray:
     """Return the mean of -log of the label's probability, which counts as 1e-7 at least."""
     clipped = np.clip(run.probabilities.astype(np.float64), LEAST_PROBABILITY, 1.0)
@@ -119,7 +171,7 @@ def log_loss(run: ClassOutcomes) -> np.ndarray:
     return run.weights.mean(-np.log(chosen))
 
 
-@class_metric("brier", "Brier score", lower_is_better=True, bounds=PENALTY)
+@class_metric("brier", "Brier score", "ordinal", lower_is_better=True, bounds=PENALTY)
 def brier_score(run: ClassOutcomes) -> np.ndarray:
     """Return the mean of the squared errors summed over classes, halved for two classes."""
     classes = run.probabilities.shape[1]
@@ -127,7 +179,7 @@ def brier_score(run: ClassOutcomes) -> np.ndarray:
     return run.weights.mean(squares / 2 if classes == 2 else squares)
 
 
-@class_metric("ece", "ECE", lower_is_better=True, bounds=PENALTY, has_interval=False)
+@class_metric("ece", "ECE", "ordinal", lower_is_better=True, bounds=PENALTY, has_interval=False)
 def calibration_error(run: ClassOutcomes) -> np.ndarray:
     """Return the expected calibration error; its bias depends on the number of images, which resampling changes."""
     return expected_calibration_error(run.labels, run.probabilities, run.weights)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -11,27 +12,39 @@ import pandas as pd
 from medtransfer.statistics.class_counts import count_classes
 from medtransfer.statistics.metrics import Outcomes
 from medtransfer.statistics.resampling import Resamples, the_sample
+from medtransfer.study.schema import Comparison
 from medtransfer.tasks.classes.metrics import ClassOutcomes
 from medtransfer.tasks.predictions import Predictions
+from medtransfer.util.errors import UserError
 
 PREFIX = "p_"
 
 
+@dataclass(frozen=True, eq=False)
 class ClassPredictions(Predictions):
-    """See `Predictions`; the columns of the task are label (class number) and, for each class, a float32 `p_CLASS`."""
+    """See `Predictions`; the columns of the task are label (class number) and, for each class, a float32 `p_CLASS`.
 
-    task = "classification"
-    image_columns = ("path", "group", "label")
+    costs: those of `comparison.costs`, if a study gives any.
+    """
+
+    costs: dict[str, dict[str, float]] | None = None
+
+    task: ClassVar[str] = "classification"
+    image_columns: ClassVar[tuple[str, ...]] = ("path", "group", "label")
 
     @property
     def classes(self) -> list[str]:
         """The names of the classes, by number."""
         return [name.removeprefix(PREFIX) for name in self._columns]
 
+    def for_comparison(self, settings: Comparison) -> Self:
+        """Add the costs of errors."""
+        return replace(self, costs=settings.costs)
+
     def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
         """Return the labels and probabilities of each replicate."""
-        labels = self.images["label"].to_numpy()
-        return [ClassOutcomes(weights, labels, probabilities) for probabilities in self.replicates]
+        labels, costs = self.images["label"].to_numpy(), cost_matrix(self.costs, self.classes)
+        return [ClassOutcomes(weights, labels, probabilities, costs) for probabilities in self.replicates]
 
     def runs(self) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
         """Return labels [n] and probabilities [n, classes] by (fold, seed), in the order of the rows."""
@@ -40,13 +53,13 @@ class ClassPredictions(Predictions):
             for run, found in self.by_run().items()
         }
 
-    def with_probabilities(self, by_run: dict[tuple[int, int], np.ndarray]) -> ClassPredictions:
+    def with_probabilities(self, by_run: dict[tuple[int, int], np.ndarray]) -> Self:
         """Replace the probabilities of each (fold, seed) by others, [n, classes]."""
         table = self.table.copy()
         for (fold, seed), probabilities in by_run.items():
             chosen = (table["fold"] == fold) & (table["seed"] == seed)
             table.loc[chosen, self._columns] = probabilities.astype(np.float32)
-        return ClassPredictions(table)
+        return replace(self, table=table)
 
     def summary(self) -> dict[str, Any]:
         """Add the metrics of each class and the confusion matrix [label][prediction], over all runs, to the summary."""
@@ -75,6 +88,19 @@ class ClassPredictions(Predictions):
     @property
     def _columns(self) -> list[str]:
         return [name for name in self.table.columns if name.startswith(PREFIX)]
+
+
+def cost_matrix(costs: dict[str, dict[str, float]] | None, classes: list[str]) -> np.ndarray | None:
+    """Return the costs [label, prediction] of a study, 0 for a right prediction; None if it gives none.
+
+    Raises `UserError` if they are not those of the classes.
+    """
+    if costs is None:
+        return None
+    if wrong := sorted(costs.keys() ^ set(classes)):
+        what = "has no class" if wrong[0] in costs else "lacks the class"
+        raise UserError(f"comparison.costs {what} {wrong[0]!r}; expected one line for each of {', '.join(classes)}")
+    return np.array([[costs[label].get(predicted, 0.0) for predicted in classes] for label in classes])
 
 
 def predictions_frame(
