@@ -152,6 +152,35 @@ def test_the_next_follower_logs_events_that_the_last_one_left(store: Path) -> No
     assert parent_and_children(store)[0].info.status == "FINISHED"
 
 
+@pytest.mark.parametrize("content", ["", "not json\n", '{"call": "open"}\n'], ids=["empty", "malformed", "incomplete"])
+def test_a_file_of_no_events_stops_no_other(
+    store: Path, content: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spool = spool_folder()
+    spool.mkdir(parents=True)
+    (spool / "0_1.jsonl").write_text(content, encoding="utf-8")
+    os.utime(spool / "0_1.jsonl", (0, 0))
+    with Tracker("study", "variant") as tracker:
+        tracker.start(RESOLVED, "inputs", "data")
+    assert parent_and_children(store)[0].info.status == "FINISHED"
+    assert waiting(spool) == []
+    assert capfd.readouterr().err.count("warning: MLflow: 0_1.jsonl") == bool(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000], ids=["empty", "garbage"])
+def test_a_damaged_database_is_one_line_that_says_what_to_do(store: Path, content: bytes) -> None:
+    import sqlite3
+
+    (store / "mlflow.db").unlink()
+    (store / "mlflow.db").write_bytes(content)
+    if not content:  # what a creation that was killed leaves
+        with sqlite3.connect(store / "mlflow.db") as connection:
+            connection.execute("create table experiments (experiment_id integer)")
+    with pytest.raises(UserError, match=r"mv mlflow\.db mlflow\.db\.damaged && medtransfer log --all") as raised:
+        VariantLog("study", "variant", process_name(), {}).start(RESOLVED, "inputs", "data")
+    assert "\n" not in str(raised.value)
+
+
 def test_stages_that_start_together_on_a_new_store_are_all_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

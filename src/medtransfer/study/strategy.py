@@ -59,10 +59,11 @@ class Strategy(OpenSection):
     """How a backbone becomes a classifier: its initial weights, which part trains, with which head, and how.
 
     lr is the rate of the head, and of the backbone unless `backbone_lr` is set; with `first_layer_lr`, the rates of the
-    backbone's layers rise geometrically from it. Training stops when the validation loss has not fallen for `patience`
-    epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. With `lr_search`, a
-    head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run keeps the head
-    with the lowest validation loss. With `gradient_checkpointing`, a network that trains as a whole keeps little of
+    backbone's layers rise geometrically from it. monitor: what is compared between epochs and rates on validation
+    images, their mean loss or the task's score, such as accuracy or Dice. Training stops when it has not improved for
+    `patience` epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. With
+    `lr_search`, a head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run
+    keeps the best head. With `gradient_checkpointing`, a network that trains as a whole keeps little of
     what its blocks computed and computes it again in the backward pass: the same results with less memory, in up to 1.3
     times the time. sampler: which training rows an epoch takes: `all`, or as many that are drawn so that classes are
     equally frequent (`balanced`), which repeats those of rare classes. Further keys are options of the head or the
@@ -94,6 +95,7 @@ class Strategy(OpenSection):
     sampler: Literal["all", "balanced"] = "all"
     batch_size: Count = 32
     epochs: Count = 20
+    monitor: Literal["loss", "score"] = "loss"
     patience: Count | None = None
     resume_patience: Count | None = None
     gradient_checkpointing: bool = False

@@ -95,7 +95,7 @@ class _Run:
 
     @property
     def losses(self) -> list[float]:
-        return [epoch.validation_loss for epoch in self.epochs]
+        return list(map(self.job.monitored, self.epochs))
 
     @property
     def trains(self) -> bool:

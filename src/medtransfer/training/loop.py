@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -81,6 +82,12 @@ class Job:
         """Return the score of each image."""
         return self.task.scores(logits, targets, getattr(self.loss, "constants", None))
 
+    def monitored(self, epoch: Epoch) -> float:
+        """Return what the strategy compares between epochs and rates; smaller is better, nan if training diverged."""
+        if self.strategy.monitor == "loss" or not math.isfinite(epoch.validation_loss):
+            return epoch.validation_loss
+        return epoch.validation_score if self.task.lower_is_better else 1 - epoch.validation_score
+
     def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the logits of a batch in training, and those of auxiliary heads."""
         if self.embedder is None:
@@ -123,9 +130,9 @@ class Fit:
 
 
 def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
-    """Train for `strategy.epochs`, or until the validation loss has not fallen for `patience` epochs.
+    """Train for `strategy.epochs`, or until what is monitored has not improved for `patience` epochs.
 
-    With a patience the network of the epoch with the lowest validation loss is kept, without one the last. With
+    With a patience the network of the best epoch is kept, without one the last. With
     `resume_patience` training resumes once from the epoch kept so far, with a new optimizer. An interrupted run resumes
     from `checkpoint`; everything random is drawn from (key, epoch), so the result is identical to the bit. `report` is
     called for every epoch, including those of the checkpoint.
@@ -137,7 +144,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     epochs, best, seconds = _restore(job, optimizer, checkpoint)
     for record in epochs:
         report(record)
-    while not is_finished(losses := [record.validation_loss for record in epochs], strategy):
+    while not is_finished(losses := list(map(job.monitored, epochs)), strategy):
         started = job.clock()
         number = len(epochs)
         if resumes(losses, strategy):
@@ -147,7 +154,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         set_rate(optimizer, factor)
         trained = train_epoch(job, step, optimizer, number)
         epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
-        losses = [*losses, epochs[-1].validation_loss]
+        losses = [*losses, job.monitored(epochs[-1])]
         if strategy.patience is not None and lowest(losses) == number:
             best = trained_state(job.network)
         seconds += job.clock() - started

@@ -77,7 +77,7 @@ def train_runs(
 ) -> Iterator[tuple[Job, Fit]]:
     """Train the run of every (fold, seed); yield its job, with the network in eval mode, and its outcome, in order.
 
-    Of several learning rates the one with the lowest validation loss is kept; its seconds are those of all rates.
+    Of several learning rates the best by what the strategy monitors is kept; its seconds are those of all rates.
     `report` is called for every epoch of each. Raises `UserError` if a run diverged at every rate.
     """
     strategy = inputs.variant.strategy
@@ -86,7 +86,7 @@ def train_runs(
     trained = _train_all(inputs, tries, checkpoints, report)
     for _ in runs:
         rivals = list(itertools.islice(trained, len(strategy.rates)))
-        job, best = rivals[lowest([result.validation_loss for _, result in rivals])]
+        job, best = rivals[lowest([rival.monitored(result.epochs[result.kept]) for rival, result in rivals])]
         if trains and not math.isfinite(best.validation_loss):
             raise UserError(
                 f"{inputs.variant.name}: training diverged in epoch {len(best.epochs)} at lr {job.strategy.lr:g} "
