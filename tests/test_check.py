@@ -91,7 +91,7 @@ TOGETHER = [
 
 OF_MASKS = [
     ("data.masks", None, "data.masks: segmentation needs masks"),
-    ("explain", {"variants": ["whole"]}, "explain.variants: maps need classes of images"),
+    ("explain", {"variants": ["whole"]}, "explain.variants: maps need one class for each image"),
     ("comparison.metric", "accuracy", "comparison.metric: no metric 'accuracy'; choose from assd, dice, hd95, iou"),
     ("strategies.scratch.head", "mlp", "variants.whole: head: mlp classifies images; in segmentation the decoder is"),
     ("augmentation.none.mix", {"method": "mixup"}, "augmentation.none: mix: mixup blends the classes of a mask"),

@@ -24,7 +24,8 @@ def study(installed: Installed, tmp_path: Path) -> Path:
     installed.run(tmp_path, "medtransfer", "init", "mine", "--study", "phantom")
     (tmp_path / "mine/params.yaml").write_text(STUDY, encoding="utf-8")
     write_weights("cnn_small", tmp_path / "mine/pretrained.safetensors")
-    installed.run(tmp_path / "mine", "git", "commit", "-aqm", "a tiny study")
+    installed.run(tmp_path / "mine", "git", "add", ".")
+    installed.run(tmp_path / "mine", "git", "commit", "-qm", "a tiny study")
     return tmp_path / "mine"
 
 
