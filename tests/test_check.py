@@ -78,6 +78,21 @@ TOGETHER = [
         "strategies.prototypes: lr_search needs a head that trains over epochs, unlike head: prototypes",
     ),
     (
+        "strategies.prototypes.features",
+        {"blocks": 4},
+        "strategies.prototypes: features of several blocks are for head: linear or mlp, not prototypes",
+    ),
+    (
+        "strategies.frozen.prompts",
+        {"templates": ["{}"], "classes": {"a": ["x"], "b": ["y"]}},
+        "strategies.frozen: prompts is an option of head prompts, not of ",
+    ),
+    (
+        "variants.head_only",
+        LINE | {"feature_search": {"blocks": [1, 2], "poolings": ["token"]}, "head": "linear"},
+        "variants.head_only: features: ",
+    ),
+    (
         "variants.head_only",
         LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
         "variants.head_only: head: prototypes needs hard labels, but cutmix produces soft ones",
@@ -284,6 +299,21 @@ def test_only_a_network_with_blocks_can_recompute_them() -> None:
         "without blocks to recompute"
     ]
     assert problems(forgetful | {"variants.from_scratch.backbone": "resnet18"}) == []
+
+
+@pytest.mark.parametrize(
+    ("backbone", "train", "problem"),
+    [
+        ("resnet18", {"lora": {"rank": 4}}, "no layer fits targets: attention; try targets: all in resnet18"),
+        ("resnet18", {"last_blocks": 9}, "last_blocks: 9, but there are 8 in resnet18"),
+        ("resnet18", {"lora": {"last_blocks": 9, "targets": "all"}}, "last_blocks: 9, but there are 8 in resnet18"),
+        ("cnn_small", "norms", "no parameters fit norms in cnn_small"),
+    ],
+)
+def test_a_backbone_without_the_part_to_train_is_one_line(backbone: str, train: Any, problem: str) -> None:
+    changes = {"strategies.frozen.train": train, "variants.head_only.backbone": backbone}
+    changes |= {"backbones.cnn_small.weights": "own.pth"} if backbone == "cnn_small" else {}
+    assert problems(changes)[0] == f"params.yaml: variants.head_only: train: {problem}"
 
 
 def test_blocks_of_a_network_with_computed_widths_are_known_by_name() -> None:

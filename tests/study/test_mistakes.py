@@ -18,9 +18,18 @@ WRONG_VALUES = [
     ("strategies.frozen.epochs", 0, "epochs: input should be greater than or equal to 1, but got 0"),
     ("strategies.frozen.lr", -0.1, "strategies.frozen.lr: input should be greater than 0, but got -0.1"),
     ("strategies.frozen.lr_search", [0.1], "lr_search: list should have at least 2 items"),
+    (
+        "strategies.frozen.prompts",
+        {"templates": ["a photo"], "classes": {"a": ["b"], "c": ["d"]}},
+        "templates.0: string should match pattern",
+    ),
     ("strategies.frozen.nesterov", "yes", "nesterov: input should be a valid boolean, but got 'yes'"),
     ("strategies.frozen.dropout", 1.0, "strategies.frozen.dropout: input should be less than 1, but got 1.0"),
-    ("strategies.frozen.train", "some", "strategies.frozen.train: input should be 'none', 'head' or 'all'"),
+    (
+        "strategies.frozen.train",
+        "some",
+        "strategies.frozen.train: input should be 'none', 'head', 'norms', 'biases' or 'all'",
+    ),
     ("strategies.frozen.train", {"last": 0}, "train.last: input should be greater than or equal to 1, but got 0"),
     ("strategies.frozen.train", {"first": 1, "last": 1}, "strategies.frozen.train.first: unknown key"),
     ("strategies.frozen.loss", 3, "strategies.frozen.loss: expected a section of keys and values, but got 3"),
@@ -42,6 +51,11 @@ WRONG_VALUES = [
 
 WRONG_TOGETHER = [
     ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
+    (
+        "strategies.scratch.feature_search",
+        {"blocks": [1], "poolings": ["avg"]},
+        "strategies.scratch: feature_search is for a head on frozen features",
+    ),
     ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head on frozen"),
     (
         "strategies.frozen.gradient_checkpointing",
@@ -97,7 +111,12 @@ WRONG_TOGETHER = [
         "backbones.cnn_small: weights: simulated no longer exists; remove pretraining and name published weights, or",
     ),
     ("strategies.frozen", {"init": "random", "train": {"last": 2}}, "would freeze layers that never learned"),
-    ("strategies.frozen", {"backbone_lr": 1e-5}, "backbone_lr needs train: all or {last: N}"),
+    ("strategies.frozen", {"init": "random", "train": "norms"}, "would freeze layers that never learned"),
+    ("strategies.frozen", {"backbone_lr": 1e-5}, "backbone_lr needs a part of the backbone that trains, but train is"),
+    ("strategies.frozen.train", {}, "strategies.frozen.train: expected one of last, last_blocks, lora"),
+    ("strategies.frozen.train", {"last": 1, "lora": {}}, "strategies.frozen.train: expected one of last, last_blocks"),
+    ("strategies.frozen.train", {"lora": {"rank": 0}}, "strategies.frozen.train.lora.rank: input should be greater"),
+    ("strategies.frozen.train", {"lora": {"targets": "qkv"}}, "train.lora.targets: input should be 'attention' or"),
     (
         "strategies.frozen",
         {"nesterov": True, "optimizer": "sgd", "momentum": 0.0},

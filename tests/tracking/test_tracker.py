@@ -19,13 +19,13 @@ from medtransfer.deployment.trained import predict_variant
 from medtransfer.tasks.classes.figures import write_variant_figure
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
-from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.register import register_variant
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
 from medtransfer.tracking.variant_log import VariantLog, log_variant
 from medtransfer.training.variant import train_variant
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_json, write_text
+from medtransfer.util.processes import process_name
 
 RESOLVED = {"model": "cnn_small", "strategy": {"lr": 0.001, "train": "all"}}
 EPOCH = {"epoch": 0, "lr": 0.001, "train_loss": 1.5, "validation_loss": 1.25}

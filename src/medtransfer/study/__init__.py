@@ -14,7 +14,7 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.selection import Files, Group, JoinedTable, Labels
-from medtransfer.study.strategy import Loss, Prompts, Schedule, Strategy
+from medtransfer.study.strategy import Features, Lora, Loss, Prompts, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [
@@ -24,12 +24,14 @@ __all__ = [
     "Comparison",
     "Data",
     "Explain",
+    "Features",
     "Files",
     "Group",
     "JoinedTable",
     "KaggleSource",
     "Labels",
     "Layout",
+    "Lora",
     "Loss",
     "MaskFiles",
     "Mix",

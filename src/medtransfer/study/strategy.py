@@ -49,30 +49,78 @@ class Prompts(Section):
         return [template.replace("{}", word) for word in self.classes[name] for template in self.templates]
 
 
-class LastModules(Section):
-    """Unfreeze the last N modules that own parameters, counted from the backbone's output."""
+Pooling = Literal["token", "avg", "token_avg"]
 
-    last: Count
+
+class Features(Section):
+    """Which outputs of a transformer are its features, as in the linear probes of DINOv2 (Oquab et al. 2023).
+
+    pooling: the class tokens of the last `blocks` blocks, concatenated; the means of their patch tokens; or those class
+    tokens and the mean of the last block's patch tokens.
+    """
+
+    blocks: Count = 1
+    pooling: Pooling = "token_avg"
+
+
+class FeatureSearch(Section):
+    """Every combination of these `Features` is tried."""
+
+    blocks: Annotated[list[Count], Field(min_length=1)]
+    poolings: Annotated[list[Pooling], Field(min_length=1)]
+
+
+class Lora(Section):
+    """Low-rank adapters: W + alpha / rank * B A for the weights W of layers, which stay frozen (Hu et al. 2022).
+
+    targets: `attention` adapts the dense layers of attention, `all` every dense and convolution layer that is larger
+    than its adapter. last_blocks: adapt only the last N blocks and what follows them; layers before are cached.
+    """
+
+    rank: Count = 8
+    alpha: Positive = 16.0
+    targets: Literal["attention", "all"] = "attention"
+    last_blocks: Count | None = None
+
+
+class TrainedPart(Section):
+    """The part of a backbone that trains.
+
+    last: the last N modules that own parameters. last_blocks: the last N blocks (residual blocks, layers of a
+    transformer) and what follows them. lora: adapters of its layers, merged into them after training.
+    """
+
+    last: Count | None = None
+    last_blocks: Count | None = None
+    lora: Lora | None = None
+
+    @model_validator(mode="after")
+    def _one_part(self) -> TrainedPart:
+        if sum(value is not None for value in (self.last, self.last_blocks, self.lora)) != 1:
+            raise ValueError("expected one of last, last_blocks, lora")
+        return self
 
 
 class Strategy(OpenSection):
     """How a backbone becomes a classifier: its initial weights, which part trains, with which head, and how.
 
+    train: `none`, the `head` alone, the head with the backbone's `norms` (Frankle et al. 2021) or `biases` (Ben Zaken
+    et al. 2022), or with a part of it, or `all`.
     lr is the rate of the head, and of the backbone unless `backbone_lr` is set; with `first_layer_lr`, the rates of the
     backbone's layers rise geometrically from it. monitor: what is compared between epochs and rates on validation
     images, their mean loss or the task's score, such as accuracy or Dice. Training stops when it has not improved for
     `patience` epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. With
     `lr_search`, a head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run
-    keeps the best head. With `gradient_checkpointing`, a network that trains as a whole keeps little of
-    what its blocks computed and computes it again in the backward pass: the same results with less memory, in up to 1.3
-    times the time. sampler: which training rows an epoch takes: `all`, or as many that are drawn so that classes are
-    equally frequent (`balanced`), which repeats those of rare classes. Further keys are options of the head or the
-    optimizer.
+    keeps the best head; with `feature_search`, at each rate on each of these features. With `gradient_checkpointing`, a
+    network that trains as a whole keeps little of what its blocks computed and computes it again in the backward pass:
+    the same results with less memory, in up to 1.3 times the time. sampler: which training rows an epoch takes: `all`,
+    or as many that are drawn so that classes are equally frequent (`balanced`), which repeats those of rare classes.
+    Further keys are options of the head or the optimizer.
     """
 
     init: Literal["pretrained", "random"] = "pretrained"
     train: Annotated[
-        Annotated[Literal["none", "head", "all"], Tag(WORD)] | Annotated[LastModules, Tag(OTHER)],
+        Annotated[Literal["none", "head", "norms", "biases", "all"], Tag(WORD)] | Annotated[TrainedPart, Tag(OTHER)],
         Discriminator(word_or_other),
     ] = "head"
     shots: Count | None = None
@@ -85,6 +133,8 @@ class Strategy(OpenSection):
     optimizer: str = "adam"
     lr: Positive = 1e-3
     lr_search: Annotated[list[Positive], Field(min_length=2)] | None = None
+    features: Features | None = None
+    feature_search: FeatureSearch | None = None
     backbone_lr: Positive | None = None
     first_layer_lr: Positive | None = None
     momentum: Share = 0.9
@@ -103,28 +153,48 @@ class Strategy(OpenSection):
     @property
     def trains_backbone(self) -> bool:
         """Whether any of the backbone's own modules is trained."""
-        return self.train == "all" or isinstance(self.train, LastModules)
+        return self.train not in ("none", "head")
 
     @property
     def rates(self) -> list[float]:
         """The learning rates that each run is trained at."""
         return self.lr_search or [self.lr]
 
-    def at_rate(self, rate: float) -> Strategy:
-        """Return the same strategy at one of its rates."""
-        return self.model_copy(update={"lr": rate, "lr_search": None})
+    @property
+    def choices(self) -> list[Features | None]:
+        """The features that each run is trained on; None for those of the backbone."""
+        search = self.feature_search
+        if search is None:
+            return [self.features]
+        return [Features(blocks=blocks, pooling=pooling) for blocks in search.blocks for pooling in search.poolings]
+
+    @property
+    def blocks(self) -> int | None:
+        """The number of last blocks that any of the choices needs."""
+        return max((each.blocks for each in self.choices if each is not None), default=None)
+
+    @property
+    def alternatives(self) -> list[Strategy]:
+        """The same strategy at each of its rates, on each of its features."""
+        return [
+            self.model_copy(update={"lr": rate, "lr_search": None, "features": features})
+            for rate in self.rates
+            for features in self.choices
+        ]
 
     @model_validator(mode="after")
     def _parts_go_together(self) -> Strategy:
-        if self.init == "random" and isinstance(self.train, LastModules):
-            raise ValueError("init: random with train: {last: N} would freeze layers that never learned")
+        if self.init == "random" and self.trains_backbone and self.train != "all":
+            raise ValueError("init: random with a part of the backbone would freeze layers that never learned")
         if self.lr_search is not None and self.train != "head":
             raise ValueError("lr_search is for a head on frozen features; it needs train: head")
+        if self.feature_search is not None and (self.train != "head" or self.features is not None):
+            raise ValueError("feature_search is for a head on frozen features; it needs train: head, without features")
         if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
             raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
         for field in ("backbone_lr", "first_layer_lr"):
             if getattr(self, field) is not None and not self.trains_backbone:
-                raise ValueError(f"{field} needs train: all or {{last: N}}; no part of the backbone trains here")
+                raise ValueError(f"{field} needs a part of the backbone that trains, but train is {self.train}")
         if self.gradient_checkpointing and self.train != "all":
             raise ValueError("gradient_checkpointing needs train: all; frozen layers store no activations anyway")
         if self.resume_patience is not None and self.patience is None:

@@ -36,7 +36,8 @@ class Task(ABC):
     loss_unit: that of the loss, for figures. answer: the name of the output of exported models. flat_features: whether
     a frozen body yields one short row of features per image, which is worth caching. per_pixel: whether a network
     predicts a class for each pixel rather than for the image. one_class: whether each image has one of several
-    exclusive classes, which fitted heads, few shots and maps need.
+    exclusive classes, which fitted heads, few shots and maps need. tables: the name of its tables in
+    `comparison.tables.TABLES`, if it has any.
     """
 
     target: str
@@ -47,6 +48,7 @@ class Task(ABC):
     flat_features: bool
     per_pixel: bool
     one_class: bool = False
+    tables: str | None = None
 
     @property
     @abstractmethod

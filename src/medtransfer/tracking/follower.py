@@ -11,10 +11,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from medtransfer.tracking.origin import is_gone
 from medtransfer.tracking.tracker import FOLLOWER_LOCK, WARNINGS, waiting, warning
 from medtransfer.tracking.variant_log import VariantLog
 from medtransfer.util.errors import UserError
+from medtransfer.util.processes import is_gone
 
 IDLE_SECONDS, POLL_SECONDS, ABANDONED_SECONDS = 10.0, 0.1, 30.0
 

@@ -15,9 +15,10 @@ import pandas as pd
 from filelock import FileLock
 
 from medtransfer.tracking.logged_model import log_model
-from medtransfer.tracking.origin import is_gone, origin, process_name
+from medtransfer.tracking.origin import origin
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places, repository, run_name, state_folder
+from medtransfer.util.processes import is_gone, process_name
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC; the tags of the run name the variant and its inputs."""

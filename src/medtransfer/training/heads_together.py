@@ -43,12 +43,13 @@ def can_train_together(job: Job, runs: int) -> bool:
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:
     """Divide jobs into those to train together: heads on the same features.
 
-    Shorter batches are padded, so that heads whose output depends on the batch need equal numbers of rows too.
+    Shorter batches are padded, so that heads whose output depends on the batch need equal numbers of rows too; heads on
+    other columns of the features have other shapes.
     """
     found: dict[object, list[Job]] = {}
     for job in jobs:
         rows = len(job.train) if depends_on_batch(job.network.head) else 0
-        found.setdefault((_embedder(job).key, rows), []).append(job)
+        found.setdefault((_embedder(job).key, rows, str(job.strategy.features)), []).append(job)
     return list(found.values())
 
 
@@ -212,7 +213,9 @@ class _Group:
         logits, labels = logits.transpose(1, 2), labels.transpose(1, 2)
         labels = labels.repeat_interleave(len(logits) // len(labels), dim=0)
         constants = None if self._constants is None else self._constants[runs, :, None]
-        return self._loss.each(logits, labels, constants), self._task.scores(logits.detach(), labels, constants)
+        return self._loss.each(logits, labels, constants), self._task.scores(
+            self._loss.scored(logits.detach()), labels, constants
+        )
 
     @torch.no_grad()
     def _validate(self) -> torch.Tensor:

@@ -19,6 +19,7 @@ from medtransfer.models.network import Network, load_tensors
 from medtransfer.study import Strategy
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, load, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
+from medtransfer.training.losses import ImageLoss
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
@@ -52,8 +53,10 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The name of the run and its learning rate."""
-        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}"
+        """The name of the run, its learning rate and its features."""
+        chosen = self.strategy.features
+        features = "" if chosen is None else f"_{chosen.pooling}{chosen.blocks}"
+        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}{features}"
 
     @property
     def key(self) -> tuple[Key, ...]:
@@ -80,7 +83,8 @@ class Job:
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the score of each image."""
-        return self.task.scores(logits, targets, getattr(self.loss, "constants", None))
+        scored = self.loss.scored(logits) if isinstance(self.loss, ImageLoss) else logits
+        return self.task.scores(scored, targets, getattr(self.loss, "constants", None))
 
     def monitored(self, epoch: Epoch) -> float:
         """Return what the strategy compares between epochs and rates; smaller is better, nan if training diverged."""
@@ -238,13 +242,13 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
 
 
 def trained_state(network: Network) -> dict[str, torch.Tensor]:
-    """Copy the tensors that training changes: parameters and buffers of modules that are not frozen."""
+    """Copy the tensors that training changes: parameters that train, and buffers of modules that are not frozen."""
     frozen = {id(module) for module in network.frozen}
-    names = {
+    names = {name for name, parameter in network.named_parameters() if parameter.requires_grad} | {
         f"{prefix}.{name}" if prefix else name
         for prefix, module in network.named_modules()
         if id(module) not in frozen
-        for name in (*module._parameters, *module._buffers)
+        for name in module._buffers
     }
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items() if name in names}
 
