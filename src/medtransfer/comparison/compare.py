@@ -18,7 +18,7 @@ from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.tables import TABLES, Tables, tables_of
-from medtransfer.comparison.warnings import chance_warnings, pretraining_warnings
+from medtransfer.comparison.warnings import chance_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import headline_metrics
@@ -64,7 +64,6 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         warnings=(
             *inputs.about["warnings"],
             *TASKS[study.params.study.task].warnings(study.params),
-            *pretraining_warnings(study, inputs.cards),
             *chance_warnings(study, table),
             *test.warnings,
         ),
