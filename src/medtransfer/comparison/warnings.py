@@ -1,4 +1,4 @@
-"""Warnings of pretraining and training that had no effect."""
+"""Warnings of pretraining and training that had no effect, and of scores that do not hold on test images."""
 
 from __future__ import annotations
 
@@ -31,6 +31,29 @@ def pretraining_warnings(study: Study, cards: dict[str, dict[str, Any]]) -> list
         f"so there is nothing to transfer to {', '.join(names)}; "
         f"set more images, more epochs or another lr in backbones.{backbone}.pretraining"
         for backbone, (area, names) in found.items()
+    ]
+
+
+def promise_warnings(study: Study, table: pd.DataFrame) -> list[str]:
+    """Warn of variants that are better on validation images than their interval on test images allows.
+
+    table: see `Comparison.table`.
+    """
+    metric = study.params.comparison.metric
+    rows = table[table["kind"] == "variant"].set_index("variant")
+    promised = rows[f"{metric}_validation"]
+    lower = METRICS[metric].lower_is_better
+    names = list(rows.index[promised < rows[f"{metric}_low"] if lower else promised > rows[f"{metric}_high"]])
+    if not names:
+        return []
+    told = ", ".join(
+        f"{name} ({in_figures(promised[name])} and {in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES]
+    )
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return [
+        f"VALIDATION: {phrase_of(metric)} on validation images is better than the interval on test images allows: "
+        f"{told}{more}; test images may differ from the others (see metrics/data.md), or too much was chosen on "
+        "validation images"
     ]
 
 
