@@ -23,6 +23,7 @@ from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import headline_metrics
 from medtransfer.study import Study
+from medtransfer.tasks import TASKS
 from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.hardware import cpu_count
 from medtransfer.util.places import HERE, Places
@@ -62,6 +63,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         test={"images": len(test.images), "groups": test.groups, "resamples": settings.resamples},
         warnings=(
             *inputs.about["warnings"],
+            *TASKS[study.params.study.task].warnings(study.params),
             *chance_warnings(study, table),
             *test.warnings,
         ),
