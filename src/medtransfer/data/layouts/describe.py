@@ -46,7 +46,7 @@ def describe_set(
     masks = aside.masks
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
     rows += _block(aside.given.target.listed_as, table["label"].value_counts().sort_index())
-    if note := _note(table["label"]):
+    if note := aside.given.target.remark(table["label"]):
         rows.append(("note", note, ""))
     rows += _block("splits", splits.sort_index())
     if masks:
@@ -113,17 +113,6 @@ def samples_as_text(samples: list[dict[str, str]]) -> list[str]:
 def padded(text: str, width: int) -> str:
     """Pad a text to a number of cells of a terminal, of which a Chinese character takes two."""
     return text + " " * (width - cell_len(text))
-
-
-def _note(labels: pd.Series) -> str | None:
-    """Return a remark on classes that are numbers: they may be grades."""
-    numbers = pd.to_numeric(pd.Series(labels.unique()), errors="coerce")
-    if len(numbers) < 3 or numbers.isna().any():
-        return None
-    return (
-        f"the classes are numbers from {numbers.min():g} to {numbers.max():g}; if they are grades, their order is not "
-        "used: each is a class of its own"
-    )
 
 
 def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:
