@@ -11,7 +11,7 @@ WRONG_VALUES = [
     ("data.colour", "grey", "data.colour: unknown key"),
     ("data.split.tset", 0.2, "data.split.tset: unknown key; did you mean 'test'?"),
     ("more", {}, "more: unknown key"),
-    ("backbones.resnet18.wieghts", "none", "wieghts: unknown key; did you mean 'weights'?"),
+    ("backbones.resnet18.wghts", "none", "wghts: unknown key; did you mean 'weights'?"),
     ("data.masks", {"foldre": "masks"}, "data.masks.foldre: unknown key; did you mean 'folder'?"),
     ("data.phantom", {"patiens": 40}, "data.phantom.patiens: unknown key; did you mean 'patients'?"),
     ("extensions", ["mine.py"], "extensions.0: string should match pattern '^extensions/"),

@@ -25,12 +25,11 @@ def promise_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     if not names:
         return []
     told = ", ".join(
-        f"{name} ({in_figures(promised[name])} and {in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES]
+        f"{name} ({in_figures(promised[name])} and {in_figures(rows.loc[name, metric])})" for name in names
     )
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return [
         f"VALIDATION: {phrase_of(metric)} on validation images is better than the interval on test images allows: "
-        f"{told}{more}; test images may differ from the others (see metrics/data.md), or too much was chosen on "
+        f"{told}; test images may differ from the others (see metrics/data.md), or too much was chosen on "
         "validation images"
     ]
 
