@@ -51,7 +51,7 @@ def entry_page(entry: Entry) -> str:
     else:
         lines += [
             "",
-            f"medtransfer use STUDY --dataset {entry.reference}    # such as own_images, or own_masks for segmentation",
+            f"medtransfer use STUDY --dataset {entry.reference}    # such as own_images, own_masks or own_numbers",
         ]
     return "\n".join(lines) + "\n"
 
