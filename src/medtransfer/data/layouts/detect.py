@@ -17,6 +17,7 @@ from medtransfer.data.layouts.image_tables import image_tables, same_partition
 from medtransfer.data.layouts.label_csv import folders_of_images
 from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
+from medtransfer.data.targets import Target
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
 from medtransfer.util.errors import UserError
@@ -81,7 +82,10 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         raise UserError(_no_images(base, files))
     if offered is not None:
         reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
-        raise UserError(_refusal(start, reasons, [_try(base, reading, left_out) for reading in offered]))
+        tried = [_try(base, reading, left_out) for reading in offered]
+        if not any(each.table is not None for each in tried):
+            reasons += [f"{as_yaml(each.reading.layout)}: {each.problems[0]}" for each in tried]
+        raise UserError(_refusal(start, reasons, tried, left_out.target))
     if pairs := mask_pairs(images):
         raise UserError(_unnamed_masks(base, images, pairs))
     readings = _plausible(base, files, images, everything)
@@ -112,7 +116,7 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
     if not any(each.table is not None for each in tried):
         tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
-    raise UserError(_refusal(start, reasons, tried))
+    raise UserError(_refusal(start, reasons, tried, left_out.target))
 
 
 def _below(start: str, layout: Layout) -> Layout:
@@ -242,13 +246,13 @@ def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:
     )
 
 
-def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried]) -> str:
+def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], target: Target) -> str:
     """Return one line with the reasons and the readings that work, each with its classes."""
     more = f" (and {len(reasons) - MOST_CHOICES} more)" if len(reasons) > MOST_CHOICES else ""
     shown: dict[str, str] = {}
     for each in tried:
         if each.table is not None:
-            counts = each.table["label"].value_counts().sort_index()
+            counts = target.counts(each.table["label"])
             names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
             classes = f" (classes {names}{', …' if len(counts) > MOST_SHOWN else ''})"
             shown.setdefault(as_yaml(_below(start, each.reading.layout)), classes)
