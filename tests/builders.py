@@ -30,8 +30,8 @@ CLASSES = 3
 COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu")), "float32")
 """Where tests of training and evaluation compute; `cuda` runs the same tests on a GPU."""
 
-MODELS = sorted(name for name in ClassifierFamily.all_names() if not name.startswith("timm/"))
-"""The models that whole grids of tests run through; those of timm, a thousand, have tests of their own."""
+MODELS = sorted(name for name in ClassifierFamily.all_names() if not name.startswith(("timm/", "open_clip/")))
+"""The models that whole grids of tests run through; those of timm and open_clip have tests of their own."""
 
 if COMPUTE.device.type == "cuda":
     choose_compute("cuda")  # deterministic, and float32 throughout

@@ -32,7 +32,7 @@ from medtransfer.training.schedules import SCHEDULES
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.registry import Registry, options_of
 
-OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "dropout", "momentum", "nesterov")
+OF_A_HEAD_OR_OPTIMIZER = ("hidden", "head_batch_norm", "neighbours", "prompts", "dropout", "momentum", "nesterov")
 """Fields of a strategy that only some heads or optimizers have."""
 GIVEN = {"weight", "classifier"}
 """Parameters of losses and heads that training sets, not the study."""
@@ -180,9 +180,9 @@ def _options(registry: Registry[Any], name: str) -> set[str]:
 def _variant_problems(variant: Variant) -> list[str]:
     """List which parts of a variant are not compatible, each as it follows the variant's place in `params.yaml`."""
     head, policy = variant.strategy.head, variant.policy
+    problems = HEADS[head].variant_problems(variant)
     if not HEADS[head].fitted:
-        return []
-    problems = []
+        return problems
     if policy.mix is not None:
         problems.append(f": head: {head} needs hard labels, but {policy.mix.method} produces soft ones")
     if policy.views == "fresh":

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medtransfer.data.prepare import EXCLUDED, LABEL, read_set
+from medtransfer.data.targets import TARGETS
 from medtransfer.util.errors import UserError
 
 from .sets import data_of
@@ -101,7 +102,7 @@ def test_rows_are_those_of_a_plain_computation(
         **({"files": {"exclude": exclude}} if exclude else {}),
     )
     try:
-        reading = read_set(root, data, labelled=True)
+        reading = read_set(root, data, TARGETS["classes"])
     except UserError as error:
         idle = exclude is not None and (not out or len(out) == len(rows))
         listed = [split for split in named if not any(row.split == split for row in rows.values())]

@@ -16,6 +16,7 @@ import yaml
 from medtransfer.data.images.packed import open_packed
 from medtransfer.data.prepare import prepare, read_set
 from medtransfer.data.prepared import MASKS
+from medtransfer.data.targets import TARGETS
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
@@ -70,7 +71,7 @@ def read(root: Path, data: dict[str, Any], labelled: bool, work: Path) -> None:
     """Read a set as `prepare` does; if its pixels matter, prepare it."""
     section = Data.model_validate(data)
     if labelled and root.name not in DECODED:
-        read_set(root, section, labelled)
+        read_set(root, section, TARGETS["classes"])
         return
     prepare(root, section, 0, Places(work), "any", "classes" if labelled else "masks")
     if not labelled:

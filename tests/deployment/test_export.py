@@ -152,7 +152,7 @@ def test_the_file_describes_its_input_and_output(tmp_path: Path) -> None:
 
 def test_the_file_returns_the_probabilities_that_predict_writes(repository: Path) -> None:
     model = find_model("tiny", root=repository)
-    assert export_model(model, repository / "out", repository) < 1e-6
+    assert export_model(model, repository / "out", repository) < 1e-5
     assert sorted(path.name for path in (repository / "out").iterdir()) == ["README.md", "model.onnx"]
     prepared = Prepared(repository / "data/prepared")
     files = [repository / "raw" / path for path in prepared.table["path"][:3]]
@@ -161,7 +161,7 @@ def test_the_file_returns_the_probabilities_that_predict_writes(repository: Path
     predicted = np.array([[float(value) for value in line.split(",")[2:]] for line in lines])
     session = onnxruntime.InferenceSession(repository / "out/model.onnx", providers=["CPUExecutionProvider"])
     pixels = np.ascontiguousarray(prepared.images[:3].transpose(0, 3, 1, 2))
-    np.testing.assert_allclose(session.run(None, {"pixels": pixels})[0], predicted, atol=1e-6)
+    np.testing.assert_allclose(session.run(None, {"pixels": pixels})[0], predicted, atol=1e-5)
 
 
 def test_the_card_lists_data_training_metrics_and_warnings(repository: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from builders import tiny_prepared
-from frozen import CUTMIX, FLIPS, assert_same_results, history_of, inputs_of, train
+from frozen import CUTMIX, FLIPS, ROUNDING, assert_same_results, history_of, inputs_of, train
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
@@ -82,7 +82,7 @@ def test_learning_rates_trained_together_are_those_trained_alone(prepared: Prepa
         for seed in (0, 1):
             alone = load_run(tmp_path / str(number) / "model", 0, seed).state_dict()
             for name, tensor in jobs[2 * number + seed].network.state_dict().items():
-                torch.testing.assert_close(tensor, alone[name], rtol=1e-4, atol=1e-6)
+                torch.testing.assert_close(tensor, alone[name], **ROUNDING)
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "one by one"])
@@ -110,13 +110,13 @@ def test_a_search_keeps_for_each_run_the_rate_with_the_lowest_validation_loss(
         best = int(np.argmin(losses))
         assert run["lr"] == rates[best]
         expected = histories[best][0].loc[key].to_numpy(float)
-        np.testing.assert_allclose(chosen.loc[key].to_numpy(float), expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(chosen.loc[key].to_numpy(float), expected, **ROUNDING)
         assert [epoch.validation_loss for fold, seed, epoch in reported if (fold, seed) == key] == (
-            pytest.approx(expected[:, list(chosen.columns).index("validation_loss")], rel=1e-4)
+            pytest.approx(expected[:, list(chosen.columns).index("validation_loss")], rel=ROUNDING["rtol"])
         )
         states = [load_run(tmp_path / name / "model", *key).state_dict() for name in ("search", f"{rates[best]}")]
         for name, tensor in states[0].items():
-            torch.testing.assert_close(tensor, states[1][name], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(tensor, states[1][name], **ROUNDING)
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "one by one"])

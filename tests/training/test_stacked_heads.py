@@ -57,7 +57,7 @@ def test_a_training_step_is_that_of_each_head_alone(make: Any, shares: int) -> N
         alone.square().sum().backward()
         torch.testing.assert_close(logits[run], alone)
         for gradient, (_, parameter) in zip(gradients, head.named_parameters(), strict=True):
-            torch.testing.assert_close(gradient[run], parameter.grad)
+            torch.testing.assert_close(gradient[run], parameter.grad, rtol=1e-4, atol=1e-5)
         for name, tensor in head.named_buffers():
             torch.testing.assert_close(stack.tensors[name][run], tensor)
 
@@ -143,7 +143,7 @@ def test_steps_are_those_of_each_head_alone(fields: dict[str, Any], stacked_agai
                 parameter.grad = gradient[name][run]
             optimizer.step()
         for name, parameter in head.named_parameters():
-            torch.testing.assert_close(heads[run].state_dict()[name], parameter.data, rtol=1e-5, atol=1e-7)
+            torch.testing.assert_close(heads[run].state_dict()[name], parameter.data, rtol=1e-4, atol=1e-6)
 
 
 def test_a_run_with_a_new_optimizer_starts_from_its_first_step() -> None:

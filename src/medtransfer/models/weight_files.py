@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 
@@ -18,8 +19,6 @@ from medtransfer.util.files import sha256_of_file
 from medtransfer.util.progress import progress
 
 MIRROR_VARIABLE = "MEDTRANSFER_WEIGHTS"
-HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-"""The files of weights in a Hugging Face repository, or a folder of the same layout; the preferred one first."""
 
 
 @dataclass(frozen=True)
@@ -40,38 +39,45 @@ def find_weights(name: str, spec: Backbone, family: ClassifierFamily, mirror: st
     """
     model = spec.model or name
     if not is_path(spec.weights):
-        return _published(name, family.release(model, spec.weights), mirror)
+        return _published(name, model, spec.weights, family, mirror)
     given = Path(spec.weights)
     path = given
     if given.is_dir():
-        path = next((given / file for file in HUB_FILES if (given / file).is_file()), given / HUB_FILES[0])
+        files = [given / file for file in family.hub_files]
+        path = next((file for file in files if file.is_file()), files[0])
     if not path.is_file():
         raise UserError(f"backbones.{name}.weights: {path} does not exist; expected the path of a state dict")
     usual = family.input_statistics(model)
-    statistics = _statistics(given / "config.json", usual) if given.is_dir() else usual
+    statistics = _statistics(name, model, family, given, usual) if given.is_dir() else usual
     return WeightsFile(path, "file", given.name, *statistics)
 
 
-def _statistics(config: Path, usual: tuple[Statistics, Statistics]) -> tuple[Statistics, Statistics]:
-    """Read mean and standard deviation from a configuration of timm; return the usual ones if it has none."""
+def _statistics(
+    name: str, model: str, family: ClassifierFamily, folder: Path, usual: tuple[Statistics, Statistics]
+) -> tuple[Statistics, Statistics]:
+    """Read mean and standard deviation from the configuration next to weights; return the usual ones if it has none."""
+    config = folder / family.hub_config
     if not config.is_file():
         return usual
     about = json.loads(config.read_text(encoding="utf-8"))
-    about = about.get("pretrained_cfg", about)
+    if problem := family.config_problem(model, about):
+        raise UserError(f"backbones.{name}.weights: {config}: {problem}")
+    about = about.get("pretrained_cfg") or about.get("preprocess_cfg") or about
     mean, std = (tuple(about.get(key, default)) for key, default in zip(("mean", "std"), usual, strict=True))
     return mean, std
 
 
-def _published(name: str, release: Release, mirror: str | None) -> WeightsFile:
+def _published(name: str, model: str, weights: str, family: ClassifierFamily, mirror: str | None) -> WeightsFile:
     """Find published weights in a mirror folder or a cache, or download them there; check their hash every time."""
+    release = family.release(model, weights)
     folders = [Path(folder) for folder in (mirror, os.environ.get(MIRROR_VARIABLE)) if folder]
     path = next((path for folder in folders if (path := folder / release.file_name).is_file()), None)
     statistics = release.mean, release.std
     sha256 = release.sha256
     if path is None and release.hub:
-        path = _obtained(name, release, _from_hub)
+        path = _obtained(name, release, partial(_from_hub, family))
         sha256 = path.resolve().name if len(path.resolve().name) == 64 else ""  # the hub's cache names files by hash
-        statistics = _statistics(path.parent / "config.json", statistics)
+        statistics = _statistics(name, model, family, path.parent, statistics)
     elif path is None:
         path = _obtained(name, release, _from_url)
     found = sha256_of_file(path)
@@ -107,17 +113,17 @@ def _from_url(release: Release) -> Path:
     return path
 
 
-def _from_hub(release: Release) -> Path:
+def _from_hub(family: ClassifierFamily, release: Release) -> Path:
     """Return the file in the cache of the hub, downloaded if it is not there, with its configuration next to it."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()  # it logs each retry as a warning, before the error that says the same
-    hf_hub_download(release.hub, "config.json")
-    for file in HUB_FILES[:-1]:
+    hf_hub_download(release.hub, family.hub_config)
+    for file in family.hub_files[:-1]:
         try:
             return Path(hf_hub_download(release.hub, file))
         except EntryNotFoundError:
             continue
-    return Path(hf_hub_download(release.hub, HUB_FILES[-1]))
+    return Path(hf_hub_download(release.hub, family.hub_files[-1]))

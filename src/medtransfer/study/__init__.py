@@ -15,7 +15,7 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.selection import Files, Group, JoinedTable, Labels
-from medtransfer.study.strategy import Loss, Schedule, Strategy
+from medtransfer.study.strategy import Loss, Prompts, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "PhantomSource",
     "Policy",
     "Pretraining",
+    "Prompts",
     "Reference",
     "Schedule",
     "Spacing",

@@ -108,7 +108,7 @@ class Backbone(Section):
 
     model: the model's name; if omitted, that of the backbone. For segmentation, a classification model becomes the
     encoder of a U-Net; `unet` is the plain one. weights: published weights by their name (`IMAGENET1K_V1`, `DEFAULT`,
-    a tag of timm, `hf-hub:owner/name`), those in an installed Python `package`, the path of a state dict (`.pth`,
+    a tag, `hf-hub:owner/name`), those in an installed Python `package`, the path of a state dict (`.pth`,
     `.safetensors`) or of a folder with `model.safetensors` and `config.json`, `simulated`, or `none`. normalise: by the
     mean and standard deviation that the weights were trained with, or by those of the training rows. pooling: how a
     transformer's tokens become features: as its authors pool them, the class token, the mean of the patch tokens, or

@@ -38,6 +38,17 @@ class Loss(OpenSection):
     class_weights: Literal["balanced"] | None = None
 
 
+class Prompts(Section):
+    """Texts about each class, for `head: prompts`: each of the words of a class in each template, in place of `{}`."""
+
+    templates: Annotated[list[Annotated[str, Field(pattern=r"\{\}")]], Field(min_length=1)]
+    classes: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=2)]
+
+    def texts(self, name: str) -> list[str]:
+        """List the texts about a class."""
+        return [template.replace("{}", word) for word in self.classes[name] for template in self.templates]
+
+
 class LastModules(Section):
     """Unfreeze the last N modules that own parameters, counted from the backbone's output."""
 
@@ -68,6 +79,7 @@ class Strategy(OpenSection):
     hidden: Count = 256
     head_batch_norm: bool = False
     neighbours: Count = 5
+    prompts: Prompts | None = None
     dropout: Share | None = None
     optimizer: str = "adam"
     lr: Positive = 1e-3

@@ -163,8 +163,11 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     prepared, task = inputs.prepared, inputs.task
     rows, size = prepared.roles(fold).train, int(prepared.images.shape[1])
     normalise = normalisation(inputs.variant, inputs.weights, prepared.images, rows)
-    outputs = task.width(len(task.outputs(prepared)), inputs.variant.strategy.loss)
+    names = task.outputs(prepared)
+    outputs = task.width(len(names), inputs.variant.strategy.loss)
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
+    if isinstance(network.head, Head):
+        network.head.begin(inputs.variant, inputs.weights, names)
     if inputs.variant.strategy.gradient_checkpointing:
         forget_activations(network)
     if network.normalise.mean.device != inputs.compute.device:  # moving walks through every module

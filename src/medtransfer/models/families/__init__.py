@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
@@ -39,6 +39,15 @@ class Release:
     mean: Statistics
     std: Statistics
     hub: str = ""
+
+
+@dataclass(frozen=True)
+class TextEmbeddings:
+    """Embeddings of texts, of length 1 [n, width], and the scale and bias that make cosine similarities logits."""
+
+    rows: torch.Tensor
+    scale: float
+    bias: float
 
 
 class Family(ABC):
@@ -89,9 +98,15 @@ class Family(ABC):
 
 
 class ClassifierFamily(Family):
-    """Models that map images [n, 3, h, w] to one row of logits per image."""
+    """Models that map images [n, 3, h, w] to one row of logits per image.
+
+    hub_files: the names of weights in a Hugging Face repository, or a folder of the same layout, the preferred one
+    first; hub_config: that of their configuration.
+    """
 
     kind = "model"
+    hub_files: ClassVar[Sequence[str]] = ("model.safetensors", "pytorch_model.bin")
+    hub_config: ClassVar[str] = "config.json"
 
     @abstractmethod
     def build(self, model: str, image_size: int, outputs: int = IMAGENET_CLASSES) -> nn.Module:
@@ -132,6 +147,18 @@ class ClassifierFamily(Family):
     def input_statistics(self, model: str) -> tuple[Statistics, Statistics]:
         """Return the mean and standard deviation of channels that weights from a file are taken to expect."""
         return IMAGENET_MEAN, IMAGENET_STD
+
+    def config_problem(self, model: str, config: dict[str, Any]) -> str | None:
+        """Return why weights with this configuration, from a repository or a folder, are of another model."""
+        return None
+
+    def text_problem(self, model: str) -> str | None:
+        """Return why `embed_texts` cannot run for a model; None if it can."""
+        return f"{model} embeds no texts; use a model of open_clip"
+
+    def embed_texts(self, model: str, state: State, texts: Sequence[str]) -> TextEmbeddings:
+        """Embed texts where the model, with stored weights `state`, embeds images. Raises `UserError` if it cannot."""
+        raise UserError(self.text_problem(model) or "")
 
     def rename(self, module: nn.Module, state: State) -> State:
         """Return weights from a file under the names of the model; they are stored so."""
@@ -176,6 +203,23 @@ class ClassifierFamily(Family):
                 return [f"weights: {problem}" for problem in error.problems]
         return []
 
+    def trial_problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
+        """Build the model for the image size and pool as asked, on one image without values; list what fails."""
+        try:
+            with torch.device("meta"):
+                module = self.build(model, image_size, outputs=1).eval()
+                patch = _patch_size(module)
+                if image_size % patch:
+                    return [f"{model} needs a multiple of {patch} pixels, but data.image_size is {image_size}"]
+                self.remove_classifier(module, keep_spatial=False)
+                self.with_pooling(module, model, spec.pooling)(torch.zeros(1, 3, image_size, image_size))
+        except UserError as error:
+            return error.problems
+        except Exception as error:  # noqa: BLE001 - each architecture refuses a size in its own way
+            reason = " ".join(str(error).split())[:160]
+            return [f"{model} does not take images of data.image_size {image_size}: {reason}"]
+        return []
+
     def _size_problems(self, model: str, size: int, key: str) -> list[str]:
         least, multiple = self.image_sizes(model)
         if size < least:
@@ -213,6 +257,13 @@ def build_on_meta(model: str, image_size: int) -> nn.Module:
             return build_backbone(model, image_size)
     except NotImplementedError:  # RegNets compute their widths with tensors
         return build_backbone(model, image_size)
+
+
+def _patch_size(module: nn.Module) -> int:
+    """Return the side of a transformer's patches, 1 if it has none: the pixels of an incomplete one are left out."""
+    module = getattr(module, "trunk", module)
+    found = getattr(getattr(module, "patch_embed", module), "patch_size", 1)
+    return int(found[0] if isinstance(found, tuple) else found)
 
 
 def is_path(weights: str) -> bool:

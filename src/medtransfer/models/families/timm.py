@@ -113,9 +113,7 @@ class Timm(ClassifierFamily):
 
     def fit_state(self, module: nn.Module, state: State) -> State:
         """Rename keys and interpolate position embeddings as timm does when it loads the model's weights."""
-        module_of_class = sys.modules[type(module).__module__]
-        convert: Callable[..., State] | None = getattr(module_of_class, "checkpoint_filter_fn", None)
-        return state if convert is None else dict(convert(dict(state), module))
+        return fitted_by_timm(module, state)
 
     def classifier_parameters(self, module: nn.Module) -> set[str]:
         """Return the names that timm's configuration gives."""
@@ -126,23 +124,7 @@ class Timm(ClassifierFamily):
     def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
         """Try to build the model for the image size, and to pool as asked, on one image without values."""
         problems = _tag_problems(model) or self.weights_problems(model, spec)
-        if problems:
-            return problems
-        try:
-            with torch.device("meta"):
-                module = self.build(model, image_size, outputs=1).eval()
-                patch = _patch_size(module)
-                if image_size % patch:
-                    return [f"{model} needs a multiple of {patch} pixels, but data.image_size is {image_size}"]
-                self.remove_classifier(module, keep_spatial=False)
-                pooled = self.with_pooling(module, model, spec.pooling)
-                pooled(torch.zeros(1, 3, image_size, image_size))
-        except UserError as error:
-            return error.problems
-        except Exception as error:  # noqa: BLE001 - each architecture refuses a size in its own way
-            reason = " ".join(str(error).split())[:160]
-            return [f"{model} does not take images of data.image_size {image_size}: {reason}"]
-        return []
+        return problems or self.trial_problems(model, spec, image_size)
 
 
 class PooledTokens(nn.Module):
@@ -177,6 +159,13 @@ class PooledTokens(nn.Module):
         return f"pooling={self.pooling}"
 
 
+def fitted_by_timm(module: nn.Module, state: State) -> State:
+    """Return weights with the names, and position embeddings of the size, that a model of timm has."""
+    module_of_class = sys.modules[type(module).__module__]
+    convert: Callable[..., State] | None = getattr(module_of_class, "checkpoint_filter_fn", None)
+    return state if convert is None else dict(convert(dict(state), module))
+
+
 def _name(model: str) -> str:
     return model.removeprefix(PREFIX)
 
@@ -191,12 +180,6 @@ def _config(model: str) -> Any:
         arch, _, tag = _name(model).partition(".")
         tags = _tags(arch)
         raise UserError(f"no weights {tag!r} for {PREFIX}{arch}; timm has {', '.join(tags) or 'none'}") from None
-
-
-def _patch_size(module: nn.Module) -> int:
-    """Return the side of a transformer's patches, 1 if it has none: timm leaves the pixels of an incomplete one out."""
-    found = getattr(getattr(module, "patch_embed", None), "patch_size", 1)
-    return int(found[0] if isinstance(found, tuple) else found)
 
 
 def _tags(arch: str) -> list[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 
-from medtransfer.study import Strategy
+from medtransfer.study import Strategy, Variant
 from medtransfer.util.registry import Registry, options_of
+
+if TYPE_CHECKING:
+    from medtransfer.models.assemble import Weights
 
 
 class Head(nn.Module):
@@ -26,6 +30,15 @@ class Head(nn.Module):
     fitted: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
     keeps_spatial: ClassVar[bool] = False
+
+    @classmethod
+    def variant_problems(cls, variant: Variant) -> list[str]:
+        """List why a variant cannot have this head, each as it follows the variant's place in `params.yaml`."""
+        return []
+
+    def begin(self, variant: Variant, weights: Weights, outputs: Sequence[str]) -> None:
+        """Take what the head starts from in a new network, whose outputs have these names; a loaded one has it."""
+        return
 
     def fit(self, features: torch.Tensor, labels: torch.Tensor) -> None:
         """Fit a head whose `fitted` is set, from features [n, width] and labels [n]."""
