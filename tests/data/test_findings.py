@@ -155,7 +155,7 @@ def test_prepare_counts_and_splits_by_finding(tmp_path: Path, capsys: pytest.Cap
     audit = json.loads(Places(tmp_path).audit.read_text(encoding="utf-8"))
     assert audit["class_counts"] == {"A": 60, "B": 60, "C": 60, "no finding": 20}
     assert set(audit["appearance"]["class"]) == {"A", "B", "C", "no finding"}
-    assert re.search(r"classes +A +60\n +B +60\n +C +60\n +no finding +20", capsys.readouterr().out)
+    assert re.search(r"findings +A +60\n +B +60\n +C +60\n +no finding +20", capsys.readouterr().out)
 
 
 def test_a_finding_too_rare_for_the_split_is_named(tmp_path: Path) -> None:

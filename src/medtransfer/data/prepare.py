@@ -149,7 +149,9 @@ def read_set(raw: Path, data: Data, target: Target) -> Reading:
     split, notes = published_split(raw, layout.root, found, data.split, set(chain(*dropped.values(), copies)))
     encoded = target.encode(found.table["label"], data)
     rows = found.table[["path"]].assign(split=split, key=group_keys(raw, found, data.group))
-    rows = rows.assign(**{"label": encoded.labels, STRATA: encoded.strata, AS_READ: found.table["label"]})
+    rows = rows.assign(
+        **{"label": encoded.labels, STRATA: encoded.strata, AS_READ: target.answers(found.table["label"])}
+    )
     if encoded.counted is not None:
         rows[COUNTED] = encoded.counted
     rows[[f"{VALUE}{number}" for number in range(len(encoded.names))]] = encoded.values
@@ -161,7 +163,8 @@ def read_set(raw: Path, data: Data, target: Target) -> Reading:
         rows = rows[~maskless].reset_index(drop=True)
     others = Aside(masks, copies, unused, given)
     lines = [*describe_set(raw, layout, rows, others, found.without_image).splitlines(), *_more(rows, data, dropped)]
-    samples = sample_rows(rows, None if data.group is None else rows["key"], masks)
+    shown = rows.assign(label=rows[AS_READ].astype(str))
+    samples = sample_rows(shown, None if data.group is None else rows["key"], masks)
     print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201
     proposals = propose_groups(raw, found.table, unwanted) if data.group is None else []
     notes = [*proposals, *notes]
@@ -310,6 +313,7 @@ def _store(
     }
     if encoded.names:
         about["outputs"] = list(encoded.names)
+        about["unit"] = data.unit or ""
     if data.masks:
         about["masks"] = {
             "classes": data.masks.class_names,

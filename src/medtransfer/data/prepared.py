@@ -21,6 +21,14 @@ PIXEL = ("pixel_height", "pixel_width")
 """Further columns of a set with masks: the sides of a packed pixel, in `Prepared.unit`."""
 
 
+def unit_of(about: dict[str, Any]) -> str:
+    """Return the unit of the numbers that are predicted, or else of lengths on masks; empty without either.
+
+    That of masks is `px`, pixels of the original image, or `mm`. about: see `Prepared.about`.
+    """
+    return str(about.get("unit", about.get("masks", {}).get("unit", "")))
+
+
 @dataclass(frozen=True)
 class Roles:
     """The row numbers for training, selection and testing in one fold."""
@@ -96,8 +104,8 @@ class Prepared:
 
     @property
     def unit(self) -> str:
-        """The unit of lengths on masks: `px`, pixels of the original image, or `mm`."""
-        return str(self.about["masks"]["unit"])
+        """The unit of what is measured; see `unit_of`."""
+        return unit_of(self.about)
 
     @property
     def task(self) -> str:

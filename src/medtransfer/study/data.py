@@ -327,7 +327,8 @@ class Data(Section):
     the section `data.SOURCE` of a source that an extension registers. unreadable: how to treat images, and masks with
     their images, that cannot be decoded. contradictions: how to treat copies of one image that have different labels;
     `drop` leaves all of them out, `report` adds a warning to every table. order: the classes from the lowest to the
-    highest, if they have an order. group: one key, or several that are joined.
+    highest, if they have an order. unit: that of the numbers to predict, such as mm or months; empty if they have none.
+    group: one key, or several that are joined.
     """
 
     dataset: str | None = None
@@ -341,6 +342,7 @@ class Data(Section):
     files: Files = Files()
     unreadable: Literal["fail", "drop"] = "fail"
     labels: Labels = Labels()
+    unit: str | None = None
     order: Annotated[list[Label], Field(min_length=2)] | None = None
     contradictions: Literal["report", "drop", "fail"] = "report"
     tables: list[JoinedTable] = Field(default_factory=list)

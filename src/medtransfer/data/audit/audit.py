@@ -124,7 +124,7 @@ def _masks(prepared: Prepared) -> dict[str, Any] | None:
             name: {"images": int((share > 0).sum()), "mean_share": round(float(share[share > 0].mean()), 4)}
             for name, share in zip(prepared.mask_classes, shares.T, strict=True)
         },
-        "unit": prepared.unit,
+        "unit": prepared.about["masks"]["unit"],
     }
 
 

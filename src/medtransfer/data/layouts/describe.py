@@ -44,7 +44,7 @@ def describe_set(
     splits = table["split"].fillna("none published").value_counts(sort=False)
     masks = aside.masks
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
-    rows += _block("classes", counts_of(table))
+    rows += _block(aside.given.target.listed_as, counts_of(table))
     if note := _note(table["label"]):
         rows.append(("note", note, ""))
     rows += _block("splits", splits.sort_index())

@@ -24,7 +24,6 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted
 
 MOST_CHOICES = 6
-MOST_SHOWN = 4
 MOST_NUMBERED = 20
 """More folders than this that are deeper down are probably patients, not classes."""
 MOST_VALUES = 12
@@ -81,10 +80,9 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     if not images and not everything:
         raise UserError(_no_images(base, files))
     if offered is not None:
-        reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
         tried = [_try(base, reading, left_out) for reading in offered]
-        if not any(each.table is not None for each in tried):
-            reasons += [f"{as_yaml(each.reading.layout)}: {each.problems[0]}" for each in tried]
+        reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
+        reasons += [each.problems[0] for each in tried if each.table is None]
         raise UserError(_refusal(start, reasons, tried, left_out.target))
     if pairs := mask_pairs(images):
         raise UserError(_unnamed_masks(base, images, pairs))
@@ -247,15 +245,13 @@ def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:
 
 
 def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], target: Target) -> str:
-    """Return one line with the reasons and the readings that work, each with its classes."""
+    """Return one line with the reasons and the readings that work, each with its labels."""
     more = f" (and {len(reasons) - MOST_CHOICES} more)" if len(reasons) > MOST_CHOICES else ""
     shown: dict[str, str] = {}
     for each in tried:
         if each.table is not None:
-            counts = target.counts(each.table["label"])
-            names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
-            classes = f" (classes {names}{', …' if len(counts) > MOST_SHOWN else ''})"
-            shown.setdefault(as_yaml(_below(start, each.reading.layout)), classes)
+            labels = f" ({target.described(each.table['label'])})"
+            shown.setdefault(as_yaml(_below(start, each.reading.layout)), labels)
     choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
     if not shown:
         choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"

@@ -123,7 +123,9 @@ def _read_folder(root: Path, folder: Path, split: str, images: Sequence[Path]) -
     of_names += many(sorted(set(names) - present), "has a row, but there is no such file")
     unnamed = [f"{folder.name}/{name}" for name in sorted(present - set(names))]
     problems += [f"{where}: {problem}" for problem in of_names]
-    return table.assign(**{LABEL: labels}), problems + many(unnamed, f"has no row in {where}")
+    table = table.copy()
+    table[LABEL] = labels
+    return table, problems + many(unnamed, f"has no row in {where}")
 
 
 def _marks(table: pd.DataFrame) -> pd.DataFrame:

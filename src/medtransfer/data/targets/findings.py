@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ class Findings(Target):
     """
 
     noun = "findings"
+    listed_as = "findings"
     settings = frozenset(("separator", "none", "uncertain", "empty"))
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
@@ -227,7 +229,8 @@ def _unsettled(cells: Cells, labels: Labels) -> list[str]:
         number = sum(state in cell.values() for cell in cells)
         if number and getattr(labels, state) is None:
             ways = ("ignore", "positive", "negative") if state == "uncertain" else ("ignore", "negative")
-            offers = " or ".join(as_yaml(labels, **{state: way}) for way in ways)
+            changes: list[dict[str, Any]] = [{state: way} for way in ways]
+            offers = " or ".join(as_yaml(labels, **change) for change in changes)
             rows = f"{counted(number, 'image')} {'has' if number == 1 else 'have'} {mark} for some finding"
             found.append(f"{rows}; say what it means: {offers}")
     number = sum(_is_empty(cell) for cell in cells)

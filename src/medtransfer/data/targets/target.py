@@ -13,6 +13,7 @@ from medtransfer.data.labels import rename_labels
 from medtransfer.data.layouts import Reading
 from medtransfer.study import Data, Labels
 
+MOST_SHOWN = 4
 STRATA, COUNTED = "strata", "counted"
 """The columns, within the preparation, of `Encoded.strata` and `Encoded.counted`."""
 
@@ -45,17 +46,28 @@ class Target:
     """What is to be predicted of images.
 
     per_pixel: whether it is a class for each pixel: images then need masks, not labels. noun: what the values of images
-    are called in messages.
+    are called in messages. listed_as: what displayed labels are called where they are counted.
     """
 
     per_pixel = False
     noun = "labels"
+    listed_as = "classes"
     settings: frozenset[str] = frozenset()
     """The fields of `data.labels` that only some targets understand, of which this is one."""
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading] | None:
         """Return the readings that `data.layout: auto` offers for this target; None to detect a layout of classes."""
         return None
+
+    def described(self, labels: pd.Series) -> str:
+        """Return what the labels of a reading are, in a few words for an error line."""
+        counts = self.counts(labels)
+        names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
+        return f"{self.listed_as} {names}{', …' if len(counts) > MOST_SHOWN else ''}"
+
+    def answers(self, labels: pd.Series) -> pd.Series:
+        """Return what copies of one image must agree on."""
+        return labels
 
     def joined(self, labels: Sequence[str]) -> str | None:
         """Return the label of an image whose rows in a table have different labels; None if that is an error."""
