@@ -17,7 +17,18 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 from simulation import METRICS as CLASS_METRICS
-from simulation import OneRun, Population, dice_run, processes, run_of, skill_of, true_dice, truth
+from simulation import (
+    OneRun,
+    Population,
+    dice_run,
+    grade_run,
+    processes,
+    run_of,
+    skill_of,
+    true_dice,
+    true_kappa,
+    truth,
+)
 from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
@@ -28,7 +39,7 @@ from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "coverage.md"
 RESAMPLES, MOST_BLOCKS, CHUNK = 1000, 100, 50
-METRICS = (*CLASS_METRICS, "dice")
+METRICS = (*CLASS_METRICS, "dice", "kappa_quadratic")
 METHODS = ("percentile", "BCa", "compare")
 SHAPES = ((1, False), (10, False), (10, True))
 ACCURACY = {2: 0.85, 5: 0.75}
@@ -66,7 +77,10 @@ def main() -> None:
 def measure(pool: Executor, population: Population, accuracy: float) -> list[list[str]]:
     """Return one row per metric: the percentages of test sets whose interval contains the true value."""
     skill = skill_of(population.classes, accuracy)
-    known = truth(population.classes, skill) | {"dice": true_dice()}
+    known = truth(population.classes, skill) | {
+        "dice": true_dice(),
+        "kappa_quadratic": true_kappa(population.classes),
+    }
     trials = 2000 if population.images < 200 else 1000
     work = partial(count_misses, population, skill, known)
     missed = sum(pool.map(work, range(trials // CHUNK)))
@@ -90,7 +104,9 @@ def count_misses(population: Population, skill: float, known: dict[str, float], 
             labels, (probabilities,) = population.draw([skill], rng)
             test = population.test_set(labels, resamples)
             dice = dice_run(population.draw_dice(rng))
-            found = intervals(run_of(labels, probabilities), test, CLASS_METRICS) + intervals(dice, test, ("dice",))
+            grades = grade_run(labels, population.draw_grades(labels, rng), population.classes)
+            found = intervals(run_of(labels, probabilities), test, CLASS_METRICS)
+            found += intervals(dice, test, ("dice",)) + intervals(grades, test, ("kappa_quadratic",))
             for metric, of_methods in enumerate(found):
                 for method, (low, high) in enumerate(of_methods):
                     missed[method, metric] += known[METRICS[metric]] < low, known[METRICS[metric]] > high
@@ -136,7 +152,8 @@ Percentage of simulated test sets whose interval contains the true value: 2,000 
 larger ones, so that the standard error of 95 % is 0.5 or 0.7. `percentile` and `BCa` are the plain bootstrap
 intervals, from the same 1,000 resamples of groups; `compare` is the interval in the project's tables; `too high` and
 `too low` say on which side it misses. Images of a group share half of their noise. Dice represents any metric that is
-measured per image. Test sets without all classes are redrawn."""
+measured per image; quadratic kappa is that of grades, predicted with normal errors around the label. Test sets without
+all classes are redrawn."""
 
 LIMITS = """\
 `compare` uses the bootstrap only for the standard error, and quantiles of Student's t on the logit scale for the

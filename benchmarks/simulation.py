@@ -25,6 +25,8 @@ SHARES = {2: (0.37, 0.63), 5: (0.35, 0.25, 0.2, 0.12, 0.08), 14: tuple(np.arange
 """Class frequencies: those of a set of chest X-rays, and decreasing ones."""
 
 DICE_LOGIT = 1.5
+GRADE_NOISE = 0.8
+"""The standard deviation of predicted grades around the label, before they are rounded."""
 
 WITHIN_GROUP = 0.5
 """Share of the noise that images of a group have in common."""
@@ -71,6 +73,10 @@ class Population:
     def draw_dice(self, rng: np.random.Generator) -> np.ndarray:
         """Draw a Dice-like value in (0, 1) for each image of one run: [images]."""
         return expit(DICE_LOGIT + self._noise(rng)[:, 0])
+
+    def draw_grades(self, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw the grade that one run predicts for each image, near its label: [images]."""
+        return np.clip(np.rint(labels + GRADE_NOISE * self._noise(rng)[:, 0]), 0, self.classes - 1).astype(int)
 
     def _noise(self, rng: np.random.Generator) -> np.ndarray:
         share = WITHIN_GROUP if self.size > 1 else 0.0
@@ -119,6 +125,12 @@ def dice_run(values: np.ndarray) -> OneRun:
     return OneRun("segmentation", lambda weights: MaskOutcomes(weights, dict.fromkeys(measures(), values)))
 
 
+def grade_run(labels: np.ndarray, predicted: np.ndarray, grades: int) -> OneRun:
+    """Return a run of an ordinal task: labels and predicted grades, [images]."""
+    probabilities = np.eye(grades, dtype=np.float32)[predicted]
+    return OneRun("ordinal", lambda weights: ClassOutcomes(weights, labels, probabilities))
+
+
 def processes() -> ProcessPoolExecutor:
     """Open a pool with one spawned process per CPU core."""
     return ProcessPoolExecutor(cpu_count(), get_context("spawn"))
@@ -136,6 +148,16 @@ def true_dice() -> float:
     """Return the expected value of `draw_dice`."""
     points, weights = np.polynomial.hermite_e.hermegauss(64)
     return float((weights * expit(DICE_LOGIT + points)).sum() / weights.sum())
+
+
+def true_kappa(classes: int, images: int = 1_000_000) -> float:
+    """Return the quadratic kappa of `draw_grades`, estimated from a million images."""
+    rng = np.random.default_rng(0)
+    population = Population(classes, images)
+    labels, _ = population.draw([], rng)
+    test = population.test_set(labels, population.resamples(2, rng))
+    run = grade_run(labels, population.draw_grades(labels, rng), classes)
+    return score(run, test, 0.95).estimates["kappa_quadratic"].value
 
 
 def truth(classes: int, skill: float, images: int = 1_000_000) -> dict[str, float]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -89,6 +90,20 @@ def tiny_pairs(folder: Path, change: Callable[[Path], None] = lambda raw: None, 
     return _prepare(folder, 20, "segmentation", change, masks={"folder": "masks"} | masks)
 
 
+def tiny_grades(folder: Path) -> Prepared:
+    """Prepare 40 simulated patients, 32 pixels, with three grades of the size of the head: 2, 9 and 10."""
+
+    def grade(raw: Path) -> None:
+        table = pd.read_csv(raw / "anatomy.csv")
+        table["grade"] = pd.qcut(table["biparietal_diameter_mm"], 3, labels=["2", "9", "10"])
+        table[["filename", "split", "grade"]].to_csv(raw / "grades.csv", index=False)
+        (raw / "anatomy.csv").unlink()
+
+    columns = {"file": "grades.csv", "image": "filename", "label": "grade", "split": "split"}
+    files = {"exclude": ["masks/*", "*/_classes.csv"]}
+    return _prepare(folder, 40, "ordinal", grade, layout={"kind": "label_csv", **columns}, files=files)
+
+
 def _prepare(
     folder: Path,
     patients: int,
@@ -113,7 +128,7 @@ def _prepare(
         }
         | changes
     )
-    prepare(folder / "raw", data, 1, places, task, "masks" if task == "segmentation" else "classes")
+    prepare(folder / "raw", data, 1, places, task, TASKS[task].target)
     return Prepared(places.prepared)
 
 

@@ -91,7 +91,7 @@ TOGETHER = [
 
 OF_MASKS = [
     ("data.masks", None, "data.masks: segmentation needs masks"),
-    ("explain", {"variants": ["whole"]}, "explain.variants: maps need classes of images"),
+    ("explain", {"variants": ["whole"]}, "explain.variants: maps need one class for each image"),
     ("comparison.metric", "accuracy", "comparison.metric: no metric 'accuracy'; choose from assd, dice, hd95, iou"),
     ("strategies.scratch.head", "mlp", "variants.whole: head: mlp classifies images; in segmentation the decoder is"),
     ("augmentation.none.mix", {"method": "mixup"}, "augmentation.none: mix: mixup blends the classes of a mask"),
@@ -284,6 +284,21 @@ def test_only_a_network_with_blocks_can_recompute_them() -> None:
         "without blocks to recompute"
     ]
     assert problems(forgetful | {"variants.from_scratch.backbone": "resnet18"}) == []
+
+
+@pytest.mark.parametrize(
+    ("backbone", "train", "problem"),
+    [
+        ("resnet18", {"lora": {"rank": 4}}, "no layer fits targets: attention; try targets: all in resnet18"),
+        ("resnet18", {"last_blocks": 9}, "last_blocks: 9, but there are 8 in resnet18"),
+        ("resnet18", {"lora": {"last_blocks": 9, "targets": "all"}}, "last_blocks: 9, but there are 8 in resnet18"),
+        ("cnn_small", "norms", "no parameters fit norms in cnn_small"),
+    ],
+)
+def test_a_backbone_without_the_part_to_train_is_one_line(backbone: str, train: Any, problem: str) -> None:
+    changes = {"strategies.frozen.train": train, "variants.head_only.backbone": backbone}
+    changes |= {"backbones.cnn_small.weights": "own.pth"} if backbone == "cnn_small" else {}
+    assert problems(changes)[0] == f"params.yaml: variants.head_only: train: {problem}"
 
 
 def test_blocks_of_a_network_with_computed_widths_are_known_by_name() -> None:

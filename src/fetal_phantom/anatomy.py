@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from fetal_phantom.challenge import VENTRICULOMEGALY_MM, Challenge, Range
+from fetal_phantom.challenge import GRADES_FROM_MM, VENTRICULOMEGALY_MM, Challenge, Range
 from fetal_phantom.geometry import Ellipse, Points, Wobble
 from fetal_phantom.tissue import BRAIN, Tissue
 from fetal_phantom.ventricles import (
@@ -24,6 +24,7 @@ from fetal_phantom.ventricles import (
 )
 
 CLASSES: tuple[str, ...] = ("normal", "ventriculomegaly", "cyst", "mass", "holoprosencephaly")
+GRADES: tuple[str, ...] = ("none", "mild", "moderate", "severe")
 CLASS_SHARES: tuple[float, ...] = (0.32, 0.23, 0.19, 0.15, 0.11)
 
 # The biparietal diameters are those of the second half of pregnancy. The cephalic index, breadth over length
@@ -75,6 +76,12 @@ class Head:
     def atrial_width_mm(self) -> float | None:
         """The larger of the two atrial widths; None if the ventricles are fused."""
         return max(self.ventricles.atria_mm) if isinstance(self.ventricles, LateralVentricles) else None
+
+    @property
+    def ventriculomegaly(self) -> str | None:
+        """The grade of ventriculomegaly, by the larger atrial width; None if the ventricles are fused."""
+        width = self.atrial_width_mm
+        return None if width is None else GRADES[int(np.searchsorted(GRADES_FROM_MM, width, side="right"))]
 
 
 def classify(head: Head) -> str:

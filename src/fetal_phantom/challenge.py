@@ -9,6 +9,9 @@ import numpy as np
 # Atrial width from which a ventricle is enlarged: ISUOG Practice Guidelines (updated), sonographic examination of
 # the fetal central nervous system, part 1, Ultrasound Obstet Gynecol 2020.
 VENTRICULOMEGALY_MM = 10.0
+# Atrial widths from which ventriculomegaly is mild, moderate (13 to 15 mm) and severe (above 15 mm): Society for
+# Maternal-Fetal Medicine, Mild fetal ventriculomegaly, Am J Obstet Gynecol 2018.
+GRADES_FROM_MM = (VENTRICULOMEGALY_MM, 13.0, 15.0)
 
 
 @dataclass(frozen=True)

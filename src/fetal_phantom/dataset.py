@@ -31,6 +31,8 @@ anatomy.csv             the truth behind each image:
   atrial_width_mm           larger atrial width of the head; 10 mm or more is ventriculomegaly; empty if
                             the ventricles are fused
   apparent_atrial_width_mm  the same in the plane of this frame
+  ventriculomegaly          its grade by the larger atrial width of the head: none (below 10 mm), mild (below
+                            13 mm), moderate (below 15 mm) or severe; empty if the ventricles are fused
   biparietal_diameter_mm    outer breadth of the skull
   cephalic_index            breadth over length of the skull
   head_angle_degrees        angle of the head's long axis to the horizontal, clockwise in the image
@@ -145,6 +147,7 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
         "class": patient.label,
         "atrial_width_mm": width,
         "apparent_atrial_width_mm": None if width is None else width * frame.plane,
+        "ventriculomegaly": head.ventriculomegaly,
         "biparietal_diameter_mm": head.biparietal_diameter_mm,
         "cephalic_index": head.cephalic_index,
         "head_angle_degrees": float(np.rad2deg(view.angle)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from torch import nn
 
 from medtransfer.augmentation.mixing import MIXES
 from medtransfer.augmentation.policy import policy_problems
@@ -17,16 +18,16 @@ from medtransfer.data.sources import SOURCES
 from medtransfer.data.sources.folder import folder_problem
 from medtransfer.data.targets import TARGETS, Target
 from medtransfer.deployment.explain.methods import METHODS
+from medtransfer.models.blocks import blocks_of
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
-from medtransfer.models.gradient_checkpointing import blocks_of
 from medtransfer.models.heads import HEADS
+from medtransfer.models.trained_part import part_problem
 from medtransfer.statistics.metrics import metrics_of, ranking_metrics
 from medtransfer.study import Labels, Strategy, Study, Variant
 from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.task import Task
-from medtransfer.training.losses import CLASS_LOSSES
 from medtransfer.training.optimizers import OPTIMIZERS
 from medtransfer.training.schedules import SCHEDULES
 from medtransfer.util.errors import UserError, near
@@ -138,12 +139,12 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
     options = options_of(losses[loss.kind])
     if loss.class_weights and "weight" not in options:
         problems.append(f".loss: {loss.kind} does not support class_weights")
-    if loss.label_smoothing and losses is not CLASS_LOSSES and "label_smoothing" not in options:
+    if loss.label_smoothing and not task.one_class and "label_smoothing" not in options:
         problems.append(f".loss: {loss.kind} does not support label_smoothing; the cross-entropies do")
     if HEADS[strategy.head].fitted and strategy.train != "head":
         problems.append(f": head: {strategy.head} is fitted on frozen features; it needs train: head")
     if strategy.sampler == "balanced" and not task.one_class:
-        problems.append(": sampler: balanced needs classes of images, which this task does not have")
+        problems.append(": sampler: balanced needs one class for each image, which this task does not have")
     if strategy.sampler == "balanced" and (strategy.train == "none" or HEADS[strategy.head].fitted):
         problems.append(": sampler: balanced draws the rows of epochs, but nothing trains over epochs here")
     if HEADS[strategy.head].fitted and strategy.lr_search is not None:
@@ -216,10 +217,11 @@ def _library_problems(study: Study) -> list[str]:
     """List the models, weights, transforms, blocks and metrics that the libraries lack."""
     params = study.params
     size, masked = params.data.image_size, TASKS[params.study.task].per_pixel
-    problems = []
+    problems, sound = [], []
     for name, backbone in params.backbones.items():
         found = (SegmenterFamily if masked else ClassifierFamily).backbone_problems(name, backbone, size)
         problems += [f"backbones.{name}: {problem}" for problem in found]
+        sound += [] if found else [name]
     for name, policy in params.augmentation.items():
         problems += [f"augmentation.{name}: {problem}" for problem in policy_problems(policy, size, masked=masked)]
     known = metrics_of(params.study.task, requested=params.comparison.requested)
@@ -229,7 +231,7 @@ def _library_problems(study: Study) -> list[str]:
         for name in figures
         if name not in known
     ]
-    return problems + _block_problems(study) + ([] if masked else _checkpointing_problems(study))
+    return problems + _block_problems(study) + _part_problems(study, sound)
 
 
 def _block_problems(study: Study) -> list[str]:
@@ -243,19 +245,29 @@ def _block_problems(study: Study) -> list[str]:
     return problems
 
 
-def _checkpointing_problems(study: Study) -> list[str]:
-    models = {
-        name: variant.model
-        for name, variant in study.variants.items()
-        if variant.strategy.gradient_checkpointing and ClassifierFamily.find(variant.model) is not None
-    }
-    size = study.params.data.image_size
-    plain = {model for model in models.values() if not any(blocks_of(build_on_meta(model, size)))}
-    return [
-        f"variants.{name}: gradient_checkpointing: {model} is a plain sequence of layers, without blocks to recompute"
-        for name, model in models.items()
-        if model in plain
-    ]
+def _part_problems(study: Study, backbones: Collection[str]) -> list[str]:
+    """List the variants on `backbones` that lack the blocks or layers that their strategies train or recompute."""
+    problems, size = [], study.params.data.image_size
+    bodies: dict[str, nn.Module] = {}
+    for name, variant in study.variants.items():
+        model, strategy = variant.model, variant.strategy
+        partial = strategy.trains_backbone and strategy.train != "all"
+        if not (partial or strategy.gradient_checkpointing) or variant.backbone_name not in backbones:
+            continue
+        if variant.backbone_name not in bodies and TASKS[study.params.study.task].per_pixel:
+            bodies[variant.backbone_name] = SegmenterFamily.of(model).build(model, variant.backbone, 1, 0.0)[0]
+        elif variant.backbone_name not in bodies:
+            bodies[variant.backbone_name] = build_on_meta(model, size)
+            ClassifierFamily.of(model).remove_classifier(bodies[variant.backbone_name], keep_spatial=False)
+        body = bodies[variant.backbone_name]
+        if strategy.gradient_checkpointing and not any(blocks_of(body)):
+            problems.append(
+                f"variants.{name}: gradient_checkpointing: {model} is a plain sequence of layers, without blocks to "
+                "recompute"
+            )
+        if partial and (problem := part_problem(body, strategy)):
+            problems.append(f"variants.{name}: train: {problem} in {model}")
+    return problems
 
 
 def _folder_problems(study: Study) -> list[str]:

@@ -226,7 +226,8 @@ def _add_result_commands(add: Add) -> None:
 
 def _add_other_commands(add: Add) -> None:
     log = add(OTHER, _log, "Log variants to MLflow from files, if tracking was off or failed", "resnet18_frozen")
-    log.add_argument("variants", nargs="+", metavar="VARIANT", help="a trained variant")
+    log.add_argument("variants", nargs="*", metavar="VARIANT", help="a trained variant")
+    log.add_argument("--all", action="store_true", help="log every variant that is trained")
 
     clean = add(
         OTHER,
@@ -453,9 +454,13 @@ def _results(_: argparse.Namespace) -> None:
 def _log(options: argparse.Namespace) -> None:
     from medtransfer.study import load_study
     from medtransfer.tracking.variant_log import log_variant
+    from medtransfer.util.places import HERE
 
     study = load_study()
-    for name in options.variants:
+    if options.all == bool(options.variants):
+        raise UserError("expected the names of variants, or --all")
+    trained = [name for name in study.variants if (HERE.model(name) / "card.json").is_file()]
+    for name in trained if options.all else options.variants:
         study.variant(name)
         log_variant(study.params.study.name, name)
         sys.stdout.write(f"logged {name}\n")

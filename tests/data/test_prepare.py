@@ -192,3 +192,14 @@ def test_classes_are_in_the_order_that_the_study_gives(tmp_path: Path) -> None:
         with pytest.raises(UserError) as raised:
             prepared_from(raw, data_of(**settings, order=wrong))
         assert raised.value.problems == [problem]
+
+
+def test_grades_without_an_order_are_an_error_with_the_line_to_add(tmp_path: Path) -> None:
+    names = [f"{grade}/{number}.png" for grade in ("mild", "none", "2 of 3") for number in range(6)]
+    raw = write_images(tmp_path / "raw", *names)
+    data = data_of(layout="class_folders", group=None, split={"method": "random"})
+    with pytest.raises(UserError) as raised:
+        prepare(raw, data, 1, Places(tmp_path / "out"), "ordinal", "grades")
+    assert raised.value.problems == [
+        'data.order: which classes are lower is not known; list them so: data.order: ["2 of 3", mild, none]'
+    ]

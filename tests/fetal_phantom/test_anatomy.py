@@ -25,6 +25,15 @@ def test_labels_follow_from_the_anatomy(anatomy: pd.DataFrame) -> None:
     assert (anatomy["apparent_atrial_width_mm"].dropna() <= width.dropna()).all()
 
 
+def test_grades_of_ventriculomegaly_follow_from_the_width(anatomy: pd.DataFrame) -> None:
+    edges = [0, 10, 13, 15, np.inf]
+    expected = pd.cut(anatomy["atrial_width_mm"], edges, right=False, labels=["none", "mild", "moderate", "severe"])
+    found = anatomy["ventriculomegaly"]
+    assert found.isna().equals(expected.isna())
+    assert (found.dropna() == expected.dropna().astype(str)).all()
+    assert found.nunique() >= 3
+
+
 @given(st.sampled_from(CLASSES), difficulties, seeds)
 def test_a_head_drawn_with_a_condition_has_its_class(condition: str, difficulty: float, seed: int) -> None:
     head = draw_head(np.random.default_rng(seed), condition, Challenge.of(difficulty))

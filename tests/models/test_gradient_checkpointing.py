@@ -10,8 +10,9 @@ from builders import MODELS, assembled, size_for, without_initialisation
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from medtransfer.models.blocks import blocks_of
 from medtransfer.models.families import SegmenterFamily, build_on_meta
-from medtransfer.models.gradient_checkpointing import blocks_of, forget_activations
+from medtransfer.models.gradient_checkpointing import forget_activations
 from medtransfer.models.network import Network, Normalise
 from medtransfer.study import Backbone, UNet
 

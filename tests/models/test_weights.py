@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,10 +94,10 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
 
     path = tmp_path / "own.pth"
     path.write_bytes(pickle.dumps({"weight": Attack()}))
-    with pytest.raises(UserError, match="not a readable state dict"):
+    with pytest.raises(UserError, match="which could run code and are not loaded; save the state dict alone"):
         read_state(path)
     torch.save({"weight": Attack()}, path)
-    with pytest.raises(UserError, match="not a readable state dict"):
+    with pytest.raises(UserError, match="which could run code and are not loaded; save the state dict alone"):
         read_state(path)
     assert not (tmp_path / "harm").exists()
 
@@ -121,6 +122,24 @@ def test_keys_that_do_not_fit_are_listed(tmp_path: Path, state: dict[str, torch.
         load_weights(model, state | {"features.99.weight": torch.zeros(1)}, LAST, "here")
     with pytest.raises(UserError, match=r"has other shapes for features\.0\.weight"):
         load_weights(model, state | {"features.0.weight": torch.zeros(1)}, LAST, "here")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda tensor: tensor * float("nan"), "has values that are not finite in"),
+        (lambda tensor: tensor / 0, "has values that are not finite in"),
+        (lambda tensor: tensor.to(torch.complex64), "has no floating-point numbers in"),
+        (lambda tensor: tensor.to(torch.int8), "has no floating-point numbers in"),
+    ],
+    ids=["nan", "infinite", "complex", "integer"],
+)
+def test_numbers_that_are_no_weights_are_refused(
+    state: dict[str, torch.Tensor], change: Callable[[torch.Tensor], torch.Tensor], problem: str
+) -> None:
+    wrong = state | {"features.0.weight": change(state["features.0.weight"])}
+    with pytest.raises(UserError, match=rf"here: does not fit \w+: it {problem} features\.0\.weight$"):
+        load_weights(build_backbone(SMALL, 64), wrong, LAST, "here")
 
 
 @pytest.mark.parametrize("model", ["densenet121", "mnasnet0_5"])

@@ -80,12 +80,14 @@ def test_a_changed_statement_of_an_extension_reruns_the_study(fresh: Project) ->
     assert project.read("data/code/train.txt") != before
 
 
-def test_one_file_adds_a_task(fresh: Project) -> None:
+def test_one_file_adds_a_task_with_its_target(fresh: Project) -> None:
     study = STUDY.replace("task: classification", "task: counting").replace("error_rate", "accuracy_counted")
     project = with_extensions(fresh, study, "loss", "head", "family", "layout", "task")
     project.run("dvc", "repro")
     assert "Counted accuracy" in project.read("metrics/comparison.md")
-    assert set(json.loads(project.read("metrics/variants/scratch.json"))["mean"]) == {"accuracy_counted"}
+    found = json.loads(project.read("metrics/variants/scratch.json"))
+    assert set(found["mean"]) == {"accuracy_counted"}
+    assert (len(found["classes"]), "other" in found["classes"]) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["missing", "broken"])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.variant_log import VariantLog
+from medtransfer.util.processes import process_name
 
 
 @pytest.fixture(scope="session")

@@ -19,13 +19,13 @@ from medtransfer.deployment.trained import predict_variant
 from medtransfer.tasks.classes.figures import write_variant_figure
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
-from medtransfer.tracking.origin import process_name
 from medtransfer.tracking.register import register_variant
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
 from medtransfer.tracking.variant_log import VariantLog, log_variant
 from medtransfer.training.variant import train_variant
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_json, write_text
+from medtransfer.util.processes import process_name
 
 RESOLVED = {"model": "cnn_small", "strategy": {"lr": 0.001, "train": "all"}}
 EPOCH = {"epoch": 0, "lr": 0.001, "train_loss": 1.5, "validation_loss": 1.25}
@@ -150,6 +150,35 @@ def test_the_next_follower_logs_events_that_the_last_one_left(store: Path) -> No
     ]
     (spool / "1_1.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
     assert parent_and_children(store)[0].info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("content", ["", "not json\n", '{"call": "open"}\n'], ids=["empty", "malformed", "incomplete"])
+def test_a_file_of_no_events_stops_no_other(
+    store: Path, content: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spool = spool_folder()
+    spool.mkdir(parents=True)
+    (spool / "0_1.jsonl").write_text(content, encoding="utf-8")
+    os.utime(spool / "0_1.jsonl", (0, 0))
+    with Tracker("study", "variant") as tracker:
+        tracker.start(RESOLVED, "inputs", "data")
+    assert parent_and_children(store)[0].info.status == "FINISHED"
+    assert waiting(spool) == []
+    assert capfd.readouterr().err.count("warning: MLflow: 0_1.jsonl") == bool(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000], ids=["empty", "garbage"])
+def test_a_damaged_database_is_one_line_that_says_what_to_do(store: Path, content: bytes) -> None:
+    import sqlite3
+
+    (store / "mlflow.db").unlink()
+    (store / "mlflow.db").write_bytes(content)
+    if not content:  # what a creation that was killed leaves
+        with sqlite3.connect(store / "mlflow.db") as connection:
+            connection.execute("create table experiments (experiment_id integer)")
+    with pytest.raises(UserError, match=r"mv mlflow\.db mlflow\.db\.damaged && medtransfer log --all") as raised:
+        VariantLog("study", "variant", process_name(), {}).start(RESOLVED, "inputs", "data")
+    assert "\n" not in str(raised.value)
 
 
 def test_stages_that_start_together_on_a_new_store_are_all_logged(

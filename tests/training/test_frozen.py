@@ -41,8 +41,16 @@ def without_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
         (MIXUP, {"train": {"last": 4}, "batch_size": 32, "lr": 1e-4}),
         (FRESH, {"train": {"last": 4}, "head": "own", "lr": 1e-4}),
         (FRESH, {"head": "mlp", "shots": 4, "lr": 1e-4}),
+        (FLIPS, {"train": {"lora": {"rank": 2, "targets": "all", "last_blocks": 3}}, "lr": 1e-4}),
     ],
-    ids=["head", "own head on cutmix", "last layers on mixup", "last layers on fresh cutmix", "few fresh shots"],
+    ids=[
+        "head",
+        "own head on cutmix",
+        "last layers on mixup",
+        "last layers on fresh cutmix",
+        "few fresh shots",
+        "lora",
+    ],
 )
 def test_cached_activations_train_as_the_whole_network_does_on_the_same_views(
     prepared: Prepared,

@@ -39,7 +39,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         {"shots": 4},
         {"head": "mlp", "dropout": 0.4, "optimizer": "rmsprop", "weight_decay": 0.01, "lr": 1e-4},
-        {"head": "own", "patience": 1, "epochs": 20, "lr": 3e-3},
+        {"head": "own", "patience": 1, "epochs": 20, "lr": 3e-3, "monitor": "score"},
         {"patience": 1, "resume_patience": 2, "epochs": 20, "lr": 5e-3, "optimizer": "sgd"},
         {"schedule": {"kind": "plateau", "patience": 1}, "epochs": 8, "lr": 5e-3},
         {"loss": {"kind": "binary_cross_entropy", "class_weights": "balanced"}, "optimizer": "adamw"},

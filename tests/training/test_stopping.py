@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medtransfer.study import Strategy
+from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.schedules import is_finished, lowest, resumes
 
 LOSSES = st.lists(
@@ -57,3 +59,13 @@ def test_the_first_minimum_is_kept(losses: list[float], best: int) -> None:
 def test_resume_patience_needs_a_patience() -> None:
     with pytest.raises(ValueError, match="resume_patience needs patience"):
         Strategy(resume_patience=2)
+
+
+@pytest.mark.parametrize(("lower_is_better", "monitored"), [(False, 0.25), (True, 0.75)])
+def test_a_score_is_monitored_as_its_task_ranks_it(lower_is_better: bool, monitored: float) -> None:
+    task = SimpleNamespace(lower_is_better=lower_is_better)
+    job = SimpleNamespace(strategy=Strategy(monitor="score"), task=task)
+    assert Job.monitored(job, Epoch(0, 1e-3, 1.0, 0.5, 2.0, 0.75)) == monitored  # type: ignore[arg-type]
+    assert math.isnan(Job.monitored(job, Epoch(0, 1e-3, 1.0, 0.5, math.nan, 0.75)))  # type: ignore[arg-type]
+    job.strategy = Strategy()
+    assert Job.monitored(job, Epoch(0, 1e-3, 1.0, 0.5, 2.0, 0.75)) == 2.0  # type: ignore[arg-type]

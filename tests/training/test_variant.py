@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
+from safetensors.torch import load_file
 from torch import nn
 
 from medtransfer.data.prepared import Prepared
@@ -58,8 +60,9 @@ def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tupl
         ),
         (MIXED, {"init": "pretrained", "train": "head", "patience": 1, "epochs": 6, "lr": 0.01, "dropout": 0.2}),
         (MIXED, {"init": "pretrained", "train": {"last": 4}, "patience": 2, "epochs": 4}),
+        (MIXED, {"init": "pretrained", "train": {"lora": {"targets": "all", "last_blocks": 3}}, "patience": 2}),
     ],
-    ids=["fine-tuned", "resumed", "frozen and mixed", "fresh views", "heads together", "last layers"],
+    ids=["fine-tuned", "resumed", "frozen and mixed", "fresh views", "heads together", "last layers", "lora"],
 )
 def test_a_killed_training_ends_in_the_bytes_of_an_uninterrupted_one(
     prepared: Prepared, tmp_path: Path, policy: dict[str, Any], strategy: dict[str, Any]
@@ -203,3 +206,23 @@ def test_each_fold_is_a_run(tmp_path: Path) -> None:
     test = frames[frames["role"] == "test"]
     assert (test.groupby(["seed", "path"]).size() == 1).all()
     assert test["path"].nunique() == len(prepared.table)
+
+
+def test_adapters_of_a_transformer_are_merged_into_the_model_that_is_stored(prepared: Prepared, tmp_path: Path) -> None:
+    model, lora = "timm/vit_tiny_patch16_224", {"rank": 2, "alpha": 8, "last_blocks": 1}
+    inputs = tiny_inputs(prepared, init="pretrained", train={"lora": lora}, lr=1e-2, epochs=2)
+    inputs = replace(pretrained(inputs, tmp_path / "weights", model), seeds=[0])
+    reported = train(inputs, tmp_path)
+    network, start = load_run(tmp_path / "model", 0, 0), make_job(inputs, 0, 0).network
+    stored = load_file(tmp_path / "model/fold0_seed0.safetensors")
+    body = {f"body.blocks.11.attn.{layer}.weight" for layer in ("qkv", "proj")}
+    assert {name for name in stored if name.startswith("body.")} == body
+    weight = start.body.blocks[11].attn.qkv.parametrizations.weight.original
+    change = network.body.blocks[11].attn.qkv.weight - weight
+    assert torch.linalg.matrix_rank(change, rtol=1e-4) == 2
+    width, classes = 192, len(prepared.classes)
+    assert read_card(tmp_path / "model")["trainable_parameters"] == 2 * (6 * width) + (width + 1) * classes
+    frames = pd.concat(predict_variant(inputs.variant, prepared, tmp_path / "model", COMPUTE))
+    validation = frames[frames["role"] == "validation"]
+    scores = validation[[column for column in frames if column.startswith("p_")]].to_numpy()
+    assert (scores.argmax(axis=1) == validation["label"]).mean() == pytest.approx(reported[-1][2].validation_score)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,3 +70,35 @@ def test_a_programming_error_is_not_hidden() -> None:
         run(lambda: 1 / 0)
     with pytest.raises(RuntimeError, match="shapes"):
         run(lambda: torch.ones(2, 2) @ torch.ones(3, 3))
+
+
+def fail_to_write() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        file.write(b"full")
+
+
+def fail_to_open() -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", "models/card.json")
+
+
+def fail_in_a_library() -> None:
+    raise RuntimeError("Error while serializing: I/O error:\nNo space left on device (os error 28)")
+
+
+@pytest.mark.parametrize(
+    ("fail", "told"),
+    [
+        (fail_to_write, "No space left on device; free some space"),
+        (fail_to_open, "models/card.json: Permission denied; you may not do this"),
+        (fail_in_a_library, "I/O error: No space left on device (os error 28); free some space"),
+    ],
+)
+def test_a_disk_that_cannot_be_written_is_one_line(fail: Callable[[], None], told: str) -> None:
+    with pytest.raises(SystemExit, match=re.escape(told)) as ended:
+        run(fail)
+    assert "\n" not in str(ended.value)
+
+
+def test_another_error_keeps_its_traceback() -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(lambda: (_ for _ in ()).throw(RuntimeError("a bug")))

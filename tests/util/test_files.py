@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ from medtransfer.util.files import (
     atomic_file,
     atomic_folder,
     measured,
+    remove_abandoned,
     sha256_of_file,
     sha256_of_folder,
     shown,
@@ -74,6 +77,32 @@ def test_an_error_leaves_the_old_folder(tmp_path: Path) -> None:
         (temporary / "new.npy").write_bytes(b"half")
         raise ValueError("disk")
     assert everything_in(tmp_path) == {"views", "views/old.npy"}
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from medtransfer.util.files import atomic_file, atomic_folder
+with atomic_folder(Path("models/scratch")) as folder, atomic_file(Path("models/card.json")) as file:
+    (folder / "weights").write_text("half")
+    file.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_leaves_is_in_no_stages_folder_and_goes_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", KILLED], check=False)
+    assert list((tmp_path / "models").iterdir()) == []
+    assert len(list((tmp_path / ".medtransfer/unfinished").iterdir())) == 2
+    with atomic_file(tmp_path / "mine.txt") as file:
+        file.write_text("whole", encoding="utf-8")
+        remove_abandoned()  # not what a living process is writing
+    assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "whole"
+    assert list((tmp_path / ".medtransfer/unfinished").iterdir()) == []
 
 
 def test_files_and_folders_have_default_permissions(tmp_path: Path) -> None:

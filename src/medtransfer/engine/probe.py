@@ -72,6 +72,7 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     from medtransfer.features.embedder import embedder_of
     from medtransfer.models.assemble import Weights
     from medtransfer.models.gradient_checkpointing import forget_activations
+    from medtransfer.models.low_rank import add_adapters
     from medtransfer.models.network import Normalise, to_channels_first
     from medtransfer.models.weights import without_weights
     from medtransfer.study import load_study
@@ -85,9 +86,11 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     weights, grey = Weights(None, without_weights(variant.model), None), (0.5, 0.5, 0.5)
     started = time.perf_counter()
     outputs = task.width(outputs, variant.strategy.loss)
-    network = task.assemble(variant, weights, outputs, size, Normalise(grey, grey), (0, 0)).to(compute.device)
+    network = task.assemble(variant, weights, outputs, size, Normalise(grey, grey), (0, 0))
+    add_adapters(network, variant.strategy, (0, 0))
     if variant.strategy.gradient_checkpointing:
         forget_activations(network)
+    network.to(compute.device)
     compute = in_precision(compute, study.params.training.precision, network, channels, size)
     embedder = embedder_of(network, size, compute) if task.flat_features else None
     shape = (max(IMAGES, variant.strategy.batch_size), size, size, channels)

@@ -5,6 +5,7 @@ The cut is found on the traced graph of any body, and checked by running both pa
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.fx.experimental.optimization import fuse
+from torch.nn.utils import parametrize
 from torch.utils.flop_counter import FlopCounterMode
 
 from medtransfer.models.network import Network
@@ -209,7 +211,28 @@ def _traceable() -> Iterator[None]:
 
 
 class _Tracer(fx.Tracer):
-    """Trace modules as far as their code allows: one whose control flow depends on its input becomes a single node."""
+    """Trace modules as far as their code allows: one whose control flow depends on its input becomes a single node.
+
+    So does one that may read a parametrized weight of its layers, which tracing would take for a constant. Arguments of
+    a body other than the images, such as the masks of transformers, keep their defaults.
+    """
+
+    def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
+        others = list(inspect.signature(root.forward).parameters.values())[1:]
+        defaults = {one.name: one.default for one in others if one.default is not one.empty}
+        graph = super().trace(root, defaults or None)
+        unused = {node for node in graph.nodes if node.op == "placeholder" and node is not next(iter(graph.nodes))}
+        for node in graph.nodes:  # checks that the arguments have their defaults
+            if unused.intersection(node.all_input_nodes):
+                unused.add(node)
+        for node in reversed(graph.nodes):
+            if node in unused:
+                graph.erase_node(node)
+        return graph
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        reads = not isinstance(m, nn.Sequential) and any(map(parametrize.is_parametrized, m.children()))
+        return reads or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

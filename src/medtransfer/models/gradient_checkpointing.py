@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from medtransfer.models.blocks import blocks_of
 from medtransfer.models.network import Network
 
 
@@ -25,30 +26,6 @@ def forget_activations(network: Network) -> None:
     heads = network.head.children() if isinstance(network.head, nn.Sequential) else [network.head]
     for block in [block for part in (network.body, *heads) for block in blocks_of(part)]:
         block.__class__ = _forgetful(type(block))  # type: ignore[arg-type] # a class is hashable
-
-
-def blocks_of(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the outermost blocks of a module.
-
-    A block is an entry of a list of modules, or a child with parts of its own and no list of blocks in it. Neither a
-    layer nor a plain sequence of layers, such as VGG's, is a block.
-    """
-    listed = isinstance(module, nn.Sequential | nn.ModuleList)
-    for child in module.children():
-        if not any(True for _ in child.children()) or (type(child) is nn.Sequential and not listed and _is_row(child)):
-            continue
-        if not _lists_blocks(child) and (listed or not any(map(_lists_blocks, child.modules()))):
-            yield child
-        else:
-            yield from blocks_of(child)
-
-
-def _is_row(module: nn.Module) -> bool:
-    return not any(True for child in module.children() for _ in child.children())
-
-
-def _lists_blocks(module: nn.Module) -> bool:
-    return isinstance(module, nn.Sequential | nn.ModuleList) and not _is_row(module)
 
 
 @cache

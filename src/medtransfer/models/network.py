@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from medtransfer.models.trained_part import trained_part
 from medtransfer.study import Strategy
 
 BATCH = 32
@@ -91,23 +92,22 @@ class Network(nn.Module):
         return float(getattr(self.body, "auxiliary_weight", 0.0))
 
     def freeze(self, strategy: Strategy) -> None:
-        """Freeze what `strategy.train` does not train.
+        """Freeze what `strategy.train` does not train; see `trained_part`.
 
-        The parameters of a frozen module need no gradient, and it stays in eval mode, so that batch norms neither use
-        nor update the statistics of a batch. `last: N` counts the modules that own parameters, from the body's output
-        back.
+        Frozen parameters need no gradient. A module of which not all parameters train stays in eval mode, so that batch
+        norms neither use nor update the statistics of a batch.
         """
         self.body_frozen = not strategy.trains_backbone
         if self.body_frozen:
             self.frozen = list(_freeze_whole(self.body))
             if strategy.train == "none":
                 self.frozen += self.head.requires_grad_(False).modules()
-        elif not isinstance(strategy.train, str):
-            owners = [module for module in self.body.modules() if list(module.parameters(recurse=False))]
-            trained = set(owners[-strategy.train.last :])
-            self.frozen = [module for module in self.body.modules() if module not in trained]
-            for module in self.frozen:
-                for parameter in module.parameters(recurse=False):
+        elif strategy.train != "all":
+            modules, parameters = trained_part(self.body, strategy)
+            self.frozen = [module for module in self.body.modules() if module not in modules]
+            trained = set(parameters)
+            for parameter in self.body.parameters():
+                if parameter not in trained:
                     parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Network:

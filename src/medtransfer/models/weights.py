@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from pydantic import BaseModel
@@ -82,6 +83,11 @@ def read_state(path: Path) -> State:
             loaded = load_file(path)
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:  # torch's own message advises to switch the protection off
+        raise UserError(
+            f"{path}: holds objects other than tensors, which could run code and are not loaded; save the state dict "
+            "alone, best as safetensors"
+        ) from None
     except Exception as error:  # noqa: BLE001 - damaged files break the readers in many ways
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"{path}: not a readable state dict: {reason}") from None
@@ -108,15 +114,19 @@ def load_weights(module: nn.Module, state: State, replaced: set[str], where: str
     """Load a state dict into a model with its classifier, in place.
 
     The parameters that a new head replaces and auxiliary heads may be missing or have other shapes.
-    Raises `UserError` that names the keys if anything else is missing, of another shape or left over.
+    Raises `UserError` that names the keys if anything else is missing, of another shape or type, not finite or left
+    over.
     """
     own = module.state_dict()
     optional = replaced | {key for key in own | state if key.lower().startswith("aux")}
     fitting = {key: value for key, value in state.items() if key in own and value.shape == own[key].shape}
+    real = {key for key, value in fitting.items() if value.dtype.is_floating_point}
     problems = {
         "misses": own.keys() - state.keys(),
         "has the unknown keys": state.keys() - own.keys(),
         "has other shapes for": state.keys() & own.keys() - fitting.keys(),
+        "has no floating-point numbers in": {key for key in fitting if own[key].dtype.is_floating_point} - real,
+        "has values that are not finite in": {key for key, value in fitting.items() if not value.isfinite().all()},
     }
     for problem, keys in problems.items():
         if found := sorted(keys - optional):

@@ -15,7 +15,7 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.selection import Files, Group, JoinedTable, Labels
-from medtransfer.study.strategy import Loss, Prompts, Schedule, Strategy
+from medtransfer.study.strategy import Lora, Loss, Prompts, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "KaggleSource",
     "Labels",
     "Layout",
+    "Lora",
     "Loss",
     "MaskFiles",
     "Mix",

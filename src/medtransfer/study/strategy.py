@@ -49,20 +49,48 @@ class Prompts(Section):
         return [template.replace("{}", word) for word in self.classes[name] for template in self.templates]
 
 
-class LastModules(Section):
-    """Unfreeze the last N modules that own parameters, counted from the backbone's output."""
+class Lora(Section):
+    """Low-rank adapters: W + alpha / rank * B A for the weights W of layers, which stay frozen (Hu et al. 2022).
 
-    last: Count
+    targets: `attention` adapts the dense layers of attention, `all` every dense and convolution layer that is larger
+    than its adapter. last_blocks: adapt only the last N blocks and what follows them; layers before are cached.
+    """
+
+    rank: Count = 8
+    alpha: Positive = 16.0
+    targets: Literal["attention", "all"] = "attention"
+    last_blocks: Count | None = None
+
+
+class TrainedPart(Section):
+    """The part of a backbone that trains.
+
+    last: the last N modules that own parameters. last_blocks: the last N blocks (residual blocks, layers of a
+    transformer) and what follows them. lora: adapters of its layers, merged into them after training.
+    """
+
+    last: Count | None = None
+    last_blocks: Count | None = None
+    lora: Lora | None = None
+
+    @model_validator(mode="after")
+    def _one_part(self) -> TrainedPart:
+        if sum(value is not None for value in (self.last, self.last_blocks, self.lora)) != 1:
+            raise ValueError("expected one of last, last_blocks, lora")
+        return self
 
 
 class Strategy(OpenSection):
     """How a backbone becomes a classifier: its initial weights, which part trains, with which head, and how.
 
+    train: `none`, the `head` alone, the head with the backbone's `norms` (Frankle et al. 2021) or `biases` (Ben Zaken
+    et al. 2022), or with a part of it, or `all`.
     lr is the rate of the head, and of the backbone unless `backbone_lr` is set; with `first_layer_lr`, the rates of the
-    backbone's layers rise geometrically from it. Training stops when the validation loss has not fallen for `patience`
-    epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. With `lr_search`, a
-    head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run keeps the head
-    with the lowest validation loss. With `gradient_checkpointing`, a network that trains as a whole keeps little of
+    backbone's layers rise geometrically from it. monitor: what is compared between epochs and rates on validation
+    images, their mean loss or the task's score, such as accuracy or Dice. Training stops when it has not improved for
+    `patience` epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. With
+    `lr_search`, a head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run
+    keeps the best head. With `gradient_checkpointing`, a network that trains as a whole keeps little of
     what its blocks computed and computes it again in the backward pass: the same results with less memory, in up to 1.3
     times the time. sampler: which training rows an epoch takes: `all`, or as many that are drawn so that classes are
     equally frequent (`balanced`), which repeats those of rare classes. Further keys are options of the head or the
@@ -71,7 +99,7 @@ class Strategy(OpenSection):
 
     init: Literal["pretrained", "random"] = "pretrained"
     train: Annotated[
-        Annotated[Literal["none", "head", "all"], Tag(WORD)] | Annotated[LastModules, Tag(OTHER)],
+        Annotated[Literal["none", "head", "norms", "biases", "all"], Tag(WORD)] | Annotated[TrainedPart, Tag(OTHER)],
         Discriminator(word_or_other),
     ] = "head"
     shots: Count | None = None
@@ -94,6 +122,7 @@ class Strategy(OpenSection):
     sampler: Literal["all", "balanced"] = "all"
     batch_size: Count = 32
     epochs: Count = 20
+    monitor: Literal["loss", "score"] = "loss"
     patience: Count | None = None
     resume_patience: Count | None = None
     gradient_checkpointing: bool = False
@@ -101,7 +130,7 @@ class Strategy(OpenSection):
     @property
     def trains_backbone(self) -> bool:
         """Whether any of the backbone's own modules is trained."""
-        return self.train == "all" or isinstance(self.train, LastModules)
+        return self.train not in ("none", "head")
 
     @property
     def rates(self) -> list[float]:
@@ -114,15 +143,15 @@ class Strategy(OpenSection):
 
     @model_validator(mode="after")
     def _parts_go_together(self) -> Strategy:
-        if self.init == "random" and isinstance(self.train, LastModules):
-            raise ValueError("init: random with train: {last: N} would freeze layers that never learned")
+        if self.init == "random" and self.trains_backbone and self.train != "all":
+            raise ValueError("init: random with a part of the backbone would freeze layers that never learned")
         if self.lr_search is not None and self.train != "head":
             raise ValueError("lr_search is for a head on frozen features; it needs train: head")
         if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
             raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
         for field in ("backbone_lr", "first_layer_lr"):
             if getattr(self, field) is not None and not self.trains_backbone:
-                raise ValueError(f"{field} needs train: all or {{last: N}}; no part of the backbone trains here")
+                raise ValueError(f"{field} needs a part of the backbone that trains, but train is {self.train}")
         if self.gradient_checkpointing and self.train != "all":
             raise ValueError("gradient_checkpointing needs train: all; frozen layers store no activations anyway")
         if self.resume_patience is not None and self.patience is None:

@@ -40,6 +40,7 @@ class Classification(Task):
     flat_features = True
     per_pixel = False
     one_class = True
+    tables: str | None = "classification"
 
     @property
     def baselines(self) -> Baselines:
@@ -89,7 +90,8 @@ class Classification(Task):
         from medtransfer.training.losses import ClassLoss
 
         labels = prepared.table["label_index"].to_numpy()[rows]
-        return ClassLoss(loss, np.bincount(labels, minlength=len(prepared.classes)))
+        counts = np.bincount(labels, minlength=len(prepared.classes))
+        return ClassLoss(loss, counts, self.losses, self.width(len(counts), loss))
 
     def scores(
         self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None

@@ -42,6 +42,7 @@ class Segmentation(Task):
     score = "dice"
     flat_features = False
     per_pixel = True
+    tables = "segmentation"
 
     @property
     def baselines(self) -> Baselines:

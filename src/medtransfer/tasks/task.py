@@ -32,19 +32,23 @@ class Task(ABC):
     A task imports torch within the methods that need it: stages without networks load tasks, too.
 
     target: the name of what it predicts in `data.targets.TARGETS`. score: the name of the validation score in
-    histories, next to the loss. loss_unit: that of the loss, for figures. answer: the name of the output of exported
-    models. flat_features: whether a frozen body yields one short row of features per image, which is worth caching.
-    per_pixel: whether a network predicts a class for each pixel rather than for the image. one_class: whether each
-    image has one of several exclusive classes, which fitted heads, few shots and maps need.
+    histories, next to the loss; lower_is_better: whether smaller scores are better, where others are at most 1.
+    loss_unit: that of the loss, for figures. answer: the name of the output of exported models. flat_features: whether
+    a frozen body yields one short row of features per image, which is worth caching. per_pixel: whether a network
+    predicts a class for each pixel rather than for the image. one_class: whether each image has one of several
+    exclusive classes, which fitted heads, few shots and maps need. tables: the name of its tables in
+    `comparison.tables.TABLES`, if it has any.
     """
 
     target: str
     score: str
+    lower_is_better: bool = False
     loss_unit: str = "nats"
     answer: str = "probabilities"
     flat_features: bool
     per_pixel: bool
     one_class: bool = False
+    tables: str | None = None
 
     @property
     @abstractmethod

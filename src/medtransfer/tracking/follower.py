@@ -11,11 +11,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from medtransfer.tracking.origin import is_gone
 from medtransfer.tracking.tracker import FOLLOWER_LOCK, WARNINGS, waiting, warning
 from medtransfer.tracking.variant_log import VariantLog
+from medtransfer.util.errors import UserError
+from medtransfer.util.processes import is_gone
 
-IDLE_SECONDS, POLL_SECONDS = 10.0, 0.1
+IDLE_SECONDS, POLL_SECONDS, ABANDONED_SECONDS = 10.0, 0.1, 30.0
 
 
 class EventFile:
@@ -29,12 +30,17 @@ class EventFile:
 
     def advance(self) -> bool:
         """Log the new events; return whether the file is complete, and then delete it."""
-        gone = bool(self._process) and is_gone(self._process)  # asked first, so that its last events are read below
+        gone = is_gone(self._process) if self._process else self._is_abandoned()  # asked first: its last events follow
         closed = False
         while (line := self._line()) is not None:
-            event = json.loads(line)
-            closed = event["call"] == "close"
-            self._log_event(event["call"], event["arguments"])
+            try:
+                event = json.loads(line)
+                call, arguments = event["call"], event["arguments"]
+            except (ValueError, TypeError, KeyError) as error:
+                self._fail(f"{self._path.name}: {type(error).__name__}: {error}")
+                continue
+            closed = call == "close"
+            self._log_event(call, arguments)
         if gone and not closed:
             self._log_event("close", {"status": "KILLED"})
         if gone or closed:
@@ -61,10 +67,20 @@ class EventFile:
                 self._log = VariantLog(**arguments)
             else:
                 getattr(self._log, call)(**arguments)
+        except UserError as error:
+            self._fail(str(error))
         except Exception as error:  # noqa: BLE001 - training continues whatever a server does
+            self._fail(f"{type(error).__name__}: {error}")
+
+    def _fail(self, reason: str) -> None:
+        if not self._failed:
             self._failed = True
             with (self._path.parent / WARNINGS).open("a", encoding="utf-8") as warnings:
-                warnings.write(warning(self._variant, f"{type(error).__name__}: {error}") + "\n")
+                warnings.write(warning(self._variant or "VARIANT", reason) + "\n")
+
+    def _is_abandoned(self) -> bool:
+        """Whether the file is old and still has no first event: its stage was killed before it wrote one."""
+        return time.time() - self._path.stat().st_mtime > ABANDONED_SECONDS
 
 
 def main(spool: Path) -> None:

@@ -1,9 +1,8 @@
-"""Where a run comes from: its commit, DVC experiment and stage, and its process."""
+"""Where a run comes from: its commit, DVC experiment and stage."""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 
 VARIABLES = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
@@ -21,22 +20,3 @@ def origin() -> dict[str, str]:
     if git.returncode == 0:
         tags["mlflow.source.git.commit"] = git.stdout.strip()
     return tags
-
-
-def process_name() -> str:
-    """Return the name of this process: `host:number`."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def is_gone(process: str) -> bool:
-    """Return whether a process, by its name, ran on this machine and has ended."""
-    host, _, number = process.rpartition(":")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except (ProcessLookupError, ValueError):
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.model_card import model_card
-from medtransfer.tracking.origin import origin, process_name
+from medtransfer.tracking.origin import origin
 from medtransfer.tracking.variant_log import VariantLog
 from medtransfer.util.places import Places
+from medtransfer.util.processes import process_name
 
 
 def register_variant(study: str, variant: str, root: Path = Path()) -> tuple[str, str]:

@@ -20,8 +20,9 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from medtransfer.tracking.origin import origin, process_name
+from medtransfer.tracking.origin import origin
 from medtransfer.util.places import state_folder
+from medtransfer.util.processes import process_name
 
 FOLLOWER_LOCK, WARNINGS = "follower.lock", "warnings.txt"
 

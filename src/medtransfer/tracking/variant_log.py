@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import pandas as pd
 from filelock import FileLock
 
 from medtransfer.tracking.logged_model import log_model
-from medtransfer.tracking.origin import is_gone, origin, process_name
+from medtransfer.tracking.origin import origin
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places, repository, run_name, state_folder
+from medtransfer.util.processes import is_gone, process_name
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC; the tags of the run name the variant and its inputs."""
 LOCK_SECONDS = 60.0
+SQLITE = "sqlite:///"
 BOUNDS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -155,13 +158,18 @@ class VariantLog:
 
         for noisy in ("alembic", "mlflow"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
-        uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{self._root / 'mlflow.db'}")
+        uri = os.environ.get("MLFLOW_TRACKING_URI", f"{SQLITE}{self._root / 'mlflow.db'}")
         lock = state_folder() / "mlflow.lock"
         lock.parent.mkdir(exist_ok=True)
         with FileLock(lock, timeout=LOCK_SECONDS):
+            file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+            if file is not None and not file.exists():
+                _create_database(file)
             mlflow.set_tracking_uri(uri)
-            self._client = mlflow.MlflowClient(uri)
-            experiment = self._client.get_experiment_by_name(self._study)
+            experiment = None
+            with told_if_damaged(file):
+                self._client = mlflow.MlflowClient(uri)
+                experiment = self._client.get_experiment_by_name(self._study)
             if experiment is not None:
                 self._experiment = experiment.experiment_id
                 for key, value in KIND.items() - experiment.tags.items():
@@ -197,6 +205,32 @@ class VariantLog:
         now = int(time.time() * 1000)
         metrics = [Metric(key, value, now, step, **links) for key, value in values.items() if value is not None]
         self._client.log_batch(run, metrics=metrics)
+
+
+def _create_database(file: Path) -> None:
+    """Create MLflow's tables aside, and rename the file: one of an interrupted creation cannot be used or repaired."""
+    import mlflow
+
+    aside = state_folder().resolve() / "mlflow.db.new"
+    aside.unlink(missing_ok=True)
+    mlflow.MlflowClient(f"{SQLITE}{aside}").get_experiment_by_name("")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside.replace(file)
+
+
+@contextmanager
+def told_if_damaged(file: Path | None) -> Iterator[None]:
+    """Raise `UserError` that says what to do if MLflow cannot read its database; a locked one is another matter."""
+    try:
+        yield
+    except Exception as error:  # SQLAlchemy's errors, or MLflow's around them
+        if file is None or "locked" in str(error):
+            raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(
+            f"{file}: MLflow cannot read it ({reason}); move it away, then log every variant again: "
+            f"mv {file.name} {file.name}.damaged && medtransfer log --all"
+        ) from None
 
 
 def _of_test(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class _Run:
 
     @property
     def losses(self) -> list[float]:
-        return [epoch.validation_loss for epoch in self.epochs]
+        return list(map(self.job.monitored, self.epochs))
 
     @property
     def trains(self) -> bool:
@@ -212,7 +212,9 @@ class _Group:
         logits, labels = logits.transpose(1, 2), labels.transpose(1, 2)
         labels = labels.repeat_interleave(len(logits) // len(labels), dim=0)
         constants = None if self._constants is None else self._constants[runs, :, None]
-        return self._loss.each(logits, labels, constants), self._task.scores(logits.detach(), labels, constants)
+        return self._loss.each(logits, labels, constants), self._task.scores(
+            self._loss.scored(logits.detach()), labels, constants
+        )
 
     @torch.no_grad()
     def _validate(self) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from medtransfer.models.network import Network, load_tensors
 from medtransfer.study import Strategy
 from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples, load, shuffled_batches
 from medtransfer.training.checkpoint import Checkpoint
+from medtransfer.training.losses import ImageLoss
 from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
@@ -79,7 +81,14 @@ class Job:
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the score of each image."""
-        return self.task.scores(logits, targets, getattr(self.loss, "constants", None))
+        scored = self.loss.scored(logits) if isinstance(self.loss, ImageLoss) else logits
+        return self.task.scores(scored, targets, getattr(self.loss, "constants", None))
+
+    def monitored(self, epoch: Epoch) -> float:
+        """Return what the strategy compares between epochs and rates; smaller is better, nan if training diverged."""
+        if self.strategy.monitor == "loss" or not math.isfinite(epoch.validation_loss):
+            return epoch.validation_loss
+        return epoch.validation_score if self.task.lower_is_better else 1 - epoch.validation_score
 
     def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the logits of a batch in training, and those of auxiliary heads."""
@@ -123,9 +132,9 @@ class Fit:
 
 
 def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
-    """Train for `strategy.epochs`, or until the validation loss has not fallen for `patience` epochs.
+    """Train for `strategy.epochs`, or until what is monitored has not improved for `patience` epochs.
 
-    With a patience the network of the epoch with the lowest validation loss is kept, without one the last. With
+    With a patience the network of the best epoch is kept, without one the last. With
     `resume_patience` training resumes once from the epoch kept so far, with a new optimizer. An interrupted run resumes
     from `checkpoint`; everything random is drawn from (key, epoch), so the result is identical to the bit. `report` is
     called for every epoch, including those of the checkpoint.
@@ -137,7 +146,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     epochs, best, seconds = _restore(job, optimizer, checkpoint)
     for record in epochs:
         report(record)
-    while not is_finished(losses := [record.validation_loss for record in epochs], strategy):
+    while not is_finished(losses := list(map(job.monitored, epochs)), strategy):
         started = job.clock()
         number = len(epochs)
         if resumes(losses, strategy):
@@ -147,7 +156,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
         set_rate(optimizer, factor)
         trained = train_epoch(job, step, optimizer, number)
         epochs.append(Epoch(number, strategy.lr * factor, *trained, *loss_and_score(job, job.validation)))
-        losses = [*losses, epochs[-1].validation_loss]
+        losses = [*losses, job.monitored(epochs[-1])]
         if strategy.patience is not None and lowest(losses) == number:
             best = trained_state(job.network)
         seconds += job.clock() - started
@@ -231,13 +240,13 @@ def loss_and_score(job: Job, examples: Examples) -> tuple[float, float]:
 
 
 def trained_state(network: Network) -> dict[str, torch.Tensor]:
-    """Copy the tensors that training changes: parameters and buffers of modules that are not frozen."""
+    """Copy the tensors that training changes: parameters that train, and buffers of modules that are not frozen."""
     frozen = {id(module) for module in network.frozen}
-    names = {
+    names = {name for name, parameter in network.named_parameters() if parameter.requires_grad} | {
         f"{prefix}.{name}" if prefix else name
         for prefix, module in network.named_modules()
         if id(module) not in frozen
-        for name in (*module._parameters, *module._buffers)
+        for name in module._buffers
     }
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items() if name in names}
 

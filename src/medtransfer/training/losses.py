@@ -1,8 +1,8 @@
 """Training losses: of class scores against label shares, and of the scores of pixels against masks.
 
-To add one, register a function in `CLASS_LOSSES` or `MASK_LOSSES`. Its keyword-only parameters are its options, set in
-the `loss` section of a strategy; a loss with the parameter `weight` can be weighted by class, and is then passed one
-weight per class.
+To add one, register a function in `CLASS_LOSSES`, `GRADE_LOSSES` or `MASK_LOSSES`. Its keyword-only parameters are its
+options, set in the `loss` section of a strategy; a loss with the parameter `weight` can be weighted by class, and is
+then passed one weight per class.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ CLASS_LOSSES: Registry[LossFunction] = Registry("loss")
 Classes are dimension 1, as in torch's own losses; a function that treats further dimensions as more images, and its
 `weight` as any tensor that fits, serves heads that train together. Any other trains heads one by one.
 """
+
+GRADE_LOSSES: Registry[LossFunction] = Registry("loss")
+"""As `CLASS_LOSSES`, for classes with an order."""
 
 MASK_LOSSES: Registry[LossFunction] = Registry("loss")
 """Functions of logits [n, classes, h, w], float32, and class numbers [n, h, w], int64, that return the mean loss."""
@@ -63,6 +66,43 @@ def class_focal(
     rest = (-torch.expm1(log_probabilities)).clamp_min(torch.finfo(log_probabilities.dtype).tiny)
     terms = shares * rest**gamma * log_probabilities
     return -(terms if weight is None else terms * weight).sum(dim=1)
+
+
+GRADE_LOSSES.register("cross_entropy", cross_entropy)
+GRADE_LOSSES.register("focal", class_focal)
+
+
+@GRADE_LOSSES.entry("cumulative_logits")
+def cumulative_logits(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """Return the sum of the binary cross-entropies of "above grade k", of images that are at least of grade k.
+
+    CORN (Shi, Cao and Raschka 2023): logits [n, grades - 1] are those of these conditional probabilities, whose
+    products never rank grades inconsistently. Shares of two grades count as so many images of each.
+    """
+    at_least = shares.flip(1).cumsum(1).flip(1)
+    reached, passed = at_least[:, :-1], at_least[:, 1:]
+    above, below = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+    return -(passed * above + (reached - passed) * below).sum(dim=1)
+
+
+@GRADE_LOSSES.entry("earth_mover")
+def earth_mover(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """Return the sum of the squared differences of the cumulative probabilities (Hou, Yu and Samaras 2016).
+
+    It is also called the ranked probability score, and is least, on average, for the true probabilities.
+    """
+    return (functional.softmax(logits, dim=1) - shares).cumsum(dim=1)[:, :-1].square().sum(dim=1)
+
+
+@GRADE_LOSSES.entry("squared_error")
+def squared_error(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """Return the squared error of a regression on the number of the grade: the mean of the softmax."""
+    return (mean_grade(functional.softmax(logits, dim=1)) - mean_grade(shares)).square()
+
+
+def mean_grade(shares: torch.Tensor) -> torch.Tensor:
+    """Average the numbers of the grades: [n, ...] of shares [n, grades, ...]."""
+    return (shares.movedim(1, -1) * torch.arange(shares.shape[1], device=shares.device)).sum(dim=-1)
 
 
 @MASK_LOSSES.entry("cross_entropy")
@@ -156,6 +196,10 @@ class ImageLoss(nn.Module):
         """
         raise NotImplementedError
 
+    def scored(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return logits in the form in which the task scores them; most do as they are."""
+        return logits
+
     def takes_more_dimensions(self) -> bool:
         """Whether `each` treats dimensions after that of the outputs as more images; found by trying."""
         logits = torch.linspace(-2, 2, 8 * self._outputs).view(2, -1, 4).sin()
@@ -170,12 +214,26 @@ class ImageLoss(nn.Module):
 
 
 class ClassLoss(ImageLoss):
-    """A loss of `CLASS_LOSSES`, with label smoothing towards the uniform distribution and weights of classes."""
+    """A loss of classes, with label smoothing towards the uniform distribution and weights of classes.
 
-    def __init__(self, loss: Loss, class_counts: np.ndarray) -> None:
-        super().__init__(len(class_counts), len(class_counts), class_weights(loss, class_counts))
-        self._function = with_options(CLASS_LOSSES[loss.kind], loss.model_dump())
+    losses: the registry that has it. outputs: the number of the network's; by default that of the classes.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        class_counts: np.ndarray,
+        losses: Registry[LossFunction] = CLASS_LOSSES,
+        outputs: int | None = None,
+    ) -> None:
+        classes = len(class_counts)
+        super().__init__(outputs or classes, classes, class_weights(loss, class_counts))
+        self._loss, self._function = loss, with_options(losses[loss.kind], loss.model_dump())
         self._smoothing = loss.label_smoothing
+
+    def scored(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return values of which the largest is that of the predicted class."""
+        return probabilities(logits, self._loss) if self._loss.kind in OF_GRADES else logits
 
     def each(self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None) -> torch.Tensor:
         """Return the loss of each image against shares of classes; constants are the weights of classes."""
@@ -230,7 +288,31 @@ def scaled_sigmoids(logits: torch.Tensor) -> torch.Tensor:
     return (scores / scores.sum(dim=1, keepdim=True)).float()
 
 
-PROBABILITIES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"binary_cross_entropy": scaled_sigmoids}
+def conditional_products(logits: torch.Tensor) -> torch.Tensor:
+    """Return probabilities [n, grades], float32, from logits [n, grades - 1] of passing; see `cumulative_logits`."""
+    passing = logits.double().sigmoid()
+    reached = functional.pad(passing, (0, 0) * (logits.ndim - 2) + (1, 0), value=1.0).cumprod(dim=1)
+    stopping = functional.pad(1 - passing, (0, 0) * (logits.ndim - 2) + (0, 1), value=1.0)
+    return (reached * stopping).float()
+
+
+def neighbours_of_mean(logits: torch.Tensor) -> torch.Tensor:
+    """Return the probabilities, float32, of the two grades next to the mean of the softmax, whose mean it is."""
+    mean = mean_grade(logits.double().softmax(dim=1)).unsqueeze(1)
+    grades = torch.arange(logits.shape[1], device=logits.device).view(1, -1, *[1] * (logits.ndim - 2))
+    return (1 - (grades - mean).abs()).clamp_min(0).float()
+
+
+OF_GRADES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "cumulative_logits": conditional_products,
+    "squared_error": neighbours_of_mean,
+}
+"""The same for losses whose largest logit is not that of the predicted class."""
+
+PROBABILITIES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "binary_cross_entropy": scaled_sigmoids,
+    **OF_GRADES,
+}
 """How logits [n, classes] become probabilities, by class loss; by `softmax` where none is given."""
 
 

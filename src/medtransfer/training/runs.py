@@ -18,6 +18,7 @@ from medtransfer.features.embedder import Embedder, embedder_of
 from medtransfer.models.assemble import Weights, normalisation
 from medtransfer.models.gradient_checkpointing import forget_activations
 from medtransfer.models.heads import HEADS, Head
+from medtransfer.models.low_rank import add_adapters
 from medtransfer.models.network import Network
 from medtransfer.study import Strategy, Variant
 from medtransfer.training.batches import ImageExamples, ViewExamples
@@ -77,7 +78,7 @@ def train_runs(
 ) -> Iterator[tuple[Job, Fit]]:
     """Train the run of every (fold, seed); yield its job, with the network in eval mode, and its outcome, in order.
 
-    Of several learning rates the one with the lowest validation loss is kept; its seconds are those of all rates.
+    Of several learning rates the best by what the strategy monitors is kept; its seconds are those of all rates.
     `report` is called for every epoch of each. Raises `UserError` if a run diverged at every rate.
     """
     strategy = inputs.variant.strategy
@@ -86,7 +87,7 @@ def train_runs(
     trained = _train_all(inputs, tries, checkpoints, report)
     for _ in runs:
         rivals = list(itertools.islice(trained, len(strategy.rates)))
-        job, best = rivals[lowest([result.validation_loss for _, result in rivals])]
+        job, best = rivals[lowest([rival.monitored(result.epochs[result.kept]) for rival, result in rivals])]
         if trains and not math.isfinite(best.validation_loss):
             raise UserError(
                 f"{inputs.variant.name}: training diverged in epoch {len(best.epochs)} at lr {job.strategy.lr:g} "
@@ -166,6 +167,7 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     names = task.outputs(prepared)
     outputs = task.width(len(names), inputs.variant.strategy.loss)
     network = task.assemble(inputs.variant, inputs.weights, outputs, size, normalise, (seed, fold))
+    add_adapters(network, inputs.variant.strategy, (seed, fold))
     if isinstance(network.head, Head):
         network.head.begin(inputs.variant, inputs.weights, names)
     if inputs.variant.strategy.gradient_checkpointing:

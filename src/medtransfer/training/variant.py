@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from medtransfer.models.low_rank import merge_adapters
 from medtransfer.models.network import Network, count_multiply_adds
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.model_files import CARD, HISTORY, save_run
@@ -89,6 +90,8 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
     with bar, atomic_folder(folder) as target:
         for job, result in train_runs(inputs, runs, checkpoints, follow):
             fold, seed = job.fold, job.seed
+            trained = sum(p.numel() for p in job.network.parameters() if p.requires_grad)
+            merge_adapters(job.network)
             inputs.task.finish(job.network, job.loss)
             save_run(target, job.network, inputs.weights, fold, seed)
             for epoch in result.epochs if strategy.lr_search else ():
@@ -100,14 +103,14 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
         size, channels = inputs.prepared.images.shape[2:]
         running = running_cost(job.network, size, channels, inputs.compute)
-        write_json(target / CARD, _card(inputs, job.network, running, rates))
+        write_json(target / CARD, _card(inputs, job.network, running, rates, trained))
     cost |= _cost(inputs, running, cost["runs"], time.perf_counter() - started)
     write_json(cost_path, cost)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _card(
-    inputs: Inputs, network: Network, running: RunningCost, rates: dict[tuple[int, int], float]
+    inputs: Inputs, network: Network, running: RunningCost, rates: dict[tuple[int, int], float], trained: int
 ) -> dict[str, Any]:
     prepared = inputs.prepared
     return {
@@ -122,7 +125,7 @@ def _card(
         "runs": [{"fold": fold, "seed": seed, "lr": rate} for (fold, seed), rate in rates.items()],
         "weights": inputs.weights.card.model_dump(mode="json"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
+        "trainable_parameters": trained,
         "multiply_adds": running.multiply_adds,
         "data": {key: prepared.about[key] for key in ("pixels_sha256", "table_sha256", "warnings")},
         "precision": inputs.compute.precision,

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from medtransfer.util.errors import UserError
+from medtransfer.util.files import remove_abandoned
 from medtransfer.util.hardware import collect_old_garbage_seldom, keep_freed_memory
+from medtransfer.util.places import state_folder
+
+FULL = os.strerror(errno.ENOSPC)
+OF_THE_DISK = {
+    errno.ENOSPC: "free some space, or move .medtransfer, .dvc/cache and MEDTRANSFER_CACHE to another disk by links",
+    errno.EDQUOT: "your quota is used up; free some space, or move the caches to another disk by links",
+    errno.EROFS: "the file system is read-only; use a copy of the study that you may write to",
+    errno.EACCES: "you may not do this; check who owns the file and its folder",
+    errno.EPERM: "you may not do this; check who owns the file and its folder",
+}
 
 
 def run(main: Callable[[], object]) -> None:
-    """Call `main`; print a `UserError` as one line per problem on standard error, and exit with code 1.
+    """Call `main`; print an error that the user can fix as one line per problem on standard error, and exit with 1.
 
-    A GPU that runs out of memory is the user's to fix, too.
+    These are each `UserError`, a full or read-only disk, missing permissions, and a GPU that runs out of memory.
     """
     keep_freed_memory()
     collect_old_garbage_seldom()
+    remove_abandoned()
     try:
         main()
-    except UserError as error:
-        problems = error.problems
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's; importing it here would take a second
+    except Exception as error:
+        if not (problems := _problems_of_the_user(error)):
             raise
-        advice = "try a smaller batch_size, image_size or backbone, or gradient_checkpointing: true"
-        problems = [f"{str(error).split('. GPU')[0]}; {advice}"]
     else:
         return
     sys.exit("\n".join(f"error: {problem}" for problem in problems))
+
+
+def _problems_of_the_user(error: Exception) -> list[str]:
+    """Return what the user can fix, a line each; none if the error is the program's."""
+    if isinstance(error, UserError):
+        return error.problems
+    if type(error).__name__ == "OutOfMemoryError":  # torch's; importing it here would take a second
+        advice = "try a smaller batch_size, image_size or backbone, or gradient_checkpointing: true"
+        return [f"{str(error).split('. GPU')[0]}; {advice}"]
+    if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+        where = error.filename2 or error.filename or f"a file of {Path.cwd()}, or of {state_folder().resolve()}"
+        return [f"{where}: {error.strerror}; {OF_THE_DISK[error.errno]}"]
+    if FULL in str(error):  # of libraries that write by themselves
+        return [f"{' '.join(str(error).split())[:200]}; {OF_THE_DISK[errno.ENOSPC]}"]
+    return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,7 +14,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from medtransfer.util.places import state_folder
+from medtransfer.util.places import repository, state_folder
+from medtransfer.util.processes import is_gone, process_name
+
+UNFINISHED = "unfinished"
+"""The folder, within the state folder, of files that are not complete."""
 
 
 def shown(path: Path) -> str:
@@ -23,7 +28,7 @@ def shown(path: Path) -> str:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; rename the file there at the end, or delete it after an error."""
+    """Yield a temporary path; rename the file to `path` at the end, or delete it after an error."""
     temporary = _temporary(path)
     try:
         yield temporary
@@ -34,7 +39,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a new temporary folder next to `path`; it replaces `path` at the end, or is deleted after an error."""
+    """Yield a new temporary folder; it replaces `path` at the end, or is deleted after an error."""
     temporary = _temporary(path)
     temporary.mkdir()
     try:
@@ -47,9 +52,33 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    """Return an unused hidden path next to `path`, with its suffix: writers choose the format by it."""
+    """Return an unused path with the suffix of `path`, by which writers choose the format.
+
+    It is in the state folder, since what a killed process leaves in a stage's folder would enter the inputs of the next
+    stage; next to `path` if that is outside the repository, or on another file system, between which nothing can be
+    renamed. Its name has that of the process; see `remove_abandoned`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{path.suffix}")
+    name = f"{process_name()}.{secrets.token_hex(8)}.{path.name}"
+    if path.resolve().is_relative_to(repository().resolve()):
+        unfinished = state_folder() / UNFINISHED
+        unfinished.mkdir(parents=True, exist_ok=True)
+        if unfinished.stat().st_dev == path.parent.stat().st_dev:
+            return unfinished / name
+    return path.with_name(f".{name}")
+
+
+def remove_abandoned() -> None:
+    """Delete the temporary files and folders of the state folder whose process on this machine was killed."""
+    unfinished = state_folder() / UNFINISHED
+    for path in unfinished.iterdir() if unfinished.is_dir() else ():
+        process = re.match(r".*?:\d+(?=\.)", path.name)
+        if process is None or not is_gone(process[0]):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from medtransfer.report.sections.learning import DICE, LOSS, learning_figure, limits_of
+from medtransfer.report.sections.learning import DICE, Measure, learning_figure, limits_of
+
+LOSS = Measure("loss", "loss (nats)")
 
 
 def history(name: str, train: list[float], validation: list[float]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Tables of a comparison that only one task has, one file per task."""
+"""Tables of a comparison that not every task has, one file per set of tables; a task names its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.study import Study
+from medtransfer.tasks import TASKS
 from medtransfer.util.registry import Registry
 
 Tables = dict[str, pd.DataFrame]
@@ -38,9 +39,10 @@ class TaskTables:
         return ""
 
 
-TABLES: Registry[TaskTables] = Registry("task", package="medtransfer.comparison.tables")
+TABLES: Registry[TaskTables] = Registry("set of tables", package="medtransfer.comparison.tables")
 
 
 def tables_of(task: str) -> TaskTables:
-    """Return the tables that only this task has."""
-    return TABLES[task] if task in TABLES else TaskTables()
+    """Return the tables of a task."""
+    name = TASKS[task].tables
+    return TaskTables() if name is None else TABLES[name]

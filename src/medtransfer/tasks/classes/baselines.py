@@ -1,4 +1,4 @@
-"""Baselines without a network: the most frequent class, and the nearest neighbours by pixels."""
+"""Baselines without a network: the most frequent class or median grade, and the nearest neighbours by pixels."""
 
 from __future__ import annotations
 
@@ -21,6 +21,23 @@ def predict_majority(prepared: Prepared) -> Iterator[pd.DataFrame]:
     for fold in range(prepared.folds):
         roles = prepared.roles(fold)
         shares = np.bincount(labels[roles.train], minlength=len(prepared.classes)) / len(roles.train)
+        for role, rows in (("validation", roles.validation), ("test", roles.test)):
+            scores = np.tile(shares, (len(rows), 1))
+            yield predictions_frame(prepared.table.iloc[rows], scores, prepared.classes, fold, 0, role)
+
+
+def predict_median(prepared: Prepared) -> Iterator[pd.DataFrame]:
+    """Predict every row by the median grade of the training rows, fold by fold.
+
+    The median has half of the probability, so that it is the most probable grade; the other half is divided by the
+    shares of the training rows.
+    """
+    labels = prepared.table["label_index"].to_numpy()
+    for fold in range(prepared.folds):
+        roles = prepared.roles(fold)
+        learned = np.sort(labels[roles.train])
+        shares = np.bincount(learned, minlength=len(prepared.classes)) / len(learned) / 2
+        shares[learned[(len(learned) - 1) // 2]] += 1 / 2
         for role, rows in (("validation", roles.validation), ("test", roles.test)):
             scores = np.tile(shares, (len(rows), 1))
             yield predictions_frame(prepared.table.iloc[rows], scores, prepared.classes, fold, 0, role)

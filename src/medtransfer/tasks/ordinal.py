@@ -1,0 +1,96 @@
+"""One grade per image: classes with an order, of which errors count by how many grades they are off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import pandas as pd
+
+import medtransfer.tasks.classes.grades  # noqa: F401  # registers the metrics of grades
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.classes.baselines import predict_median, predict_nearest_neighbour
+from medtransfer.tasks.classes.predictions import ClassPredictions
+from medtransfer.tasks.classification import Classification
+from medtransfer.tasks.task import Baselines
+
+if TYPE_CHECKING:
+    import torch
+
+    from medtransfer.study import Loss, Variant
+    from medtransfer.study.schema import Params
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
+
+
+@dataclass(frozen=True, eq=False)
+class GradePredictions(ClassPredictions):
+    """See `ClassPredictions`; the classes are grades, from the lowest to the highest."""
+
+    task: ClassVar[str] = "ordinal"
+
+
+class Ordinal(Classification):
+    """See `Classification`; the classes are those of `data.order`, or numbers.
+
+    The predicted grade of an image is the most probable one. The score of an image is the number of grades that it is
+    off; a mixed view has the mean grade of its parts.
+    """
+
+    target = "grades"
+    score = "mae_grades"
+    lower_is_better = True
+
+    @property
+    def baselines(self) -> Baselines:
+        """Return the median grade and the nearest neighbours."""
+        return {"constant": predict_median, "nearest_neighbour": predict_nearest_neighbour}
+
+    @property
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses of grades."""
+        from medtransfer.training.losses import GRADE_LOSSES
+
+        return GRADE_LOSSES
+
+    def problems(self, params: Params) -> list[str]:
+        """Refuse a layout without labels, and a positive one of two classes."""
+        problems = []
+        if params.data.layout.kind == "images":
+            problems.append("data.layout: images has no labels; ordinal needs a layout with classes")
+        if params.data.labels.positive is not None:
+            problems.append("data.labels.positive: grades have an order; give it as data.order: [LOWEST, ..., HIGHEST]")
+        return problems
+
+    def variant_problems(self, variant: Variant) -> list[str]:
+        """Refuse losses whose outputs are not one score per grade, for heads that are fitted without a loss."""
+        from medtransfer.models.heads import HEADS
+        from medtransfer.training.losses import OF_GRADES
+
+        head, loss = variant.strategy.head, variant.strategy.loss.kind
+        if HEADS[head].fitted and loss in OF_GRADES:
+            return [f": head: {head} is fitted without a loss; omit loss: {loss}"]
+        return []
+
+    def width(self, outputs: int, loss: Loss) -> int:
+        """Return the number of grades, or that of the steps between them."""
+        return outputs - 1 if loss.kind == "cumulative_logits" else outputs
+
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the number of grades between the most probable grade of each image and its label."""
+        from medtransfer.training.losses import mean_grade
+
+        return (logits.max(dim=1).indices - mean_grade(targets)).abs()
+
+    def purpose(self, outputs: list[str]) -> str:
+        """Return the grades that the network tells apart."""
+        return f"grade images from {outputs[0]} to {outputs[-1]}"
+
+    def predictions(self, table: pd.DataFrame) -> GradePredictions:
+        """Return rows of predictions as an object."""
+        return GradePredictions(table)
+
+
+TASKS.register("ordinal", Ordinal())
