@@ -33,6 +33,8 @@ anatomy.csv             the truth behind each image:
   apparent_atrial_width_mm  the same in the plane of this frame
   ventriculomegaly          its grade by the larger atrial width of the head: none (below 10 mm), mild (below
                             13 mm), moderate (below 15 mm) or severe; empty if the ventricles are fused
+  findings                  the abnormal structure and the shape of the head, joined by |, or "no finding":
+                            dolichocephaly is a cephalic index below .74, brachycephaly one above .83
   biparietal_diameter_mm    outer breadth of the skull
   cephalic_index            breadth over length of the skull
   head_angle_degrees        angle of the head's long axis to the horizontal, clockwise in the image
@@ -148,6 +150,7 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
         "atrial_width_mm": width,
         "apparent_atrial_width_mm": None if width is None else width * frame.plane,
         "ventriculomegaly": head.ventriculomegaly,
+        "findings": "|".join([*{patient.label} - {"normal"}, *head.shapes]) or "no finding",
         "biparietal_diameter_mm": head.biparietal_diameter_mm,
         "cephalic_index": head.cephalic_index,
         "head_angle_degrees": float(np.rad2deg(view.angle)),
