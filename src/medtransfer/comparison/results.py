@@ -33,6 +33,10 @@ CONFUSION = ("variant", "label", "predicted", "count", "share")
 LEARNING = ("variant", "epoch", "train_loss", "validation_loss", "validation_score")
 IMAGES = ("variant", "path", "group", "label", "predicted", "right", "probability")
 MASKS = ("variant", "path", "group", "truth_pixels", "found_pixels", "dice")
+PER_FINDING = (
+    "variant", "finding", "images", "known", "groups", *_with_intervals("roc_auc", "pr_auc", "f1"), "threshold", "ece",
+)  # fmt: skip
+SURE_ERRORS = ("variant", "path", "finding", "present", "probability")
 POINTING = tuple(f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain"))
 MAPS = (
     "variant", "method", "run", "block", "images", "groups", "mask_share",
@@ -98,6 +102,11 @@ class Comparison:
         probability (mean, of the image's label).
     masks: segmentation only: one row per variant and test image: the pixels of the true and of the found mask, and
         their Dice, mean over runs.
+    per_finding: several findings only: one row per variant or baseline, and finding: the test images that have it,
+        those of which it is known, and the groups that limit its precision (of images with it or, if fewer, without
+        it); roc_auc, pr_auc, f1; the threshold chosen on validation rows and the calibration error, means over runs.
+    sure_errors: several findings only: for each variant the 20 predictions of the highest probability, mean over runs,
+        that are wrong: the image, the finding, whether it is present, and its probability.
     maps: one row per explained variant and method, if masks are known: the number of test images and groups whose maps
         are compared with masks, and the mean share of an image that a mask covers (mask_share); pointing_game, the
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
@@ -127,6 +136,8 @@ class Comparison:
     costs: pd.DataFrame
     images: pd.DataFrame
     masks: pd.DataFrame
+    per_finding: pd.DataFrame
+    sure_errors: pd.DataFrame
     maps: pd.DataFrame
     published: pd.DataFrame
     audit: dict[str, Any]
