@@ -37,6 +37,7 @@ class Multilabel(Task):
 
     target = "findings"
     score = "label_accuracy"
+    tables = "multilabel"
     flat_features = True
     per_pixel = False
 

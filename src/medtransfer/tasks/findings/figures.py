@@ -44,7 +44,7 @@ def draw_areas(axis: Axes, findings: dict[str, dict[str, Any]]) -> None:
     names = [f"{shortened(name, LONGEST_NAME)} ({findings[name]['images']})" for name in order]
     axis.set_yticks(range(len(order)), names, fontsize=7)
     axis.set(xlim=(0, 1.01), title="By finding (its test images)")
-    axis.legend(fontsize=7, loc="lower left")
+    axis.legend(fontsize=7, loc="lower right")
 
 
 def draw_roc(axis: Axes, tests: FindingPredictions) -> None:
