@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fetal_phantom.anatomy import CLASSES
 from fetal_phantom.arguments import SMALLEST_SIZE, Stream, generator, require_at_least
 from fetal_phantom.challenge import Challenge
+from fetal_phantom.geometry import polygon_length
 from fetal_phantom.patients import Frame, Patient, draw_patient, render
 
 README = """\
@@ -36,6 +37,8 @@ anatomy.csv             the truth behind each image:
   findings                  the abnormal structure and the shape of the head, joined by |, or "no finding":
                             dolichocephaly is a cephalic index below .74, brachycephaly one above .83
   biparietal_diameter_mm    outer breadth of the skull
+  head_circumference_mm     length of the skull's outer outline
+  head_circumference_px     the same in pixels of this frame, whose zoom differs
   cephalic_index            breadth over length of the skull
   head_angle_degrees        angle of the head's long axis to the horizontal, clockwise in the image
   head_x_px, head_y_px      centre of the head
@@ -44,6 +47,7 @@ anatomy.csv             the truth behind each image:
 """
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
+OUTLINE_POINTS = 360
 SPLIT_SHARES: tuple[float, ...] = (0.6, 0.2, 0.2)
 
 Unit = TypeVar("Unit", bound=Hashable)
@@ -140,7 +144,7 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
     _write_png(folder / split / filename, frame.image)
     _write_png(folder / "masks" / split / filename, frame.mask.astype(np.uint8) * np.uint8(255))
     head, view, side = patient.head, frame.view, len(frame.image)
-    width = head.atrial_width_mm
+    width, circumference = head.atrial_width_mm, polygon_length(head.skull.points(OUTLINE_POINTS))
     return {
         "filename": filename,
         "split": split,
@@ -152,6 +156,8 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
         "ventriculomegaly": head.ventriculomegaly,
         "findings": "|".join([*{patient.label} - {"normal"}, *head.shapes]) or "no finding",
         "biparietal_diameter_mm": head.biparietal_diameter_mm,
+        "head_circumference_mm": circumference,
+        "head_circumference_px": circumference / frame.pixel_spacing_mm,
         "cephalic_index": head.cephalic_index,
         "head_angle_degrees": float(np.rad2deg(view.angle)),
         "head_x_px": view.centre[0] * side,

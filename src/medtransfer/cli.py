@@ -413,7 +413,7 @@ def _export(options: argparse.Namespace) -> None:
     target = options.output or Path("exports") / model.name
     difference = export_model(model, target)
     sys.stdout.write(
-        f"{target}/model.onnx: on validation images, its probabilities differ from the PyTorch model's by at most "
+        f"{target}/model.onnx: on validation images, its outputs differ from the PyTorch model's by at most "
         f"{difference:.1e} (allowed: {TOLERANCE:g}); the model card is {target}/README.md\n"
     )
 

@@ -237,19 +237,6 @@ def test_few_groups_are_warned_of(study_with: MakeStudy, finish: Finish) -> None
     assert any("SMALL N: 9 groups" in warning for warning in warnings)
 
 
-@pytest.mark.parametrize(("area", "warned"), [(None, False), (0.51, True), (0.74, False)])
-def test_a_pretraining_that_learned_nothing_is_warned_of(
-    study_with: MakeStudy, finished: Places, area: float | None, warned: bool
-) -> None:
-    for name in ("strong", "twin"):
-        path = finished.model(name) / "card.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"weights": {"held_out_roc_auc": area}}))
-    warnings = compute_comparison(study_with(), finished).warnings
-    (found,) = [text for text in warnings if text.startswith("PRETRAINING: resnet18 learned nothing")] or [""]
-    assert bool(found) == warned
-    assert ("nothing to transfer to strong;" in found) == warned  # twin starts from random weights
-
-
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
 def test_a_variant_no_better_than_the_majority_class_is_warned_of(
     study_with: MakeStudy, finished: Places, metric: str

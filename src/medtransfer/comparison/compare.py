@@ -18,11 +18,12 @@ from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.tables import TABLES, Tables, tables_of
-from medtransfer.comparison.warnings import chance_warnings, pretraining_warnings
+from medtransfer.comparison.warnings import chance_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import headline_metrics
 from medtransfer.study import Study
+from medtransfer.tasks import TASKS
 from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.hardware import cpu_count
 from medtransfer.util.places import HERE, Places
@@ -64,7 +65,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         test={"images": len(test.images), "groups": test.groups, "resamples": settings.resamples},
         warnings=(
             *inputs.about["warnings"],
-            *pretraining_warnings(study, inputs.cards),
+            *TASKS[study.params.study.task].warnings(study.params),
             *chance_warnings(study, table),
             *test.warnings,
         ),

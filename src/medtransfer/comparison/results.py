@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from medtransfer.data.prepared import unit_of
 from medtransfer.study import Study
 
 
@@ -37,6 +39,9 @@ PER_FINDING = (
     "variant", "finding", "images", "known", "groups", *_with_intervals("roc_auc", "pr_auc", "f1"), "threshold", "ece",
 )  # fmt: skip
 SURE_ERRORS = ("variant", "path", "finding", "present", "probability")
+NUMBERS = ("variant", "path", "group", "truth", "predicted", "low", "high")
+AGREEMENT = ("variant", "images", "groups", *_with_intervals("lower", "bias", "upper"))
+RANGES = ("variant", "range", "images", "groups", *_with_intervals("mae", "bias"))
 POINTING = tuple(f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain"))
 MAPS = (
     "variant", "method", "run", "block", "images", "groups", "mask_share",
@@ -107,6 +112,9 @@ class Comparison:
         it); roc_auc, pr_auc, f1; the threshold chosen on validation rows and the calibration error, means over runs.
     sure_errors: several findings only: for each variant the 20 predictions of the highest probability, mean over runs,
         that are wrong: the image, the finding, whether it is present, and its probability.
+    numbers: regression only: one row per variant and test image: the true number, the predicted one, and the ends of
+        the predicted interval, mean over runs. agreement: its bias, and its lower and upper limit of agreement.
+    ranges: regression only: one row per variant or baseline, and range of the true number: mean absolute error, bias.
     maps: one row per explained variant and method, if masks are known: the number of test images and groups whose maps
         are compared with masks, and the mean share of an image that a mask covers (mask_share); pointing_game, the
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
@@ -142,6 +150,14 @@ class Comparison:
     published: pd.DataFrame
     audit: dict[str, Any]
     about: dict[str, Any]
+    numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
+    agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
+    ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
+
+    @property
+    def unit(self) -> str:
+        """The unit of what is measured; empty if it has none."""
+        return unit_of(self.about)
 
     @property
     def metric(self) -> str:

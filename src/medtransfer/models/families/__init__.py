@@ -202,9 +202,7 @@ class ClassifierFamily(Family):
         return pooling + self.weights_problems(model, spec) + self._size_problems(model, image_size, "data.image_size")
 
     def weights_problems(self, model: str, spec: Backbone) -> list[str]:
-        """List what is wrong with the weights of a backbone, or with its pretraining on simulated images."""
-        if spec.weights == "simulated":
-            return self._size_problems(model, spec.pretraining.size, "pretraining.size")
+        """List what is wrong with the weights of a backbone."""
         if spec.weights != "none" and not is_path(spec.weights):
             try:
                 self.release(model, spec.weights)
