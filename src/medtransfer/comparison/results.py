@@ -144,12 +144,12 @@ class Comparison:
     costs: pd.DataFrame
     images: pd.DataFrame
     masks: pd.DataFrame
-    per_finding: pd.DataFrame
-    sure_errors: pd.DataFrame
     maps: pd.DataFrame
     published: pd.DataFrame
     audit: dict[str, Any]
     about: dict[str, Any]
+    per_finding: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PER_FINDING))
+    sure_errors: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=SURE_ERRORS))
     numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
     agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
     ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
