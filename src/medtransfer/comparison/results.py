@@ -79,6 +79,7 @@ class Comparison:
     table: one row per variant, baseline and published result (`kind`), from the best to the worst of its kind:
         backbone, strategy, augmentation, runs; METRIC (mean over runs), METRIC_sd (standard deviation over runs: the
         effect of training again), METRIC_se (standard error: the effect of other test images), METRIC_low, METRIC_high;
+        METRIC_validation, the study's metric on validation images;
         ece without an interval; parameters, trainable_parameters, multiply_adds; difference_to_best, difference_low,
         difference_high, p_corrected, tied_with_best by the study's metric; source of a published result.
     pairs: one row per metric and pair of variants. difference: a - b, with se, low and high; p of the paired test;

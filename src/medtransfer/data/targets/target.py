@@ -47,6 +47,7 @@ class Target:
 
     per_pixel: whether it is a class for each pixel: images then need masks, not labels. noun: what the values of images
     are called in messages. listed_as: what displayed labels are called where they are counted.
+    ordered: whether classes are sorted from the lowest to the highest.
     """
 
     per_pixel = False
@@ -54,6 +55,7 @@ class Target:
     listed_as = "classes"
     settings: frozenset[str] = frozenset()
     """The fields of `data.labels` that only some targets understand, of which this is one."""
+    ordered = False
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading] | None:
         """Return the readings that `data.layout: auto` offers for this target; None to detect a layout of classes."""
@@ -87,6 +89,10 @@ class Target:
     def counts(self, labels: pd.Series) -> pd.Series:
         """Count images by the names that their labels count for."""
         return labels.value_counts().sort_index()
+
+    def remark(self, labels: pd.Series) -> str | None:
+        """Return what a user should know of the labels of a set as read."""
+        return None
 
     def problems(self, table: pd.DataFrame, labels: Labels) -> list[str]:
         """Return what is wrong with the columns label and split of a set as read."""
