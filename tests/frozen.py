@@ -29,9 +29,11 @@ Another batch, view or rate moves probabilities by more than 1e-2.
 """
 
 
-def inputs_of(prepared: Prepared, folder: Path, policy: dict[str, Any], **strategy: Any) -> Inputs:
+def inputs_of(
+    prepared: Prepared, folder: Path, policy: dict[str, Any], model: str = "mobilenet_v3_small", **strategy: Any
+) -> Inputs:
     fields = {"train": "head", "init": "pretrained", **strategy}
-    return pretrained(tiny_inputs(prepared, policy, **fields), folder / "weights")
+    return pretrained(tiny_inputs(prepared, policy, **fields), folder / "weights", model)
 
 
 def train(inputs: Inputs, folder: Path) -> list[tuple[int, int, Epoch]]:

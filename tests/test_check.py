@@ -78,6 +78,21 @@ TOGETHER = [
         "strategies.prototypes: lr_search needs a head that trains over epochs, unlike head: prototypes",
     ),
     (
+        "strategies.prototypes.features",
+        {"blocks": 4},
+        "strategies.prototypes: features of several blocks are for head: linear or mlp, not prototypes",
+    ),
+    (
+        "strategies.frozen.prompts",
+        {"templates": ["{}"], "classes": {"a": ["x"], "b": ["y"]}},
+        "strategies.frozen: prompts is an option of head prompts, not of ",
+    ),
+    (
+        "variants.head_only",
+        LINE | {"feature_search": {"blocks": [1, 2], "poolings": ["token"]}, "head": "linear"},
+        "variants.head_only: features: ",
+    ),
+    (
         "variants.head_only",
         LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
         "variants.head_only: head: prototypes needs hard labels, but cutmix produces soft ones",

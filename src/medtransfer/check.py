@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
@@ -22,7 +23,7 @@ from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build
 from medtransfer.models.heads import HEADS
 from medtransfer.models.trained_part import part_problem
 from medtransfer.statistics.metrics import metrics_of, ranking_metrics
-from medtransfer.study import Strategy, Study, Variant
+from medtransfer.study import Features, Strategy, Study, Variant
 from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
@@ -136,6 +137,8 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
         problems.append(": sampler: balanced needs one class for each image, which this task does not have")
     if strategy.sampler == "balanced" and (strategy.train == "none" or HEADS[strategy.head].fitted):
         problems.append(": sampler: balanced draws the rows of epochs, but nothing trains over epochs here")
+    if strategy.blocks and (HEADS[strategy.head].keeps_spatial or not issubclass(HEADS[strategy.head], nn.Sequential)):
+        problems.append(f": features of several blocks are for head: linear or mlp, not {strategy.head}")
     if HEADS[strategy.head].fitted and strategy.lr_search is not None:
         problems.append(f": lr_search needs a head that trains over epochs, unlike head: {strategy.head}")
     return problems
@@ -170,7 +173,7 @@ def _options(registry: Registry[Any], name: str) -> set[str]:
 def _variant_problems(variant: Variant) -> list[str]:
     """List which parts of a variant are not compatible, each as it follows the variant's place in `params.yaml`."""
     head, policy = variant.strategy.head, variant.policy
-    problems = HEADS[head].variant_problems(variant)
+    problems = HEADS[head].variant_problems(variant) or _features_problems(variant)
     if not HEADS[head].fitted:
         return problems
     if policy.mix is not None:
@@ -178,6 +181,31 @@ def _variant_problems(variant: Variant) -> list[str]:
     if policy.views == "fresh":
         problems.append(f": head: {head} is fitted once on stored views; set the views of its augmentation to a number")
     return problems
+
+
+def _features_problems(variant: Variant) -> list[str]:
+    """List why a model has no such features, or tokens; it is built for its structure only."""
+    strategy, family = variant.strategy, ClassifierFamily.find(variant.model)
+    if family is None or not (strategy.blocks or HEADS[strategy.head].takes_tokens):
+        return []
+    if variant.backbone.pooling != "default":
+        return [f": pooling: {variant.backbone.pooling} of the backbone has no effect on the features that this needs"]
+    try:
+        module = build_on_meta(variant.model, family.default_size(variant.model))
+        if HEADS[strategy.head].takes_tokens:
+            tokens = family.with_tokens(module, variant.model).eval()
+            size, device = family.default_size(variant.model), next(module.parameters()).device
+            try:
+                tokens(torch.zeros(1, 3, size, size, device=device))
+            except (AttributeError, TypeError):
+                return [f": head: {strategy.head}: {variant.model} returns several maps or vectors, not tokens"]
+        elif strategy.blocks:
+            body = family.with_blocks(module, variant.model, strategy.blocks)
+            for features in strategy.choices:
+                body.spans(features or Features())
+    except UserError as error:
+        return [f": {problem}" for problem in error.problems]
+    return []
 
 
 def _explain_problems(study: Study) -> list[str]:

@@ -48,6 +48,21 @@ def test_a_name_that_is_no_label_is_an_error() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x1b[2J", "\u202egpj.a", "a\u2028b"])
+def test_control_characters_are_an_error_whose_aliases_solve_it(name: str) -> None:
+    table = table_of(name, "other")
+    (problem,) = label_problems(table, Labels())
+    (offered,) = offers(problem)
+    renamed, _, problems = rename_labels(table, offered)
+    assert problems == label_problems(renamed, offered) == []
+    assert all(map(str.isprintable, renamed["label"]))
+
+
+@pytest.mark.parametrize("name", ["é", "肺炎", "می\u200cخواهم", "<b>", "x" * 255])
+def test_names_in_any_script_are_not_questioned(name: str) -> None:
+    assert label_problems(table_of(name, "other"), Labels()) == []
+
+
 @pytest.mark.parametrize(
     "names",
     [

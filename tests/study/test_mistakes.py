@@ -18,6 +18,11 @@ WRONG_VALUES = [
     ("strategies.frozen.epochs", 0, "epochs: input should be greater than or equal to 1, but got 0"),
     ("strategies.frozen.lr", -0.1, "strategies.frozen.lr: input should be greater than 0, but got -0.1"),
     ("strategies.frozen.lr_search", [0.1], "lr_search: list should have at least 2 items"),
+    (
+        "strategies.frozen.prompts",
+        {"templates": ["a photo"], "classes": {"a": ["b"], "c": ["d"]}},
+        "templates.0: string should match pattern",
+    ),
     ("strategies.frozen.nesterov", "yes", "nesterov: input should be a valid boolean, but got 'yes'"),
     ("strategies.frozen.dropout", 1.0, "strategies.frozen.dropout: input should be less than 1, but got 1.0"),
     (
@@ -46,6 +51,11 @@ WRONG_VALUES = [
 
 WRONG_TOGETHER = [
     ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
+    (
+        "strategies.scratch.feature_search",
+        {"blocks": [1], "poolings": ["avg"]},
+        "strategies.scratch: feature_search is for a head on frozen features",
+    ),
     ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head on frozen"),
     (
         "strategies.frozen.gradient_checkpointing",

@@ -85,6 +85,38 @@ def test_learning_rates_trained_together_are_those_trained_alone(prepared: Prepa
                 torch.testing.assert_close(tensor, alone[name], **ROUNDING)
 
 
+def test_a_probe_at_all_rates_and_features_keeps_the_best_of_those_trained_alone(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates, search = [1e-4, 1e-2], {"blocks": [1, 3], "poolings": ["token", "token_avg"]}
+    model = "timm/vit_tiny_patch16_224"
+    inputs = inputs_of(prepared, tmp_path, FLIPS, model, epochs=3, lr_search=rates, feature_search=search)
+    computed: list[int] = []
+    whole = runs.Embedder.activations
+    monkeypatch.setattr(
+        runs.Embedder, "activations", lambda self, pixels: computed.append(len(pixels)) or whole(self, pixels)
+    )
+    train(inputs, tmp_path / "search")
+    trained = [len(prepared.roles(0).train), len(prepared.roles(0).validation)]
+    assert sum(computed) == 2 * trained[0] + trained[1]  # two views: one pass over the images
+    one_by_one(monkeypatch)
+    found: dict[int, list[tuple[float, float, Any]]] = {0: [], 1: []}
+    for alternative in inputs.variant.strategy.alternatives:
+        strategy = alternative.model_copy(update={"feature_search": None})
+        folder = tmp_path / f"{strategy.lr}{strategy.features}"
+        train(replace(inputs, variant=replace(inputs.variant, strategy=strategy)), folder)
+        for seed in found:
+            loss = history_of(folder).loc[0, seed]["validation_loss"].iloc[-1]
+            found[seed] += [(loss, strategy.lr, strategy.features)]
+    for run in read_card(tmp_path / "search" / "model")["runs"]:
+        loss, rate, features = min(found[run["seed"]], key=lambda each: each[0])
+        assert (run["lr"], run["features"]) == (rate, features.model_dump())
+        kept = history_of(tmp_path / "search").loc[0, run["seed"]]["validation_loss"].iloc[-1]
+        assert kept == pytest.approx(loss, rel=ROUNDING["rtol"])
+        network = load_run(tmp_path / "search" / "model", 0, run["seed"])
+        assert network.head[2].in_features == 192 * (features.blocks + (features.pooling == "token_avg"))
+
+
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "one by one"])
 @pytest.mark.parametrize("strategy", [{"epochs": 4}, {"epochs": 12, "patience": 1}], ids=["last", "best"])
 def test_a_search_keeps_for_each_run_the_rate_with_the_lowest_validation_loss(

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtransfer.util.text import counted, duration, in_figures, listed, markdown_table, shortened, typeset
+from medtransfer.util.text import (
+    counted,
+    duration,
+    in_figures,
+    listed,
+    markdown_table,
+    shortened,
+    typeset,
+    without_html,
+)
 
 WORDS = st.text(st.characters(codec="latin-1", exclude_characters="|", exclude_categories=["Cc", "Cf"]), max_size=12)
 
@@ -30,6 +39,11 @@ def test_a_table_worked_out_by_hand() -> None:
         "| a           |  .5 |",
         "| longer name | .75 |",
     ]
+
+
+def test_tags_are_escaped_and_signs_are_not() -> None:
+    page = "| </script><b>x</b> | p < .001 | a<b | <!-- x --> |"
+    assert without_html(page) == "| &lt;/script>&lt;b>x&lt;/b> | p < .001 | a&lt;b | &lt;!-- x --> |"
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])

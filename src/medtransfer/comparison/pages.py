@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.sections import TextTable, sections
-from medtransfer.util.text import markdown_table
+from medtransfer.util.text import markdown_table, without_html
 
 
 def comparison_page(found: Comparison) -> str:
@@ -15,7 +15,7 @@ def comparison_page(found: Comparison) -> str:
     parts += [_markdown_table(main), main.note]
     for section in others:
         parts += [f"## {section.title}", _markdown_table(section), section.note]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return without_html("\n\n".join(part for part in parts if part) + "\n")
 
 
 def _markdown_table(section: TextTable) -> str:

@@ -24,6 +24,7 @@ CURVE_FILES = {
 def write_plots(folder: Path, found: Comparison) -> None:
     """Write one file per kind of points, with the variant in each row.
 
+    `dvc plots` writes texts into a script of its page as they are; no name may close it, so that `<` is replaced.
     A kind that the task does not have is written as a header alone, because `dvc.yaml` lists the files for every task.
     """
     tables = {"learning_curves": found.learning, "confusion": found.confusion, "reliability": found.reliability}
@@ -32,7 +33,7 @@ def write_plots(folder: Path, found: Comparison) -> None:
         tables[name] = points[["variant", "x", "y"]].rename(columns={"x": x, "y": y})
     with atomic_folder(folder) as temporary:
         for name, table in tables.items():
-            text = table.to_csv(index=False, float_format="%.5g", lineterminator="\n")
+            text = table.to_csv(index=False, float_format="%.5g", lineterminator="\n").replace("<", "‹")
             write_text(temporary / f"{name}.csv", text)
 
 

@@ -16,6 +16,7 @@ from medtransfer.util.errors import near
 from medtransfer.util.text import counted, listed, yaml_word
 
 MOST_SHOWN = 6
+UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def rename_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -43,11 +44,13 @@ def rename_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, li
 def label_problems(table: pd.DataFrame, labels: Labels) -> list[str]:
     """Return the problems of the columns label and split, each with the `data.labels` that solves it.
 
-    Labels may be missing, differ only in how one name is written, or begin with another that is in other splits.
+    Labels may be missing, contain signs that break the pages which show them, differ only in how one name is written,
+    or begin with another that is in other splits.
     """
     names = list(table["label"].sort_values().value_counts().index)
     confirmed = {name for name, target in labels.aliases.items() if name == target}
-    return [*_empty(table, labels), *_spellings(names, confirmed, labels), *_longer_names(table, confirmed, labels)]
+    found = [*_empty(table, labels), *_unshown(names, labels)]
+    return [*found, *_spellings(names, confirmed, labels), *_longer_names(table, confirmed, labels)]
 
 
 def _empty(table: pd.DataFrame, labels: Labels) -> Iterator[str]:
@@ -57,6 +60,14 @@ def _empty(table: pd.DataFrame, labels: Labels) -> Iterator[str]:
             f"{counted(len(without), 'image')} {'has' if len(without) == 1 else 'have'} no label, such as "
             f"{without.iloc[0]}; to leave them out: {as_yaml(labels, drop=[''])}"
         )
+
+
+def _unshown(names: Sequence[str], labels: Labels) -> Iterator[str]:
+    """Find names with control characters, line breaks or marks that reverse the direction of what follows."""
+    clean = {name: " ".join(UNSHOWN.sub(" ", name).split()) for name in names if UNSHOWN.search(name)}
+    if clean:
+        shown = ", ".join(map(yaml_word, list(clean)[:MOST_SHOWN]))
+        yield f"names with control characters: {shown}; to rename them: {as_yaml(labels, clean)}"
 
 
 def _spellings(names: Sequence[str], confirmed: Collection[str], labels: Labels) -> Iterator[str]:

@@ -19,7 +19,7 @@ from medtransfer.features.embedder import embedder_of
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Network, Normalise, load_tensors
 from medtransfer.models.weights import WeightsCard
-from medtransfer.study import Variant
+from medtransfer.study import Features, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.batches import ImageExamples
 from medtransfer.training.model_files import BASE, CARD, as_body, read_card
@@ -35,8 +35,12 @@ def load_run(folder: Path, fold: int, seed: int) -> Network:
     run = load_file(folder / f"{run_name(fold, seed)}.safetensors")
     variant = Variant.from_card(card)
     strategy = variant.strategy
+    about = next(each for each in card["runs"] if (each["fold"], each["seed"]) == (fold, seed))
+    if about.get("features"):
+        chosen = Features.model_validate(about["features"])
+        variant = replace(variant, strategy=strategy.model_copy(update={"features": chosen}))
     if weights.state is None:  # the run's file holds every tensor
-        variant = replace(variant, strategy=strategy.model_copy(update={"init": "random"}))
+        variant = replace(variant, strategy=variant.strategy.model_copy(update={"init": "random"}))
     identity = Normalise((0.0,) * 3, (1.0,) * 3)
     task = TASKS[card["task"]]
     outputs = task.width(len(card["classes"]), strategy.loss)

@@ -15,10 +15,13 @@ from medtransfer.data.images.packed import Images, pixel_statistics
 from medtransfer.models.families import ClassifierFamily, State
 from medtransfer.models.heads import HEADS, build_head
 from medtransfer.models.network import Network, Normalise, to_channels_last
+from medtransfer.models.tokens import BlockFeatures
 from medtransfer.models.weights import WeightsCard, load_weights
 from medtransfer.study import Variant
 from medtransfer.util.files import sha256_of_file
 from medtransfer.util.seeds import Key, seed_from
+
+TOKENS = "tokens"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +69,19 @@ def assemble(
     body never trains share it.
     """
     strategy = variant.strategy
-    keep_spatial = HEADS[strategy.head].keeps_spatial
+    keep_spatial, output = HEADS[strategy.head].keeps_spatial, _output(variant)
     if strategy.init == "pretrained" and not strategy.trains_backbone:
-        body = _shared_body(variant.model, variant.backbone.pooling, image_size, keep_spatial, weights)
+        body = _shared_body(variant.model, output, image_size, keep_spatial, weights)
     else:
         torch.default_generator.manual_seed(seed_from("init", *key))
         pretrained = weights if strategy.init == "pretrained" else None
-        body = _build_body(variant.model, variant.backbone.pooling, image_size, keep_spatial, pretrained)
+        body = _build_body(variant.model, output, image_size, keep_spatial, pretrained)
     family = ClassifierFamily.of(variant.model)
     family.replace_auxiliary_heads(body.module, classes if strategy.train == "all" else None)
     torch.default_generator.manual_seed(seed_from("head", *key))
-    head = build_head(strategy, body.width, classes, body.classifier)
+    features = strategy.alternatives[0].features if strategy.features is None else strategy.features
+    spans = body.module.spans(features) if isinstance(body.module, BlockFeatures) and features else None
+    head = build_head(strategy, body.width, classes, body.classifier, spans)
     network = Network(normalise, body.module, head)
     network.weights_sha256 = weights.sha256 if strategy.init == "pretrained" else None
     to_channels_last(head)
@@ -84,12 +89,19 @@ def assemble(
     return network.eval()
 
 
+def _output(variant: Variant) -> str | int:
+    """Return what the body returns: features by the name of their pooling, `tokens`, or those of N last blocks."""
+    if HEADS[variant.strategy.head].takes_tokens:
+        return TOKENS
+    return variant.strategy.blocks or variant.backbone.pooling
+
+
 @lru_cache(maxsize=1)
-def _shared_body(model: str, pooling: str, image_size: int, keep_spatial: bool, weights: Weights) -> Body:
-    return _build_body(model, pooling, image_size, keep_spatial, weights)
+def _shared_body(model: str, output: str | int, image_size: int, keep_spatial: bool, weights: Weights) -> Body:
+    return _build_body(model, output, image_size, keep_spatial, weights)
 
 
-def _build_body(model: str, pooling: str, image_size: int, keep_spatial: bool, weights: Weights | None) -> Body:
+def _build_body(model: str, output: str | int, image_size: int, keep_spatial: bool, weights: Weights | None) -> Body:
     """Build a backbone with weights, or with random numbers from torch's generator if there are none."""
     family = ClassifierFamily.of(model)
     module = family.build(model, image_size)
@@ -101,18 +113,23 @@ def _build_body(model: str, pooling: str, image_size: int, keep_spatial: bool, w
         if weights.card.transform_input:
             module.transform_input = True  # type: ignore[assignment]
     classifier = family.remove_classifier(module, keep_spatial)
-    module = family.with_pooling(module, model, pooling)
+    if isinstance(output, int):
+        module = family.with_blocks(module, model, output)
+    elif output == TOKENS:
+        module = family.with_tokens(module, model)
+    else:
+        module = family.with_pooling(module, model, output)
     to_channels_last(module)
     return Body(module, classifier, _feature_width(module, image_size))
 
 
 def _feature_width(body: nn.Module, image_size: int) -> int:
-    """Count the features that a body returns for one blank image in eval mode."""
+    """Count the features, or those of a token, that a body returns for one blank image in eval mode."""
     training = body.training
     with torch.no_grad():
         features = body.eval()(torch.zeros(1, 3, image_size, image_size))
     body.train(training)
-    return int(features.shape[1])
+    return int(features.shape[-1])
 
 
 def normalisation(variant: Variant, weights: Weights, images: Images, train_rows: np.ndarray) -> Normalise:

@@ -15,7 +15,7 @@ from medtransfer.study.schema import (
     UNet,
 )
 from medtransfer.study.selection import Files, Group, JoinedTable, Labels
-from medtransfer.study.strategy import Lora, Loss, Prompts, Schedule, Strategy
+from medtransfer.study.strategy import Features, Lora, Loss, Prompts, Schedule, Strategy
 from medtransfer.study.variant import Variant
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Comparison",
     "Data",
     "Explain",
+    "Features",
     "Files",
     "Group",
     "JoinedTable",

@@ -49,6 +49,27 @@ class Prompts(Section):
         return [template.replace("{}", word) for word in self.classes[name] for template in self.templates]
 
 
+Pooling = Literal["token", "avg", "token_avg"]
+
+
+class Features(Section):
+    """Which outputs of a transformer are its features, as in the linear probes of DINOv2 (Oquab et al. 2023).
+
+    pooling: the class tokens of the last `blocks` blocks, concatenated; the means of their patch tokens; or those class
+    tokens and the mean of the last block's patch tokens.
+    """
+
+    blocks: Count = 1
+    pooling: Pooling = "token_avg"
+
+
+class FeatureSearch(Section):
+    """Every combination of these `Features` is tried."""
+
+    blocks: Annotated[list[Count], Field(min_length=1)]
+    poolings: Annotated[list[Pooling], Field(min_length=1)]
+
+
 class Lora(Section):
     """Low-rank adapters: W + alpha / rank * B A for the weights W of layers, which stay frozen (Hu et al. 2022).
 
@@ -90,11 +111,11 @@ class Strategy(OpenSection):
     images, their mean loss or the task's score, such as accuracy or Dice. Training stops when it has not improved for
     `patience` epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. With
     `lr_search`, a head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run
-    keeps the best head. With `gradient_checkpointing`, a network that trains as a whole keeps little of
-    what its blocks computed and computes it again in the backward pass: the same results with less memory, in up to 1.3
-    times the time. sampler: which training rows an epoch takes: `all`, or as many that are drawn so that classes are
-    equally frequent (`balanced`), which repeats those of rare classes. Further keys are options of the head or the
-    optimizer.
+    keeps the best head; with `feature_search`, at each rate on each of these features. With `gradient_checkpointing`, a
+    network that trains as a whole keeps little of what its blocks computed and computes it again in the backward pass:
+    the same results with less memory, in up to 1.3 times the time. sampler: which training rows an epoch takes: `all`,
+    or as many that are drawn so that classes are equally frequent (`balanced`), which repeats those of rare classes.
+    Further keys are options of the head or the optimizer.
     """
 
     init: Literal["pretrained", "random"] = "pretrained"
@@ -112,6 +133,8 @@ class Strategy(OpenSection):
     optimizer: str = "adam"
     lr: Positive = 1e-3
     lr_search: Annotated[list[Positive], Field(min_length=2)] | None = None
+    features: Features | None = None
+    feature_search: FeatureSearch | None = None
     backbone_lr: Positive | None = None
     first_layer_lr: Positive | None = None
     momentum: Share = 0.9
@@ -137,9 +160,27 @@ class Strategy(OpenSection):
         """The learning rates that each run is trained at."""
         return self.lr_search or [self.lr]
 
-    def at_rate(self, rate: float) -> Strategy:
-        """Return the same strategy at one of its rates."""
-        return self.model_copy(update={"lr": rate, "lr_search": None})
+    @property
+    def choices(self) -> list[Features | None]:
+        """The features that each run is trained on; None for those of the backbone."""
+        search = self.feature_search
+        if search is None:
+            return [self.features]
+        return [Features(blocks=blocks, pooling=pooling) for blocks in search.blocks for pooling in search.poolings]
+
+    @property
+    def blocks(self) -> int | None:
+        """The number of last blocks that any of the choices needs."""
+        return max((each.blocks for each in self.choices if each is not None), default=None)
+
+    @property
+    def alternatives(self) -> list[Strategy]:
+        """The same strategy at each of its rates, on each of its features."""
+        return [
+            self.model_copy(update={"lr": rate, "lr_search": None, "features": features})
+            for rate in self.rates
+            for features in self.choices
+        ]
 
     @model_validator(mode="after")
     def _parts_go_together(self) -> Strategy:
@@ -147,6 +188,8 @@ class Strategy(OpenSection):
             raise ValueError("init: random with a part of the backbone would freeze layers that never learned")
         if self.lr_search is not None and self.train != "head":
             raise ValueError("lr_search is for a head on frozen features; it needs train: head")
+        if self.feature_search is not None and (self.train != "head" or self.features is not None):
+            raise ValueError("feature_search is for a head on frozen features; it needs train: head, without features")
         if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
             raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
         for field in ("backbone_lr", "first_layer_lr"):

@@ -43,12 +43,13 @@ def can_train_together(job: Job, runs: int) -> bool:
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:
     """Divide jobs into those to train together: heads on the same features.
 
-    Shorter batches are padded, so that heads whose output depends on the batch need equal numbers of rows too.
+    Shorter batches are padded, so that heads whose output depends on the batch need equal numbers of rows too; heads on
+    other columns of the features have other shapes.
     """
     found: dict[object, list[Job]] = {}
     for job in jobs:
         rows = len(job.train) if depends_on_batch(job.network.head) else 0
-        found.setdefault((_embedder(job).key, rows), []).append(job)
+        found.setdefault((_embedder(job).key, rows, str(job.strategy.features)), []).append(job)
     return list(found.values())
 
 

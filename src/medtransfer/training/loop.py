@@ -53,8 +53,10 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The name of the run and its learning rate."""
-        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}"
+        """The name of the run, its learning rate and its features."""
+        chosen = self.strategy.features
+        features = "" if chosen is None else f"_{chosen.pooling}{chosen.blocks}"
+        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}{features}"
 
     @property
     def key(self) -> tuple[Key, ...]:

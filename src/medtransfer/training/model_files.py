@@ -43,5 +43,5 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def as_body(state: Tensors) -> Tensors:
-    """Return the weights of a backbone by their names in a `Network`."""
-    return {f"body.{name}": tensor for name, tensor in state.items()}
+    """Return the weights of a backbone by their names in a `Network`, whose body may be a wrapper of the backbone."""
+    return {f"{prefix}{name}": tensor for prefix in ("body.", "body.body.") for name, tensor in state.items()}

@@ -78,15 +78,16 @@ def train_runs(
 ) -> Iterator[tuple[Job, Fit]]:
     """Train the run of every (fold, seed); yield its job, with the network in eval mode, and its outcome, in order.
 
-    Of several learning rates the best by what the strategy monitors is kept; its seconds are those of all rates.
-    `report` is called for every epoch of each. Raises `UserError` if a run diverged at every rate.
+    Of several learning rates and features the best by what the strategy monitors are kept; seconds are those of all.
+    `report` is called for every epoch of each. Raises `UserError` if a run diverged with all.
     """
     strategy = inputs.variant.strategy
     trains = strategy.train != "none" and not HEADS[strategy.head].fitted
-    tries = [(*run, rate) for run in runs for rate in strategy.rates]
+    alternatives = strategy.alternatives
+    tries = [(*run, each) for run in runs for each in alternatives]
     trained = _train_all(inputs, tries, checkpoints, report)
     for _ in runs:
-        rivals = list(itertools.islice(trained, len(strategy.rates)))
+        rivals = list(itertools.islice(trained, len(alternatives)))
         job, best = rivals[lowest([rival.monitored(result.epochs[result.kept]) for rival, result in rivals])]
         if trains and not math.isfinite(best.validation_loss):
             raise UserError(
@@ -99,9 +100,9 @@ def train_runs(
 
 
 def _train_all(
-    inputs: Inputs, tries: Sequence[tuple[int, int, float]], checkpoints: Path, report: Report
+    inputs: Inputs, tries: Sequence[tuple[int, int, Strategy]], checkpoints: Path, report: Report
 ) -> Iterator[tuple[Job, Fit]]:
-    """Train at every (fold, seed, rate), one by one or all heads together; yield them in order."""
+    """Train every (fold, seed, strategy), one by one or all heads together; yield them in order."""
     first = make_job(inputs, *tries[0], notify=notice)
     if not can_train_together(first, len(tries)):
         for number, one in enumerate(tries):
@@ -118,15 +119,20 @@ def _train_all(
 
 
 def make_job(
-    inputs: Inputs, fold: int, seed: int, rate: float | None = None, notify: Callable[[str], None] = lambda _: None
+    inputs: Inputs,
+    fold: int,
+    seed: int,
+    alternative: Strategy | None = None,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> Job:
     """Build the network of a run and collect its rows.
 
-    rate: the one of the strategy's learning rates to train at; None for the first. notify: called with the reason if
+    alternative: the one of the strategy's alternatives to train; None for the first. notify: called with the reason if
     the outputs of frozen layers are not cached.
     """
     prepared, task = inputs.prepared, inputs.task
-    strategy = inputs.variant.strategy.at_rate(rate or inputs.variant.strategy.rates[0])
+    strategy = alternative or inputs.variant.strategy.alternatives[0]
+    inputs = replace(inputs, variant=replace(inputs.variant, strategy=strategy))
     roles = prepared.roles(fold)
     rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
     network = make_network(inputs, fold, seed)

@@ -10,10 +10,11 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn import functional
 
+from medtransfer.models.tokens import Select
 from medtransfer.study import Strategy
 from medtransfer.training.optimizers import optimizer_of
 
-LAYERS = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.Identity)
+LAYERS = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.Identity, Select)
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid)
 ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adagrad)
 """Optimizers that treat each element by itself and move it in proportion to the learning rate."""

@@ -15,6 +15,7 @@ import torch
 
 from medtransfer.models.low_rank import merge_adapters
 from medtransfer.models.network import Network, count_multiply_adds
+from medtransfer.study import Strategy
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.model_files import CARD, HISTORY, save_run
 from medtransfer.training.runs import Inputs, job_key, train_runs
@@ -68,23 +69,23 @@ Report = Callable[[int, int, Epoch], None]
 def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report) -> None:
     """Train every (fold, seed) of a variant and write `folder` and the cost file.
 
-    `report` is called with (fold, seed, epoch); with `lr_search` only for the best rate, at the end of each run. An
-    interrupted call resumes if the variant, the data, the weights and the code are the same.
+    `report` is called with (fold, seed, epoch); with `lr_search` or `feature_search` only for the best, at the end of
+    each run. An interrupted call resumes if the variant, the data, the weights and the code are the same.
     """
     checkpoints = state_folder() / "checkpoints" / job_key(inputs)
     runs = [(fold, seed) for fold in range(inputs.prepared.folds) for seed in inputs.seeds]
     score = inputs.task.score
     history: list[dict[str, Any]] = []
-    rates: dict[tuple[int, int], float] = {}
+    chosen: dict[tuple[int, int], Strategy] = {}
     cost: dict[str, Any] = {"runs": {}, "frozen_seconds": 0.0}
     started = time.perf_counter()
     strategy = inputs.variant.strategy
-    bar = progress(len(runs) * len(strategy.rates) * strategy.epochs, f"train {inputs.variant.name}", "epoch")
+    bar = progress(len(runs) * len(strategy.alternatives) * strategy.epochs, f"train {inputs.variant.name}", "epoch")
 
     def follow(job: Job, epoch: Epoch) -> None:
         bar.update()
         bar.set_postfix({"loss": f"{epoch.validation_loss:.3f}", score: f"{epoch.validation_score:.3f}"})
-        if strategy.lr_search is None:
+        if len(strategy.alternatives) == 1:
             report(job.fold, job.seed, epoch)
 
     with bar, atomic_folder(folder) as target:
@@ -94,23 +95,23 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
             merge_adapters(job.network)
             inputs.task.finish(job.network, job.loss)
             save_run(target, job.network, inputs.weights, fold, seed)
-            for epoch in result.epochs if strategy.lr_search else ():
+            for epoch in result.epochs if len(strategy.alternatives) > 1 else ():
                 report(fold, seed, epoch)
             history += [{"fold": fold, "seed": seed, **epoch.named(score)} for epoch in result.epochs]
             cost["frozen_seconds"] += result.frozen_seconds
             cost["runs"][run_name(fold, seed)] = {"seconds": result.seconds, "kept_epoch": result.kept}
-            rates[fold, seed] = job.strategy.lr
+            chosen[fold, seed] = job.strategy
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
         size, channels = inputs.prepared.images.shape[2:]
         running = running_cost(job.network, size, channels, inputs.compute)
-        write_json(target / CARD, _card(inputs, job.network, running, rates, trained))
+        write_json(target / CARD, _card(inputs, job.network, running, chosen, trained))
     cost |= _cost(inputs, running, cost["runs"], time.perf_counter() - started)
     write_json(cost_path, cost)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _card(
-    inputs: Inputs, network: Network, running: RunningCost, rates: dict[tuple[int, int], float], trained: int
+    inputs: Inputs, network: Network, running: RunningCost, chosen: dict[tuple[int, int], Strategy], trained: int
 ) -> dict[str, Any]:
     prepared = inputs.prepared
     return {
@@ -122,7 +123,11 @@ def _card(
         "image_size": int(prepared.images.shape[1]),
         "channels": int(prepared.images.shape[-1]),
         "resize": prepared.about["resize"],
-        "runs": [{"fold": fold, "seed": seed, "lr": rate} for (fold, seed), rate in rates.items()],
+        "runs": [
+            {"fold": fold, "seed": seed, "lr": one.lr}
+            | ({"features": one.features.model_dump()} if one.features is not None else {})
+            for (fold, seed), one in chosen.items()
+        ],
         "weights": inputs.weights.card.model_dump(mode="json"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "trainable_parameters": trained,

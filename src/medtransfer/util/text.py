@@ -13,6 +13,11 @@ OTHER_THAN_TEXT = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n"
 """Words that some version of YAML reads as a truth value or as nothing."""
 
 
+def without_html(page: str) -> str:
+    """Escape what a reader of Markdown may take for a tag of HTML, as in a class named `<b>`."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", page)
+
+
 def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
     """Format a Markdown table with padded cells; all but the first `left` columns are right-aligned."""
     header, *rows = [[cell.replace("|", r"\|") for cell in row] for row in [header, *rows]]

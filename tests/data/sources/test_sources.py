@@ -103,6 +103,15 @@ def test_a_folder_of_the_pipeline_is_no_source(
     assert (tmp_path / "data/raw/set/1.png").exists()
 
 
+def test_a_pipe_among_the_files_is_an_error_and_is_not_read(tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    source.mkdir()
+    (source / "1.png").write_bytes(b"one")
+    os.mkfifo(source / "2.png")
+    with pytest.raises(UserError, match=r"1 pipe or device among the files, such as 2\.png; delete them"):
+        fetch(data_of(folder=str(source)), 0, tmp_path / "raw", tmp_path / "manifest.json")
+
+
 def test_names_that_are_not_utf_8_and_dangling_links_are_errors(tmp_path: Path) -> None:
     source = tmp_path / "set"
     source.mkdir()

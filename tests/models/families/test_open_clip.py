@@ -132,6 +132,24 @@ def test_image_towers_of_another_size_are_those_that_open_clip_loads(tmp_path: P
     assert tower.eval()(images).shape == (2, 24)
 
 
+def test_tokens_and_blocks_are_those_that_the_tower_pools() -> None:
+    images = torch.randn(2, 3, 64, 64)
+    towers = {name: OpenClip().build(f"open_clip/{name}", 64).eval() for name in TOWERS}
+    with torch.inference_mode():
+        vit = towers["tiny-vit"]
+        tokens = OpenClip().with_tokens(vit, "")(images)
+        torch.testing.assert_close(vit.ln_post(tokens[:, 0]) @ vit.proj, vit(images))
+        blocks = OpenClip().with_blocks(vit, "", 2)
+        torch.testing.assert_close(blocks(images)[:, 32:64] @ vit.proj, vit(images))
+        resnet = towers["tiny-resnet"]
+        torch.testing.assert_close(
+            resnet.attnpool(OpenClip().with_tokens(resnet, "")(images).mT.unflatten(2, (2, 2))), resnet(images)
+        )
+        timm = towers["tiny-timm"]
+        torch.testing.assert_close(timm.head(OpenClip().with_tokens(timm, "")(images)[:, 0]), timm(images))
+        assert OpenClip().with_blocks(timm, "", 3)(images).shape == (2, 2 * 3 * 192)
+
+
 def test_a_linear_head_learns_on_the_embeddings(tmp_path: Path, prepared: Prepared) -> None:
     released(tmp_path / "clip", "tiny-vit")
     inputs = inputs_of(prepared, tmp_path / "clip", head="linear", train="head", prompts=None, epochs=2)

@@ -8,7 +8,7 @@ from typing import Any
 from medtransfer.data.audit.leakage import Crossing
 from medtransfer.data.audit.shortcuts import ALL, MEASURES, BalancedAccuracy
 from medtransfer.util.places import HERE
-from medtransfer.util.text import in_figures, markdown_table
+from medtransfer.util.text import in_figures, markdown_table, without_html
 
 MOST_LISTED = 10
 ORDER = ("train", "val", "test", "rotating")
@@ -27,7 +27,7 @@ def audit_page(audit: dict[str, Any]) -> str:
         parts += ["## Masks", *_masks(audit["masks"])]
     if "known" in audit:
         parts += ["## What is known of this set", *_known(audit["known"])]
-    return "\n\n".join(parts) + "\n"
+    return without_html("\n\n".join(parts) + "\n")
 
 
 def appearance_cells(found: dict[str, Any]) -> list[str]:

@@ -62,12 +62,18 @@ def folder_problem(folder: Path) -> str | None:
 
 
 def _damage(source: Path, files: Sequence[Path]) -> str | None:
-    """Return a problem if names are not UTF-8, which Parquet and JSON require, or links lead nowhere."""
+    """Return a problem if names are not UTF-8, which Parquet and JSON require, or something is not a plain file."""
     odd = [file for file in files if not _is_utf_8(str(file.relative_to(source)))]
     if odd:
         return (
             f"{counted(len(odd), 'name')} not in UTF-8, such as {os.fsencode(odd[0].name)!r}; rename the files, "
             f"for example by convmv -f latin1 -t utf8 -r --notest {source}"
+        )
+    special = [path for path in source.rglob("*") if path.exists() and not path.is_file() and not path.is_dir()]
+    if special:
+        return (
+            f"{counted(len(special), 'pipe or device', 'pipes or devices')} among the files, such as "
+            f"{special[0].relative_to(source)}; delete them"
         )
     broken = [path for path in source.rglob("*") if path.is_symlink() and not path.exists()]
     broken = [path for path in broken if not is_junk(path.relative_to(source))]

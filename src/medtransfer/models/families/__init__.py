@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
+from medtransfer.models.tokens import BlockFeatures
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.registry import Registry
@@ -177,6 +178,14 @@ class ClassifierFamily(Family):
     def with_pooling(self, module: nn.Module, model: str, pooling: str) -> nn.Module:
         """Return a model without classifier whose features are pooled as `Backbone.pooling` says."""
         return module
+
+    def with_tokens(self, module: nn.Module, model: str) -> nn.Module:
+        """Return a model without classifier that maps images to tokens [n, tokens, width]."""
+        raise UserError(f"{model} returns no tokens; use another head")
+
+    def with_blocks(self, module: nn.Module, model: str, blocks: int) -> BlockFeatures:
+        """Return a model without classifier that maps images to features of its last blocks."""
+        raise UserError(f"features: {model} is not a transformer of timm or open_clip")
 
     def replace_auxiliary_heads(self, module: nn.Module, outputs: int | None) -> None:
         """Replace the auxiliary heads of a model by new ones, or remove them if `outputs` is None, in place.

@@ -25,6 +25,7 @@ from medtransfer.models.families import (
     TextEmbeddings,
 )
 from medtransfer.models.families.timm import fitted_by_timm
+from medtransfer.models.tokens import BlockFeatures, TimmBlocks, tokens_of
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError, near
 
@@ -77,6 +78,18 @@ class OpenClip(ClassifierFamily):
     def remove_classifier(self, module: nn.Module, keep_spatial: bool) -> list[nn.Module]:
         """Keep everything: the embedding is the features; return the layer that classified them, which is any."""
         return [nn.Linear(1, IMAGENET_CLASSES)]
+
+    def with_tokens(self, module: nn.Module, model: str) -> nn.Module:
+        """See `ClassifierFamily`; tokens are not projected to the space of embeddings."""
+        return TowerTokens(module)
+
+    def with_blocks(self, module: nn.Module, model: str, blocks: int) -> BlockFeatures:
+        """See `ClassifierFamily`; class tokens and means are not projected to the space of embeddings."""
+        if hasattr(module, "trunk"):
+            return TimmBlocks(cast(nn.Module, module.trunk), blocks)
+        if not hasattr(module, "transformer"):
+            raise UserError(f"features: {model} is not a transformer")
+        return TowerBlocks(module, blocks)
 
     def classifier_parameters(self, module: nn.Module) -> set[str]:
         """Return none."""
@@ -194,6 +207,43 @@ class OpenClip(ClassifierFamily):
             rows = [clip.eval().encode_text(part) for part in tokens.split(TEXTS_AT_ONCE)]
         bias = float(stored["logit_bias"]) if getattr(clip, "logit_bias", None) is not None else 0.0
         return TextEmbeddings(functional.normalize(torch.cat(rows), dim=1), float(stored["logit_scale"].exp()), bias)
+
+
+class TowerTokens(nn.Module):
+    """An image tower without its pooling."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images [n, 3, h, w] to tokens [n, tokens, width]: all of a transformer, or the places of the last map."""
+        body = cast(Any, self.body)
+        if hasattr(body, "trunk"):
+            trunk = body.trunk
+            return tokens_of(trunk.forward_features(images), str(getattr(trunk, "output_fmt", "")) == "NHWC")
+        if hasattr(body, "transformer"):
+            found: torch.Tensor = body.transformer(body._embeds(images))
+            return found
+        maps = body.stem(images)
+        for layer in (body.layer1, body.layer2, body.layer3, body.layer4):
+            maps = layer(maps)
+        return tokens_of(maps)
+
+
+class TowerBlocks(BlockFeatures):
+    """The blocks of a transformer of open_clip's own."""
+
+    def __init__(self, body: nn.Module, blocks: int) -> None:
+        layers = cast(Any, body).transformer
+        super().__init__(body, blocks, layers.width, layers.layers, has_token=True)
+
+    def last_blocks(self, images: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """See `BlockFeatures`."""
+        body = cast(Any, self.body)
+        options = {"normalize_intermediates": True, "output_fmt": "NLC", "output_extra_tokens": True}
+        found = body.forward_intermediates(images, indices=self.blocks, intermediates_only=True, **options)
+        return list(zip(found["image_intermediates"], found["image_intermediates_prefix"], strict=True))
 
 
 def _models() -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from medtransfer.models.families import FAMILIES, IMAGENET_CLASSES, ClassifierFamily
+from medtransfer.models.tokens import Places
 
 FILTERS = {"cnn_small": ((32, 64, 64), 64), "cnn_large": ((64, 256, 512, 1024), 256)}
 """The filters of each convolution, and the width of the hidden dense layer."""
@@ -51,6 +52,10 @@ class SmallCNNs(ClassifierFamily):
         network = cast(PlainCNN, module)
         layers, network.classifier = list(network.classifier), nn.Sequential()
         return layers
+
+    def with_tokens(self, module: nn.Module, model: str) -> nn.Module:
+        """See `ClassifierFamily`."""
+        return Places({"features": cast(PlainCNN, module).features})
 
     def image_sizes(self, model: str) -> tuple[int, int]:
         """Return the size whose last feature map has one pixel in the deeper network."""

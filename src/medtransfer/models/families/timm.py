@@ -13,6 +13,7 @@ from torch import nn
 
 import medtransfer.models.torchvision_models  # noqa: F401  # before timm, which imports torchvision
 from medtransfer.models.families import FAMILIES, IMAGENET_CLASSES, ClassifierFamily, Release, State, Statistics
+from medtransfer.models.tokens import BlockFeatures, ForwardFeatures, TimmBlocks
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 
@@ -62,6 +63,14 @@ class Timm(ClassifierFamily):
         if pooling == "default":
             pooling = "token" if any(part in _name(model) for part in CLASS_TOKEN) else pooling
         return module if pooling == "default" else PooledTokens(module, pooling)
+
+    def with_tokens(self, module: nn.Module, model: str) -> nn.Module:
+        """See `ClassifierFamily`."""
+        return ForwardFeatures(module)
+
+    def with_blocks(self, module: nn.Module, model: str, blocks: int) -> BlockFeatures:
+        """See `ClassifierFamily`; a transformer with tokens is needed."""
+        return TimmBlocks(module, blocks)
 
     def image_sizes(self, model: str) -> tuple[int, int]:
         """Return 1, 1: `problems` tries each size, since timm does not say which ones fit."""

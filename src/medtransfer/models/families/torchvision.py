@@ -9,6 +9,7 @@ from torch import nn
 
 from medtransfer.models.families import FAMILIES, IMAGENET_CLASSES, ClassifierFamily, Release, State
 from medtransfer.models.heads.own import with_outputs
+from medtransfer.models.tokens import Places
 from medtransfer.models.torchvision_models import models
 from medtransfer.util.errors import UserError
 
@@ -22,6 +23,25 @@ AUXILIARY_WEIGHTS = {"googlenet": 0.3, "inception_v3": 0.4}
 """How much the loss of an auxiliary head counts: Szegedy et al. 2015 (0.3); torchvision's reference training (0.4)."""
 
 POSITIONS = "encoder.pos_embedding"
+
+
+AFTER_MAP = ("aux", "avgpool", "classifier", "dropout", "fc", "flatten", "head")
+"""What the names of layers after the last map begin with."""
+
+
+class EncoderTokens(nn.Module):
+    """A vision transformer without its head: its class token and its patch tokens after the last layer norm."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images [n, 3, h, w] to tokens [n, 1 + patches, width]."""
+        body = cast(Any, self.body)
+        patches = body._process_input(images)
+        found: torch.Tensor = body.encoder(torch.cat([body.class_token.expand(len(patches), -1, -1), patches], dim=1))
+        return found
 
 
 class Torchvision(ClassifierFamily):
@@ -66,6 +86,15 @@ class Torchvision(ClassifierFamily):
                 module.avgpool = nn.AdaptiveAvgPool2d(1)
         setattr(module, name, nn.Sequential(*kept))
         return removed
+
+    def with_tokens(self, module: nn.Module, model: str) -> nn.Module:
+        """See `ClassifierFamily`: the outputs of the encoder, or the places of the last map."""
+        if hasattr(module, "encoder"):
+            return EncoderTokens(module)
+        layers = {name: each for name, each in module.named_children() if not name.lower().startswith(AFTER_MAP)}
+        if model.startswith("densenet"):
+            layers["relu"] = nn.ReLU()
+        return Places(layers, bool(getattr(module, "transform_input", False)))
 
     def image_sizes(self, model: str) -> tuple[int, int]:
         """Return multiples of the patch for ViTs and of 7 windows of 32 pixels for MaxViT; else torchvision's least."""
