@@ -84,7 +84,7 @@ def find_block(network: Network, size: int) -> str:
         return next(name for name, _ in body.named_modules() if name.rpartition(".")[2] in ("features", "layers"))
     ended = _outputs(network, size)
     blocks = set(blocks_of(body))
-    grids = [item for item in ended if len(item[2]) == 4 and item[2][2:].numel() > 1]
+    grids = [item for item in ended if len(item[2]) == 4 and math.prod(item[2][2:]) > 1]
     last = [item for item in grids if isinstance(item[1], nn.Conv2d)][-1]
     tokens = [item for item in ended[ended.index(last) :] if len(item[2]) == 3 and item[1] in blocks]
     if tokens:
