@@ -26,7 +26,8 @@ from typing import Any
 
 import cv2
 
-from fetal_phantom import pretraining_set
+from fetal_phantom.challenge import Challenge
+from fetal_phantom.patients import draw_patient, render
 from medtransfer.data import prepare as preparing
 from medtransfer.data.audit import near_duplicates
 from medtransfer.study import Data
@@ -37,6 +38,7 @@ from medtransfer.util.text import markdown_table
 ROOT = Path(__file__).parents[1]
 COUNTS = (1_000, 3_000, 10_000, 30_000)
 SIZE, CHUNK = 128, 1_000
+CHALLENGE = Challenge.of(0.1)
 DATA = {
     "source": "folder",
     "folder": ".",
@@ -70,7 +72,8 @@ def write_images(folder: Path, count: int) -> None:
         (folder / label).mkdir(parents=True)
     turn = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), 12, 1.0)
     for start in range(0, count, CHUNK):
-        images, _, _ = pretraining_set(min(CHUNK, count - start), SIZE, start)
+        patients = (draw_patient(start, index, 1, CHALLENGE) for index in range(min(CHUNK, count - start)))
+        images = [render(patient, 1, SIZE, start, CHALLENGE).image for patient in patients]
         images[1::10] = [cv2.warpAffine(image, turn, (SIZE, SIZE)) for image in images[: len(images) - 1 : 10]]
         for number, image in enumerate(images, start):
             cv2.imwrite(str(folder / "ab"[number % 2] / f"{number:05}.jpg"), image)

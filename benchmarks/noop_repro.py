@@ -30,11 +30,10 @@ FILES = ("metrics/cost/{}.json", "metrics/variants/{}.json", "predictions/{}.par
 def study(variants: int) -> dict[str, object]:
     """Return the default study with frozen variants that differ only in their weight decay."""
     params = YAML(typ="safe").load((ROOT / "studies/phantom.yaml").read_text(encoding="utf-8"))
-    pretraining = {"images": 256, "size": 56, "epochs": 1}
-    params["backbones"] = {"cnn_small": {"weights": "simulated", "pretraining": pretraining}}
+    params["backbones"] = {"lite0": params["backbones"]["lite0"]}
     params["augmentation"] = {"none": params["augmentation"]["none"]}
     params["strategies"] = {"frozen": {"train": "head", "epochs": 20}}
-    line = {"backbone": "cnn_small", "strategy": "frozen", "augmentation": "none"}
+    line = {"backbone": "lite0", "strategy": "frozen", "augmentation": "none"}
     params["variants"] = {f"v{number}": line | {"weight_decay": round(number * 1e-5, 5)} for number in range(variants)}
     params["explain"] = {"variants": []}
     params["training"] = {"seeds": [0, 1, 2]}

@@ -61,9 +61,7 @@ def study(raw: Path, **data: Any) -> dict[str, Any]:
     params["augmentation"] = {"standard": params["augmentation"]["standard"] | {"views": 2}}
     params["backbones"] = {"mobilenet_v3_small": {"weights": str(SHARED / "weights/mobilenet_v3_small.safetensors")}}
     if not SHARED.is_dir():
-        params["backbones"] = {
-            "mobilenet_v3_small": {"weights": "simulated", "pretraining": {"images": 64, "epochs": 1}}
-        }
+        params["backbones"] = {"mobilenet_v3_small": {"model": "timm/tf_efficientnet_lite0", "weights": "package"}}
     params["strategies"] = {name: strategy | {"epochs": 2} for name, strategy in VARIANTS.items()}
     line = {"backbone": "mobilenet_v3_small", "augmentation": "standard"}
     params["variants"] = {name: line | {"strategy": name} for name in VARIANTS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,10 @@ def check(study: Study) -> dict[str, Any]:
 
     if problems := study_problems(study):
         raise UserError(problems)
-    return {"schema": SCHEMA_VERSION, "target": TASKS[study.params.study.task].target}
+    task = TASKS[study.params.study.task]
+    for warning in task.warnings(study.params):
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+    return {"schema": SCHEMA_VERSION, "target": task.target}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 from medtransfer.models.weights import obtain_weights, save_state, without_weights
@@ -13,21 +12,13 @@ from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
-    """Find the weights of a backbone or pretrain them on simulated images, as its `weights` says."""
+    """Find the weights of a backbone as its `weights` says."""
     params = load_study().params
     spec = params.backbones[name]
     model = spec.model or name
     with atomic_folder(HERE.weights(name)) as folder:
         if spec.weights == "none":
             card = without_weights(model)
-        elif spec.weights == "simulated":
-            from medtransfer.models.pretraining import shared_pretraining
-            from medtransfer.util.compute import choose_compute
-
-            compute, precision = choose_compute(params.training.device), params.training.precision
-            shared = shared_pretraining(model, spec.pretraining, params.study.seed, compute, precision)
-            shutil.copytree(shared, folder, dirs_exist_ok=True)
-            return
         else:
             state, card = obtain_weights(name, spec, params.weights_mirror)
             save_state(state, folder / "weights.safetensors")

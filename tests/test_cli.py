@@ -147,7 +147,7 @@ def test_use_keeps_the_parameters_that_it_replaces(
 def test_clean_deletes_what_a_removed_variant_left(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     main(["init", ".", "--study", "phantom"])
     lock = "schema: '2.0'\nstages:\n"
-    for name in ("train@resnet18_frozen", "train@gone"):
+    for name in ("train@lite2_frozen", "train@gone"):
         model = folder / "models" / name.partition("@")[2]
         model.mkdir(parents=True)
         (model / "card.json").write_text("{}")
@@ -160,9 +160,17 @@ def test_clean_deletes_what_a_removed_variant_left(capsys: pytest.CaptureFixture
     main(["clean"])
     assert capsys.readouterr().out == "deleted train@gone: models/gone\n"
     assert not (folder / "models/gone").exists()
-    assert (folder / "models/resnet18_frozen").exists()
+    assert (folder / "models/lite2_frozen").exists()
     text = (folder / "dvc.lock").read_text()
-    assert "train@resnet18_frozen" in text
+    assert "train@lite2_frozen" in text
     assert "train@gone" not in text
     main(["clean"])
     assert capsys.readouterr().out == "nothing to delete: dvc.lock has only stages of params.yaml\n"
+
+
+@pytest.mark.parametrize("name", ["", *(name for commands in parser().groups.values() for name in commands)])
+def test_every_help_text_fits_80_columns(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    page = parser()
+    commands = {known: command for group in page.groups.values() for known, command in group.items()}
+    assert max(map(len, commands.get(name, page).format_help().splitlines())) <= 80

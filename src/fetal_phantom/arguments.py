@@ -17,7 +17,6 @@ class Stream(IntEnum):
     PATIENT = 2
     FRAME = 3
     SPLITS = 4
-    PRETRAINING = 5
 
 
 def generator(stream: Stream, seed: int, index: int = 0, frame: int = 0) -> np.random.Generator:

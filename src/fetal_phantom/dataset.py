@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fetal_phantom.anatomy import CLASSES
 from fetal_phantom.arguments import SMALLEST_SIZE, Stream, generator, require_at_least
 from fetal_phantom.challenge import Challenge
+from fetal_phantom.geometry import polygon_length
 from fetal_phantom.patients import Frame, Patient, draw_patient, render
 
 README = """\
@@ -34,6 +35,8 @@ anatomy.csv             the truth behind each image:
   ventriculomegaly          its grade by the larger atrial width of the head: none (below 10 mm), mild (below
                             13 mm), moderate (below 15 mm) or severe; empty if the ventricles are fused
   biparietal_diameter_mm    outer breadth of the skull
+  head_circumference_mm     length of the skull's outer outline
+  head_circumference_px     the same in pixels of this frame, whose zoom differs
   cephalic_index            breadth over length of the skull
   head_angle_degrees        angle of the head's long axis to the horizontal, clockwise in the image
   head_x_px, head_y_px      centre of the head
@@ -42,6 +45,7 @@ anatomy.csv             the truth behind each image:
 """
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
+OUTLINE_POINTS = 360
 SPLIT_SHARES: tuple[float, ...] = (0.6, 0.2, 0.2)
 
 Unit = TypeVar("Unit", bound=Hashable)
@@ -138,7 +142,7 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
     _write_png(folder / split / filename, frame.image)
     _write_png(folder / "masks" / split / filename, frame.mask.astype(np.uint8) * np.uint8(255))
     head, view, side = patient.head, frame.view, len(frame.image)
-    width = head.atrial_width_mm
+    width, circumference = head.atrial_width_mm, polygon_length(head.skull.points(OUTLINE_POINTS))
     return {
         "filename": filename,
         "split": split,
@@ -149,6 +153,8 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
         "apparent_atrial_width_mm": None if width is None else width * frame.plane,
         "ventriculomegaly": head.ventriculomegaly,
         "biparietal_diameter_mm": head.biparietal_diameter_mm,
+        "head_circumference_mm": circumference,
+        "head_circumference_px": circumference / frame.pixel_spacing_mm,
         "cephalic_index": head.cephalic_index,
         "head_angle_degrees": float(np.rad2deg(view.angle)),
         "head_x_px": view.centre[0] * side,

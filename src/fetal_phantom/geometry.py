@@ -135,6 +135,11 @@ def polygon_area(outline: Points) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2.0)
 
 
+def polygon_length(outline: Points) -> float:
+    """Return the length of the outline of a polygon, [n, 2]."""
+    return float(np.hypot(*(np.roll(outline, -1, axis=0) - outline).T).sum())
+
+
 def polygon_mask(outline: Points, size: int) -> NDArray[np.bool_]:
     """Return the pixels whose centre is inside a polygon, [size, size].
 

@@ -194,6 +194,15 @@ def test_classes_are_in_the_order_that_the_study_gives(tmp_path: Path) -> None:
         assert raised.value.problems == [problem]
 
 
+def test_the_order_of_grades_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_images(tmp_path / "raw", *(f"{grade}/{number}.png" for grade in (10, 2, 9) for number in range(6)))
+    data = data_of(layout="class_folders", group=None, split={"method": "random"})
+    prepare(raw, data, 1, Places(tmp_path / "out"), "ordinal", "grades")
+    shown = capsys.readouterr().out
+    assert "order    2 < 9 < 10" in shown
+    assert "their order is not used" not in shown
+
+
 def test_grades_without_an_order_are_an_error_with_the_line_to_add(tmp_path: Path) -> None:
     names = [f"{grade}/{number}.png" for grade in ("mild", "none", "2 of 3") for number in range(6)]
     raw = write_images(tmp_path / "raw", *names)

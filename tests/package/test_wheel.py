@@ -12,7 +12,7 @@ import pytest
 
 from medtransfer.study.init import pipeline
 
-from ..pipeline.conftest import STUDY, stages_run
+from ..pipeline.conftest import STUDY, stages_run, write_weights
 from .conftest import Installed, install
 
 MOST_BYTES = 2_000_000
@@ -23,7 +23,9 @@ def study(installed: Installed, tmp_path: Path) -> Path:
     """Return the folder of a tiny study, made by `medtransfer init`, that has not run."""
     installed.run(tmp_path, "medtransfer", "init", "mine", "--study", "phantom")
     (tmp_path / "mine/params.yaml").write_text(STUDY, encoding="utf-8")
-    installed.run(tmp_path / "mine", "git", "commit", "-aqm", "a tiny study")
+    write_weights("cnn_small", tmp_path / "mine/pretrained.safetensors")
+    installed.run(tmp_path / "mine", "git", "add", ".")
+    installed.run(tmp_path / "mine", "git", "commit", "-qm", "a tiny study")
     return tmp_path / "mine"
 
 
@@ -100,6 +102,7 @@ def test_a_study_runs_is_shared_and_pulled(installed: Installed, study: Path, tm
     assert rows
     installed.run(tmp_path, "medtransfer", "init", "second", "--study", "phantom")
     (tmp_path / "second/params.yaml").write_text(STUDY.replace("name: tiny", "name: second"), encoding="utf-8")
+    write_weights("cnn_small", tmp_path / "second/pretrained.safetensors")
     installed.run(tmp_path / "second", "medtransfer", "repro", "-j", "2")
     assert sorted((installed.home / "cache/medtransfer/features").glob("*/rows.bin")) == rows
     assert [path.stat().st_mtime_ns for path in rows] == times

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from tiny import tiny_data
+
+from medtransfer.models.families import ClassifierFamily, build_backbone
+from medtransfer.models.weights import save_state
 
 STUDY = (
     "study: {name: tiny, title: A tiny study, task: classification, seed: 7}\n"
@@ -24,7 +28,7 @@ augmentation:
   flips: {views: 2, transforms: [HorizontalFlip: {p: 0.5}], mix: {method: cutmix}}
 backbones:
   cnn_small: {weights: none}
-  pretrained: {model: cnn_small, weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}}
+  pretrained: {model: cnn_small, weights: pretrained.safetensors}
 strategies:
   scratch: {init: random, train: all, epochs: 2}
   frozen: {train: head, lr: 1.0e-3, epochs: 2}
@@ -98,6 +102,12 @@ class Project:
         self.write("params.yaml", params.replace(old, new))
 
 
+def write_weights(model: str, path: Path) -> None:
+    """Write random weights of a model, always the same, in the place of pretrained ones."""
+    torch.manual_seed(0)
+    save_state(build_backbone(model, ClassifierFamily.of(model).default_size(model)).state_dict(), path)
+
+
 def stages_run(output: str) -> set[str]:
     """Return the names of the stages that DVC ran, from its output."""
     return set(re.findall(r"Running stage '(.+?)'", output))
@@ -119,6 +129,7 @@ def _new_project(root: Path, folder: Path) -> Project:
             shutil.copy(source, folder / part)
     project = Project(folder)
     project.write("params.yaml", STUDY)
+    write_weights("cnn_small", project.folder / "pretrained.safetensors")
     return project
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fetal_phantom import write_phantom
+from medtransfer.study.schema import Params
 from medtransfer.study.use import read_study
 
 Picture = tuple[Path, int, int, str]
@@ -17,7 +18,6 @@ Picture = tuple[Path, int, int, str]
 
 PIXELS = 80
 """The smallest size that Inception accepts."""
-PRETRAINING = f"{{images: 64, size: {PIXELS}, epochs: 1}}"
 
 
 def pictures(folder: Path) -> list[Picture]:
@@ -31,6 +31,15 @@ def pictures(folder: Path) -> list[Picture]:
     return sorted(found)
 
 
+def pretrained(params: Params) -> dict[str, str]:
+    """Return the models of the backbones whose weights are downloaded, by the names of the backbones."""
+    return {
+        name: backbone.model or name
+        for name, backbone in params.backbones.items()
+        if backbone.weights not in ("none", "package")
+    }
+
+
 def changes(path: Path) -> list[str]:
     """Return the changes for `medtransfer use -S`: the folder of the images, and shorter training."""
     params = read_study(path).params
@@ -42,9 +51,7 @@ def changes(path: Path) -> list[str]:
     if params.data.split.train_images is not None:
         found.append("data.split.train_images=40")
     found += [f"augmentation.{name}.views=2" for name, policy in params.augmentation.items() if policy.views != 1]
-    for name, backbone in params.backbones.items():
-        if backbone.weights != "none":
-            found += [f"backbones.{name}.weights=simulated", f"backbones.{name}.pretraining={PRETRAINING}"]
+    found += [f"backbones.{name}.weights={name}.safetensors" for name in pretrained(params)]
     found += [f"strategies.{name}.epochs=2" for name in params.strategies]
     found += [
         f"variants.{name}.epochs=2" for name, line in params.variants.items() if "epochs" in (line.model_extra or {})

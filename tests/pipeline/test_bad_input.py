@@ -30,7 +30,7 @@ def test_all_errors_of_the_params_are_listed_at_once(fresh: Project) -> None:
 
 def test_unknown_names_and_impossible_parts_are_listed_at_once(fresh: Project) -> None:
     fresh.replace("backbone: cnn_small, strategy: scratch", "backbone: cnn_smal, strategy: scratch")
-    fresh.replace("weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}", "weights: IMAGENET1K_V1")
+    fresh.replace("weights: pretrained.safetensors", "weights: IMAGENET1K_V1")
     fresh.replace("HorizontalFlip", "HorizontalFlipp")
     fresh.replace("scored: 6", "scored: 6, blocks: {pretrained: features.77}")
     output = fresh.run("python", "stages/check.py", fails=True)

@@ -9,8 +9,8 @@ import pytest
 
 from medtransfer.study.use import read_study
 
-from .conftest import Project
-from .shrunk import changes, lay_out, pictures
+from .conftest import Project, write_weights
+from .shrunk import changes, lay_out, pictures, pretrained
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 
@@ -21,6 +21,8 @@ def test_a_study_runs_from_use_to_the_table(fresh: Project, tmp_path: Path, root
     source = read_study(path).params.data.source
     if source != "phantom":
         lay_out(path.stem, pictures(tmp_path / "simulated"), fresh.folder / "mine")
+    for name, model in pretrained(read_study(path).params).items():
+        write_weights(model, fresh.folder / f"{name}.safetensors")
     fresh.write(f"studies/{path.name}", path.read_text(encoding="utf-8"))
     fresh.run("medtransfer", "use", path.stem, *(part for change in changes(path) for part in ("-S", change)))
     fresh.run("medtransfer", "repro", "-j", "2")

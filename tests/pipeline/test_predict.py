@@ -77,7 +77,7 @@ def test_unreadable_files_are_listed_and_skipped_with_exit_code_1(project: Proje
 
 def test_an_export_has_a_model_card(project: Project) -> None:
     output = project.run(*MEDTRANSFER, "export", "few_shot", "--run", "fold0_seed1")
-    assert "exports/few_shot/model.onnx: on validation images, its probabilities differ" in output
+    assert "exports/few_shot/model.onnx: on validation images, its outputs differ" in output
     assert (project.folder / "exports/few_shot/model.onnx").stat().st_size > 0
     figures = pd.read_csv(project.folder / "metrics/comparison.csv").set_index("variant").loc["few_shot"]
     card = project.read("exports/few_shot/README.md")

@@ -10,7 +10,7 @@ from tiny import tiny_data
 
 from medtransfer.tasks.masks.predictions import decode_mask
 
-from .conftest import Project, stages_run
+from .conftest import Project, stages_run, write_weights
 
 STUDY = (
     "study: {name: tiny_masks, title: A tiny study of masks, task: segmentation, seed: 7}\n"
@@ -21,7 +21,7 @@ augmentation:
   moved: {views: 2, transforms: [Affine: {rotate: [-20, 20], p: 1.0}], mix: {method: cutmix}}
 backbones:
   unet: {weights: none, unet: {base: 4, depth: 2, batch_norm: true}}
-  resnet18: {weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}}
+  resnet18: {weights: resnet18.safetensors}
 strategies:
   scratch: {init: random, train: all, loss: dice_cross_entropy, epochs: 2, batch_size: 8}
   frozen: {train: head, loss: focal, lr: 1.0e-3, epochs: 1}
@@ -39,6 +39,7 @@ explain: {variants: []}
 def masks(fresh: Project) -> Project:
     """Return a project with a segmentation study."""
     fresh.write("params.yaml", STUDY)
+    write_weights("resnet18", fresh.folder / "resnet18.safetensors")
     return fresh
 
 

@@ -73,3 +73,13 @@ def test_undefined_resamples_are_left_out_and_one_group_has_no_error() -> None:
     assert standard_error(values, 10) == standard_error(values[1:], 10)
     assert math.isnan(standard_error(values, 1))
     assert math.isnan(standard_error(np.array([np.nan, 0.5]), 10))
+
+
+def test_without_bounds_an_interval_is_symmetric_and_an_upper_one_is_that_of_the_mirrored_value() -> None:
+    step = float(stats.t.ppf(0.975, 30)) * 0.5
+    free = transformed_interval(-2.0, 0.5, 30, 0.95, Bounds(-math.inf, math.inf))
+    assert free == pytest.approx((-2.0 - step, -2.0 + step))
+    low, high = transformed_interval(0.8, 0.1, 30, 0.95, Bounds(-math.inf, 1.0))
+    mirrored = transformed_interval(0.2, 0.1, 30, 0.95, Bounds(0.0, math.inf))
+    assert (1 - high, 1 - low) == pytest.approx(mirrored)
+    assert transformed_interval(1.0, 0.0, 30, 0.95, Bounds(-math.inf, 1.0))[1] == 1.0

@@ -106,9 +106,9 @@ WRONG_TOGETHER = [
         "data.split: test + validation must be below 1, but are 1",
     ),
     (
-        "backbones.cnn_small.pretraining",
-        {"epochs": 1},
-        "backbones.cnn_small: pretraining belongs to weights: simulated, not to weights: none",
+        "backbones.cnn_small",
+        {"weights": "simulated", "pretraining": {"epochs": 1}},
+        "backbones.cnn_small: weights: simulated no longer exists; remove pretraining and name published weights, or",
     ),
     ("strategies.frozen", {"init": "random", "train": {"last": 2}}, "would freeze layers that never learned"),
     ("strategies.frozen", {"init": "random", "train": "norms"}, "would freeze layers that never learned"),

@@ -61,15 +61,9 @@ def test_a_backbone_may_name_another_model() -> None:
     assert head_only(params_with({"backbones.resnet18.model": "resnet34"})).model == "resnet34"
 
 
-def test_pretraining_counts_only_if_weights_are_simulated() -> None:
-    assert "pretraining" not in head_only(params_with()).resolved()["backbone"]
-    simulated = params_with({"backbones.resnet18": {"weights": "simulated", "pretraining": {"epochs": 2}}})
-    assert head_only(simulated).resolved()["backbone"]["pretraining"]["epochs"] == 2
-
-
 @pytest.mark.parametrize("train", ["all", {"last": 3}])
 def test_a_card_restores_the_variant(train: Any) -> None:
-    values = params_with({"strategies.frozen.train": train, "backbones.resnet18.weights": "simulated"})
+    values = params_with({"strategies.frozen.train": train})
     original = head_only(values)
     card = json.loads(json.dumps({"variant": original.name} | original.resolved()))
     found = Variant.from_card(card)

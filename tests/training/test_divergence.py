@@ -12,8 +12,6 @@ from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import predict_variant
-from medtransfer.models.pretraining import pretrain
-from medtransfer.study import Pretraining
 from medtransfer.training import loop
 from medtransfer.training.loop import Epoch
 from medtransfer.training.variant import train_variant
@@ -63,8 +61,3 @@ def test_a_training_that_diverges_after_a_good_epoch_keeps_that_epoch(
     assert history.nth(-1).isna().all()
     table = pd.concat(predict_variant(inputs.variant, prepared, tmp_path / "model", COMPUTE))
     assert np.isfinite(table.filter(like="p_").to_numpy()).all()
-
-
-def test_a_pretraining_that_diverges_is_an_error() -> None:
-    with pytest.raises(UserError, match=r"^cnn_small: pretraining on simulated images diverged at lr 1e\+30"):
-        pretrain("cnn_small", Pretraining(images=128, size=32, epochs=1, batch_size=16, lr=1e30), 0, COMPUTE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from medtransfer.data.prepared import unit_of
 from medtransfer.study import Study
 
 
@@ -33,6 +35,9 @@ CONFUSION = ("variant", "label", "predicted", "count", "share")
 LEARNING = ("variant", "epoch", "train_loss", "validation_loss", "validation_score")
 IMAGES = ("variant", "path", "group", "label", "predicted", "right", "probability")
 MASKS = ("variant", "path", "group", "truth_pixels", "found_pixels", "dice")
+NUMBERS = ("variant", "path", "group", "truth", "predicted", "low", "high")
+AGREEMENT = ("variant", "images", "groups", *_with_intervals("lower", "bias", "upper"))
+RANGES = ("variant", "range", "images", "groups", *_with_intervals("mae", "bias"))
 POINTING = tuple(f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain"))
 MAPS = (
     "variant", "method", "run", "block", "images", "groups", "mask_share",
@@ -70,6 +75,7 @@ class Comparison:
     table: one row per variant, baseline and published result (`kind`), from the best to the worst of its kind:
         backbone, strategy, augmentation, runs; METRIC (mean over runs), METRIC_sd (standard deviation over runs: the
         effect of training again), METRIC_se (standard error: the effect of other test images), METRIC_low, METRIC_high;
+        METRIC_validation, the study's metric on validation images;
         ece without an interval; parameters, trainable_parameters, multiply_adds; difference_to_best, difference_low,
         difference_high, p_corrected, tied_with_best by the study's metric; source of a published result.
     pairs: one row per metric and pair of variants. difference: a - b, with se, low and high; p of the paired test;
@@ -98,6 +104,9 @@ class Comparison:
         probability (mean, of the image's label).
     masks: segmentation only: one row per variant and test image: the pixels of the true and of the found mask, and
         their Dice, mean over runs.
+    numbers: regression only: one row per variant and test image: the true number, the predicted one, and the ends of
+        the predicted interval, mean over runs. agreement: its bias, and its lower and upper limit of agreement.
+    ranges: regression only: one row per variant or baseline, and range of the true number: mean absolute error, bias.
     maps: one row per explained variant and method, if masks are known: the number of test images and groups whose maps
         are compared with masks, and the mean share of an image that a mask covers (mask_share); pointing_game, the
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
@@ -131,6 +140,14 @@ class Comparison:
     published: pd.DataFrame
     audit: dict[str, Any]
     about: dict[str, Any]
+    numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
+    agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
+    ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
+
+    @property
+    def unit(self) -> str:
+        """The unit of what is measured; empty if it has none."""
+        return unit_of(self.about)
 
     @property
     def metric(self) -> str:

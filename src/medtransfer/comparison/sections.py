@@ -39,7 +39,7 @@ class TextTable:
 def sections(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
     parts = [_main(found), _best(found), _effects(found), _calibration(found), _operating(found), _maps(found)]
-    parts.append(_published(found))
+    parts += [_agreement(found), _ranges(found), _published(found)]
     return [part for part in parts if part.rows]
 
 
@@ -68,7 +68,8 @@ def in_probability(p: Any) -> str:
 def _main(found: Comparison) -> TextTable:
     metric, (first, *others) = found.metric, found.metrics
     sizes = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
-    header = ["Variant", title_of(first), "SD runs", "SE images", "p", *(title_of(name) for name in others)]
+    titles = [title_of(name, found.unit) for name in others]
+    header = ["Variant", title_of(first, found.unit), "SD runs", "SE images", "p", "Validation", *titles]
     rows, marks = [], []
     for row in found.table[found.table["kind"] != "published"].to_dict("records"):
         rows.append(
@@ -77,6 +78,7 @@ def _main(found: Comparison) -> TextTable:
                 with_interval(row, metric),
                 *(in_figures(row[f"{metric}_{spread}"]) for spread in ("sd", "se")),
                 in_probability(row["p_corrected"]) if row["variant"] != found.verdict.best else "best",
+                in_figures(row[f"{metric}_validation"]),
                 *(with_interval(row, name) for name in others),
                 *_sizes(row, *sizes),
             ]
@@ -93,13 +95,14 @@ def _legend(found: Comparison) -> str:
         f"SD runs: standard deviation of {title} over trainings; SE images: standard error over test images. p: of the "
         "paired difference from the best, corrected by Holm's rule over all pairs of variants; if "
         f"p is {f'{1 - found.confidence:.2g}'.removeprefix('0')} or more, the variant is tied with the best (=). "
+        f"Validation: {title} on the images that training and selection were judged by. "
         f"Baselines (in italics) train no network. {tables_of(found.study.params.study.task).legend(found.about)}"
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
     )
 
 
 def _best(found: Comparison) -> TextTable:
-    header = ["Backbone", "Best variant", title_of(found.metric), "Parameters", "Multiply-adds"]
+    header = ["Backbone", "Best variant", title_of(found.metric, found.unit), "Parameters", "Multiply-adds"]
     rows = [
         [row["backbone"], row["variant"], with_interval(row, found.metric), *_sizes(row, "parameters", "multiply_adds")]
         for row in best_of_each_backbone(found.table).to_dict("records")
@@ -167,6 +170,27 @@ def _maps(found: Comparison) -> TextTable:
         for row in found.maps.to_dict("records")
     ]
     return TextTable("Do maps point at the masks?", header, rows, maps_legend(found.maps), left=2)
+
+
+def _agreement(found: Comparison) -> TextTable:
+    header = ["Variant", "Lower limit", "Bias", "Upper limit"]
+    rows = [
+        [row["variant"], *(with_interval(row, name) for name in ("lower", "bias", "upper"))]
+        for row in found.agreement.to_dict("records")
+    ]
+    unit = f", in {found.unit}" if found.unit else ""
+    note = f"Predicted less true{unit}: its mean (bias), and limits of agreement, bias ± 1.96 standard deviations."
+    return TextTable("Agreement of predicted and true numbers", header, rows, note)
+
+
+def _ranges(found: Comparison) -> TextTable:
+    header = ["Variant", "Range", "Images", title_of("mae", found.unit), "Bias"]
+    rows = [
+        [row["variant"], row["range"], str(row["images"]), *(with_interval(row, name) for name in ("mae", "bias"))]
+        for row in found.ranges.to_dict("records")
+    ]
+    note = "Ranges of the true number, by quantiles of the test images. Bias: mean of predicted less true."
+    return TextTable("Error by range", header, rows, note, left=2)
 
 
 def _published(found: Comparison) -> TextTable:

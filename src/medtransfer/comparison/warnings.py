@@ -1,8 +1,6 @@
-"""Warnings of pretraining and training that had no effect."""
+"""Warnings of training that had no effect, and of scores that do not hold on test images."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 
@@ -10,27 +8,32 @@ from medtransfer.statistics.metrics import METRICS, phrase_of
 from medtransfer.study import Study
 from medtransfer.util.text import in_figures
 
-LEARNED = 0.55
-"""The least area under the ROC curve, on held-out images, of a pretraining that has learned something."""
-
 BLIND = "constant"
 """The baseline that ignores the image."""
 
 MOST_NAMES = 5
 
 
-def pretraining_warnings(study: Study, cards: dict[str, dict[str, Any]]) -> list[str]:
-    """Warn of backbones whose simulated pretraining learned nothing, so that nothing can be transferred."""
-    found: dict[str, tuple[float, list[str]]] = {}
-    for name, card in cards.items():
-        area = card.get("weights", {}).get("held_out_roc_auc")
-        if area is not None and area < LEARNED and study.variant(name).strategy.init == "pretrained":
-            found.setdefault(study.variant(name).backbone_name, (area, []))[1].append(name)
+def promise_warnings(study: Study, table: pd.DataFrame) -> list[str]:
+    """Warn of variants that are better on validation images than their interval on test images allows.
+
+    table: see `Comparison.table`.
+    """
+    metric = study.params.comparison.metric
+    rows = table[table["kind"] == "variant"].set_index("variant")
+    promised = rows[f"{metric}_validation"]
+    lower = METRICS[metric].lower_is_better
+    names = list(rows.index[promised < rows[f"{metric}_low"] if lower else promised > rows[f"{metric}_high"]])
+    if not names:
+        return []
+    told = ", ".join(
+        f"{name} ({in_figures(promised[name])} and {in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES]
+    )
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return [
-        f"PRETRAINING: {backbone} learned nothing from its simulated images (ROC-AUC {area:.2f}, where .50 is chance), "
-        f"so there is nothing to transfer to {', '.join(names)}; "
-        f"set more images, more epochs or another lr in backbones.{backbone}.pretraining"
-        for backbone, (area, names) in found.items()
+        f"VALIDATION: {phrase_of(metric)} on validation images is better than the interval on test images allows: "
+        f"{told}{more}; test images may differ from the others (see metrics/data.md), or too much was chosen on "
+        "validation images"
     ]
 
 

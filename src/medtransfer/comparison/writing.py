@@ -37,7 +37,10 @@ def write_plots(folder: Path, found: Comparison) -> None:
             write_text(temporary / f"{name}.csv", text)
 
 
-TABLES = ("pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "maps", "published")
+TABLES = (
+    "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "agreement", "ranges", "maps",
+    "published",
+)  # fmt: skip
 
 
 def write_comparison(found: Comparison, places: Places) -> None:

@@ -160,7 +160,8 @@ def read_set(raw: Path, data: Data, target: Target) -> Reading:
         dropped[MASKLESS] = list(rows["path"][maskless])
         rows = rows[~maskless].reset_index(drop=True)
     others = Aside(masks, copies, unused, given)
-    lines = [*describe_set(raw, layout, rows, others, found.without_image).splitlines(), *_more(rows, data, dropped)]
+    lines = describe_set(raw, layout, rows, others, found.without_image).splitlines()
+    lines += [f"order    {' < '.join(encoded.classes)}"] * target.ordered + _more(rows, data, dropped)
     shown = rows.assign(label=rows[AS_READ].astype(str))
     samples = sample_rows(shown, None if data.group is None else rows["key"], masks)
     print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201

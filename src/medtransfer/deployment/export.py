@@ -65,6 +65,8 @@ def write_onnx(network: nn.Module, model: Model, path: Path) -> None:
 def largest_difference(network: nn.Module, path: Path, pixels: np.ndarray, batches: list[int]) -> float:
     """Return the largest difference between the outputs of the module and the file for packed images.
 
+    Of outputs above 1, it is relative to the largest.
+
     pixels: [n, size, size, channels]. batches: the batch sizes to check, as the file must accept any.
     """
     import onnxruntime
@@ -76,7 +78,8 @@ def largest_difference(network: nn.Module, path: Path, pixels: np.ndarray, batch
         with torch.inference_mode():
             expected = network(inputs).numpy()
         (found,) = session.run(None, {INPUT: inputs.numpy()})
-        largest, start = max(largest, float(np.abs(found - expected).max())), start + size
+        scale = max(1.0, float(np.abs(expected).max()))
+        largest, start = max(largest, float(np.abs(found - expected).max()) / scale), start + size
     return largest
 
 

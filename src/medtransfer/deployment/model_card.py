@@ -10,14 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.data.prepared import Prepared
+from medtransfer.data.prepared import Prepared, unit_of
 from medtransfer.deployment.interface import INPUT, output_name, output_shape, preprocessing
 from medtransfer.deployment.model import Model
+from medtransfer.statistics.metrics import title_of
 from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places, run_name
-from medtransfer.util.text import counted, in_figures, markdown_table
+from medtransfer.util.text import MISSING, counted, in_figures, markdown_table
 
 USE = """\
 ```python
@@ -65,7 +66,7 @@ def model_card(model: Model, difference: float | None, places: Places) -> str:
 
 def _summary(model: Model) -> str:
     card, runs = model.card, ", ".join(f"fold {fold} seed {seed}" for fold, seed in model.runs)
-    mean = "the mean of the probabilities of its runs" if len(model.runs) > 1 else "a single run"
+    mean = f"the mean of the {output_name(card)} of its runs" if len(model.runs) > 1 else "a single run"
     return (
         f"{card['model']}, trained to {TASKS[card['task']].purpose(card['classes'])}: {mean} ({runs}). Each run has "
         f"{card['parameters'] / 1e6:.2f} million parameters and {card['multiply_adds'] / 1e6:,.0f} million "
@@ -77,7 +78,7 @@ def _verification(card: dict[str, Any], difference: float | None) -> str:
     if difference is None:
         return ""
     return (
-        "**Verification**: on validation images, the probabilities of this file differ from those of the "
+        f"**Verification**: on validation images, the {output_name(card)} of this file differ from those of the "
         f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}"
     )
 
@@ -106,13 +107,16 @@ def _data(places: Places) -> dict[str, str]:
 
 def _counts(places: Places) -> str:
     """Return a table of images and groups by class and split."""
-    table = Prepared(places.prepared).table
+    prepared = Prepared(places.prepared)
+    table = prepared.table
     splits = [split for split in SPLITS if (table["split"] == split).any()]
     rows = [
         [str(label), *(f"{(found['split'] == split).sum()}" for split in splits), str(found["group"].nunique())]
         for label, found in table.groupby("label")
     ]
-    return markdown_table(["Class", *(f"{split} images" for split in splits), "groups"], rows)
+    return markdown_table(
+        ["Class" if prepared.classes else "Label", *(f"{split} images" for split in splits), "groups"], rows
+    )
 
 
 def _training(model: Model) -> dict[str, str]:
@@ -147,20 +151,23 @@ def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
     rows = table[(table["variant"] == model.name) | (table["kind"] == "baseline")].set_index("variant")
     if model.name not in rows.index:
         return [NO_METRICS]
-    names = [name for name in rows if f"{name}_low" in rows and rows.loc[model.name, f"{name}_low"] >= 0]
-    cells = [[name, *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
+    names = [name for name in rows if f"{name}_low" in rows and pd.notna(rows.loc[model.name, f"{name}_low"])]
+    unit = unit_of(Prepared(places.prepared).about)
+    cells = [[title_of(name, unit), *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
     confidence = load_study(places.root / "params.yaml").params.comparison.confidence
     own = json.loads(own_file.read_text(encoding="utf-8"))
-    returned = (
-        "This file returns the mean of the runs' probabilities, which may perform slightly better than the runs do"
+    returned = f"This file returns the mean of the runs' {output_name(model.card)}, which may perform slightly better"
+    which = (
+        f"{returned} than the runs do on average."
+        if of_file
+        else f"This model is one of the runs, {run_name(*model.runs[0])}."
     )
-    which = f"{returned} on average." if of_file else f"This model is one of the runs, {run_name(*model.runs[0])}."
     return [
         markdown_table(["Metric", *map(str, rows.index)], cells),
         f"Mean over all runs of the variant on {counted(own['test_images'], 'test image')}, which were used for "
         f"nothing else, with its {confidence:.0%} interval (bootstrap over groups), next to baselines without a "
         f"network. {which}",
-        _per_class(own["classes"]),
+        _per_class(own["classes"]) if "classes" in own else "",
     ]
 
 
@@ -171,6 +178,8 @@ def _per_class(classes: dict[str, dict[str, float]]) -> str:
 
 
 def _with_interval(row: pd.Series, metric: str) -> str:
+    if pd.isna(row[metric]):
+        return MISSING
     low, high = in_figures(row[f"{metric}_low"]), in_figures(row[f"{metric}_high"])
     return f"{in_figures(row[metric])} [{low}, {high}]"
 

@@ -26,8 +26,7 @@ OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 class WeightsCard(BaseModel):
     """Where weights came from and what input they expect.
 
-    sha256: of the file as it was found. held_out_roc_auc: of a model pretrained on simulated images, on held-out ones;
-    .5 is chance.
+    sha256: of the file as it was found.
     """
 
     model: str
@@ -37,7 +36,6 @@ class WeightsCard(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     transform_input: bool = False
-    held_out_roc_auc: float | None = None
 
 
 def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State, WeightsCard]:

@@ -23,8 +23,9 @@ class Scale:
 
     @classmethod
     def around(cls, values: np.ndarray) -> Scale:
-        """Return the scale of some values; nan is ignored."""
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        """Return the scale of some values; nan is ignored, and of nothing else it is from 0 to 1."""
+        known = values[np.isfinite(values)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         step = 10.0 ** math.floor(math.log10(max(high - low, LEAST_RANGE))) / 2
         first = math.floor(low / step + 1e-9)
         return cls(first * step, max(math.ceil(high / step - 1e-9), first + 1) * step)

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import best_of_each_backbone
-from medtransfer.data.prepared import unit_of
 from medtransfer.report.svg import inline_svg
 from medtransfer.util.places import Places
 from medtransfer.util.plotting import COLOURS, Look, looks, save_png
@@ -51,7 +50,7 @@ class Material:
     @property
     def unit(self) -> str:
         """The unit of what is measured."""
-        return unit_of(self.found.about)
+        return self.found.unit
 
     @cached_property
     def histories(self) -> dict[str, pd.DataFrame]:

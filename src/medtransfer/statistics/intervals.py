@@ -73,16 +73,21 @@ def transformed_interval(
 ) -> tuple[float, float]:
     """Return the t interval of a value on the scale that maps its bounds to infinity: logit, or log with one bound.
 
+    Without bounds, it is that of the value itself.
+
     At a bound, where resamples do not vary, the interval is that of freedom + 1 trials with equal outcomes (Clopper and
     Pearson 1934). Elsewhere, a value with a standard error of 0 is its own interval.
     """
     if not (math.isfinite(value) and math.isfinite(error)):
         return math.nan, math.nan
+    if math.isinf(bounds.low) and not math.isinf(bounds.high):
+        low, high = transformed_interval(-value, error, freedom, confidence, Bounds(-bounds.high, math.inf))
+        return -high, -low
     if value in (bounds.low, bounds.high):
         return _at_bound(value, freedom, confidence, bounds)
-    if error == 0:
-        return value, value
     step = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    if error == 0 or math.isinf(bounds.low):
+        return value - step, value + step
     if math.isinf(bounds.high):
         above = value - bounds.low
         return bounds.low + above * math.exp(-step / above), bounds.low + above * math.exp(step / above)

@@ -14,7 +14,7 @@ from medtransfer.util.registry import Registry
 
 Compute = Callable[[Any], np.ndarray]
 Average = Literal["images", "classes", "pairs"]
-PROPER_NAMES = ("Brier", "Dice")
+PROPER_NAMES = ("Brier", "Dice", "Lin", "Pearson", "Spearman")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Metric:
     that are predicted right. headline: whether it is in the main table and is tested. on_request: further tasks, in
     which it is computed only if a study asks for it; see `Comparison.requested`. in_summary: whether
     `dvc metrics diff` shows it. has_interval: False if resampling biases it. binary: whether it needs exactly two
-    classes. is_length: whether it is in the unit of the prepared masks, `px` or `mm`. of_image: its value for a single
-    image, if predictions store one.
+    classes. in_unit: whether it is in the unit of what is measured; see `Prepared.unit`. of_image: its value for a
+    single image, if predictions store one.
     """
 
     title: str
@@ -67,7 +67,7 @@ class Metric:
     in_summary: bool = False
     has_interval: bool = True
     binary: bool = False
-    is_length: bool = False
+    in_unit: bool = False
     of_image: Callable[[Any], float] | None = None
 
     def value(self, sample: Outcomes) -> float:
@@ -119,11 +119,11 @@ def headline_metrics(task: str) -> tuple[str, ...]:
 
 
 def title_of(name: str, unit: str = "") -> str:
-    """Return a metric's title for the head of a column; `unit` is that of lengths."""
+    """Return a metric's title for the head of a column; `unit`: see `Metric.in_unit`."""
     if name not in METRICS:
         return name.replace("_", " ")
     found = METRICS[name]
-    return f"{found.title} ({unit})" if unit and found.is_length else found.title
+    return f"{found.title} ({unit})" if unit and found.in_unit else found.title
 
 
 def phrase_of(name: str, unit: str = "") -> str:

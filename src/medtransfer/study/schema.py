@@ -30,7 +30,7 @@ COST_METRIC = "cost_weighted_accuracy"
 
 
 class StudySection(Section):
-    """The name of the study, its task, and the seed of its splits, views and simulated pretraining."""
+    """The name of the study, its task, and the seed of its splits and views."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
@@ -81,16 +81,6 @@ class Policy(Section):
         return self
 
 
-class Pretraining(Section):
-    """The short pretraining of `weights: simulated`: the number and size of its images, and how long it takes."""
-
-    images: Annotated[int, Field(ge=64)] = 4000
-    size: Annotated[int, Field(ge=32, le=256)] = 64
-    epochs: Count = 2
-    batch_size: Count = 16
-    lr: Positive = 1e-3
-
-
 class UNet(Section):
     """The U-Net's channels at full resolution, which double with each halving of the image.
 
@@ -109,8 +99,8 @@ class Backbone(Section):
     model: the model's name; if omitted, that of the backbone. For segmentation, a classification model becomes the
     encoder of a U-Net; `unet` is the plain one. weights: published weights by their name (`IMAGENET1K_V1`, `DEFAULT`,
     a tag, `hf-hub:owner/name`), those in an installed Python `package`, the path of a state dict (`.pth`,
-    `.safetensors`) or of a folder with `model.safetensors` and `config.json`, `simulated`, or `none`. normalise: by the
-    mean and standard deviation that the weights were trained with, or by those of the training rows. pooling: how a
+    `.safetensors`) or of a folder with `model.safetensors` and `config.json`, or `none`. normalise: by the mean and
+    standard deviation that the weights were trained with, or by those of the training rows. pooling: how a
     transformer's tokens become features: as its authors pool them, the class token, the mean of the patch tokens, or
     both concatenated.
     """
@@ -119,14 +109,17 @@ class Backbone(Section):
     weights: str = "DEFAULT"
     pooling: Literal["default", "token", "avg", "token_avg"] = "default"
     normalise: Literal["weights", "train"] = "weights"
-    pretraining: Pretraining = Pretraining()
     unet: UNet = UNet()
 
-    @model_validator(mode="after")
-    def _pretraining_is_simulated(self) -> Backbone:
-        if "pretraining" in self.model_fields_set and self.weights != "simulated":
-            raise ValueError(f"pretraining belongs to weights: simulated, not to weights: {self.weights}")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _simulated_was_removed(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("weights") == "simulated":
+            raise ValueError(
+                "weights: simulated no longer exists; remove pretraining and name published weights, or those of an "
+                "installed package: {model: timm/tf_efficientnet_lite0, weights: package}"
+            )
+        return values
 
 
 class VariantLine(OpenSection):

@@ -29,8 +29,7 @@ class Variant:
 
     def resolved(self) -> dict[str, Any]:
         """Return everything that decides what the variant trains, as plain values: for cards, tracking and keys."""
-        without = {"pretraining"} if self.backbone.weights != "simulated" else set()
-        without |= {"unet"} if self.model != "unet" and self.backbone.unet == UNet() else set()
+        without = {"unet"} if self.model != "unet" and self.backbone.unet == UNet() else set()
         return {
             "model": self.model,
             "backbone": self.backbone.model_dump(mode="json", exclude=without),

@@ -40,6 +40,7 @@ class Segmentation(Task):
 
     target = "masks"
     score = "dice"
+    curve = "mean Dice"
     flat_features = False
     per_pixel = True
     tables = "segmentation"

@@ -33,9 +33,10 @@ class Task(ABC):
 
     target: the name of what it predicts in `data.targets.TARGETS`. score: the name of the validation score in
     histories, next to the loss; lower_is_better: whether smaller scores are better, where others are at most 1.
-    loss_unit: that of the loss, for figures. answer: the name of the output of exported models. flat_features: whether
-    a frozen body yields one short row of features per image, which is worth caching. per_pixel: whether a network
-    predicts a class for each pixel rather than for the image. one_class: whether each image has one of several
+    loss_unit: that of the loss, for figures; curve: what the score is called there if it is drawn instead, because
+    losses of several kinds have no common scale. answer: the name of the output of exported models. flat_features:
+    whether a frozen body yields one short row of features per image, which is worth caching. per_pixel: whether a
+    network predicts a class for each pixel rather than for the image. one_class: whether each image has one of several
     exclusive classes, which fitted heads, few shots and maps need. tables: the name of its tables in
     `comparison.tables.TABLES`, if it has any.
     """
@@ -44,6 +45,7 @@ class Task(ABC):
     score: str
     lower_is_better: bool = False
     loss_unit: str = "nats"
+    curve: str = ""
     answer: str = "probabilities"
     flat_features: bool
     per_pixel: bool
@@ -78,6 +80,10 @@ class Task(ABC):
         if strategy.shots is not None:
             problems.append(": shots: they are drawn by class, which images of this task do not have; omit them")
         return problems
+
+    def warnings(self, params: Params) -> list[str]:
+        """Return warnings that belong on every table: what in a study is allowed, but may mislead."""
+        return []
 
     @abstractmethod
     def outputs(self, prepared: Prepared) -> list[str]:

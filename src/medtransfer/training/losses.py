@@ -290,10 +290,10 @@ def scaled_sigmoids(logits: torch.Tensor) -> torch.Tensor:
 
 def conditional_products(logits: torch.Tensor) -> torch.Tensor:
     """Return probabilities [n, grades], float32, from logits [n, grades - 1] of passing; see `cumulative_logits`."""
-    passing = logits.double().sigmoid()
-    reached = functional.pad(passing, (0, 0) * (logits.ndim - 2) + (1, 0), value=1.0).cumprod(dim=1)
-    stopping = functional.pad(1 - passing, (0, 0) * (logits.ndim - 2) + (0, 1), value=1.0)
-    return (reached * stopping).float()
+    above = functional.logsigmoid(logits.double()).cumsum(dim=1).exp()  # ONNX has no product of this kind
+    ends = (0, 0) * (logits.ndim - 2)
+    at_least = functional.pad(functional.pad(above, (*ends, 1, 0), value=1.0), (*ends, 0, 1))
+    return (at_least[:, :-1] - at_least[:, 1:]).float()
 
 
 def neighbours_of_mean(logits: torch.Tensor) -> torch.Tensor:

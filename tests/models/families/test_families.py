@@ -10,7 +10,7 @@ from torch import nn
 from medtransfer.models.families import ClassifierFamily, build_backbone
 from medtransfer.models.families.small_cnns import PlainCNN
 from medtransfer.models.torchvision_models import models
-from medtransfer.study import Backbone, Pretraining
+from medtransfer.study import Backbone
 
 LARGE = ("vit_h", "vit_l", "regnet_y_128gf", "regnet_y_32gf", "regnet_x_32gf", "convnext_large", "efficientnet_v2_l",
          "efficientnet_b7", "wide_resnet101", "maxvit", "swin_b", "swin_v2_b")  # fmt: skip
@@ -110,7 +110,6 @@ def test_the_small_cnns_have_the_documented_filters() -> None:
         ("cnn_small", Backbone(weights="IMAGENET1K_V1"), 64, "use none"),
         ("inception_v3", Backbone(weights="none"), 64, "at least 75 pixels"),
         ("vit_b_16", Backbone(weights="none"), 100, "multiple of 16"),
-        ("alexnet", Backbone(weights="simulated", pretraining=Pretraining(size=32)), 64, "but pretraining.size is 32"),
     ],
 )
 def test_a_backbone_that_cannot_be_built_is_one_line(name: str, spec: Backbone, size: int, expected: str) -> None:

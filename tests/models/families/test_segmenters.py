@@ -132,7 +132,7 @@ def test_weights_of_another_model_do_not_fit() -> None:
     [
         ("resnet81", {"weights": "none"}, 64, "no segmentation model 'resnet81'; did you mean 'resnet18'?"),
         ("efficientnet_b0", {"weights": "none"}, 64, "no segmentation model 'efficientnet_b0'"),
-        ("unet", {"weights": "simulated"}, 64, "weights: simulated, but unet starts from random weights; use none"),
+        ("unet", {"weights": "DEFAULT"}, 64, "weights: DEFAULT, but unet starts from random weights; use none"),
         ("unet", {"weights": "none"}, 72, "unet of depth 4 needs a multiple of 16 pixels, but data.image_size is 72"),
         ("timm/vit_tiny_patch16_224", {"weights": "none"}, 64, "timm/vit_tiny_patch16_224 cannot be the encoder"),
         ("timm/resnet10t.in1k", {"weights": "none"}, 64, "no weights 'in1k' for timm/resnet10t; timm has c3_in1k"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from medtransfer.report.sections.learning import DICE, Measure, learning_figure, limits_of
+from medtransfer.report.sections.learning import Measure, learning_figure, limits_of
 
 LOSS = Measure("loss", "loss (nats)")
+DICE = Measure("dice", "mean Dice", is_share=True)
 
 
 def history(name: str, train: list[float], validation: list[float]) -> pd.DataFrame:

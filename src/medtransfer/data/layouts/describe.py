@@ -44,7 +44,7 @@ def describe_set(
     masks = aside.masks
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
     rows += _block(aside.given.target.listed_as, table["label"].value_counts().sort_index())
-    if note := _note(table["label"]):
+    if note := aside.given.target.remark(table["label"]):
         rows.append(("note", note, ""))
     rows += _block("splits", splits.sort_index())
     if masks:
@@ -93,17 +93,6 @@ def samples_as_text(samples: list[dict[str, str]]) -> list[str]:
     widths = {name: max(len(name), *(len(row[name]) for row in samples)) for name in COLUMNS}
     lines = [dict(zip(COLUMNS, COLUMNS, strict=True)), *samples]
     return ["  ".join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in lines]
-
-
-def _note(labels: pd.Series) -> str | None:
-    """Return a remark on classes that are numbers: they may be grades."""
-    numbers = pd.to_numeric(pd.Series(labels.unique()), errors="coerce")
-    if len(numbers) < 3 or numbers.isna().any():
-        return None
-    return (
-        f"the classes are numbers from {numbers.min():g} to {numbers.max():g}; if they are grades, their order is not "
-        "used: each is a class of its own"
-    )
 
 
 def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:

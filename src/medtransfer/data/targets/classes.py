@@ -21,6 +21,16 @@ class Classes(Target):
             found = [f"expected two or more classes, but got {f'only {names[0]!r}' if len(names) else 'none'}"]
         return found
 
+    def remark(self, labels: pd.Series) -> str | None:
+        """Return a remark on classes that are numbers: they may be grades."""
+        numbers = pd.to_numeric(pd.Series(labels.unique()), errors="coerce")
+        if len(numbers) < 3 or numbers.isna().any():
+            return None
+        return (
+            f"the classes are numbers from {numbers.min():g} to {numbers.max():g}; if they are grades, their order is "
+            "not used: each is a class of its own; study.task: ordinal uses it"
+        )
+
     def encode(self, labels: pd.Series, data: Data) -> Encoded:
         """Return the labels themselves."""
         return Encoded(labels, labels.map(lambda label: (label,)), classes=self.classes(labels, data))

@@ -16,6 +16,13 @@ from medtransfer.util.text import yaml_word
 class Grades(Classes):
     """See `Target`."""
 
+    listed_as = "grades"
+    ordered = True
+
+    def remark(self, labels: pd.Series) -> str | None:
+        """Return nothing: the order of the grades is shown."""
+        return None
+
     def classes(self, labels: pd.Series, data: Data) -> list[str]:
         """Return the classes as `data.order` lists them, or else those that are numbers in the order of these.
 

@@ -39,11 +39,13 @@ class Target:
 
     per_pixel: whether it is a class for each pixel: images then need masks, not labels. noun: what the values of images
     are called in messages. listed_as: what displayed labels are called where they are counted.
+    ordered: whether classes are sorted from the lowest to the highest.
     """
 
     per_pixel = False
     noun = "labels"
     listed_as = "classes"
+    ordered = False
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading] | None:
         """Return the readings that `data.layout: auto` offers for this target; None to detect a layout of classes."""
@@ -61,6 +63,10 @@ class Target:
 
     def joined(self, labels: Sequence[str]) -> str | None:
         """Return the label of an image whose rows in a table have different labels; None if that is an error."""
+        return None
+
+    def remark(self, labels: pd.Series) -> str | None:
+        """Return what a user should know of the labels of a set as read."""
         return None
 
     def problems(self, table: pd.DataFrame, labels: Labels) -> list[str]:

