@@ -597,6 +597,20 @@ REPLICAS = {
         others=["TB_Chest_Radiography_Database/{Normal,Tuberculosis}.metadata.xlsx"],
         labels={"Normal": 4, "Tuberculosis": 4},
     ),
+    "kmader/rsna-bone-age": Replica(
+        images=[
+            "boneage-training-dataset/boneage-training-dataset/{1377..1386}.png",
+            "boneage-test-dataset/boneage-test-dataset/{4360..4363}.png",
+        ],
+        tables={
+            "boneage-training-dataset.csv": [
+                "id,boneage,male",
+                *(f"{1377 + number},{100 + number},True" for number in range(10)),
+            ],
+            "boneage-test-dataset.csv": ["Case ID,Sex", "43{60..63},M"],
+        },
+        labels={f"{low} to {low + 1} months": 2 for low in range(100, 110, 2)},
+    ),
     "shashwatwork/knee-osteoarthritis-dataset-with-severity": Replica(
         images=[
             "train/{0,1,2,3,4}/900000{1,2}{L,R}.png",

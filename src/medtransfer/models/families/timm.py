@@ -149,7 +149,7 @@ class Timm(ClassifierFamily):
 
     def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
         """Try to build the model for the image size, and to pool as asked, on one image without values."""
-        problems = _tag_problems(model) or self.weights_problems(model, spec)
+        problems = tag_problems(model) or self.weights_problems(model, spec)
         return problems or self.trial_problems(model, spec, image_size)
 
 
@@ -214,7 +214,8 @@ def _tags(arch: str) -> list[str]:
     return [name.partition(".")[2] for name in timm.list_pretrained(f"{arch}.*")]
 
 
-def _tag_problems(model: str) -> list[str]:
+def tag_problems(model: str) -> list[str]:
+    """List what is wrong with the tag of a model's name."""
     try:
         _config(model)
     except UserError as error:
