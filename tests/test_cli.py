@@ -166,3 +166,11 @@ def test_clean_deletes_what_a_removed_variant_left(capsys: pytest.CaptureFixture
     assert "train@gone" not in text
     main(["clean"])
     assert capsys.readouterr().out == "nothing to delete: dvc.lock has only stages of params.yaml\n"
+
+
+@pytest.mark.parametrize("name", ["", *(name for commands in parser().groups.values() for name in commands)])
+def test_every_help_text_fits_80_columns(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    page = parser()
+    commands = {known: command for group in page.groups.values() for known, command in group.items()}
+    assert max(map(len, commands.get(name, page).format_help().splitlines())) <= 80

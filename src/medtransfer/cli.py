@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from medtransfer.util.command import run
@@ -21,20 +22,25 @@ PREVIOUS = Path(".medtransfer/params.yaml")
 INTRODUCTION = """\
 usage: medtransfer COMMAND [ARGUMENTS]
 
-Which pretrained backbone, trained how, works best on your medical images, and is the difference real?
+Which pretrained backbone, trained how, works best on your medical images, and
+is the difference real?
 
-A study is a folder with one list of variants, params.yaml, and a DVC pipeline that trains, tests and compares them.
-Everything that DVC and MLflow have commands for is done with these: `dvc repro` runs a study, `dvc exp run -S` tries a
-change, `dvc metrics diff` shows what it changed, and `mlflow ui` lists all runs.
+A study is a folder with one list of variants, params.yaml, and a DVC pipeline
+that trains, tests and compares them. Everything that DVC and MLflow have
+commands for is done with these: `dvc repro` runs a study, `dvc exp run -S`
+tries a change, `dvc metrics diff` shows what it changed, and `mlflow ui` lists
+all runs.
 """
 CLOSING = """
-`medtransfer COMMAND --help` explains a command, with an example; `medtransfer --version` prints the version.
+`medtransfer COMMAND --help` explains a command, with an example;
+`medtransfer --version` prints the version.
 
 From images to a table:
   medtransfer init my-study -S data.folder=path/to/images
   cd my-study
   dvc repro
 """
+WIDTH = 80
 START, RUN, RESULTS, OTHER = "Define a study", "Run it", "Use its results", "Other"
 JOBS = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
 CHANGE = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
@@ -105,7 +111,7 @@ def parser() -> Page:
     ) -> argparse.ArgumentParser:
         name = carry_out.__name__.removeprefix("_")
         summary, _, more = description.partition(". ")
-        text = f"{summary.rstrip('.')}.\n\n{more}" if more else description
+        text = "\n\n".join(fill(part, WIDTH) for part in ([f"{summary.rstrip('.')}.", more] if more else [description]))
         lines = "\n".join(f"  medtransfer {name} {example}".rstrip() for example in examples)
         command: argparse.ArgumentParser = subparsers.add_parser(
             name,
@@ -146,7 +152,7 @@ def _add_study_commands(add: Add) -> None:
         _use,
         "Write a ready-made study to params.yaml, or list the studies",
         "",
-        "own_images -S data.folder=path/to/images -S 'training.seeds=[0, 1]'",
+        "own_images -S data.folder=images -S 'training.seeds=[0, 1]'",
     )
     use.add_argument("name", nargs="?", metavar="STUDY", help="the study (default: list all)")
     _add_changes(use)
@@ -189,7 +195,7 @@ def _add_result_commands(add: Add) -> None:
             _predict,
             "Predict images with a trained variant",
             "resnet18_frozen path/to/images -o predictions.csv",
-            "resnet18_frozen path/to/test --submission sample_submission.csv -o submission.csv",
+            "resnet18_frozen test --submission sample.csv -o mine.csv",
         )
     )
 
@@ -213,7 +219,7 @@ def _add_result_commands(add: Add) -> None:
         RESULTS,
         _ranks,
         "Rank the variants shared by several studies",
-        "heads/metrics/comparison.csv chests/metrics/comparison.csv bones/metrics/comparison.csv",
+        "heads/metrics/comparison.csv bones/metrics/comparison.csv",
     )
     _of_files(
         ranks.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="metrics/comparison.csv of each study")
@@ -243,7 +249,7 @@ def _add_other_commands(add: Add) -> None:
         OTHER,
         _completion,
         "Print a script that completes medtransfer's arguments in a shell",
-        "bash > ~/.local/share/bash-completion/completions/medtransfer",
+        "bash >> ~/.bash_completion",
     )
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
 

@@ -48,7 +48,7 @@ def test_p_values_have_three_digits(p: float, text: str) -> None:
 
 def test_the_main_table_marks_ties_and_baselines(found: Comparison) -> None:
     main = sections(found)[0]
-    assert main.header[:6] == ["Variant", "Accuracy", "SD runs", "SE images", "p", "Balanced accuracy"]
+    assert main.header[:6] == ["Variant", "Accuracy", "SD runs", "SE images", "p", "Validation"]
     assert dict(zip([row[0] for row in main.rows], main.marks, strict=True)) == {
         "strong": "tied",
         "twin": "tied",

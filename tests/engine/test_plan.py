@@ -10,7 +10,7 @@ from builders import tiny_prepared
 from tiny import tiny_data
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.engine.plan import Estimator
+from medtransfer.engine.plan import Estimate, Estimator, by_backbone, page
 from medtransfer.engine.probe import Probe
 from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.study import Study, load_study
@@ -124,3 +124,25 @@ def test_every_fold_counts(study: Study, tmp_path: Path) -> None:
     assert found.seconds == SEEDS * 3 * sum(len(folded.roles(fold).train) for fold in range(3))
     plain = Estimator(study, folded).train(study.variant("plain"), FROZEN)
     assert plain.seconds == len(folded.table)
+
+
+def test_each_backbone_has_the_time_of_its_stages_and_their_largest_memory(study: Study) -> None:
+    found = {
+        "augment@flips": Estimate(5.0, None, 1.0, "views"),
+        "train@whole": Estimate(60.0, 300.0, 0.0, "runs"),
+        "evaluate@whole": Estimate(5.0, 800.0, 0.0, "images"),
+        "compare": None,
+    }
+    (row,) = [line for line in by_backbone(found, study).splitlines() if line.startswith("| resnet18")]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["resnet18", "resnet18", "1:05", "800"]
+    assert by_backbone({"compare": None}, study) == ""
+
+
+def test_on_a_terminal_the_plan_fits(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medtransfer.util.text.terminal_width", lambda: 80)
+    monkeypatch.setattr("medtransfer.engine.plan.terminal_width", lambda: 80)
+    found = {f"train@{'long_' * 5}{name}": Estimate(60.0, 1300.0, 12_000.0, "15 runs, 50 epochs, 9,000 training images")
+             for name in ("one", "two")}  # fmt: skip
+    text = page(found, dict.fromkeys(found, "strategies.frozen changed"))
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(name in text.splitlines() for name in found)

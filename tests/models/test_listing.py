@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from medtransfer.data.catalogue.page import catalogue_table
+from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.listing import backbones_table, families_table
 from medtransfer.models.torchvision_models import models
 from medtransfer.util.errors import UserError
@@ -38,6 +40,30 @@ def test_many_models_are_listed_by_name_and_unknown_ones_get_the_nearest() -> No
         backbones_table("resnt18")
 
 
-def test_families_are_counted() -> None:
-    families = {line.split()[0] for line in families_table().splitlines()[1:]}
-    assert families == {"open_clip", "small_cnns", "timm", "torchvision"}
+def test_families_are_counted_and_limits_named() -> None:
+    families, _, limits = families_table().partition("\n\n")
+    assert {line.split()[0] for line in families.splitlines()[1:]} == {"open_clip", "small_cnns", "timm", "torchvision"}
+    assert "timm/fastvit_*" in limits
+    assert "cannot be traced" in backbones_table("timm/test_vit2")
+    assert "limit" not in backbones_table("timm/resnet10t")
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        ("timm/vit_small_patch16_224.augreg_in21k_ft_in1k", "ImageNet-21k, ImageNet-1k"),
+        ("timm/vit_small_patch14_dinov2.lvd142m", "LVD-142M"),
+        ("open_clip/ViT-B-32.laion2b_s34b_b79k", "LAION-2B"),
+        ("resnet18", "ImageNet-1k"),
+        ("cnn_small", ""),
+    ],
+)
+def test_the_data_of_the_default_weights_are_read_from_their_name(model: str, data: str) -> None:
+    assert ClassifierFamily.of(model).pretraining_data(model) == data
+
+
+def test_on_a_terminal_every_line_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medtransfer.util.text.terminal_width", lambda: 80)
+    for table in (families_table(), backbones_table("timm/crossvit_1*"), catalogue_table()):
+        assert max(map(len, table.splitlines())) <= 80
+        assert "…" not in table

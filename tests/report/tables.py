@@ -47,6 +47,7 @@ def table() -> pd.DataFrame:
                 metric: own,
                 f"{metric}_sd": 0.01,
                 f"{metric}_se": 0.02,
+                f"{metric}_validation": 0.875,
                 f"{metric}_low": own - 0.05,
                 f"{metric}_high": own + 0.05,
             }

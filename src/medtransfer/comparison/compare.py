@@ -18,7 +18,7 @@ from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.tables import TABLES, Tables, tables_of
-from medtransfer.comparison.warnings import chance_warnings
+from medtransfer.comparison.warnings import chance_warnings, promise_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import headline_metrics
@@ -46,16 +46,18 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     settings = study.params.comparison
     first = next(iter(inputs.predictions.values())).tests
     rng = generator("bootstrap", study.params.study.seed)
-    test = draw_evaluation_set(first.images, tuple(first.classes), settings.resamples, rng)
+    test = draw_evaluation_set(
+        first.images, tuple(first.classes), settings.resamples, rng, first.members if first.classes else None
+    )
     metrics = tuple(dict.fromkeys((settings.metric, *headline_metrics(study.params.study.task), *settings.requested)))
     with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:  # the arrays' own threads sum in another order
         examined = pool.map(partial(_examine, study, test), inputs.predictions, inputs.predictions.values())
-        scores, parts = zip(*examined, strict=True)
+        scores, parts, promised = zip(*examined, strict=True)
     by_name = dict(zip(inputs.predictions, scores, strict=True))
     of_variants = {name: by_name[name] for name in study.variants}
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
-    table = comparison_table(study, by_name, pairs, inputs)
+    table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
     return Comparison(
         study=study,
         metrics=metrics,
@@ -65,6 +67,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *inputs.about["warnings"],
             *TASKS[study.params.study.task].warnings(study.params),
             *chance_warnings(study, table),
+            *promise_warnings(study, table),
             *test.warnings,
         ),
         verdict=verdict_of(table, settings.metric),
@@ -81,14 +84,15 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     )
 
 
-def _examine(study: Study, test: EvaluationSet, name: str, predictions: Predictions) -> tuple[Scores, Tables]:
-    """Score a variant or baseline, and make its rows of the tables of its task."""
+def _examine(study: Study, test: EvaluationSet, name: str, predictions: Predictions) -> tuple[Scores, Tables, float]:
+    """Score a variant or baseline, make its rows of the tables of its task, and return its score on validation rows."""
     predictions = predictions.for_comparison(study.params.comparison)  # a copy, whose caches go with it
     tables = tables_of(study.params.study.task)
     rows_of = tables.of_variant if name in study.variants else tables.of_baseline
     settings = study.params.comparison
     scores = score(predictions.tests, test, settings.confidence, settings.requested)
-    return scores, rows_of(name, predictions, test, study)
+    promised = predictions.of_role("validation").mean_over_runs(settings.metric)
+    return scores, rows_of(name, predictions, test, study), promised
 
 
 def _joined(parts: list[Tables]) -> Tables:

@@ -19,9 +19,12 @@ SIZES = ("parameters", "trainable_parameters", "multiply_adds")
 
 
 def comparison_table(
-    study: Study, scores: dict[str, Scores], pairs: pd.DataFrame, outputs: StageOutputs
+    study: Study, scores: dict[str, Scores], promised: dict[str, float], pairs: pd.DataFrame, outputs: StageOutputs
 ) -> pd.DataFrame:
-    """Make the table of variants, baselines and published results; see `Comparison.table`."""
+    """Make the table of variants, baselines and published results; see `Comparison.table`.
+
+    promised: the value of the study's metric on validation rows.
+    """
     metric = study.params.comparison.metric
     values = {name: scores[name].estimates[metric].value for name in study.variants}
     best = min(values, key=lambda name: METRICS[metric].sort_key(values[name]))
@@ -34,7 +37,7 @@ def comparison_table(
             row |= dict(zip(FACTORS, (line.backbone_name, line.strategy_name, line.augmentation_name), strict=True))
             row |= {"runs": len(card["runs"])} | {size: card[size] for size in SIZES} | to_best[name]
         further = {key: value for key, value in outputs.metrics[name]["mean"].items() if key not in found.estimates}
-        rows.append(row | _estimates(found) | further)
+        rows.append(row | _estimates(found) | further | {f"{metric}_validation": promised[name]})
     return _in_order(rows + _published_rows(study.params.comparison.reference), metric)
 
 

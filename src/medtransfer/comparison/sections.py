@@ -69,7 +69,7 @@ def _main(found: Comparison) -> TextTable:
     metric, (first, *others) = found.metric, found.metrics
     sizes = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
     titles = [title_of(name, found.unit) for name in others]
-    header = ["Variant", title_of(first, found.unit), "SD runs", "SE images", "p", *titles]
+    header = ["Variant", title_of(first, found.unit), "SD runs", "SE images", "p", "Validation", *titles]
     rows, marks = [], []
     for row in found.table[found.table["kind"] != "published"].to_dict("records"):
         rows.append(
@@ -78,6 +78,7 @@ def _main(found: Comparison) -> TextTable:
                 with_interval(row, metric),
                 *(in_figures(row[f"{metric}_{spread}"]) for spread in ("sd", "se")),
                 in_probability(row["p_corrected"]) if row["variant"] != found.verdict.best else "best",
+                in_figures(row[f"{metric}_validation"]),
                 *(with_interval(row, name) for name in others),
                 *_sizes(row, *sizes),
             ]
@@ -94,6 +95,7 @@ def _legend(found: Comparison) -> str:
         f"SD runs: standard deviation of {title} over trainings; SE images: standard error over test images. p: of the "
         "paired difference from the best, corrected by Holm's rule over all pairs of variants; if "
         f"p is {f'{1 - found.confidence:.2g}'.removeprefix('0')} or more, the variant is tied with the best (=). "
+        f"Validation: {title} on the images that training and selection were judged by. "
         f"Baselines (in italics) train no network. {tables_of(found.study.params.study.task).legend(found.about)}"
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
     )

@@ -1,4 +1,4 @@
-"""Warnings of training that had no effect."""
+"""Warnings of training that had no effect, and of scores that do not hold on test images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,29 @@ BLIND = "constant"
 """The baseline that ignores the image."""
 
 MOST_NAMES = 5
+
+
+def promise_warnings(study: Study, table: pd.DataFrame) -> list[str]:
+    """Warn of variants that are better on validation images than their interval on test images allows.
+
+    table: see `Comparison.table`.
+    """
+    metric = study.params.comparison.metric
+    rows = table[table["kind"] == "variant"].set_index("variant")
+    promised = rows[f"{metric}_validation"]
+    lower = METRICS[metric].lower_is_better
+    names = list(rows.index[promised < rows[f"{metric}_low"] if lower else promised > rows[f"{metric}_high"]])
+    if not names:
+        return []
+    told = ", ".join(
+        f"{name} ({in_figures(promised[name])} and {in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES]
+    )
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return [
+        f"VALIDATION: {phrase_of(metric)} on validation images is better than the interval on test images allows: "
+        f"{told}{more}; test images may differ from the others (see metrics/data.md), or too much was chosen on "
+        "validation images"
+    ]
 
 
 def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 
@@ -18,12 +19,16 @@ from medtransfer.tasks import TASKS
 from medtransfer.util.files import write_json
 from medtransfer.util.places import PLAN, cache_folder, state_folder
 from medtransfer.util.progress import progress
-from medtransfer.util.text import counted, duration, markdown_table
+from medtransfer.util.text import aligned, counted, duration, markdown_table, terminal_width
 
 HEADER = ["Stage", "Why", "Work", "Time", "Memory MB", "Disk MB"]
 ALIKE = ("optimizer", "train", "head", "hidden", "head_batch_norm", "batch_size")
 """The fields of a strategy that decide how long a step takes."""
 PROBED_VIEWS = 32
+MEASURED = (
+    "Measured: each network runs on random images on this machine, with random weights and in a process of its own, of "
+    "which memory is the peak. Times are medians per image, multiplied by the number of images."
+)
 
 
 @dataclass(frozen=True)
@@ -48,14 +53,37 @@ def plan(prepared_folder: Path = Path("data/prepared")) -> str:
     study = load_study()
     if not (prepared_folder / ABOUT).is_file():
         unknown = page(dict.fromkeys(reasons), reasons)
-        return f"{unknown}The images are not prepared yet: `dvc repro prepare`, then this command estimates the cost.\n"
+        return (
+            f"{unknown}The images are not prepared yet: `dvc repro prepare`, then this command\nestimates the cost.\n"
+        )
     found = estimate(list(reasons), study, Prepared(prepared_folder))
     trainings = {stage.removeprefix("train@"): each for stage, each in found.items() if stage.startswith("train@")}
     write_json(
         state_folder() / PLAN,
         {name: asdict(each) | {"key": study.variant(name).key()} for name, each in trainings.items() if each},
     )
-    return page(found, reasons)
+    return page(found, reasons) + by_backbone(found, study)
+
+
+def by_backbone(found: dict[str, Estimate | None], study: Study) -> str:
+    """Sum the estimates of training and evaluation for each backbone, and say where they come from."""
+    of_each: dict[str, list[Estimate]] = defaultdict(list)
+    for stage, each in found.items():
+        kind, _, name = stage.partition("@")
+        if each is not None and kind in ("train", "evaluate"):
+            of_each[study.variant(name).backbone_name] += [each]
+    if not of_each:
+        return ""
+    rows = [
+        [
+            name,
+            study.params.backbones[name].model or name,
+            duration(sum(each.seconds for each in all_of_it)),
+            f"{max(each.memory or 0.0 for each in all_of_it):,.0f}",
+        ]
+        for name, all_of_it in of_each.items()
+    ]
+    return f"\n{_table(['Backbone', 'Model', 'Time', 'Memory MB'], rows, left=2)}\n{fill(MEASURED, 80)}\n"
 
 
 def estimate(stages: list[str], study: Study, prepared: Prepared) -> dict[str, Estimate | None]:
@@ -90,11 +118,19 @@ def page(found: dict[str, Estimate | None], reasons: dict[str, str]) -> str:
     ]
     total, disk = sum(each.seconds for each in known), sum(each.disk for each in known)
     if not known:
-        return f"{markdown_table(HEADER, rows, left=3)}\n\n{counted(len(found), 'stage')}.\n"
-    return (
-        f"{markdown_table(HEADER, rows, left=3)}\n\n{len(found)} stages; {duration(total)} in all if run one after "
-        f"another and none stops early; {disk:,.0f} MB written. –: not known in advance.\n"
+        return f"{_table(HEADER, rows, left=3)}\n{counted(len(found), 'stage')}.\n"
+    summary = (
+        f"{len(found)} stages; {duration(total)} in all if run one after another and none stops early; {disk:,.0f} MB "
+        "written. –: not known in advance."
     )
+    return f"{_table(HEADER, rows, left=3)}\n{fill(summary, 80)}\n"
+
+
+def _table(header: list[str], rows: list[list[str]], left: int) -> str:
+    """Lay a table out for the terminal, or as Markdown for a file or a pipe."""
+    if terminal_width() is None:
+        return f"{markdown_table(header, rows, left)}\n"
+    return aligned(header, rows, header[left:])
 
 
 class Estimator:

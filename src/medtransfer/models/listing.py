@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatch
 
 import torch
@@ -13,7 +14,7 @@ from medtransfer.util.progress import progress
 from medtransfer.util.text import MISSING, aligned
 
 RIGHT = {"models", "pixels", "parameters", "multiply-adds"}
-HEADER = ["model", "pixels", "parameters", "multiply-adds", "licence", "weights, the default first"]
+HEADER = ["model", "pixels", "parameters", "multiply-adds", "trained on", "licence", "weights, the default first"]
 MOST = 60
 """More models are listed by name alone: each takes up to a second to build and count."""
 
@@ -22,7 +23,7 @@ def families_table() -> str:
     """Return the families, with the number of their models and some of them."""
     families = [(name, family.names()) for name, family in FAMILIES.items() if isinstance(family, ClassifierFamily)]
     rows = [[name, f"{len(models):,}", ", ".join(models[:3])] for name, models in families]
-    return aligned(["family", "models", "such as"], rows, RIGHT)
+    return aligned(["family", "models", "such as"], rows, RIGHT) + _limits()
 
 
 def backbones_table(pattern: str) -> str:
@@ -44,14 +45,26 @@ def backbones_table(pattern: str) -> str:
         for name in names:
             rows += [_row(name)]
             bar.update()
-    return aligned(HEADER, rows, RIGHT)
+    return aligned(HEADER, rows, RIGHT) + _limits(names)
+
+
+def _limits(names: Sequence[str] | None = None) -> str:
+    """Return what some of the models, or of all, cannot do; empty if there is nothing."""
+    found = {
+        pattern: reason
+        for family in FAMILIES.values()
+        if isinstance(family, ClassifierFamily)
+        for pattern, reason in family.limits().items()
+        if names is None or any(fnmatch(name, pattern) for name in names)
+    }
+    return "\n" + aligned(["model", "limit"], list(found.items())) if found else ""
 
 
 def _row(name: str) -> list[str]:
     family = ClassifierFamily.of(name)
     size, weights = family.trained_size(name), family.weights_of(name)
-    licence = (weights and family.licence(name)) or MISSING
-    return [name, f"{size}", *_size(name, size), licence, ", ".join(weights) or MISSING]
+    licence, data = (family.licence(name), family.pretraining_data(name)) if weights else ("", "")
+    return [name, f"{size}", *_size(name, size), data or MISSING, licence or MISSING, ", ".join(weights) or MISSING]
 
 
 def _size(name: str, pixels: int) -> tuple[str, str]:

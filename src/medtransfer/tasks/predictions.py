@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from medtransfer.statistics.metrics import Outcomes, metrics_of
+from medtransfer.statistics.metrics import METRICS, Outcomes, metrics_of
 from medtransfer.statistics.resampling import Resamples, the_sample
 from medtransfer.study.schema import Comparison
 from medtransfer.util.files import atomic_file
@@ -36,6 +36,11 @@ class Predictions(ABC):
     def classes(self) -> list[str]:
         """The names of the classes of images, by number; empty if images have none."""
         return []
+
+    @property
+    def members(self) -> np.ndarray:
+        """Which of `images` tell of each class, bool [images, classes]: those that it labels."""
+        return np.asarray(self.images["label"].to_numpy()[:, None] == np.arange(len(self.classes)))
 
     @abstractmethod
     def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
@@ -85,6 +90,12 @@ class Predictions(ABC):
         replicate = ordered.groupby("path").cumcount().to_numpy()
         values = ordered[columns].to_numpy()
         return np.stack([values[replicate == number] for number in range(count)])
+
+    def mean_over_runs(self, name: str) -> float:
+        """Compute the mean over runs of one metric; nan without rows."""
+        metric = METRICS[name]
+        runs = [run.outcomes(the_sample(np.arange(len(run.table)))) for run in self.by_run().values()]
+        return float(np.mean([metric.value(outcome) for (outcome,) in runs])) if runs else float("nan")
 
     def metrics(self) -> dict[str, float]:
         """Compute every metric of a single run."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import unicodedata
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 
 MISSING = "–"
+LEAST = 8
+"""The narrowest column of a table that is wrapped."""
 OTHER_THAN_TEXT = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 """Words that some version of YAML reads as a truth value or as nothing."""
 
@@ -35,16 +41,39 @@ def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> s
     return "\n".join([line(header), line(rules), *(line(row) for row in rows)])
 
 
+def terminal_width() -> int | None:
+    """Return the number of columns of the terminal that standard output is; None if it is a file or a pipe."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> str:
-    """Return a table for a terminal, in columns as wide as their cells; those named in `right` are aligned right."""
-    table = [header, *rows]
+    """Return a table in columns as wide as their cells; those named in `right` are aligned right.
+
+    On a terminal that is too narrow, texts are wrapped, and long names in the first column have lines of their own, so
+    that they can be copied. For files and pipes each row is one line.
+    """
+    table, terminal = [header, *rows], terminal_width()
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    texts = [column for column, name in enumerate(header) if name not in right and column > 0]
+    first = 0
+    if terminal is not None and sum(widths) + 2 * len(widths) - 2 > terminal:
+        first = int(widths[0] > terminal // 3)
+        while sum(widths[first:]) + 2 * len(widths) - 2 > terminal:
+            widest = max(texts, key=widths.__getitem__, default=0)
+            if widest == 0 or widths[widest] <= LEAST:
+                break
+            widths[widest] -= 1
     signs = [">" if name in right else "<" for name in header]
-    lines = [
-        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True))
-        for row in table
-    ]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    lines: list[str] = []
+    for row in table:
+        lines += [row[0]] * first
+        cells = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)][first:]
+        for parts in zip_longest(*cells, fillvalue=""):
+            padded = (
+                f"{part:{sign}{width}}" for part, sign, width in zip(parts, signs[first:], widths[first:], strict=True)
+            )
+            lines.append(("  " * first + "  ".join(padded)).rstrip())
+    return "\n".join(lines) + "\n"
 
 
 def is_missing(value: Any) -> bool:

@@ -53,5 +53,5 @@ def test_ties_badges_and_spreads(material: Material) -> None:
     rows = content(material)["rows"]
     assert [row["tied"] for row in rows[:2]] == [True, True]
     assert [row["best"] for row in rows] == [True] + [False] * 6
-    assert [part["text"] for part in rows[0]["spread"]] == [".010", ".020"]
+    assert [part["text"] for part in rows[0]["spread"]] == [".010", ".020", ".875"]
     assert [row["difference"] is None for row in rows] == [False, False, False, True, False, True, True]

