@@ -22,11 +22,13 @@ from simulation import (
     Population,
     dice_run,
     grade_run,
+    number_run,
     processes,
     run_of,
     skill_of,
     true_dice,
     true_kappa,
+    true_numbers,
     truth,
 )
 from threadpoolctl import threadpool_limits
@@ -39,7 +41,7 @@ from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "coverage.md"
 RESAMPLES, MOST_BLOCKS, CHUNK = 1000, 100, 50
-METRICS = (*CLASS_METRICS, "dice", "kappa_quadratic")
+METRICS = (*CLASS_METRICS, "dice", "kappa_quadratic", "mae", "r2")
 METHODS = ("percentile", "BCa", "compare")
 SHAPES = ((1, False), (10, False), (10, True))
 ACCURACY = {2: 0.85, 5: 0.75}
@@ -80,6 +82,7 @@ def measure(pool: Executor, population: Population, accuracy: float) -> list[lis
     known = truth(population.classes, skill) | {
         "dice": true_dice(),
         "kappa_quadratic": true_kappa(population.classes),
+        **true_numbers(),
     }
     trials = 2000 if population.images < 200 else 1000
     work = partial(count_misses, population, skill, known)
@@ -106,7 +109,9 @@ def count_misses(population: Population, skill: float, known: dict[str, float], 
             dice = dice_run(population.draw_dice(rng))
             grades = grade_run(labels, population.draw_grades(labels, rng), population.classes)
             found = intervals(run_of(labels, probabilities), test, CLASS_METRICS)
+            numbers = number_run(*population.draw_numbers(rng))
             found += intervals(dice, test, ("dice",)) + intervals(grades, test, ("kappa_quadratic",))
+            found += intervals(numbers, test, ("mae", "r2"))
             for metric, of_methods in enumerate(found):
                 for method, (low, high) in enumerate(of_methods):
                     missed[method, metric] += known[METRICS[metric]] < low, known[METRICS[metric]] > high
@@ -115,8 +120,8 @@ def count_misses(population: Population, skill: float, known: dict[str, float], 
 
 def intervals(run: OneRun, test: EvaluationSet, metrics: tuple[str, ...]) -> list[list[tuple[float, float]]]:
     """Return the interval of each method, for each metric."""
-    scores = score(run, test, 0.95)
-    without = score(run, replace(test, resamples=leave_out(test)), 0.95)
+    scores = score(run, test, 0.95, only=metrics)
+    without = score(run, replace(test, resamples=leave_out(test)), 0.95, only=metrics)
     found = []
     for metric in metrics:
         own, drawn = scores.estimates[metric], scores.resampled[metric]
@@ -152,8 +157,9 @@ Percentage of simulated test sets whose interval contains the true value: 2,000 
 larger ones, so that the standard error of 95 % is 0.5 or 0.7. `percentile` and `BCa` are the plain bootstrap
 intervals, from the same 1,000 resamples of groups; `compare` is the interval in the project's tables; `too high` and
 `too low` say on which side it misses. Images of a group share half of their noise. Dice represents any metric that is
-measured per image; quadratic kappa is that of grades, predicted with normal errors around the label. Test sets without
-all classes are redrawn."""
+measured per image; quadratic kappa is that of grades, predicted with normal errors around the label; mean
+absolute error and R² are those of normal numbers, predicted with normal errors. Test sets without all classes are
+redrawn."""
 
 LIMITS = """\
 `compare` uses the bootstrap only for the standard error, and quantiles of Student's t on the logit scale for the

@@ -18,6 +18,7 @@ from medtransfer.statistics.metrics import Outcomes
 from medtransfer.statistics.resampling import Resamples, draw, the_sample
 from medtransfer.tasks.classes.metrics import ClassOutcomes
 from medtransfer.tasks.masks.metrics import MaskOutcomes, measures
+from medtransfer.tasks.numbers.metrics import NumberOutcomes
 from medtransfer.util.hardware import cpu_count
 
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc")
@@ -25,6 +26,9 @@ SHARES = {2: (0.37, 0.63), 5: (0.35, 0.25, 0.2, 0.12, 0.08), 14: tuple(np.arange
 """Class frequencies: those of a set of chest X-rays, and decreasing ones."""
 
 DICE_LOGIT = 1.5
+NUMBER_NOISE = 0.5
+"""The standard deviation of the errors of predicted numbers, whose own is 1."""
+
 GRADE_NOISE = 0.8
 """The standard deviation of predicted grades around the label, before they are rounded."""
 
@@ -77,6 +81,11 @@ class Population:
     def draw_grades(self, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the grade that one run predicts for each image, near its label: [images]."""
         return np.clip(np.rint(labels + GRADE_NOISE * self._noise(rng)[:, 0]), 0, self.classes - 1).astype(int)
+
+    def draw_numbers(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a number for each image, and the one that a run predicts: each [images]."""
+        numbers = self._noise(rng)[:, 0]
+        return numbers, numbers + NUMBER_NOISE * self._noise(rng)[:, 0]
 
     def _noise(self, rng: np.random.Generator) -> np.ndarray:
         share = WITHIN_GROUP if self.size > 1 else 0.0
@@ -131,6 +140,12 @@ def grade_run(labels: np.ndarray, predicted: np.ndarray, grades: int) -> OneRun:
     return OneRun("ordinal", lambda weights: ClassOutcomes(weights, labels, probabilities))
 
 
+def number_run(truth: np.ndarray, predicted: np.ndarray) -> OneRun:
+    """Return a run of a regression: numbers and predicted ones, [images]."""
+    unknown = np.full(len(truth), np.nan)
+    return OneRun("regression", lambda weights: NumberOutcomes(weights, truth, predicted, unknown, unknown))
+
+
 def processes() -> ProcessPoolExecutor:
     """Open a pool with one spawned process per CPU core."""
     return ProcessPoolExecutor(cpu_count(), get_context("spawn"))
@@ -148,6 +163,11 @@ def true_dice() -> float:
     """Return the expected value of `draw_dice`."""
     points, weights = np.polynomial.hermite_e.hermegauss(64)
     return float((weights * expit(DICE_LOGIT + points)).sum() / weights.sum())
+
+
+def true_numbers() -> dict[str, float]:
+    """Return the mean absolute error and R² of `draw_numbers`."""
+    return {"mae": NUMBER_NOISE * float(np.sqrt(2 / np.pi)), "r2": 1 - NUMBER_NOISE**2}
 
 
 def true_kappa(classes: int, images: int = 1_000_000) -> float:

@@ -104,6 +104,22 @@ def tiny_grades(folder: Path) -> Prepared:
     return _prepare(folder, 40, "ordinal", grade, layout={"kind": "label_csv", **columns}, files=files)
 
 
+def tiny_findings(folder: Path) -> Prepared:
+    """Prepare 40 simulated patients, 32 pixels, with two findings, one of which is not known of every sixth image."""
+
+    def mark(raw: Path) -> None:
+        table = pd.read_csv(raw / "anatomy.csv")
+        table["lesion"] = (table["lesion_area_mm2"] > 0).astype(int)
+        table["large"] = (table["biparietal_diameter_mm"] > 80).astype(int).where(table.index % 6 > 0, -1)
+        table[["filename", "split", "lesion", "large"]].to_csv(raw / "marks.csv", index=False)
+        (raw / "anatomy.csv").unlink()
+
+    layout = {"kind": "one_hot_csv", "file": "marks.csv", "image": "filename", "split": "split"}
+    layout |= {"classes": ["lesion", "large"]}
+    files = {"exclude": ["masks/*", "*/_classes.csv"]}
+    return _prepare(folder, 40, "multilabel", mark, layout=layout, files=files, labels={"uncertain": "ignore"})
+
+
 def _prepare(
     folder: Path,
     patients: int,

@@ -31,6 +31,8 @@ CLASS_SHARES: tuple[float, ...] = (0.32, 0.23, 0.19, 0.15, 0.11)
 # of the head, is 78.3 % with a standard deviation of 4.4 % (Hadlock et al., AJR 1981).
 BIPARIETAL_MM = Range(65.0, 95.0)
 CEPHALIC_INDEX = Range(0.70, 0.86)
+# One standard deviation to either side.
+USUAL_INDEX = Range(0.74, 0.83)
 # In each half of the midline, in front of the cavum and behind it.
 FALX_POINTS = 8
 
@@ -76,6 +78,12 @@ class Head:
     def atrial_width_mm(self) -> float | None:
         """The larger of the two atrial widths; None if the ventricles are fused."""
         return max(self.ventricles.atria_mm) if isinstance(self.ventricles, LateralVentricles) else None
+
+    @property
+    def shapes(self) -> list[str]:
+        """The name of the shape of the head, if its cephalic index is out of the usual range."""
+        long, short = self.cephalic_index < USUAL_INDEX.low, self.cephalic_index > USUAL_INDEX.high
+        return ["dolichocephaly"] * long + ["brachycephaly"] * short
 
     @property
     def ventriculomegaly(self) -> str | None:

@@ -34,6 +34,8 @@ anatomy.csv             the truth behind each image:
   apparent_atrial_width_mm  the same in the plane of this frame
   ventriculomegaly          its grade by the larger atrial width of the head: none (below 10 mm), mild (below
                             13 mm), moderate (below 15 mm) or severe; empty if the ventricles are fused
+  findings                  the abnormal structure and the shape of the head, joined by |, or "no finding":
+                            dolichocephaly is a cephalic index below .74, brachycephaly one above .83
   biparietal_diameter_mm    outer breadth of the skull
   head_circumference_mm     length of the skull's outer outline
   head_circumference_px     the same in pixels of this frame, whose zoom differs
@@ -152,6 +154,7 @@ def _write_frame(folder: Path, split: str, patient: Patient, number: int, frame:
         "atrial_width_mm": width,
         "apparent_atrial_width_mm": None if width is None else width * frame.plane,
         "ventriculomegaly": head.ventriculomegaly,
+        "findings": "|".join([*{patient.label} - {"normal"}, *head.shapes]) or "no finding",
         "biparietal_diameter_mm": head.biparietal_diameter_mm,
         "head_circumference_mm": circumference,
         "head_circumference_px": circumference / frame.pixel_spacing_mm,

@@ -17,13 +17,14 @@ from medtransfer.data.catalogue.page import changes_for
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.sources import SOURCES
 from medtransfer.data.sources.folder import folder_problem
+from medtransfer.data.targets import TARGETS, Target
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.models.blocks import blocks_of
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.heads import HEADS
 from medtransfer.models.trained_part import part_problem
 from medtransfer.statistics.metrics import metrics_of, ranking_metrics
-from medtransfer.study import Features, Strategy, Study, Variant
+from medtransfer.study import Features, Labels, Strategy, Study, Variant
 from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
@@ -57,6 +58,7 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
     problems = _unknown(_choices(study.params)) + task.problems(study.params)
     if (dataset := study.params.data.dataset) and (problem := reference_problem(dataset)):
         problems.append(f"data.dataset: {problem}")
+    problems += _label_problems(study.params.data.labels, TARGETS[task.target])
     known, metric = ranking_metrics(study.params.study.task), study.params.comparison.metric
     if metric not in known:
         problems.append(f"comparison.metric: no metric {metric!r}{near(metric, known)}")
@@ -68,6 +70,15 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
             found = found or _variant_problems(variant) + task.variant_problems(variant)
             problems += [f"variants.{name}{problem}" for problem in found]
     return problems + _explain_problems(study)
+
+
+def _label_problems(labels: Labels, target: Target) -> list[str]:
+    """List the fields of `data.labels` that the target of the study does not have."""
+    of_some = frozenset().union(*(each.settings for each in TARGETS.values()))
+    return [
+        f"data.labels.{name}: the {target.noun} of this task have no such property; omit it"
+        for name in sorted(labels.model_fields_set & of_some - target.settings)
+    ]
 
 
 def with_dataset(reference: str | None, changes: Sequence[str], study: Path) -> list[str]:

@@ -27,12 +27,13 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_json
 
 FITTED = ("prototypes", "knn", "logistic")
-SIZES = {"alexnet": 96, "inception_v3": 96, "maxvit_t": 224, "vit_b_16": 224}
+SIZES = {"alexnet": 96, "inception_v3": 96, "maxvit_t": 224, "vit_b_16": 224, "timm/swin_tiny_patch4_window7_224": 224}
 FAMILIES = (
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
     "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnet50",
     "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_16",
-    "wide_resnet50_2",
+    "wide_resnet50_2", "timm/vit_tiny_patch16_224", "timm/vit_small_patch16_dinov3", "timm/convnext_atto",
+    "timm/swin_tiny_patch4_window7_224", "timm/tf_efficientnet_lite0",
 )  # fmt: skip
 
 
@@ -59,6 +60,9 @@ def network_of(name: str, head: str, size: int, seed: int = 0) -> Network:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     inputs = to_channels_first(pixels_of(16, size))
     with torch.no_grad():
+        for key, parameter in network.named_parameters():
+            if "gamma" in key or "layer_scale" in key:  # near 0 at first, so that images hardly differ
+                parameter.fill_(1.0)
         network.train()(inputs)
         features = network.eval().features(inputs)
         if head in FITTED:
@@ -113,9 +117,13 @@ def test_models_of_masks_are_exported_exactly(tmp_path: Path, name: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_of_backbones_is_exported_exactly(tmp_path: Path, name: str) -> None:
+    """In float32, deep networks of random weights differ from themselves in float64 by up to 1e-4 (Inception v3)."""
     size = SIZES.get(name, 64)
-    network = ensemble([network_of(name, "own", size)])
-    assert exported_difference(network, size, tmp_path / "a.onnx") < TOLERANCE
+    network = ensemble([network_of(name, "linear" if name.startswith("timm/") else "own", size)])
+    write_onnx(network, model_of(size), tmp_path / "a.onnx")
+    exact = network.double()
+    exact.networks[0].body.register_forward_pre_hook(lambda _, images: (images[0].double(),))
+    assert largest_difference(exact, tmp_path / "a.onnx", pixels_of(7, size), [1, 4, 2]) < TOLERANCE
 
 
 def test_several_runs_return_their_mean_and_shared_layers_are_stored_once(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ augmentation:
   zoomed: {views: 2, transforms: [HorizontalFlip: {p: 0.5}, Affine: {scale: [0.8, 1.2], p: 1.0}], mix: {method: mixup}}
 backbones:
   cnn_small: {weights: none}
-  pretrained: {model: cnn_small, weights: simulated, pretraining: {images: 64, size: 32, epochs: 1}}
+  pretrained: {model: cnn_small, weights: pretrained.safetensors}
 strategies:
   scratch: {init: random, train: all, loss: huber, epochs: 2, monitor: score, patience: 2}
   frozen: {train: head, loss: gaussian, lr: 1.0e-2, epochs: 20}

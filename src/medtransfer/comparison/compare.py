@@ -46,7 +46,9 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     settings = study.params.comparison
     first = next(iter(inputs.predictions.values())).tests
     rng = generator("bootstrap", study.params.study.seed)
-    test = draw_evaluation_set(first.images, tuple(first.classes), settings.resamples, rng)
+    test = draw_evaluation_set(
+        first.images, tuple(first.classes), settings.resamples, rng, first.members if first.classes else None
+    )
     metrics = tuple(dict.fromkeys((settings.metric, *headline_metrics(study.params.study.task), *settings.requested)))
     with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:  # the arrays' own threads sum in another order
         examined = pool.map(partial(_examine, study, test), inputs.predictions, inputs.predictions.values())

@@ -17,12 +17,16 @@ FEW_GROUPS, FEW_OF_A_CLASS = 10, 5
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Test images (path, group and, with classes, label), the names of the classes, and resamples of the groups."""
+    """Test images (path, group and, with exclusive classes, label), the classes, and resamples of the groups.
+
+    members: which images tell of each class; if omitted, those that it labels.
+    """
 
     images: pd.DataFrame
     classes: tuple[str, ...]
     sample: Resamples
     resamples: Resamples
+    members: np.ndarray | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -41,11 +45,11 @@ class EvaluationSet:
 
     @cached_property
     def groups_of_class(self) -> np.ndarray:
-        """The number of groups in which each class occurs: [classes]."""
+        """The number of groups in which images tell of each class: [classes]."""
         if not self.classes:
             return np.zeros(0, int)
-        pairs = pd.DataFrame({"group": self.sample.group, "label": self.labels}).drop_duplicates()
-        return np.bincount(pairs["label"], minlength=len(self.classes))
+        members = self.labels[:, None] == np.arange(len(self.classes)) if self.members is None else self.members
+        return np.array([len(np.unique(self.sample.group[own])) for own in members.T])
 
     @cached_property
     def freedom_of_classes(self) -> float:
@@ -83,8 +87,12 @@ class EvaluationSet:
 
 
 def draw_evaluation_set(
-    images: pd.DataFrame, classes: tuple[str, ...], resamples: int, rng: np.random.Generator
+    images: pd.DataFrame,
+    classes: tuple[str, ...],
+    resamples: int,
+    rng: np.random.Generator,
+    members: np.ndarray | None = None,
 ) -> EvaluationSet:
-    """Draw the resamples of test images."""
+    """Draw the resamples of test images; members: see `EvaluationSet`."""
     groups = images["group"].to_numpy()
-    return EvaluationSet(images, classes, the_sample(groups), draw(groups, resamples, rng))
+    return EvaluationSet(images, classes, the_sample(groups), draw(groups, resamples, rng), members)

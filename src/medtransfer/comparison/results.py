@@ -35,6 +35,10 @@ CONFUSION = ("variant", "label", "predicted", "count", "share")
 LEARNING = ("variant", "epoch", "train_loss", "validation_loss", "validation_score")
 IMAGES = ("variant", "path", "group", "label", "predicted", "right", "probability")
 MASKS = ("variant", "path", "group", "truth_pixels", "found_pixels", "dice")
+PER_FINDING = (
+    "variant", "finding", "images", "known", "groups", *_with_intervals("roc_auc", "pr_auc", "f1"), "threshold", "ece",
+)  # fmt: skip
+SURE_ERRORS = ("variant", "path", "finding", "present", "probability")
 NUMBERS = ("variant", "path", "group", "truth", "predicted", "low", "high")
 AGREEMENT = ("variant", "images", "groups", *_with_intervals("lower", "bias", "upper"))
 RANGES = ("variant", "range", "images", "groups", *_with_intervals("mae", "bias"))
@@ -104,6 +108,11 @@ class Comparison:
         probability (mean, of the image's label).
     masks: segmentation only: one row per variant and test image: the pixels of the true and of the found mask, and
         their Dice, mean over runs.
+    per_finding: several findings only: one row per variant or baseline, and finding: the test images that have it,
+        those of which it is known, and the groups that limit its precision (of images with it or, if fewer, without
+        it); roc_auc, pr_auc, f1; the threshold chosen on validation rows and the calibration error, means over runs.
+    sure_errors: several findings only: for each variant the 20 predictions of the highest probability, mean over runs,
+        that are wrong: the image, the finding, whether it is present, and its probability.
     numbers: regression only: one row per variant and test image: the true number, the predicted one, and the ends of
         the predicted interval, mean over runs. agreement: its bias, and its lower and upper limit of agreement.
     ranges: regression only: one row per variant or baseline, and range of the true number: mean absolute error, bias.
@@ -140,6 +149,8 @@ class Comparison:
     published: pd.DataFrame
     audit: dict[str, Any]
     about: dict[str, Any]
+    per_finding: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PER_FINDING))
+    sure_errors: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=SURE_ERRORS))
     numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
     agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
     ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))

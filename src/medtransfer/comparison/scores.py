@@ -47,17 +47,23 @@ class Scores:
     influence: np.ndarray | None
 
 
-def score(tests: Predictions, test: EvaluationSet, confidence: float, requested: Collection[str] = ()) -> Scores:
+def score(
+    tests: Predictions,
+    test: EvaluationSet,
+    confidence: float,
+    requested: Collection[str] = (),
+    only: Collection[str] = (),
+) -> Scores:
     """Compute all metrics of a variant's test rows, their intervals, and their values in every resample.
 
-    requested: see `metrics_of`.
+    requested: see `metrics_of`. only: the names of those to compute, if not all.
     """
     sample, drawn = tests.outcomes(test.sample), tests.outcomes(test.resamples)
     right, influence = [run.right for run in sample], [run.influence for run in sample]
     joined = None if influence[0] is None else np.mean(influence, axis=0)
     estimates, resampled = {}, {}
     for name, metric in metrics_of(tests.task, len(test.classes), requested).items():
-        if not metric.has_interval:
+        if not metric.has_interval or (only and name not in only):
             continue
         runs = np.array([metric.value(run) for run in sample])
         resampled[name] = np.mean([metric.compute(run) for run in drawn], axis=0)

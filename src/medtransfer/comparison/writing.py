@@ -38,8 +38,8 @@ def write_plots(folder: Path, found: Comparison) -> None:
 
 
 TABLES = (
-    "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "agreement", "ranges", "maps",
-    "published",
+    "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "per_finding", "agreement",
+    "ranges", "maps", "published",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import Any
 
 import pandas as pd
 
@@ -144,14 +145,16 @@ def plain(label: str) -> str:
     return str(Decimal(text).normalize() + 0) if re.fullmatch(r"[+-]?\d+(\.\d*)?", text) else text
 
 
-def as_yaml(labels: Labels, aliases: dict[str, str] | None = None, drop: Sequence[str] = ()) -> str:
-    """Write `data.labels` as in `params.yaml`, with further aliases and labels to leave out."""
+def as_yaml(labels: Labels, aliases: dict[str, str] | None = None, drop: Sequence[str] = (), **changes: Any) -> str:
+    """Write `data.labels` as in `params.yaml`, with further aliases, labels to leave out, and other changes."""
     both = labels.aliases | (aliases or {})
     dropped = [*labels.drop, *(name for name in drop if name not in labels.drop)]
-    parts = []
-    if both:
-        pairs = ", ".join(f"{yaml_word(name)}: {yaml_word(target)}" for name, target in both.items())
-        parts.append(f"aliases: {{{pairs}}}")
-    if dropped:
-        parts.append(f"drop: [{', '.join(map(yaml_word, dropped))}]")
+    given = labels.model_dump(exclude_none=True) | {"aliases": both, "drop": dropped} | changes
+    parts = [f"{name}: {_flow(value)}" for name, value in given.items() if value or name not in ("aliases", "drop")]
     return f"data.labels: {{{', '.join(parts)}}}"
+
+
+def _flow(value: str | list[str] | dict[str, str]) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{yaml_word(name)}: {yaml_word(target)}" for name, target in value.items()) + "}"
+    return f"[{', '.join(map(yaml_word, value))}]" if isinstance(value, list) else yaml_word(value)

@@ -38,7 +38,7 @@ from medtransfer.data.published import published_split
 from medtransfer.data.selection import Dropped, unwanted_files
 from medtransfer.data.split import assign_splits
 from medtransfer.data.targets import TARGETS, Encoded, Target
-from medtransfer.data.targets.target import STRATA
+from medtransfer.data.targets.target import COUNTED, STRATA
 from medtransfer.study import Data, Layout
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
@@ -152,6 +152,8 @@ def read_set(raw: Path, data: Data, target: Target) -> Reading:
     rows = rows.assign(
         **{"label": encoded.labels, STRATA: encoded.strata, AS_READ: target.answers(found.table["label"])}
     )
+    if encoded.counted is not None:
+        rows[COUNTED] = encoded.counted
     rows[[f"{VALUE}{number}" for number in range(len(encoded.names))]] = encoded.values
     if data.masks:
         maskless = missing_masks(list(rows["path"]), masks, data.masks)

@@ -43,7 +43,8 @@ def write_onnx(network: nn.Module, model: Model, path: Path) -> None:
     """Write a module from pixels to probabilities as ONNX, for any batch size, with a description in its metadata."""
     size, channels = model.card["image_size"], model.card["channels"]
     example = torch.zeros(EXAMPLES, channels, size, size, dtype=torch.uint8)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for library in ("torch.onnx", "onnxscript"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -134,8 +134,14 @@ def load_weights(module: nn.Module, state: State, replaced: set[str], where: str
 
 
 def load_encoder(encoder: nn.Module, state: State, where: str) -> None:
-    """Load the weights of a classification model into the encoder made from it, without those of the classifier."""
+    """Load the weights of a classification model into the encoder made from it, without those of the classifier.
+
+    timm names layers `stem_0` in an encoder that are `stem.0` in the model.
+    """
     own = encoder.state_dict()
+    plain = {name.replace("_", "."): tensor for name, tensor in state.items()}
+    found = {name: state.get(name, plain.get(name.removeprefix("model.").replace("_", "."))) for name in own}
+    state = {name: tensor for name, tensor in found.items() if tensor is not None}
     missing = sorted(name for name, tensor in own.items() if name not in state or state[name].shape != tensor.shape)
     if missing:
         raise UserError(f"{where}: does not fit the encoder: it misses {', '.join(missing[:3])}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,11 @@ def macro_areas(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamp
     """
     numbers = [1] if probabilities.shape[1] == 2 else np.unique(labels)
     areas = [class_areas(labels == number, probabilities[:, number], resamples) for number in numbers]
+    return mean_areas(areas)
+
+
+def mean_areas(areas: Sequence[Areas]) -> Areas:
+    """Average areas, leaving out those that are not defined in a resample."""
     return Areas(_mean([area.roc for area in areas]), _mean([area.precision_recall for area in areas]))
 
 
@@ -68,7 +74,7 @@ def auc_influence(labels: np.ndarray, probabilities: np.ndarray, group: np.ndarr
     numbers = [1] if probabilities.shape[1] == 2 else np.unique(labels)
     truths = [labels == number for number in numbers]
     parts = [
-        _influence(truth, probabilities[:, number])
+        one_influence(truth, probabilities[:, number])
         for truth, number in zip(truths, numbers, strict=True)
         if 0 < truth.sum() < len(truth)
     ]
@@ -127,8 +133,8 @@ def _mean(areas: list[np.ndarray]) -> np.ndarray:
         return np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
 
 
-def _influence(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return the structural components, centred and scaled so that their sum of squares is the variance."""
+def one_influence(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the structural components [images], centred and scaled so that their sum of squares is the variance."""
     found = np.zeros(len(scores))
     for side, sign in ((truth, 1), (~truth, -1)):
         own, other = sign * scores[side], np.sort(sign * scores[~side])

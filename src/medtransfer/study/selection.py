@@ -39,11 +39,20 @@ class Labels(Section):
     Aliases come first. A name that is its own alias is confirmed: it is not questioned for resembling another.
     positive: of two classes, the one whose sensitivity and precision are reported, such as the disease; by default
     the second in alphabetical order.
+
+    Of several findings, `aliases` and `drop` are of single findings, and an image keeps its others. separator: what
+    separates the findings in a cell; "" if each cell is one. none: the words that mean that there is no finding; by
+    default `No Finding`, `normal` and the like. uncertain, empty: what -1 and an empty cell mean in the column of a
+    finding; `ignore` leaves it out of the image's loss and metrics.
     """
 
     aliases: dict[Label, Label] = Field(default_factory=dict)
     drop: list[Label] = Field(default_factory=list)
     positive: Label | None = None
+    separator: str | None = None
+    none: list[Label] | None = None
+    uncertain: Literal["ignore", "positive", "negative"] | None = None
+    empty: Literal["ignore", "negative"] | None = None
 
     @model_validator(mode="after")
     def _aliases_end(self) -> Labels:

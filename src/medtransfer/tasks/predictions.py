@@ -37,6 +37,11 @@ class Predictions(ABC):
         """The names of the classes of images, by number; empty if images have none."""
         return []
 
+    @property
+    def members(self) -> np.ndarray:
+        """Which of `images` tell of each class, bool [images, classes]: those that it labels."""
+        return np.asarray(self.images["label"].to_numpy()[:, None] == np.arange(len(self.classes)))
+
     @abstractmethod
     def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
         """Make the outcomes of each replicate (see `replicated`), the images in the order of `images`."""

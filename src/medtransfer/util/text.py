@@ -13,6 +13,8 @@ from textwrap import wrap
 from typing import Any
 
 MISSING = "–"
+LEAST = 8
+"""The narrowest column of a table that is wrapped."""
 OTHER_THAN_TEXT = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 """Words that some version of YAML reads as a truth value or as nothing."""
 
@@ -56,13 +58,16 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collect
     first = 0
     if terminal is not None and sum(widths) + 2 * len(widths) - 2 > terminal:
         first = int(widths[0] > terminal // 3)
-        while texts and sum(widths[first:]) + 2 * len(widths) - 2 > terminal:
-            widths[max(texts, key=widths.__getitem__)] -= 1
+        while sum(widths[first:]) + 2 * len(widths) - 2 > terminal:
+            widest = max(texts, key=widths.__getitem__, default=0)
+            if widest == 0 or widths[widest] <= LEAST:
+                break
+            widths[widest] -= 1
     signs = [">" if name in right else "<" for name in header]
     lines: list[str] = []
     for row in table:
         lines += [row[0]] * first
-        cells = [wrap(cell, width, break_on_hyphens=False) for cell, width in zip(row, widths, strict=True)][first:]
+        cells = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)][first:]
         for parts in zip_longest(*cells, fillvalue=""):
             padded = (
                 f"{part:{sign}{width}}" for part, sign, width in zip(parts, signs[first:], widths[first:], strict=True)

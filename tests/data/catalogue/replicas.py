@@ -90,7 +90,51 @@ FETAL = (
     "mild ventriculomegaly", "moderate ventriculomegaly", "polencephaly", "severe ventriculomegaly",
 )  # fmt: skip
 
+CHEXPERT = (
+    "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
+    "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Support Devices",
+)  # fmt: skip
+NIH = (
+    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Hernia",
+    "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax",
+)  # fmt: skip
+
 REPLICAS = {
+    "nih-chest-xrays/data": Replica(
+        images=["images_001/images/00000001_0{00..13}.png", "images_002/images/0000000{2..3}_000.png"],
+        tables={
+            "Data_Entry_2017.csv": [
+                "Image Index,Finding Labels,Follow-up #,Patient ID",
+                *(f"00000001_{number:03}.png,{name},{number},1" for number, name in enumerate(NIH)),
+                "00000002_000.png,Cardiomegaly|Effusion,0,2",
+                "00000003_000.png,No Finding,0,3",
+            ],
+            "train_val_list.txt": ["00000001_0{00..13}.png"],
+        },
+        labels=dict.fromkeys(NIH, 1) | {"Cardiomegaly": 2, "Effusion": 2, "no finding": 1},
+        groups=3,
+    ),
+    "ashery/chexpert": Replica(
+        images=["train/patient000{01..14}/study1/view1_frontal.jpg", "valid/patient64541/study1/view1_frontal.jpg"],
+        tables={
+            "train.csv": [
+                ",".join(["Path", "Sex", "Age", *CHEXPERT]),
+                *(
+                    ",".join(
+                        [f"CheXpert-v1.0-small/train/patient000{row + 1:02}/study1/view1_frontal.jpg", "Male", "60"]
+                        + [
+                            "1.0" if column == row else "-1.0" if (row, column) == (3, 5) else ""
+                            for column in range(14)
+                        ]
+                    )
+                    for row in range(14)
+                ),
+            ],
+            "valid.csv": ["Path,Sex,Age", "CheXpert-v1.0-small/valid/patient64541/study1/view1_frontal.jpg,Male,50"],
+        },
+        labels=dict.fromkeys(CHEXPERT[1:], 1) | {"no finding": 1},
+        groups=14,
+    ),
     "paultimothymooney/chest-xray-pneumonia": Replica(
         images=[
             "chest_xray/train/NORMAL/{IM-0115,IM-0117,NORMAL2-IM-0501}-0001{,-0001}.jpeg",
@@ -552,6 +596,20 @@ REPLICAS = {
         images=["TB_Chest_Radiography_Database/{Normal/Normal,Tuberculosis/Tuberculosis}-{1..4}.png"],
         others=["TB_Chest_Radiography_Database/{Normal,Tuberculosis}.metadata.xlsx"],
         labels={"Normal": 4, "Tuberculosis": 4},
+    ),
+    "kmader/rsna-bone-age": Replica(
+        images=[
+            "boneage-training-dataset/boneage-training-dataset/{1377..1386}.png",
+            "boneage-test-dataset/boneage-test-dataset/{4360..4363}.png",
+        ],
+        tables={
+            "boneage-training-dataset.csv": [
+                "id,boneage,male",
+                *(f"{1377 + number},{100 + number},True" for number in range(10)),
+            ],
+            "boneage-test-dataset.csv": ["Case ID,Sex", "43{60..63},M"],
+        },
+        labels={f"{low} to {low + 1} months": 2 for low in range(100, 110, 2)},
     ),
     "shashwatwork/knee-osteoarthritis-dataset-with-severity": Replica(
         images=[

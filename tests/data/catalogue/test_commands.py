@@ -104,7 +104,7 @@ def test_sets_of_all_kinds_can_be_used(here: Path, study: str, reference: str, c
     ("arguments", "line"),
     [
         (["own_images", "--dataset", "paultimothymooney/chest-xray"], f"did you mean '{CHEST}'?"),
-        (["own_images", "--dataset", "nih-chest-xrays/data"], "does not predict its target, multilabel"),
+        (["own_images", "--dataset", "nih-chest-xrays/data"], "is for multilabel, but the study own_images is for"),
         (["own_images", "--dataset", "debeshjha1/kvasirseg"], "is for segmentation, but the study own_images is"),
         (["own_images", "--dataset", "jr2ngb/cataractdataset"], "the catalogue knows no version of it; take the"),
         (["own_image", "--dataset", CHEST], "no study 'own_image'; did you mean 'own_images'?"),

@@ -25,6 +25,13 @@ LAST = {
     "convnext_tiny": "features",
     "swin_t": "features",
     "vit_b_32": "encoder.layers.encoder_layer_11.ln_1",
+    "timm/vit_tiny_patch16_224": "blocks.11.norm1",
+    "timm/vit_small_patch16_dinov3": "body.blocks.11.norm1",
+    "timm/vit_little_patch16_reg1_gap_256": "blocks.13",
+    "timm/convnext_atto": "norm_pre",
+    "timm/tf_efficientnet_lite0": "bn2",
+    "timm/swin_tiny_patch4_window7_224": "layers",
+    "timm/mobilevit_xxs": "final_conv",
 }
 
 

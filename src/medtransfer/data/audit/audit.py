@@ -14,6 +14,7 @@ from medtransfer.data.groups import duplicate_groups, keys_across_classes
 from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
 from medtransfer.data.selection import Dropped, summary_of
+from medtransfer.data.targets.target import COUNTED, counts_of
 
 MOST_LISTED = 50
 
@@ -33,7 +34,14 @@ def audit_of(
     50; counts are of all.
     """
     table, classes = prepared.table, prepared.classes
-    by_split = {split: rows["label"].value_counts().sort_index().to_dict() for split, rows in table.groupby("split")}
+    if COUNTED in found:
+        names = found.set_index("path")[COUNTED]
+        table, classes = (
+            table.assign(**{COUNTED: names.reindex(table["path"]).to_numpy()}),
+            sorted(set(names.explode())),
+        )
+    by_split = {split: counts_of(rows).to_dict() for split, rows in table.groupby("split")}
+    of_names = table.explode(COUNTED) if COUNTED in table else table
     missing = {split: sorted(set(classes) - set(counts)) for split, counts in by_split.items()}
     return {
         "images": len(table),
@@ -43,10 +51,13 @@ def audit_of(
         "group_keys_across_classes": len(keys_across_classes(found)),
         "groups": int(table["group"].nunique()),
         "classes": classes,
-        "class_counts": table["label"].value_counts().sort_index().to_dict(),
+        "class_counts": counts_of(table).to_dict(),
         "class_counts_by_split": by_split,
         "classes_missing": {split: names for split, names in missing.items() if names},
-        "appearance": {"class": appearance_by(table, "label"), "split": appearance_by(table, "split")},
+        "appearance": {
+            "class": appearance_by(of_names, COUNTED if COUNTED in table else "label"),
+            "split": appearance_by(table, "split"),
+        },
         "shortcuts": {shortcut.target: shortcut.as_json() for shortcut in shortcuts},
         "folds": prepared.folds,
         "channels": int(prepared.images.shape[-1]),

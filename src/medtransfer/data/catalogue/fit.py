@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.data.catalogue.entry import Entry
+from medtransfer.data.targets.target import counts_of
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import listed
@@ -44,7 +45,7 @@ def check_fit(entry: Entry, table: pd.DataFrame, data: Data) -> int:
     there. Raises `UserError` that says what differs.
     """
     complete = _is_complete(entry, data)
-    found = table["label"].value_counts().to_dict()
+    found = counts_of(table).to_dict()
     problems = []
     if _has_classes(entry, found):
         unknown, missing = sorted(found.keys() - entry.classes.keys()), sorted(entry.classes.keys() - found.keys())

@@ -51,7 +51,7 @@ def entry_page(entry: Entry) -> str:
     else:
         lines += [
             "",
-            "# STUDY: such as own_images, or own_masks for segmentation",
+            "# STUDY: such as own_images, own_masks, own_findings or own_numbers",
             f"medtransfer use STUDY --dataset {entry.reference}",
         ]
     return "\n".join(lines) + "\n"

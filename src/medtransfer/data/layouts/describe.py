@@ -13,6 +13,7 @@ import pandas as pd
 from medtransfer.data.layouts.files import files_below, is_image, relative_to, split_of
 from medtransfer.data.layouts.one_hot_csv import CSV_NAME
 from medtransfer.data.layouts.read import Given, as_yaml
+from medtransfer.data.targets.target import counts_of
 from medtransfer.study import Layout
 from medtransfer.util.text import MISSING, is_missing
 
@@ -43,7 +44,7 @@ def describe_set(
     splits = table["split"].fillna("none published").value_counts(sort=False)
     masks = aside.masks
     rows = [("layout", as_yaml(layout), ""), ("root", str(root / layout.root), "")]
-    rows += _block(aside.given.target.listed_as, table["label"].value_counts().sort_index())
+    rows += _block(aside.given.target.listed_as, counts_of(table))
     if note := aside.given.target.remark(table["label"]):
         rows.append(("note", note, ""))
     rows += _block("splits", splits.sort_index())

@@ -145,9 +145,23 @@ def label_rows(
         unknown = sorted(set(table.loc[rows.index, layout.split][rows["split"].isna()]))
         problems += many(list(map(repr, unknown)), "is not a split; expected train, val, test")
     rows = rows[~(rows.duplicated(["path", "label", "split"]) & (rows["path"] != ""))]  # rows that say the same
+    rows = _joined(rows, images)
     twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
     problems += many(sorted(set(twice)), f"is in more than one row{_leaving_out(root, images, sorted(set(twice)))}")
     return rows, [f"{layout.file}: {line}" for line in problems] + unnamed
+
+
+def _joined(rows: pd.DataFrame, images: Sequence[Path]) -> pd.DataFrame:
+    """Keep one row of each image whose rows differ in their label alone, if the target joins labels."""
+    target = images.target if isinstance(images, ImageFiles) else None
+    several = rows.duplicated("path", keep=False) & (rows["path"] != "")
+    if target is None or not several.any():
+        return rows
+    labels = rows[several].groupby("path")["label"].agg(lambda found: target.joined(list(found)))
+    alike = rows[several].groupby("path")["split"].nunique(dropna=False) == 1
+    joined = labels[alike & labels.notna()]
+    rows = rows[~(rows["path"].isin(joined.index) & rows.duplicated("path"))]
+    return rows.assign(label=rows["path"].map(joined).fillna(rows["label"]))
 
 
 def _leaving_out(root: Path, images: Sequence[Path], paths: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
-from medtransfer.data.layouts.files import images_of, relative_to, split_folders, split_of, within
+from medtransfer.data.layouts.files import ImageFiles, images_of, relative_to, split_folders, split_of, within
 from medtransfer.data.layouts.image_tables import ENOUGH, image_tables, label_columns, split_column
 from medtransfer.data.layouts.label_csv import folders_of_images, label_rows, open_table
 from medtransfer.data.layouts.tables import read_table
@@ -19,6 +19,8 @@ from medtransfer.study import Layout
 from medtransfer.util.errors import many
 
 CSV_NAME = "_classes.csv"
+LABEL = ("label",)
+"""The column of labels next to those of classes, which have names of text."""
 MARKS = frozenset(("0", "1", "0.0", "1.0"))
 
 
@@ -46,7 +48,7 @@ def read_one_hot_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tupl
     rows = [
         {"path": f"{folder.relative_to(root).as_posix()}/{name}", "label": label, "split": split}
         for (split, folder), table in zip(folders.items(), tables, strict=True)
-        for name, label in table.idxmax(axis=1).items()
+        for name, label in table[LABEL].items()
     ]
     return pd.DataFrame(rows), []
 
@@ -77,15 +79,28 @@ def _read_table(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.
         return pd.DataFrame(), problems
     layout = layout.model_copy(update={"image": layout.image or table.columns[0]})
     classes = layout.classes or [name for name in table.columns if name not in (layout.image, layout.split)]
-    marks = _marks(table[classes])
-    problems = _not_one_hot(
-        str(layout.file), table[classes], marks, "; name the columns of classes in data.layout.classes"
-    )
-    if problems:
+    labels, problems = _labels_of(
+        str(layout.file), table[classes], list(table[layout.image]), images,
+        "; name the columns of classes in data.layout.classes",
+    )  # fmt: skip
+    if labels is None:
         return pd.DataFrame(), problems
-    problems = [f"{layout.file}: {line}" for line in _not_one_class(list(table[layout.image]), marks)]
-    rows, unmatched = label_rows(root, table, marks.idxmax(axis=1), layout, images)
+    rows, unmatched = label_rows(root, table, labels, layout, images)
     return rows, problems + unmatched
+
+
+def _labels_of(
+    where: str, cells: pd.DataFrame, names: Sequence[str], images: Sequence[Path], remedy: str = ""
+) -> tuple[pd.Series | None, list[str]]:
+    """Return the label of each row of marks, as the target reads them, and the problems."""
+    target = images.target if isinstance(images, ImageFiles) else None
+    if target is not None and (found := target.marked(cells)) is not None:
+        labels, problems = found
+        return None if problems else labels, [f"{where}: {problem}{remedy}" for problem in problems]
+    marks = _marks(cells)
+    if problems := _not_one_hot(where, cells, marks, remedy):
+        return None, problems
+    return marks.idxmax(axis=1), [f"{where}: {line}" for line in _not_one_class(names, marks)]
 
 
 def _read_folder(root: Path, folder: Path, split: str, images: Sequence[Path]) -> tuple[pd.DataFrame | None, list[str]]:
@@ -99,16 +114,18 @@ def _read_folder(root: Path, folder: Path, split: str, images: Sequence[Path]) -
         return None, [f"{where}: not a CSV table: {error}"]
     table = table.set_index(table.columns[0])
     table.index = table.index.str.strip()
-    marks = _marks(table)
-    problems = _not_one_hot(where, table, marks)
-    if problems:
+    labels, problems = _labels_of(where, table, list(table.index), images)
+    if labels is None:
         return None, problems
     names = table.index
     present = set(relative_to(folder, within(folder, images)))
-    problems = _not_one_class(names, marks) + many(list(names[names.duplicated()].unique()), "is in more than one row")
-    problems += many(sorted(set(names) - present), "has a row, but there is no such file")
+    of_names = many(list(names[names.duplicated()].unique()), "is in more than one row")
+    of_names += many(sorted(set(names) - present), "has a row, but there is no such file")
     unnamed = [f"{folder.name}/{name}" for name in sorted(present - set(names))]
-    return marks, [f"{where}: {problem}" for problem in problems] + many(unnamed, f"has no row in {where}")
+    problems += [f"{where}: {problem}" for problem in of_names]
+    table = table.copy()
+    table[LABEL] = labels
+    return table, problems + many(unnamed, f"has no row in {where}")
 
 
 def _marks(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from medtransfer.data.labels import rename_labels
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.layouts.files import ImageFiles, images_below
 from medtransfer.data.layouts.joins import join_images
@@ -90,7 +89,7 @@ def read_rows(root: Path, layout: Layout, given: Given) -> Rows:
         problems = [f"{base}: no images were found by layout {layout.kind}"]
     dropped: list[str] = []
     if not problems:
-        table, dropped, problems = rename_labels(table, given.labels)
+        table, dropped, problems = given.target.renamed(table, given.labels)
     if not problems:
         problems = [f"{base}: {problem}" for problem in given.target.problems(table, given.labels)]
     differing: dict[str, str] = {}

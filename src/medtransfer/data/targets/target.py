@@ -9,12 +9,19 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from medtransfer.data.labels import rename_labels
 from medtransfer.data.layouts import Reading
 from medtransfer.study import Data, Labels
 
 MOST_SHOWN = 4
-STRATA = "strata"
-"""The column, within the preparation, of `Encoded.strata`."""
+STRATA, COUNTED = "strata", "counted"
+"""The columns, within the preparation, of `Encoded.strata` and `Encoded.counted`."""
+
+
+def counts_of(table: pd.DataFrame) -> pd.Series:
+    """Count images by COUNTED or, without this column, by label; an image may count for several names."""
+    names = table[COUNTED].explode() if COUNTED in table else table["label"]
+    return names.value_counts().sort_index()
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,12 @@ class Encoded:
     labels: how each image's label is displayed, [images]. strata: for each image the names by which splits are
     stratified, one or several. classes: the names of exclusive classes in order; then labels are among them, and the
     images' targets are one-hot. Otherwise names: those of the outputs, and values: float32 [images, names], nan where a
-    value is unknown.
+    value is unknown. counted: for each image the names by which images are counted for people; if omitted, its label.
     """
 
     labels: pd.Series
     strata: pd.Series
+    counted: pd.Series | None = None
     classes: Sequence[str] = ()
     names: Sequence[str] = ()
     values: np.ndarray | None = None
@@ -45,6 +53,8 @@ class Target:
     per_pixel = False
     noun = "labels"
     listed_as = "classes"
+    settings: frozenset[str] = frozenset()
+    """The fields of `data.labels` that only some targets understand, of which this is one."""
     ordered = False
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading] | None:
@@ -53,9 +63,9 @@ class Target:
 
     def described(self, labels: pd.Series) -> str:
         """Return what the labels of a reading are, in a few words for an error line."""
-        counts = labels.value_counts().sort_index()
+        counts = self.counts(labels)
         names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
-        return f"classes {names}{', …' if len(counts) > MOST_SHOWN else ''}"
+        return f"{self.listed_as} {names}{', …' if len(counts) > MOST_SHOWN else ''}"
 
     def answers(self, labels: pd.Series) -> pd.Series:
         """Return what copies of one image must agree on."""
@@ -64,6 +74,21 @@ class Target:
     def joined(self, labels: Sequence[str]) -> str | None:
         """Return the label of an image whose rows in a table have different labels; None if that is an error."""
         return None
+
+    def marked(self, marks: pd.DataFrame) -> tuple[pd.Series, list[str]] | None:
+        """Return the labels of rows of marks, one column for each class, and their problems; None for one-hot rows.
+
+        marks: the cells, as text.
+        """
+        return None
+
+    def renamed(self, table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, list[str], list[str]]:
+        """Apply `data.labels` to the labels of a table as read; see `rename_labels`."""
+        return rename_labels(table, labels)
+
+    def counts(self, labels: pd.Series) -> pd.Series:
+        """Count images by the names that their labels count for."""
+        return labels.value_counts().sort_index()
 
     def remark(self, labels: pd.Series) -> str | None:
         """Return what a user should know of the labels of a set as read."""

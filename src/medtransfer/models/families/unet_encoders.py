@@ -26,11 +26,7 @@ class UNetEncoders(SegmenterFamily):
 
     def build(self, model: str, spec: Backbone, outputs: int, dropout: float) -> tuple[nn.Module, nn.Module]:
         """See `SegmenterFamily`; `spec.unet.base` is the number of channels of the decoder's last block."""
-        import segmentation_models_pytorch as smp
-
-        widths = [spec.unet.base * 2**level for level in range(DECODER_BLOCKS)][::-1]
-        built = smp.Unet(model, encoder_weights=None, decoder_channels=widths, classes=outputs)
-        return built.encoder, nn.Sequential(built.decoder, nn.Dropout2d(dropout), built.segmentation_head)
+        return build_unet(model, spec, outputs, dropout)
 
     def problems(self, model: str, spec: Backbone, image_size: int) -> list[str]:
         """See `Family`."""
@@ -42,6 +38,15 @@ class UNetEncoders(SegmenterFamily):
                 f"{model} needs images of at least {LEAST_SIZE} pixels, but data.image_size is {image_size}"
             )
         return problems
+
+
+def build_unet(encoder: str, spec: Backbone, outputs: int, dropout: float) -> tuple[nn.Module, nn.Module]:
+    """Build an encoder by its name in segmentation-models-pytorch, with random weights, and its decoder."""
+    import segmentation_models_pytorch as smp
+
+    widths = [spec.unet.base * 2**level for level in range(DECODER_BLOCKS)][::-1]
+    built = smp.Unet(encoder, encoder_weights=None, decoder_channels=widths, classes=outputs)
+    return built.encoder, nn.Sequential(built.decoder, nn.Dropout2d(dropout), built.segmentation_head)
 
 
 FAMILIES.register("unet_encoders", UNetEncoders())

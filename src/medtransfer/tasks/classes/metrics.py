@@ -96,20 +96,20 @@ class_metric("balanced_accuracy", "Balanced accuracy", "ordinal", average="class
 class_metric("precision_weighted", "Precision (weighted)")(averaged("weighted", "precision"))
 class_metric("recall_weighted", "Recall (weighted)", proportion=True)(averaged("weighted", "recall"))
 class_metric("f1_weighted", "F1 (weighted)", headline=True)(averaged("weighted", "f1"))
-class_metric("precision_macro", "Precision (macro)", average="classes")(averaged("macro", "precision"))
-class_metric("recall_macro", "Recall (macro)", average="classes")(averaged("macro", "recall"))
-class_metric("f1_macro", "F1 (macro)", difference_average="classes", headline=True, in_summary=True)(
+class_metric("precision_macro", "Precision (macro)", "multilabel", average="classes")(averaged("macro", "precision"))
+class_metric("recall_macro", "Recall (macro)", "multilabel", average="classes")(averaged("macro", "recall"))
+class_metric("f1_macro", "F1 (macro)", "multilabel", difference_average="classes", headline=True, in_summary=True)(
     averaged("macro", "f1")
 )
 
 
-@class_metric("roc_auc", "ROC-AUC", average="pairs", headline=True, in_summary=True)
+@class_metric("roc_auc", "ROC-AUC", "multilabel", average="pairs", headline=True, in_summary=True)
 def roc_auc(run: ClassOutcomes) -> np.ndarray:
     """Return the area under the ROC curve, each class against the rest, macro mean; see `macro_areas`."""
     return run.areas.roc
 
 
-@class_metric("pr_auc", "PR-AUC", average="pairs")
+@class_metric("pr_auc", "PR-AUC", "multilabel", average="pairs")
 def pr_auc(run: ClassOutcomes) -> np.ndarray:
     """Return the average precision, each class against the rest, macro mean; see `macro_areas`."""
     return run.areas.precision_recall

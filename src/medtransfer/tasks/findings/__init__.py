@@ -1,0 +1,1 @@
+"""What the task of several findings is made of."""

@@ -1,0 +1,65 @@
+"""The figure of a variant that predicts findings: learning curves, areas by finding, and ROC curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from medtransfer.statistics.metrics import phrase_of
+from medtransfer.tasks.classes.figures import LONGEST_NAME, MOST_ROC_CLASSES, draw_learning_curves, roc_points
+from medtransfer.tasks.findings.predictions import FindingPredictions
+from medtransfer.util.plotting import COLOURS, MUTED, new_figure, save_png
+from medtransfer.util.text import counted, shortened
+
+
+def write_finding_figure(
+    name: str, history: Path, tests: FindingPredictions, found: dict[str, Any], path: Path
+) -> None:
+    """Draw learning curves, the areas of each finding, and ROC curves side by side."""
+    figure = new_figure(15, 4.8)
+    curves, areas, roc = figure.subplots(1, 3)
+    draw_learning_curves(curves, pd.read_csv(history))
+    curves.legend()
+    curves.set_title("Learning")
+    draw_areas(areas, found["classes"])
+    draw_roc(roc, tests)
+    value = found["mean"]["roc_auc"]
+    shown = "" if value is None else f"{phrase_of('roc_auc')} {value:.3f} on "
+    images, runs = counted(found["test_images"], "test image"), counted(len(found["runs"]), "run")
+    figure.suptitle(f"{name}: {shown}{images}, {runs}")
+    save_png(figure, path, dpi=90)
+
+
+def draw_areas(axis: Axes, findings: dict[str, dict[str, Any]]) -> None:
+    """Draw ROC-AUC and average precision of each finding, the best at the top."""
+    order = sorted(findings, key=lambda name: findings[name]["roc_auc"] or 0.0)
+    for number, (key, title) in enumerate({"roc_auc": "ROC-AUC", "pr_auc": "average precision"}.items()):
+        values = [np.nan if findings[name][key] is None else findings[name][key] for name in order]
+        axis.plot(values, range(len(order)), "o", color=COLOURS[number], label=title)
+    axis.axvline(0.5, color=MUTED, linestyle=":", linewidth=1)
+    names = [f"{shortened(name, LONGEST_NAME)} ({findings[name]['images']})" for name in order]
+    axis.set_yticks(range(len(order)), names, fontsize=7)
+    axis.set(xlim=(0, 1.01), title="By finding (its test images)")
+    axis.legend(fontsize=7, loc="lower right")
+
+
+def draw_roc(axis: Axes, tests: FindingPredictions) -> None:
+    """Draw the ROC curve of each finding, the most frequent ones, over all runs together."""
+    truth = np.tile(tests.truth, (len(tests.replicates), 1))
+    scores = tests.replicates.reshape(len(truth), -1)
+    frequent = np.argsort(-(truth == 1).sum(axis=0), kind="stable")[:MOST_ROC_CLASSES]
+    for position, number in enumerate(sorted(frequent)):
+        known = np.isfinite(truth[:, number])
+        present = truth[known, number] == 1
+        if present.any() and not present.all():
+            colour = COLOURS[position % len(COLOURS)]
+            axis.plot(*roc_points(present, scores[known, number]), color=colour, label=tests.classes[number])
+    axis.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
+    many = len(tests.classes) > MOST_ROC_CLASSES
+    axis.set_title(f"ROC of each finding{f' (the {MOST_ROC_CLASSES} most frequent)' if many else ''}")
+    axis.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
+    axis.legend(fontsize=7, loc="lower right")

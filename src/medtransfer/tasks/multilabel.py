@@ -1,0 +1,146 @@
+"""Any number of findings per image: any backbone with one output for each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from medtransfer.data.prepared import Prepared
+from medtransfer.study import Loss, Variant
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.findings.baselines import predict_frequencies, predict_nearest_neighbours
+from medtransfer.tasks.findings.figures import write_finding_figure
+from medtransfer.tasks.findings.predictions import PREFIX, FindingPredictions, predictions_frame
+from medtransfer.tasks.task import Baselines, Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from medtransfer.models.assemble import Weights
+    from medtransfer.models.network import Network, Normalise
+    from medtransfer.study.schema import Params
+    from medtransfer.training.losses import LossFunction
+    from medtransfer.util.registry import Registry
+    from medtransfer.util.seeds import Key
+
+
+class Multilabel(Task):
+    """See `Task`; answers are the probability of each finding, [n, findings].
+
+    The score of an image is the share of its known findings that are on the right side of one half.
+    """
+
+    target = "findings"
+    score = "label_accuracy"
+    tables = "multilabel"
+    flat_features = True
+    per_pixel = False
+
+    @property
+    def baselines(self) -> Baselines:
+        """Return the frequencies of findings and the nearest neighbours."""
+        return {"constant": predict_frequencies, "nearest_neighbour": predict_nearest_neighbours}
+
+    @property
+    def losses(self) -> Registry[LossFunction]:
+        """Return the losses of findings."""
+        from medtransfer.tasks.findings.losses import FINDING_LOSSES
+
+        return FINDING_LOSSES
+
+    def problems(self, params: Params) -> list[str]:
+        """Refuse layouts that give an image one class, an order of classes, and costs."""
+        problems, data = super().problems(params), params.data
+        if data.layout.kind not in ("auto", "label_csv", "one_hot_csv"):
+            problems.append(f"data.layout: {data.layout.kind} gives one class; findings need label_csv or one_hot_csv")
+        if data.order is not None or data.labels.positive is not None:
+            problems.append("data: order and labels.positive belong to exclusive classes, not to findings; omit them")
+        if params.comparison.costs is not None:
+            problems.append("comparison.costs: they belong to exclusive classes, not to findings; omit them")
+        return problems
+
+    def outputs(self, prepared: Prepared) -> list[str]:
+        """Return the names of the findings."""
+        return prepared.outputs
+
+    def purpose(self, outputs: list[str]) -> str:
+        """Return the number of findings."""
+        return f"detect {len(outputs)} findings in images"
+
+    def assemble(
+        self,
+        variant: Variant,
+        weights: Weights,
+        outputs: int,
+        image_size: int,
+        normalise: Normalise,
+        key: tuple[Key, ...],
+    ) -> Network:
+        """Build a backbone with a new head."""
+        from medtransfer.models.assemble import assemble
+
+        return assemble(variant, weights, outputs, image_size, normalise, key)
+
+    def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
+        """Build the loss; findings are weighted by their frequency among `rows`."""
+        from medtransfer.tasks.findings.losses import FindingLoss
+
+        return FindingLoss(loss, prepared.values[rows])
+
+    def scores(
+        self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return for each image the share of its known findings that are right; 1 if none is known."""
+        known = targets.isfinite()
+        wrong = known & ((logits > 0) != (targets > 0.5))
+        return 1 - wrong.sum(dim=1) / known.sum(dim=1).clamp_min(1)
+
+    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
+        """Return the probabilities of findings, float32 [n, findings]."""
+        return np.asarray(self.probabilities(logits, loss).numpy())
+
+    def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """Return the probabilities of findings [n, findings]."""
+        return logits.float().sigmoid()
+
+    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
+        """Return the mean of the probabilities, summed in float64, as float32 [n, findings]."""
+        each = np.stack([self.answers(found, loss) for found in logits])
+        return each.astype(np.float64).mean(axis=0).astype(np.float32)
+
+    def columns(self, outputs: Sequence[str]) -> list[str]:
+        """Return the column of the probability of each finding."""
+        return [f"{PREFIX}{name}" for name in outputs]
+
+    def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
+        """Return the probabilities, with as many digits as float32 needs."""
+        return list(map(str, answer))
+
+    def frame(
+        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
+    ) -> pd.DataFrame:
+        """Return rows of `FindingPredictions`."""
+        images, truth = prepared.table.iloc[rows], prepared.values[rows]
+        return predictions_frame(images, truth, answers, prepared.outputs, fold, seed, role)
+
+    def predictions(self, table: pd.DataFrame) -> FindingPredictions:
+        """Return rows of predictions as an object."""
+        return FindingPredictions(table)
+
+    def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
+        """Compute metrics by run, their means, and those of each finding."""
+        return self.predictions(table).tests.summary()
+
+    def figure(
+        self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
+    ) -> None:
+        """Draw learning curves, areas by finding, and ROC curves."""
+        write_finding_figure(name, history, self.predictions(table).tests, found, path)
+
+
+TASKS.register("multilabel", Multilabel())
