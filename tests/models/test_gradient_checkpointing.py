@@ -19,7 +19,8 @@ from medtransfer.study import Backbone, UNet
 FAMILIES = (
     "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3", "maxvit_t",
     "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnext50_32x4d",
-    "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vit_b_32",
+    "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "timm/convnext_atto", "timm/vit_tiny_patch16_224",
+    "vit_b_32",
 )  # fmt: skip
 """One of each design that has blocks."""
 

@@ -101,13 +101,13 @@ class Backbone(Section):
     a tag, `hf-hub:owner/name`), those in an installed Python `package`, the path of a state dict (`.pth`,
     `.safetensors`) or of a folder with `model.safetensors` and `config.json`, or `none`. normalise: by the mean and
     standard deviation that the weights were trained with, or by those of the training rows. pooling: how a
-    transformer's tokens become features: as its authors pool them, the class token, the mean of the patch tokens, or
-    both concatenated.
+    transformer's tokens become features: as its authors pool them, the class token, the mean of the patch tokens, both
+    concatenated, or by the model's own pretrained attention.
     """
 
     model: str | None = None
     weights: str = "DEFAULT"
-    pooling: Literal["default", "token", "avg", "token_avg"] = "default"
+    pooling: Literal["default", "token", "avg", "token_avg", "attention"] = "default"
     normalise: Literal["weights", "train"] = "weights"
     unet: UNet = UNet()
 

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
 from timm import create_model
-from timm.models import get_pretrained_cfg
+from timm.models import VisionTransformer, get_pretrained_cfg
 from torch import nn
 from torchvision.transforms import functional
 
@@ -124,6 +124,16 @@ def test_tokens_are_pooled_as_asked() -> None:
     torch.testing.assert_close(found["token"], class_token)
     torch.testing.assert_close(found["avg"], mean)
     torch.testing.assert_close(found["token_avg"], torch.cat([class_token, mean], dim=1))
+
+
+def test_attention_of_the_model_pools_as_its_authors_do() -> None:
+    body = VisionTransformer(img_size=32, embed_dim=32, depth=1, num_heads=2, class_token=False, global_pool="map")
+    body.reset_classifier(0)
+    images = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(PooledTokens(body.eval(), "attention")(images), body(images))
+    with pytest.raises(UserError, match="no pretrained attention for pooling: attention"):
+        PooledTokens(VisionTransformer(img_size=32, embed_dim=32, depth=1, num_heads=2), "attention")
 
 
 def test_dinov3_is_pooled_as_its_authors_do_and_not_as_timm_does() -> None:

@@ -157,13 +157,19 @@ class PooledTokens(nn.Module):
     """A transformer of timm whose tokens are pooled as asked.
 
     pooling: `token`, the class token; `avg`, the mean of the patch tokens; `token_avg`, both concatenated, as in
-    the linear probes of DINOv2 (Oquab et al. 2023). All follow the last layer norm.
+    the linear probes of DINOv2 (Oquab et al. 2023); `attention`, by the model's own pretrained attention, as SigLIP's.
+    All follow the last layer norm.
     """
 
     def __init__(self, body: nn.Module, pooling: str) -> None:
         super().__init__()
         self.body, self.pooling = body, pooling
-        if pooling != "avg" and getattr(body, "cls_token", None) is None:
+        if pooling == "attention" and getattr(body, "attn_pool", None) is None:
+            raise UserError(
+                f"{type(body).__name__} has no pretrained attention for pooling: attention; use default, or a head "
+                "that learns one"
+            )
+        if pooling in ("token", "token_avg") and getattr(body, "cls_token", None) is None:
             raise UserError(f"{type(body).__name__} has no class token for pooling: {pooling}; use default or avg")
         if not hasattr(body, "num_prefix_tokens"):
             raise UserError(f"{type(body).__name__} is not a transformer of tokens; use pooling: default")
@@ -173,9 +179,11 @@ class PooledTokens(nn.Module):
         body = cast(Any, self.body)
         tokens = body.forward_features(images)
         parts = []
-        if self.pooling != "avg":
+        if self.pooling == "attention":
+            parts.append(body.attn_pool(tokens))
+        if self.pooling in ("token", "token_avg"):
             parts.append(tokens[:, 0])
-        if self.pooling != "token":
+        if self.pooling in ("avg", "token_avg"):
             parts.append(tokens[:, body.num_prefix_tokens :].mean(dim=1))
         features: torch.Tensor = torch.cat([body.fc_norm(part) for part in parts], dim=1)
         return features
