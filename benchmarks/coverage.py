@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 from simulation import METRICS as CLASS_METRICS
 from simulation import (
@@ -33,10 +34,11 @@ from simulation import (
 )
 from threadpoolctl import threadpool_limits
 
-from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
 from medtransfer.comparison.scores import score
 from medtransfer.statistics.metrics import title_of
 from medtransfer.statistics.resampling import Resamples
+from medtransfer.tasks.findings.metrics import FindingOutcomes
 from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "coverage.md"
@@ -70,6 +72,9 @@ def main() -> None:
             rows = [row for population, accuracy in cases for row in measure(pool, population, accuracy)]
         header = ["Classes", "Test images", "Metric", "Truth", "percentile", "BCa", "compare", "too high", "too low"]
         parts += [title, markdown_table(header, rows, left=3)]
+    with processes() as pool:
+        rows = [measure_findings(pool, images, size) for images, size in FINDINGS]
+    parts += ["## Several findings, a rare one among them", markdown_table(header, rows, left=3)]
     minutes = (time.perf_counter() - started) / 60
     RESULTS.parent.mkdir(exist_ok=True)
     told = [part for part in (INTRODUCTION, *parts, LIMITS) if part]
@@ -95,6 +100,46 @@ def measure(pool: Executor, population: Population, accuracy: float) -> list[lis
         rows.append([*what, *(f"{share:.1f}" for share in [*held, *sides])])
         print("  ".join(rows[-1]), flush=True)
     return rows
+
+
+FINDINGS = [(images, size) for size in (1, 10) for images in (200, 600)]
+RARE, OTHERS, SKILL = 10, (0.15, 0.3, 0.5), 1.2
+"""The images with the rare finding, the frequencies of the other ones, and the mean score of those that are present."""
+
+
+def measure_findings(pool: Executor, images: int, size: int) -> list[str]:
+    """Return a row on the macro ROC-AUC of several findings, one of which only `RARE` images have."""
+    trials = 1000
+    missed = sum(pool.map(partial(count_finding_misses, images, size), range(trials // CHUNK)))
+    held = 100 - 100 * missed.sum(axis=1) / trials
+    known, sides = norm.cdf(SKILL / np.sqrt(2)), 100 * missed[METHODS.index("compare")] / trials
+    what = [f"{1 + len(OTHERS)} findings", f"{images} in groups of {size}", title_of("roc_auc"), f"{known:.3f}"]
+    row = [*what, *(f"{share:.1f}" for share in [*held, *sides])]
+    print("  ".join(row), flush=True)
+    return row
+
+
+def count_finding_misses(images: int, size: int, chunk: int) -> np.ndarray:
+    """Count the intervals [method, side] above or below the true area; a tenth of the findings is not known."""
+    rng = np.random.default_rng([chunk, images, size, 99])
+    group = np.arange(images) // size
+    missed, known = np.zeros((len(METHODS), 2)), norm.cdf(SKILL / np.sqrt(2))
+    counts = [RARE, *(round(rate * images) for rate in OTHERS)]
+    names = tuple(f"finding {number}" for number in range(len(counts)))
+    with threadpool_limits(1):
+        for _ in range(CHUNK):
+            truth = np.stack([rng.permutation(np.arange(images) < count) for count in counts], axis=1).astype(float)
+            noise = rng.normal(size=(images, len(counts))) + rng.normal(size=(images // size, len(counts)))[group]
+            scores = norm.cdf(SKILL * truth + noise / np.sqrt(2)).astype(np.float32)
+            truth[:, 1:][rng.random((images, len(OTHERS))) < 0.1] = np.nan
+            members = np.where(np.nanmean(truth, axis=0) <= 0.5, truth == 1, truth == 0)
+            table = pd.DataFrame({"path": np.arange(images), "group": group})
+            test = draw_evaluation_set(table, names, RESAMPLES, rng, members)
+            outcomes = partial(FindingOutcomes, truth=truth, probabilities=scores, called=scores > 0.5)
+            found = intervals(OneRun("multilabel", outcomes), test, ("roc_auc",))
+            for method, (low, high) in enumerate(found[0]):
+                missed[method] += known < low, known > high
+    return missed
 
 
 def count_misses(population: Population, skill: float, known: dict[str, float], chunk: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from medtransfer.cli import main
 from medtransfer.data.prepared import Prepared
-from medtransfer.deployment.model import find_model
+from medtransfer.deployment.model import Model, find_model
 from medtransfer.deployment.predict import predict_files
 from medtransfer.deployment.submission import form_of, write_submission
 from medtransfer.util.errors import UserError
@@ -189,3 +189,12 @@ def test_masks_cannot_be_submitted(of_masks: Path, images: Path, tmp_path: Path)
         write_submission(
             find_model("tiny", root=of_masks), [images / "a.png"], tmp_path / "sample.csv", tmp_path / "s.csv", [], None
         )
+
+
+def test_one_class_is_not_submitted_for_a_model_of_several_findings(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "sample.csv").write_text("id,cyst,mass\na,1,0\n", encoding="utf-8")
+    model = Model(tmp_path, {"task": "multilabel", "classes": ["cyst", "mass"], "variant": "v"}, [(0, 0)])
+    with pytest.raises(UserError, match="v does not predict one class of each image; --values probabilities writes"):
+        write_submission(model, [tmp_path / "a.png"], tmp_path / "sample.csv", tmp_path / "out.csv", [], None)
+    assert not (tmp_path / "out.csv").exists()

@@ -48,6 +48,9 @@ def changes(path: Path) -> list[str]:
         found += ["data.source=folder", "data.folder=mine"]
     else:
         found += ["data.phantom.patients=60", "data.phantom.frames=2"]
+    if path.stem == "own_numbers":  # which column is meant is never guessed
+        columns = "file: circumference.csv, image: file, label: head_circumference_px, images: images"
+        found += [f"data.layout={{kind: label_csv, {columns}}}", "data.group={column: exam}"]
     if params.data.split.train_images is not None:
         found.append("data.split.train_images=40")
     found += [f"augmentation.{name}.views=2" for name, policy in params.augmentation.items() if policy.views != 1]
@@ -150,6 +153,15 @@ def _hc18(images: list[Picture], folder: Path) -> None:
         _copy(file.parents[1] / "masks" / split / file.name, folder / "masks" / name)
 
 
+def _numbers(images: list[Picture], folder: Path) -> None:
+    """A folder of images, and a table with the examination and a number of each."""
+    rows = []
+    for number, (file, label, patient, _) in enumerate(images):
+        _copy(file, folder / "images" / f"{number}.png")
+        rows.append({"file": f"{number}.png", "exam": patient, "head_circumference_px": 200 + 7 * patient + label})
+    pd.DataFrame(rows).to_csv(folder / "circumference.csv", index=False)
+
+
 LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "bone_skin_fractures": _fractures,
     "bone_skin_lesions": _lesions,
@@ -165,4 +177,6 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "fetal_planes": _fetal_planes,
     "xray_segmentation": _xray_segmentation,
     "hc18": _hc18,
+    "head_circumference": _numbers,
+    "own_numbers": _numbers,
 }

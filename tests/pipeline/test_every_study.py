@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from medtransfer.statistics.metrics import METRICS
 from medtransfer.study.use import read_study
 
 from .conftest import Project, write_weights
@@ -30,4 +31,5 @@ def test_a_study_runs_from_use_to_the_table(fresh: Project, tmp_path: Path, root
     table = pd.read_csv(fresh.folder / "metrics/comparison.csv")
     assert set(table["variant"][table["kind"] == "variant"]) == variants
     metric = read_study(path).params.comparison.metric
-    assert table[metric][table["kind"] == "variant"].between(0, 1).all()
+    bounds = METRICS[metric].bounds
+    assert table[metric][table["kind"] == "variant"].between(bounds.low, bounds.high).all()

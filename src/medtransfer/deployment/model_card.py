@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.data.prepared import Prepared, unit_of
+from medtransfer.data.targets import TARGETS
 from medtransfer.deployment.interface import INPUT, output_name, output_shape, preprocessing
 from medtransfer.deployment.model import Model
 from medtransfer.statistics.metrics import title_of
@@ -108,7 +109,8 @@ def _data(places: Places) -> dict[str, str]:
 def _counts(places: Places) -> str:
     """Return a table of images and groups by class and split."""
     prepared = Prepared(places.prepared)
-    table = prepared.table
+    names = TARGETS[TASKS[prepared.task].target].names(prepared.table["label"])
+    table = prepared.table.assign(label=names).explode("label")
     splits = [split for split in SPLITS if (table["split"] == split).any()]
     rows = [
         [str(label), *(f"{(found['split'] == split).sum()}" for split in splits), str(found["group"].nunique())]

@@ -67,6 +67,11 @@ def write_submission(
     key = _id_column(table, files, sample)
     chosen = _match(list(table[key]), files, f"{sample}: {key}")
     form = form_of(table.drop(columns=key), model.card["classes"], _pairs(labels, model.card["classes"]), values)
+    if form.hard and not TASKS[model.card["task"]].one_class:
+        raise UserError(
+            f"--submission: {form.summary}, but {model.name} does not predict one class of each image; "
+            "--values probabilities writes the probability of each column"
+        )
     probabilities = _predict(model, list(dict.fromkeys(chosen)))
     with atomic_file(target) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

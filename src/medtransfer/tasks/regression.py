@@ -174,13 +174,14 @@ class Regression(Task):
         with torch.no_grad():
             layer.weight[0] *= deviation
             layer.bias[0] = layer.bias[0] * deviation + mean
-            layer.bias[1:] += deviation.log()
 
     def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
         """Return the numbers, float32 [n, 1], and their predicted deviations, if there are any, in a second column."""
         import torch
 
-        return np.asarray(torch.cat([logits[:, :1], logits[:, 1:].exp()], dim=1).float().numpy())
+        from medtransfer.training.number_losses import deviation_of
+
+        return np.asarray(torch.cat([logits[:, :1], deviation_of(logits[:, 1:])], dim=1).float().numpy())
 
     def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
         """Return the numbers, float32 [n, 1]."""

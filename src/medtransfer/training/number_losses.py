@@ -20,10 +20,9 @@ NUMBER_LOSSES: Registry[LossFunction] = Registry("loss")
 [n, ...]. Dimensions after the second are more images."""
 
 DEVIATING = ("gaussian",)
-"""Losses whose networks have a second output: the logarithm of the deviation that they predict."""
+"""Losses whose networks have a second output: what their `deviation_of` is made of."""
 
-WIDEST = 7.0
-"""The logarithm of a predicted standardised deviation counts as at most this, and at least its negative."""
+LEAST_DEVIATION = 1e-3
 
 
 @NUMBER_LOSSES.entry("l1")
@@ -46,12 +45,22 @@ def huber(outputs: torch.Tensor, numbers: torch.Tensor, *, delta: Positive = 1.0
 
 @NUMBER_LOSSES.entry("gaussian")
 def gaussian(outputs: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    """Return the negative log likelihood of a normal distribution that the network predicts (Nix and Weigend 1994).
+    """Return half the squared error, plus the negative log likelihood of a normal deviation of that error.
 
-    It is in nats, up to a constant. The second output is the logarithm of the standard deviation.
+    The deviation does not weight the error, as in Stirn et al. 2023, "Faithful Heteroscedastic Regression with Neural
+    Networks": in the plain likelihood (Nix and Weigend 1994) a large deviation keeps the mean from being learned.
     """
-    log_deviation = outputs[:, 1].clamp(-WIDEST, WIDEST)
-    return log_deviation + ((outputs[:, 0] - numbers[:, 0]) * torch.exp(-log_deviation)) ** 2 / 2
+    error, deviation = outputs[:, 0] - numbers[:, 0], deviation_of(outputs[:, 1])
+    return error**2 / 2 + deviation.log() + (error.detach() / deviation) ** 2 / 2
+
+
+def deviation_of(output: torch.Tensor) -> torch.Tensor:
+    """Return the predicted deviation, in standard deviations of the numbers that train, of a network's second output.
+
+    The softplus (Lakshminarayanan et al. 2017, "Simple and Scalable Predictive Uncertainty Estimation") has a gradient
+    everywhere, so that a deviation that became too large or too small returns.
+    """
+    return functional.softplus(output) + LEAST_DEVIATION
 
 
 def scale_of(constants: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

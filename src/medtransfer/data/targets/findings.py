@@ -85,9 +85,9 @@ class Findings(Target):
         kept = table.assign(label=texts)[~out].reset_index(drop=True)
         return kept, list(table["path"][out]), []
 
-    def counts(self, labels: pd.Series) -> pd.Series:
-        """Count images by finding."""
-        return _shown(labels).explode().value_counts().sort_index()
+    def names(self, labels: pd.Series) -> pd.Series:
+        """Return the findings of each image, or the one name of images without any."""
+        return labels.map(lambda label: _parsed(label)[0] or (NOTHING,))
 
     def problems(self, table: pd.DataFrame, labels: Labels) -> list[str]:
         """Return findings that may be one under two names; and refuse fewer than two, and exclusive classes."""
@@ -113,7 +113,7 @@ class Findings(Target):
             values[row, [number[name] for name in own]] = 1
             values[row, [number[name] for name in open_]] = np.nan
         strata = pd.Series([(*of, "") for of in present], index=labels.index)  # "": each image counts, too
-        return Encoded(labels, strata, _shown(labels), names=names, values=values)
+        return Encoded(labels, strata, self.names(labels), names=names, values=values)
 
     def published_problems(self, table: pd.DataFrame, labels: Labels) -> list[str]:
         """Return findings that are in one published split only."""
@@ -156,11 +156,6 @@ def _parsed(label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     names = [] if label == NOTHING else label.split(SEPARATOR)
     unknown = tuple(name.removeprefix(UNKNOWN) for name in names if name.startswith(UNKNOWN))
     return tuple(name for name in names if not name.startswith(UNKNOWN)), unknown
-
-
-def _shown(labels: pd.Series) -> pd.Series:
-    """Return the findings of each image, or the one name of images without any."""
-    return labels.map(lambda label: _parsed(label)[0] or (NOTHING,))
 
 
 def _as_text(states: dict[str, str]) -> str:

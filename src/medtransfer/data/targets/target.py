@@ -63,7 +63,7 @@ class Target:
 
     def described(self, labels: pd.Series) -> str:
         """Return what the labels of a reading are, in a few words for an error line."""
-        counts = self.counts(labels)
+        counts = self.names(labels).explode().value_counts().sort_index()
         names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
         return f"{self.listed_as} {names}{', …' if len(counts) > MOST_SHOWN else ''}"
 
@@ -86,9 +86,9 @@ class Target:
         """Apply `data.labels` to the labels of a table as read; see `rename_labels`."""
         return rename_labels(table, labels)
 
-    def counts(self, labels: pd.Series) -> pd.Series:
-        """Count images by the names that their labels count for."""
-        return labels.value_counts().sort_index()
+    def names(self, labels: pd.Series) -> pd.Series:
+        """Return for each label as displayed the names by which images are counted, a tuple."""
+        return labels.map(lambda label: (label,))
 
     def remark(self, labels: pd.Series) -> str | None:
         """Return what a user should know of the labels of a set as read."""

@@ -19,8 +19,8 @@ COLUMNS = ["truth", "predicted", "low", "high"]
 class NumberPredictions(Predictions):
     """See `Predictions`.
 
-    The columns of the task are truth; predicted; deviation, that the network predicts, nan if it does not; and low and
-    high, the ends of the predicted interval (`with_intervals`).
+    The columns of the task are truth; predicted; deviation, that the network predicts, in standard deviations of
+    the numbers that train, nan if it does not; and low and high, the ends of the predicted interval (`with_intervals`).
     """
 
     task: ClassVar[str] = "regression"
