@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 # One test process per CPU core, up to four, with one thread each: oversubscribed threads are slower.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
 
 .PHONY: repro test test-all lint docs
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 import torch
 from torch import nn
 
@@ -33,6 +34,19 @@ COMPUTE = Compute(torch.device(os.environ.get("MEDTRANSFER_TEST_DEVICE", "cpu"))
 
 MODELS = sorted(name for name in ClassifierFamily.all_names() if not name.startswith(("timm/", "open_clip/")))
 """The models that whole grids of tests run through; those of timm and open_clip have tests of their own."""
+
+DESIGNS = (
+    "alexnet", "cnn_small", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet",
+    "inception_v3", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnet50",
+    "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "vgg11", "vgg11_bn", "vit_b_32",
+)  # fmt: skip
+"""The smallest model of each design; larger ones are built of the same layers, and of Swin's and MaxViT's attention."""
+
+
+def slow_unless(quick: Collection[str], names: Iterable[str]) -> list[Any]:
+    """Return the cases of a test over `names`; those that are not in `quick` are slow."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
 
 if COMPUTE.device.type == "cuda":
     choose_compute("cuda")  # deterministic, and float32 throughout

@@ -20,10 +20,23 @@ os.environ.setdefault("MEDTRANSFER_TRACKING", "off")
 os.environ["MEDTRANSFER_CACHE"] = ".medtransfer"  # in the folder of each test, and not the user's
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to Ctrl-C
 
+FIRST = ("pipeline/test_repro.py", "pipeline", "training", "deployment", "models", "features")
+"""Folders and files of long tests, which start first, so that all processes end at about the same time."""
+
 settings.register_profile("unhurried", deadline=None)  # on a busy machine any example takes its time
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests by `FIRST`."""
+
+    def rank(item: pytest.Item) -> int:
+        place = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((number for number, name in enumerate(FIRST) if place.startswith(name)), len(FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -44,9 +44,9 @@ UNKNOWN = [
 ]
 
 OPTIONS = [
-    ("strategies.frozen.epocs", 3, "strategies.frozen.epocs: unknown key"),
-    ("variants.head_only", LINE | {"epocs": 3}, "variants.head_only.epocs: unknown key"),
-    ("strategies.frozen.schedule", {"kind": "step", "evry": 3}, "strategies.frozen.schedule.evry: unknown key"),
+    ("strategies.frozen.epocs", 3, "strategies.frozen.epocs: unknown key; did you mean 'epochs'?"),
+    ("variants.head_only", LINE | {"epocs": 3}, "head_only.epocs: unknown key; did you mean 'epochs'?"),
+    ("strategies.frozen.schedule", {"kind": "step", "evry": 3}, "evry: unknown key; did you mean 'every'?"),
     ("strategies.frozen.schedule", {"kind": "step", "every": 0}, "schedule.every: input should be greater than or"),
     ("strategies.frozen.schedule", {"kind": "step", "every": 2.0}, "every: input should be a valid integer, but got"),
     ("strategies.frozen.schedule", {"kind": "step", "factor": 1}, "schedule.factor: input should be less than 1, but"),

@@ -133,9 +133,11 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
     own = {name: getattr(strategy, name) for name in OF_A_HEAD_OR_OPTIMIZER}
     own = {name: value for name, value in own.items() if value != Strategy.model_fields[name].default}
     problems = [
-        *_option_problems("", own | (strategy.model_extra or {}), head, optimizer),
-        *_option_problems(".schedule", schedule.model_extra or {}, (SCHEDULES, schedule.kind)),
-        *_option_problems(".loss", loss.model_extra or {}, (losses, loss.kind)),
+        *_option_problems("", own | (strategy.model_extra or {}), Strategy.model_fields, head, optimizer),
+        *_option_problems(
+            ".schedule", schedule.model_extra or {}, type(schedule).model_fields, (SCHEDULES, schedule.kind)
+        ),
+        *_option_problems(".loss", loss.model_extra or {}, type(loss).model_fields, (losses, loss.kind)),
     ]
     options = options_of(losses[loss.kind])
     if loss.class_weights and "weight" not in options:
@@ -155,8 +157,13 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
     return problems
 
 
-def _option_problems(place: str, given: Mapping[str, Any], *chosen: tuple[Registry[Any], str]) -> Iterator[str]:
-    """Yield the options that none of the chosen functions has, and those with a value of a wrong type or range."""
+def _option_problems(
+    place: str, given: Mapping[str, Any], fields: Iterable[str], *chosen: tuple[Registry[Any], str]
+) -> Iterator[str]:
+    """Yield the options that none of the chosen functions has, and those with a value of a wrong type or range.
+
+    fields: the other keys of their section.
+    """
     for key, value in given.items():
         functions = [registry[name] for registry, name in chosen if key in _options(registry, name)]
         if functions:
@@ -174,7 +181,8 @@ def _option_problems(place: str, given: Mapping[str, Any], *chosen: tuple[Regist
             for registry, name in chosen
             if (names := [each for each in registry if key in _options(registry, each)])
         ]
-        yield f"{place}{owners[0] if owners else f'.{key}: unknown key'}"
+        known = {option for registry, name in chosen for option in _options(registry, name)} | {*fields}
+        yield f"{place}{owners[0] if owners else f'.{key}: unknown key{near(key, known)}'}"
 
 
 def _options(registry: Registry[Any], name: str) -> set[str]:

@@ -17,6 +17,7 @@ from medtransfer.check import choice_problems
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.pages import comparison_page
+from medtransfer.comparison.warnings import chance_warnings
 from medtransfer.comparison.writing import TABLES
 from medtransfer.study import Study
 from medtransfer.tasks.classes.predictions import ClassPredictions
@@ -273,6 +274,28 @@ def test_a_variant_no_better_than_the_majority_class_is_warned_of(
     assert "ignores the image (accuracy" in warning if metric == "accuracy" else "ignores the image (ROC-AUC" in warning
     assert ": weak (." in warning
     assert "strong" not in warning
+    assert warning.endswith("; try a lower lr, a warm-up (schedule.warmup) or more epochs")
+
+
+def test_all_variants_at_chance_level_are_named_and_those_without_a_learning_rate_get_other_advice(
+    study_with: MakeStudy,
+) -> None:
+    study, rows = study_with(), {"constant": (0.4, 0.5)}
+    line = study.variants["weak"]
+    fitted = replace(line, strategy=line.strategy.model_copy(update={"train": "head", "head": "prototypes"}))
+    lines = {"few_shot": fitted} | {f"weak{number}": line for number in range(7)}
+    rows |= dict.fromkeys(lines, (0.3, 0.45))
+    table = pd.DataFrame(
+        [
+            {"variant": name, "kind": "variant", "accuracy": value, "accuracy_low": value, "accuracy_high": high}
+            for name, (value, high) in rows.items()
+        ]
+    )
+    (warning,) = chance_warnings(Study(study.params, lines, study.where), table)
+    assert all(f"{name} (.300)" in warning for name in lines)
+    assert warning.endswith("or more epochs; for few_shot try another backbone or more images")
+    (warning,) = chance_warnings(Study(study.params, {"few_shot": fitted}, study.where), table)
+    assert warning.endswith("few_shot (.300); for few_shot try another backbone or more images")
 
 
 def test_a_head_that_is_not_trained_is_not_warned_of(study_with: MakeStudy, finished: Places) -> None:

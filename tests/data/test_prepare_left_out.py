@@ -73,6 +73,11 @@ def test_an_image_whose_mask_is_unreadable_is_left_out_and_one_whose_mask_is_uns
         Image.fromarray(mask).save(raw / f"masks/{number:02}.png")
     data = data_of(layout="auto", masks="auto", group=None, split=RANDOM, unreadable="drop")
     (raw / "masks/03.png").write_bytes(b"no mask")
+    with pytest.raises(UserError) as raised:
+        prepare(raw, data.model_copy(update={"unreadable": "fail"}), 1, Places(tmp_path), "segmentation", "masks")
+    line, remedy = raised.value.problems
+    assert line.startswith("masks/03.png: unreadable: ")
+    assert remedy == "set data.unreadable: drop to leave them out: 1 of 12 images"
     (raw / "images/05.png").write_bytes(b"no image")
     places = Places(tmp_path)
     audit = prepare(raw, data, 1, places, "segmentation", "masks")

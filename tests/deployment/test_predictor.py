@@ -43,7 +43,6 @@ def trained(prepared: Prepared, folder: Path, **strategy: Any) -> Path:
     return folder / "model"
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     "strategy",
     [
@@ -56,19 +55,21 @@ def trained(prepared: Prepared, folder: Path, **strategy: Any) -> Path:
     ids=lambda strategy: f"{strategy['train']} {strategy.get('head')}",
 )
 def test_probabilities_are_bit_identical_to_those_of_evaluate_in_any_order(
-    prepared: Prepared, tmp_path: Path, strategy: dict[str, Any], precision: str
+    prepared: Prepared, tmp_path: Path, strategy: dict[str, Any]
 ) -> None:
-    model, compute = trained(prepared, tmp_path, **strategy), Compute(COMPUTE.device, precision)
+    model = trained(prepared, tmp_path, **strategy)
     inputs = tiny_inputs(prepared, **{"epochs": 1} | strategy)
-    truth = pd.concat(list(predict_variant(inputs.variant, prepared, model, compute)))
-    predictor = Predictor(model, RUNS, compute)
     rows = np.resize(np.random.default_rng(0).permutation(prepared.roles(0).test), 37)
-    logits = [predictor.logits(prepared.images[part]) for part in (rows[:32], rows[32:])]
-    for number, (fold, seed) in enumerate(RUNS):
-        found = probabilities(torch.cat([batch[number] for batch in logits]), inputs.variant.strategy.loss)
-        run = truth[(truth["fold"] == fold) & (truth["seed"] == seed)].set_index("path")
-        expected = run.loc[prepared.table["path"].iloc[rows]].filter(like="p_").to_numpy(np.float32)
-        assert np.array_equal(found.numpy().view(np.uint32), expected.view(np.uint32))
+    for precision in ("float32", "bfloat16"):
+        compute = Compute(COMPUTE.device, precision)
+        truth = pd.concat(list(predict_variant(inputs.variant, prepared, model, compute)))
+        predictor = Predictor(model, RUNS, compute)
+        logits = [predictor.logits(prepared.images[part]) for part in (rows[:32], rows[32:])]
+        for number, (fold, seed) in enumerate(RUNS):
+            found = probabilities(torch.cat([batch[number] for batch in logits]), inputs.variant.strategy.loss)
+            run = truth[(truth["fold"] == fold) & (truth["seed"] == seed)].set_index("path")
+            expected = run.loc[prepared.table["path"].iloc[rows]].filter(like="p_").to_numpy(np.float32)
+            assert np.array_equal(found.numpy().view(np.uint32), expected.view(np.uint32))
 
 
 @pytest.mark.parametrize("train_part", ["all", "head"])

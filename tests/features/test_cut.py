@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from builders import MODELS, assembled, size_for, without_initialisation
+from builders import DESIGNS, MODELS, assembled, size_for, slow_unless, without_initialisation
 from torch import nn
 
 from medtransfer.features import cut as cut_module
@@ -22,10 +22,7 @@ from medtransfer.features.cut import (
 )
 from medtransfer.models.network import Network, Normalise
 
-FAMILIES = ("alexnet", "cnn_small", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3",
-            "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnet50",
-            "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11_bn", "vit_b_32")  # fmt: skip
-NAMES = [name if name in FAMILIES else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
+NAMES = slow_unless(DESIGNS, MODELS)
 
 
 @pytest.fixture

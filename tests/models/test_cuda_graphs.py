@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from builders import CLASSES, MODELS, assembled, size_for, without_initialisation
+from builders import CLASSES, DESIGNS, MODELS, assembled, size_for, slow_unless, without_initialisation
 from torch import nn
 
 from medtransfer.models.cuda_graphs import RecordedForward, RecordedPasses
@@ -14,12 +14,7 @@ from medtransfer.models.network import Network
 from medtransfer.util.compute import choose_compute
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-FAMILIES = (
-    "alexnet", "cnn_small", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet",
-    "inception_v3", "maxvit_t", "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18",
-    "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11_bn", "vit_b_32",
-)  # fmt: skip
-NAMES = [name if name in FAMILIES else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
+NAMES = slow_unless(DESIGNS, MODELS)
 BATCH, STEPS = 4, 3
 
 

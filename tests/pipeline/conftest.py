@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from tiny import tiny_data
 
+from fetal_phantom import write_phantom
 from medtransfer.models.families import ClassifierFamily, build_backbone
 from medtransfer.models.weights import save_state
 
@@ -142,23 +144,31 @@ def fresh(root: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def raw(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the images that the project simulates."""
-    project = _new_project(root, tmp_path_factory.mktemp("raw") / "project")
-    project.run("dvc", "config", "--local", "core.no_scm", "true")
-    project.run("dvc", "repro", "download")
-    return project.folder / "data/raw"
+    folder = tmp_path_factory.mktemp("raw")
+    write_phantom(folder, patients=40, frames=2, size=48, difficulty=0.0, split_by="patient", seed=7)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return the project after its first `dvc repro`, committed; tests must not change it."""
-    project = _new_project(root, tmp_path_factory.mktemp("pipeline") / "finished")
-    project.run("git", "init", "-q")
-    project.run("dvc", "repro")
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "the tiny study")
-    return project
+    """Return the project after its first `dvc repro`, committed; tests must not change it.
+
+    All processes of a test run share it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    done = shared / "finished.done"
+    with FileLock(shared / "finished.lock"):
+        if not done.exists():
+            project = _new_project(root, shared / "finished")
+            project.run("git", "init", "-q")
+            project.run("dvc", "repro")
+            project.run("git", "add", "-A")
+            project.run("git", "commit", "-qm", "the tiny study")
+            done.touch()
+    return Project(shared / "finished")
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from medtransfer.util.errors import UserError
 
 from .conftest import Project, stages_run
 
@@ -28,7 +31,8 @@ def test_all_errors_of_the_params_are_listed_at_once(fresh: Project) -> None:
     ]
 
 
-def test_unknown_names_and_impossible_parts_are_listed_at_once(fresh: Project) -> None:
+def test_unknown_names_and_impossible_parts_are_listed_at_once(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fresh.folder)
     fresh.replace("backbone: cnn_small, strategy: scratch", "backbone: cnn_smal, strategy: scratch")
     fresh.replace("weights: pretrained.safetensors", "weights: IMAGENET1K_V1")
     fresh.replace("HorizontalFlip", "HorizontalFlipp")
@@ -37,7 +41,7 @@ def test_unknown_names_and_impossible_parts_are_listed_at_once(fresh: Project) -
     assert "did you mean 'cnn_small'" in output
     assert "Traceback" not in output
     fresh.replace("backbone: cnn_smal,", "backbone: cnn_small,")
-    found = "\n".join(problems(fresh.run("python", "stages/check.py", fails=True)))
+    found = errors_of("check")
     assert "no weights 'IMAGENET1K_V1' for cnn_small" in found
     assert "HorizontalFlipp" in found
     assert "explain.blocks.pretrained: cnn_small has no block 'features.77'; did you mean 'features.7'?" in found
@@ -50,20 +54,19 @@ def test_nothing_runs_after_a_failed_check(fresh: Project) -> None:
     assert not (fresh.folder / "data/raw").exists()
 
 
-@pytest.mark.parametrize("make", [False, True], ids=["missing", "empty"])
-def test_a_missing_or_empty_folder_fails_the_check(fresh: Project, make: bool) -> None:
+def test_a_missing_or_empty_folder_fails_the_check(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fresh.folder)
     fresh.replace("source: phantom", "source: folder")
     fresh.replace("folder: data/incoming", "folder: mine")
-    if make:
-        (fresh.folder / "mine").mkdir()
-    output = fresh.run("dvc", "repro", fails=True)
-    assert "mine" in output
-    assert not (fresh.folder / "data/raw").exists()
+    assert "mine" in errors_of("check")
+    (fresh.folder / "mine").mkdir()
+    assert "mine" in errors_of("check")
 
 
 @pytest.fixture
-def own(fresh: Project, raw: Path) -> Project:
+def own(fresh: Project, raw: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project whose images are in a folder of the user."""
+    monkeypatch.chdir(fresh.folder)
     shutil.copytree(raw, fresh.folder / "mine")
     fresh.replace("source: phantom", "source: folder")
     fresh.replace("folder: data/incoming", "folder: mine")
@@ -72,11 +75,24 @@ def own(fresh: Project, raw: Path) -> Project:
 
 
 def failure(project: Project) -> str:
-    output = project.run("dvc", "repro", "prepare", fails=True)
-    assert "Traceback" not in output
+    """Run the stages up to `prepare` without DVC; return its error lines. It must leave nothing behind."""
+    found = errors_of("check", "download", "prepare")
     assert not (project.folder / "data/prepared").exists()
     assert not (project.folder / "metrics/data.json").exists()
-    return "\n".join(problems(output))
+    return found
+
+
+def errors_of(*names: str) -> str:
+    """Return the error lines of stages, run one after the other without DVC."""
+    with pytest.raises(UserError) as caught:
+        run_stages(*names)
+    return "\n".join(caught.value.problems)
+
+
+def run_stages(*names: str) -> None:
+    """Run stages of the project in the current folder in this process."""
+    for name in names:
+        runpy.run_path(f"stages/{name}.py")["main"]()
 
 
 def images(project: Project, split: str) -> list[Path]:
@@ -121,5 +137,5 @@ def test_a_leak_stops_the_run_and_names_the_evidence_and_the_remedies(own: Proje
     assert "(1 sets of exact duplicates; side by side in .medtransfer/leaking_images.png)" in found
     assert picture.is_file()
     own.replace("leakage: fail", "leakage: report")
-    own.run("dvc", "repro", "prepare")
+    run_stages("check", "prepare")
     assert not picture.exists()

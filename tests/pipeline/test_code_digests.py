@@ -41,6 +41,7 @@ def edit(project: Project, name: str, text: str) -> set[str]:
 
 
 def test_a_comment_reruns_check_alone_and_a_statement_the_stages_that_reach_it(locked: Project) -> None:
+    """A statement of an extension re-runs every stage."""
     for name in ("src/medtransfer/util/seeds.py", "src/medtransfer/report/page.py", "stages/train.py"):
         locked.write(name, locked.read(name).replace('"""', '"""Truly: ', 1))
     assert edit(locked, "src/medtransfer/tasks/classification.py", "\n# a comment\n") == set()
@@ -48,9 +49,6 @@ def test_a_comment_reruns_check_alone_and_a_statement_the_stages_that_reach_it(l
     assert edit(locked, "src/medtransfer/report/page.py", statement) == {"compare"}
     assert edit(locked, "src/medtransfer/training/optimizers.py", statement) == {"compare", "train"}
     assert edit(locked, "src/medtransfer/util/seeds.py", statement) >= {"prepare", "train", "weights"}
-
-
-def test_an_extension_counts_in_every_stage(locked: Project) -> None:
     locked.write("extensions/mine.py", "LIMIT = 3\n")
     locked.write("params.yaml", f"extensions: [extensions/mine.py]\n{locked.read('params.yaml')}")
     locked.run("dvc", "repro", "check")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medtransfer.cli import main
+
 from .conftest import Project
 
-MEDTRANSFER = ("env", "PYTHONPATH=src", "python", "-m", "medtransfer.cli")
-COMMAND = (*MEDTRANSFER, "predict")
 CHOSEN = slice(3, 40, 3)
 
 
@@ -26,8 +26,15 @@ def evaluated(project: Project, variant: str, seed: int) -> pd.DataFrame:
     return table[table["seed"] == seed]
 
 
+@pytest.fixture(autouse=True)
+def in_the_folder_with_one_thread(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the stages of the project ran."""
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("MEDTRANSFER_THREADS", "1")
+
+
 def predicted(project: Project, *arguments: str) -> pd.DataFrame:
-    project.run(*COMMAND, *arguments, "-o", "mine.csv")
+    main(["predict", *arguments, "-o", "mine.csv"])
     table = pd.read_csv(project.folder / "mine.csv")
     return table.assign(path=table["path"].str.removeprefix("data/raw/"))
 
@@ -69,14 +76,15 @@ def test_unreadable_files_are_listed_and_skipped_with_exit_code_1(project: Proje
     for name, content in (names | {"images/broken.png": good[0].read_bytes()[:99], "images/notes.txt": b""}).items():
         (project.folder / name).parent.mkdir(exist_ok=True)
         (project.folder / name).write_bytes(content)
-    output = project.run(*COMMAND, "scratch", "images", "-o", "out/mine.csv", fails=True)
+    output = project.run("medtransfer", "predict", "scratch", "images", "-o", "out/mine.csv", fails=True)
     assert "error: images/broken.png: unreadable: " in output
     assert "error: 1 of 3 files could not be read" in output
     assert sorted(pd.read_csv(project.folder / "out/mine.csv")["path"]) == sorted(names)
 
 
-def test_an_export_has_a_model_card(project: Project) -> None:
-    output = project.run(*MEDTRANSFER, "export", "few_shot", "--run", "fold0_seed1")
+def test_an_export_has_a_model_card(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["export", "few_shot", "--run", "fold0_seed1"])
+    output = capsys.readouterr().out
     assert "exports/few_shot/model.onnx: on validation images, its outputs differ" in output
     assert (project.folder / "exports/few_shot/model.onnx").stat().st_size > 0
     figures = pd.read_csv(project.folder / "metrics/comparison.csv").set_index("variant").loc["few_shot"]

@@ -9,8 +9,11 @@ from small_study import LINE, params_with, problems_of
 
 WRONG_VALUES = [
     ("data.colour", "grey", "data.colour: unknown key"),
-    ("data.split.tset", 0.2, "data.split.tset: unknown key"),
+    ("data.split.tset", 0.2, "data.split.tset: unknown key; did you mean 'test'?"),
     ("more", {}, "more: unknown key"),
+    ("backbones.resnet18.wghts", "none", "wghts: unknown key; did you mean 'weights'?"),
+    ("data.masks", {"foldre": "masks"}, "data.masks.foldre: unknown key; did you mean 'folder'?"),
+    ("data.phantom", {"patiens": 40}, "data.phantom.patiens: unknown key; did you mean 'patients'?"),
     ("extensions", ["mine.py"], "extensions.0: string should match pattern '^extensions/"),
     ("strategies.frozen.epochs", "5", "strategies.frozen.epochs: input should be a valid integer, but got '5'"),
     ("strategies.frozen.epochs", 5.0, "strategies.frozen.epochs: input should be a valid integer, but got 5.0"),

@@ -11,8 +11,6 @@ from medtransfer.util.text import in_figures
 BLIND = "constant"
 """The baseline that ignores the image."""
 
-MOST_NAMES = 5
-
 
 def promise_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     """Warn of variants that are better on validation images than their interval on test images allows.
@@ -27,12 +25,11 @@ def promise_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     if not names:
         return []
     told = ", ".join(
-        f"{name} ({in_figures(promised[name])} and {in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES]
+        f"{name} ({in_figures(promised[name])} and {in_figures(rows.loc[name, metric])})" for name in names
     )
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return [
         f"VALIDATION: {phrase_of(metric)} on validation images is better than the interval on test images allows: "
-        f"{told}{more}; test images may differ from the others (see metrics/data.md), or too much was chosen on "
+        f"{told}; test images may differ from the others (see metrics/data.md), or too much was chosen on "
         "validation images"
     ]
 
@@ -50,10 +47,18 @@ def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     names = [name for name in rows.index[reaches][::-1] if name in trained]  # the worst first
     if not names:
         return []
-    told = ", ".join(f"{name} ({in_figures(rows.loc[name, metric])})" for name in names[:MOST_NAMES])
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    told = ", ".join(f"{name} ({in_figures(rows.loc[name, metric])})" for name in names)
     return [
         f"CHANCE LEVEL: not distinguishable from the baseline {BLIND}, which ignores the image "
-        f"({phrase_of(metric)} {in_figures(blind)}): {told}{more}; try a lower lr, a warm-up (schedule.warmup) or more "
-        "epochs"
+        f"({phrase_of(metric)} {in_figures(blind)}): {told}; {_advice(study, names)}"
     ]
+
+
+def _advice(study: Study, names: list[str]) -> str:
+    """Return what to try for variants at chance level; heads that are fitted in one step have no learning rate."""
+    from medtransfer.models.heads import HEADS  # with torch, which most comparisons do not need
+
+    fitted = {name for name in names if HEADS[study.variants[name].strategy.head].fitted}
+    trained = "try a lower lr, a warm-up (schedule.warmup) or more epochs" if fitted < set(names) else ""
+    others = f"for {', '.join(name for name in names if name in fitted)} try another backbone or more images"
+    return "; ".join(part for part in (trained, others if fitted else "") if part)

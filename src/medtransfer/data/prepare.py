@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
 from medtransfer.data.catalogue import find_entry
 from medtransfer.data.catalogue.fit import as_described, check_fit, summary_of
 from medtransfer.data.groups import group_keys, join_groups, number_warning
+from medtransfer.data.images.decode import readable
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS, pixel_sides, read_spacing
@@ -165,7 +167,7 @@ def read_set(raw: Path, data: Data, target: Target) -> Reading:
     lines = describe_set(raw, layout, rows, others, found.without_image).splitlines()
     lines += [f"order    {' < '.join(encoded.classes)}"] * target.ordered + _more(rows, data, dropped)
     shown = rows.assign(label=rows[AS_READ].astype(str))
-    samples = sample_rows(shown, None if data.group is None else rows["key"], masks)
+    samples = sample_rows(shown, None if data.group is None else rows["key"], masks, lambda path: readable(raw / path))
     print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201
     proposals = propose_groups(raw, found.table, unwanted) if data.group is None else []
     notes = [*proposals, *notes]
@@ -191,25 +193,32 @@ def _lines_of(dropped: Dropped) -> list[str]:
 def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame:
     """Pack the pixels of all rows, and their masks if there are any; return the rows with properties of the files."""
     drop, rows = data.unreadable == "drop", reading.rows
-    try:
+    with _remedy_of_unreadable(len(rows), drop):
         images = pack(raw, list(rows["path"]), data.image_size, data.resize, folder / IMAGES, drop)
-    except UserError as error:
-        if drop or len(error.problems) == len(rows) or not any(": unreadable: " in line for line in error.problems):
-            raise
-        remedy = (
-            f"set data.unreadable: drop to leave them out: {len(error.problems):,} of {counted(len(rows), 'image')}"
-        )
-        raise UserError([*error.problems, remedy]) from None
     reading.dropped[UNREADABLE] = list(rows["path"].drop(images.index))
     whole = rows.loc[images.index].join(images).reset_index(drop=True)
     if data.masks:
-        kept = pack_masks(raw, whole, reading.masks, data.masks, data.image_size, data.resize, folder / MASKS, drop)
+        with _remedy_of_unreadable(len(whole), drop):
+            kept = pack_masks(raw, whole, reading.masks, data.masks, data.image_size, data.resize, folder / MASKS, drop)
         whole = _keep(whole, kept, [folder / IMAGES], reading.dropped, UNREADABLE)
         whole[list(PIXEL)] = pixel_sides(whole, data.image_size, data.resize)
         if data.masks.spacing is not None:
             spacing = read_spacing(raw, data.layout.root, data.masks.spacing, list(whole["path"]))
             whole[list(PIXEL)] *= spacing[:, None]
     return whole
+
+
+@contextmanager
+def _remedy_of_unreadable(images: int, drop: bool) -> Iterator[None]:
+    """Add to the lines about unreadable files of some of the images how to leave these out."""
+    try:
+        yield
+    except UserError as error:
+        count = sum(": unreadable: " in line for line in error.problems)
+        if drop or count in (0, images):
+            raise
+        remedy = f"set data.unreadable: drop to leave them out: {count:,} of {counted(images, 'image')}"
+        raise UserError([*error.problems, remedy]) from None
 
 
 def _keep(whole: pd.DataFrame, kept: np.ndarray, arrays: Sequence[Path], dropped: Dropped, reason: str) -> pd.DataFrame:

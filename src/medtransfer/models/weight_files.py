@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from urllib.error import URLError
 
 import torch
@@ -93,11 +94,11 @@ def _obtained(name: str, release: Release, obtain: Callable[[Release], Path]) ->
     try:
         return obtain(release)
     except (URLError, OSError, RuntimeError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = shorten(str(getattr(error, "reason", error)), 60, placeholder=" …") or type(error).__name__
         where = f" of {release.hub}" if release.hub else ""
         raise UserError(
-            f"backbones.{name}.weights: {release.file_name}{where} could not be downloaded ({reason}); put that file "
-            f"into a folder and name the folder in {MIRROR_VARIABLE} or weights_mirror, or name a state dict as weights"
+            f"backbones.{name}.weights: cannot download {release.file_name}{where} ({reason}); "
+            f"put it into the folder that {MIRROR_VARIABLE} or weights_mirror names, or set weights to a path"
         ) from None
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -76,7 +76,7 @@ def check_study(raw: Any, where: str) -> Study:
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
-        raise UserError(error_lines(error, where)) from None
+        raise UserError(error_lines(error, where, Params)) from None
     problems = [
         f"{where}: {section}.{name}: names match [a-z0-9_]+"
         for section in ("augmentation", "backbones", "strategies", "variants")
@@ -140,7 +140,7 @@ def _resolve(name: str, line: VariantLine, params: Params) -> tuple[Variant | No
     try:
         strategy = Strategy.model_validate(chosen | (line.model_extra or {}))
     except ValidationError as error:
-        return None, [f".{text}" for text in error_lines(error)]
+        return None, [f".{text}" for text in error_lines(error, model=Strategy)]
     backbone, policy = params.backbones[line.backbone], params.augmentation[line.augmentation]
     if backbone.weights == "none" and strategy.init == "pretrained":
         problems.append(
@@ -152,14 +152,15 @@ def _resolve(name: str, line: VariantLine, params: Params) -> tuple[Variant | No
     return Variant(name, line.backbone, backbone, line.strategy, strategy, line.augmentation, policy), problems
 
 
-def error_lines(error: ValidationError, path: str = "") -> list[str]:
-    """Return one line per problem that validation found below `path`."""
+def error_lines(error: ValidationError, path: str = "", model: type[BaseModel] | None = None) -> list[str]:
+    """Return one line per problem that validation found below `path`; for an unknown key of `model`, the nearest."""
     lines = []
     for item in error.errors():
         place = ".".join(str(part) for part in item["loc"] if part not in (WORD, OTHER))
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            message = "unknown key"
+            *above, key = item["loc"]
+            message = f"unknown key{near(str(key), known)}" if (known := _keys_at(model, above)) else "unknown key"
         elif item["type"] == "missing":
             message = "missing"
         elif item["type"] in ("model_type", "dict_type"):
@@ -168,3 +169,18 @@ def error_lines(error: ValidationError, path: str = "") -> list[str]:
             message = f"{message[0].lower()}{message[1:]}, but got {item['input']!r}"
         lines.append(": ".join(part for part in (path, place, message) if part))
     return lines
+
+
+def _keys_at(annotation: Any, place: Sequence[int | str]) -> set[str]:
+    """Return the keys of the sections that a value of a type may be, or may have at a place."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields
+        if not place:
+            return set(fields)
+        return _keys_at(fields[str(place[0])].annotation, place[1:]) if place[0] in fields else set()
+    if place and place[0] in (WORD, OTHER):
+        return _keys_at(annotation, place[1:])
+    values = get_args(annotation)
+    if place and get_origin(annotation) in (dict, list, tuple):
+        return _keys_at(values[-1], place[1:])
+    return set().union(*(_keys_at(value, place) for value in values))

@@ -77,3 +77,19 @@ def test_three_sample_rows_show_file_label_group_split_and_mask() -> None:
         "d.png  y      p2     test   –",
     ]
     assert len(sample_rows(table[:1], None, {})) == 1
+
+
+def test_sample_rows_are_of_readable_files_if_there_are_any() -> None:
+    table = pd.DataFrame({"path": list("abcdef"), "label": list("xyxyxy"), "split": [None] * 6})
+    shown = [row["file"] for row in sample_rows(table, None, {}, lambda path: path not in "adf")]
+    assert shown == ["b", "e"]
+    assert [row["file"] for row in sample_rows(table, None, {}, lambda path: False)] == ["a", "d", "f"]
+
+
+def test_columns_are_as_wide_as_their_cells_in_a_terminal() -> None:
+    table = pd.DataFrame({"path": ["a.png", "b.png"], "label": ["正常", "cyst"], "split": [None, None]})
+    assert samples_as_text(sample_rows(table, None, {})) == [
+        "file   label  group  split  mask",
+        "a.png  正常   –      –      –",
+        "b.png  cyst   –      –      –",
+    ]

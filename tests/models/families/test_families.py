@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import CLASSES, MODELS, assembled, size_for, without_initialisation
+from builders import CLASSES, DESIGNS, MODELS, assembled, size_for, slow_unless, without_initialisation
 from torch import nn
 
 from medtransfer.models.families import ClassifierFamily, build_backbone
@@ -12,9 +12,7 @@ from medtransfer.models.families.small_cnns import PlainCNN
 from medtransfer.models.torchvision_models import models
 from medtransfer.study import Backbone
 
-LARGE = ("vit_h", "vit_l", "regnet_y_128gf", "regnet_y_32gf", "regnet_x_32gf", "convnext_large", "efficientnet_v2_l",
-         "efficientnet_b7", "wide_resnet101", "maxvit", "swin_b", "swin_v2_b")  # fmt: skip
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name.startswith(LARGE) else name for name in MODELS]
+NAMES = slow_unless(DESIGNS, MODELS)
 
 
 @pytest.mark.parametrize("name", NAMES)

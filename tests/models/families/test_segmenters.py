@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import without_initialisation
+from builders import DESIGNS, slow_unless, without_initialisation
 from torch import nn
 
 from medtransfer.models.families import SegmenterFamily, build_backbone
@@ -87,7 +87,7 @@ def test_a_shift_by_whole_pools_shifts_the_logits() -> None:
     torch.testing.assert_close(torch.roll(first, (8, 4), dims=(2, 3))[..., 24:48, 24:48], second[..., 24:48, 24:48])
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", slow_unless(DESIGNS, ENCODERS))
 def test_every_encoder_takes_the_weights_of_its_classification_model(name: str) -> None:
     with without_initialisation():
         encoder, decoder = build_segmenter(name, Backbone(weights="none"), 3, 0.1)

@@ -30,7 +30,7 @@ from medtransfer.util.errors import UserError
 
 TINY = "timm/vit_tiny_patch16_224"
 FAST = {"resnet10t": 64, "vit_tiny_patch16_224": 64, "tf_efficientnet_lite0": 64, "convnext_atto": 64,
-        "swin_tiny_patch4_window7_224": 224, "deit_tiny_distilled_patch16_224": 64}  # fmt: skip
+        "deit_tiny_distilled_patch16_224": 64}  # fmt: skip
 SMALLEST = json.loads((Path(__file__).parent / "timm_smallest.json").read_text(encoding="utf-8"))
 """The smallest model with published weights of each of timm's families, and an image size that it takes.
 

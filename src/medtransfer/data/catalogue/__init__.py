@@ -44,4 +44,4 @@ def read_entry(text: str, where: str) -> Entry:
     try:
         return Entry.model_validate(parse_yaml(text, where))
     except ValidationError as error:
-        raise UserError(error_lines(error, where)) from None
+        raise UserError(error_lines(error, where, Entry)) from None

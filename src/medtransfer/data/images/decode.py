@@ -6,7 +6,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -83,6 +83,14 @@ def read_pixels(path: Path, size: int, resize: Resize, channels: int) -> tuple[n
         image, _ = _read(path)
         fitted = fit(image, size, resize).convert("L" if channels == 1 else "RGB")
         return np.asarray(fitted).reshape(size, size, channels), image.size
+
+
+def readable(path: Path) -> bool:
+    """Return whether an image file can be decoded."""
+    with suppress(UnreadableImageError), unreadable_if_damaged(path):
+        _read(path)
+        return True
+    return False
 
 
 def fit(

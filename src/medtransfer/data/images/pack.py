@@ -116,7 +116,8 @@ def pack_masks(
             name, _, reason = str(error).partition(": ")
             if isinstance(error.__cause__, UnclearValuesError):
                 unclear.append(path)
-            return f"{next(mask for mask in masks[path] if mask.endswith(name))}: not a mask: {reason}"
+            problem = "not a mask" if isinstance(error, UnsuitableMaskError) else "unreadable"
+            return f"{next(mask for mask in masks[path] if mask.endswith(name))}: {problem}: {reason}"
 
     kept = np.ones(len(images), dtype=bool)
     problems: list[str] = []

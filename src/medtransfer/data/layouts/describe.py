@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
+from rich.cells import cell_len
 
 from medtransfer.data.layouts.files import files_below, is_image, relative_to, split_of
 from medtransfer.data.layouts.one_hot_csv import CSV_NAME
@@ -20,6 +21,7 @@ from medtransfer.util.text import MISSING, is_missing
 MOST_ROWS = 20
 HEAD_WIDTH = 9
 SAMPLES = 3
+NEXT = 100
 COLUMNS = ("file", "label", "group", "split", "mask")
 
 
@@ -64,19 +66,32 @@ def describe_set(
     if not unlabelled.empty:
         rows += _block("unlabelled", unlabelled)
     rows += _block("ignored", ignored)
-    head_width = max(HEAD_WIDTH, *(len(head) + 1 for head, _, _ in rows))
-    width = max(len(name) for _, name, count in rows if count)
+    head_width = max(HEAD_WIDTH, *(cell_len(head) + 1 for head, _, _ in rows))
+    width = max(cell_len(name) for _, name, count in rows if count)
     digits = max(len(count) for _, _, count in rows)
     return "\n".join(
-        f"{head:<{head_width}}{name:<{width}}  {count:>{digits}}" if count else f"{head:<{head_width}}{name}"
+        f"{padded(head, head_width)}{padded(name, width)}  {count:>{digits}}"
+        if count
+        else f"{padded(head, head_width)}{name}"
         for head, name, count in rows
     )
 
 
-def sample_rows(table: pd.DataFrame, groups: pd.Series | None, masks: Mapping[str, list[str]]) -> list[dict[str, str]]:
-    """Return the first, a middle and the last row of a set, with its file, label, group, published split and masks."""
+def sample_rows(
+    table: pd.DataFrame,
+    groups: pd.Series | None,
+    masks: Mapping[str, list[str]],
+    readable: Callable[[str], bool] = lambda path: True,
+) -> list[dict[str, str]]:
+    """Return the first, a middle and the last row of a set, with its file, label, group, published split and masks.
+
+    A row whose file is not `readable` is replaced by a neighbour, if one of the next hundred is.
+    """
     groups = pd.Series(MISSING, index=table.index) if groups is None else groups
-    at = sorted({0, len(table) // 2, len(table) - 1})
+    last, middle = len(table) - 1, len(table) // 2
+    nearest = (range(last + 1), range(middle, last + 1), range(last, -1, -1))
+    paths = table["path"]
+    at = sorted({next((row for row in rows[:NEXT] if readable(paths.iloc[row])), rows[0]) for rows in nearest})
     return [
         {
             "file": row.path,
@@ -91,9 +106,14 @@ def sample_rows(table: pd.DataFrame, groups: pd.Series | None, masks: Mapping[st
 
 def samples_as_text(samples: list[dict[str, str]]) -> list[str]:
     """Format sample rows in aligned columns, one line for each and one for their names."""
-    widths = {name: max(len(name), *(len(row[name]) for row in samples)) for name in COLUMNS}
     lines = [dict(zip(COLUMNS, COLUMNS, strict=True)), *samples]
-    return ["  ".join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in lines]
+    widths = {name: max(cell_len(row[name]) for row in lines) for name in COLUMNS}
+    return ["  ".join(padded(row[name], widths[name]) for name in COLUMNS).rstrip() for row in lines]
+
+
+def padded(text: str, width: int) -> str:
+    """Pad a text to a number of cells of a terminal, of which a Chinese character takes two."""
+    return text + " " * (width - cell_len(text))
 
 
 def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:

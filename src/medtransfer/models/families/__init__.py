@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from medtransfer.models.tokens import BlockFeatures
 from medtransfer.study import Backbone
@@ -277,10 +278,18 @@ def build_backbone(model: str, image_size: int, outputs: int = IMAGENET_CLASSES)
     return ClassifierFamily.of(model).build(model, image_size, outputs)
 
 
+class _Uninitialised(TorchFunctionMode):
+    """Skips the random initialisation of tensors, for which torch imports its compiler on the device `meta`."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        drawn = function in (torch.Tensor.normal_, torch.Tensor.uniform_)
+        return args[0] if drawn else function(*args, **(kwargs or {}))
+
+
 def build_on_meta(model: str, image_size: int) -> nn.Module:
     """Build a model for its structure only: without memory for its weights, if its code allows that."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Uninitialised():
             return build_backbone(model, image_size)
     except NotImplementedError:  # RegNets compute their widths with tensors
         return build_backbone(model, image_size)

@@ -54,9 +54,11 @@ class Timm(ClassifierFamily):
 
     def has(self, model: str) -> bool:
         """Return whether timm has the architecture, whatever the tag."""
+        if not model.startswith(PREFIX):
+            return False  # without the seconds that importing timm takes
         from timm.models import is_model
 
-        return model.startswith(PREFIX) and bool(is_model(_name(model)))
+        return bool(is_model(_name(model)))
 
     def build(self, model: str, image_size: int, outputs: int = IMAGENET_CLASSES) -> nn.Module:
         """Build a model; those with position embeddings for square images of this size."""
