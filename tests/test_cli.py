@@ -91,7 +91,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["full"], "error: full exists and is not an empty folder; choose another name"),
         (["full/file"], "error: full/file exists and is not an empty folder; choose another name"),
         (["mine", "-S", "data.fodler=x"], "data.fodler: unknown key"),
-        (["mine", "-S", "backbones.resnet18={weights: DEFALT}"], "backbones.resnet18: weights: no weights 'DEFALT'"),
+        (
+            ["mine", "-S", "backbones.lite0={model: resnet18, weights: DEFALT}"],
+            "backbones.lite0: weights: no weights 'DEFALT'",
+        ),
     ],
 )
 def test_a_study_that_cannot_be_created_is_one_line_and_leaves_nothing(

@@ -181,9 +181,7 @@ def _add_study_commands(add: Add) -> None:
 
     add(RUN, _plan, "List the stages that `dvc repro` would run, why, and at what cost", "")
 
-    repro = add(
-        RUN, _repro, "Run the pipeline like `dvc repro`, several stages at once", "-j 2", "train@resnet18_frozen"
-    )
+    repro = add(RUN, _repro, "Run the pipeline like `dvc repro`, several stages at once", "-j 2", "train@lite0_frozen")
     repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to update (default: all)")
     repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=JOBS)
 
@@ -194,8 +192,8 @@ def _add_result_commands(add: Add) -> None:
             RESULTS,
             _predict,
             "Predict images with a trained variant",
-            "resnet18_frozen path/to/images -o predictions.csv",
-            "resnet18_frozen test --submission sample.csv -o mine.csv",
+            "lite0_frozen path/to/images -o predictions.csv",
+            "lite0_frozen test --submission sample.csv -o mine.csv",
         )
     )
 
@@ -203,7 +201,7 @@ def _add_result_commands(add: Add) -> None:
         RESULTS,
         _export,
         "Export a trained variant to ONNX, with a model card",
-        "resnet18_frozen -o exports/resnet18_frozen",
+        "lite0_frozen -o exports/lite0_frozen",
     )
     _add_model(export)
     export.add_argument(
@@ -211,7 +209,7 @@ def _add_result_commands(add: Add) -> None:
     )
 
     register = add(
-        RESULTS, _register, "Register the model of a trained variant in MLflow, with its card", "resnet18_frozen"
+        RESULTS, _register, "Register the model of a trained variant in MLflow, with its card", "lite0_frozen"
     )
     register.add_argument("variant", metavar="VARIANT", help="a trained variant")
 
@@ -231,7 +229,7 @@ def _add_result_commands(add: Add) -> None:
 
 
 def _add_other_commands(add: Add) -> None:
-    log = add(OTHER, _log, "Log variants to MLflow from files, if tracking was off or failed", "resnet18_frozen")
+    log = add(OTHER, _log, "Log variants to MLflow from files, if tracking was off or failed", "lite0_frozen")
     log.add_argument("variants", nargs="*", metavar="VARIANT", help="a trained variant")
     log.add_argument("--all", action="store_true", help="log every variant that is trained")
 
@@ -253,7 +251,7 @@ def _add_other_commands(add: Add) -> None:
     )
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
 
-    stage = add(OTHER, _stage, "Run one stage, as dvc.yaml does", "check", "train resnet18_frozen")
+    stage = add(OTHER, _stage, "Run one stage, as dvc.yaml does", "check", "train lite0_frozen")
     stage.add_argument("stage", metavar="STAGE", help="the stage, such as train")
     stage.add_argument("item", nargs="?", metavar="NAME", help="what the stage is about, such as a variant")
 

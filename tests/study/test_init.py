@@ -58,11 +58,11 @@ def test_stages_run_with_the_installed_package_and_are_otherwise_those_of_the_re
 def test_paths_of_the_command_line_are_relative_to_the_folder_where_it_is_typed(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "net.pth").touch()
-    changes = ["data.folder=photos", "backbones.resnet18.weights=net.pth", "study.title=photos"]
+    changes = ["data.folder=photos", "backbones.lite0.weights=net.pth", "study.title=photos"]
     init_study(Path("mine"), "own_images", changes)
     params = load_study(Path("mine/params.yaml")).params
     assert params.data.folder == str(tmp_path / "photos")
-    assert params.backbones["resnet18"].weights == str(tmp_path / "net.pth")
+    assert params.backbones["lite0"].weights == str(tmp_path / "net.pth")
     assert params.study.title == "photos"
     init_study(Path("missing"), "own_images", ["data.folder=../photographs"])
     assert load_study(Path("missing/params.yaml")).params.data.folder == str(tmp_path.parent / "photographs")
