@@ -95,6 +95,7 @@ def test_what_a_killed_process_leaves_is_in_no_stages_folder_and_goes_at_the_nex
 ) -> None:
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
     subprocess.run([sys.executable, "-c", KILLED], check=False)
     assert list((tmp_path / "models").iterdir()) == []
     assert len(list((tmp_path / ".medtransfer/unfinished").iterdir())) == 2

@@ -19,6 +19,9 @@ FIGURES = {
     "comparison": "All variants with their intervals",
     "size": "Performance against the number of parameters",
     "learning": "Learning curves",
+    "predicted-0": "Predicted and true numbers of the best variant",
+    "agreement-0": "Limits of agreement of the best variant",
+    "error-by-range": "Error by range of the true number",
 }
 
 

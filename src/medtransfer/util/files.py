@@ -54,13 +54,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def _temporary(path: Path) -> Path:
     """Return an unused path with the suffix of `path`, by which writers choose the format.
 
-    It is in the state folder, since what a killed process leaves in a stage's folder would enter the inputs of the next
-    stage; next to `path` if that is outside the repository, or on another file system, between which nothing can be
-    renamed. Its name has that of the process; see `remove_abandoned`.
+    It is in the state folder of a study, since what a killed process leaves in a stage's folder would enter the inputs
+    of the next stage; next to `path` if that is outside of the study, or on another file system, between which nothing
+    can be renamed. Its name has that of the process; see `remove_abandoned`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     name = f"{process_name()}.{secrets.token_hex(8)}.{path.name}"
-    if path.resolve().is_relative_to(repository().resolve()):
+    root = repository()
+    if (root / "dvc.yaml").is_file() and path.resolve().is_relative_to(root.resolve()):
         unfinished = state_folder() / UNFINISHED
         unfinished.mkdir(parents=True, exist_ok=True)
         if unfinished.stat().st_dev == path.parent.stat().st_dev:
