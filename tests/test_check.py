@@ -304,7 +304,12 @@ def test_only_a_network_with_blocks_can_recompute_them() -> None:
 @pytest.mark.parametrize(
     ("backbone", "train", "problem"),
     [
-        ("resnet18", {"lora": {"rank": 4}}, "no layer fits targets: attention; try targets: all in resnet18"),
+        (
+            "resnet18",
+            {"lora": {"rank": 4}},
+            "no layer of targets: attention is larger than its adapter of rank 4 (try a lower rank, or targets: all) "
+            "in resnet18",
+        ),
         ("resnet18", {"last_blocks": 9}, "last_blocks: 9, but there are 8 in resnet18"),
         ("resnet18", {"lora": {"last_blocks": 9, "targets": "all"}}, "last_blocks: 9, but there are 8 in resnet18"),
         ("cnn_small", "norms", "no parameters fit norms in cnn_small"),

@@ -210,5 +210,6 @@ def test_grades_without_an_order_are_an_error_with_the_line_to_add(tmp_path: Pat
     with pytest.raises(UserError) as raised:
         prepare(raw, data, 1, Places(tmp_path / "out"), "ordinal", "grades")
     assert raised.value.problems == [
-        'data.order: which classes are lower is not known; list them so: data.order: ["2 of 3", mild, none]'
+        'data.order: the order of "2 of 3", mild, none is not known; list all of them from the lowest to the highest: '
+        "data.order: [LOWEST, …, HIGHEST]"
     ]

@@ -231,8 +231,8 @@ def test_every_class_with_fewer_images_than_parts_is_listed(fields: dict[str, An
     with pytest.raises(UserError) as raised:
         assign_splits(table, split_of(**fields), 0)
     assert [problem.split(", ")[0] for problem in raised.value.problems] == [
-        "data.split: class 'b' has 2 images",
-        "data.split: class 'c' has 1 image",
+        "data.split: 'b' has 2 images",
+        "data.split: 'c' has 1 image",
     ]
     assert all(f"too few for {parts} parts" in problem for problem in raised.value.problems)
 

@@ -24,7 +24,7 @@ WRONG_VALUES = [
     (
         "strategies.frozen.prompts",
         {"templates": ["a photo"], "classes": {"a": ["b"], "c": ["d"]}},
-        "templates.0: string should match pattern",
+        "templates.0: expected {} in place of the word",
     ),
     ("strategies.frozen.nesterov", "yes", "nesterov: input should be a valid boolean, but got 'yes'"),
     ("strategies.frozen.dropout", 1.0, "strategies.frozen.dropout: input should be less than 1, but got 1.0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -92,6 +93,10 @@ def estimate(
 ) -> Estimate:
     """Estimate a mean over runs from its values in resamples; with `trials`, as a proportion, by Wilson's rule."""
     value, error = float(runs.mean()), standard_error(resampled, test.groups)
+    if math.isinf(bounds.low) and math.isfinite(bounds.high) and value < bounds.high:
+        # of a value without a lower bound, resamples of little variety have no mean: their logarithm has
+        below = np.log(np.maximum(bounds.high - resampled, np.finfo(float).tiny))
+        error = standard_error(below, test.groups) * (bounds.high - value)
     spread = float(runs.std(ddof=1)) if len(runs) > 1 else float("nan")
     if trials:
         return Estimate(value, spread, error, *wilson_interval(round(value * trials), trials, confidence))

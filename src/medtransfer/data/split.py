@@ -12,6 +12,8 @@ from medtransfer.util.seeds import generator
 from medtransfer.util.text import counted
 
 NOT_FOLDED = -1
+LEAST_PARTS = 3
+"""Train, validation and test."""
 MOST_SHOWN = 3
 LEAST_VALIDATION = 30
 """With fewer validation rows the standard error of an accuracy of .5 is above 9 points."""
@@ -62,7 +64,7 @@ def assign_splits(table: pd.DataFrame, split: Split, seed: int) -> tuple[pd.Data
     if split.method == "published":
         table, notes = _published(table, split, seed)
     else:
-        _require_enough(table, split.folds if split.method == "kfold" else 3)
+        _require_enough(table, split.folds if split.method == "kfold" else LEAST_PARTS)
         if split.method == "random":
             shares = np.array([1 - split.test - split.validation, split.validation, split.test])
             table["split"] = np.array(["train", "val", "test"])[_parts(table, shares, seed, "random")]
@@ -160,9 +162,10 @@ def _members(table: pd.DataFrame) -> np.ndarray:
 
 def _require_enough(table: pd.DataFrame, parts: int) -> None:
     counts = table[STRATA].explode().value_counts().sort_index()
+    fewer = ", or use fewer folds" if parts > LEAST_PARTS else ""
     problems = [
-        f"data.split: class {label!r} has {counted(int(count), 'image')}, too few for {parts} parts; "
-        f"leave the class out by data.labels: {{drop: [{label}]}}, or use fewer folds"
+        f"data.split: {label!r} has {counted(int(count), 'image')}, too few for {parts} parts; "
+        f"leave it out by data.labels: {{drop: [{label}]}}{fewer}"
         for label, count in counts.items()
         if count < parts
     ]

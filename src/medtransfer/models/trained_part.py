@@ -77,7 +77,8 @@ def part_problem(body: nn.Module, strategy: Strategy) -> str | None:
         lora = None if isinstance(train, str) else train.lora
         if lora is None:
             return f"no parameters fit {train if isinstance(train, str) else 'it'}"
-        return f"no layer fits targets: {lora.targets}" + ("; try targets: all" if lora.targets == "attention" else "")
+        remedy = "a lower rank" + (", or targets: all" if lora.targets == "attention" else "")
+        return f"no layer of targets: {lora.targets} is larger than its adapter of rank {lora.rank} (try {remedy})"
     return None
 
 

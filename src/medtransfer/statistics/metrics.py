@@ -48,9 +48,10 @@ class Metric:
     difference_average: the same for the differences between variants. proportion: whether it is the share of images
     that are predicted right. headline: whether it is in the main table and is tested. on_request: further tasks, in
     which it is computed only if a study asks for it; see `Comparison.requested`. in_summary: whether
-    `dvc metrics diff` shows it. has_interval: False if resampling biases it. binary: whether it needs exactly two
-    classes. in_unit: whether it is in the unit of what is measured; see `Prepared.unit`. of_image: its value for a
-    single image, if predictions store one.
+    `dvc metrics diff` shows it. has_interval: False if resampling biases it. ranks: False if a better value does not
+    make a better variant, so that no study can be ranked by it. binary: whether it needs exactly two classes. in_unit:
+    whether it is in the unit of what is measured; see `Prepared.unit`. of_image: its value for a single image, if
+    predictions store one.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Metric:
     on_request: tuple[str, ...] = ()
     in_summary: bool = False
     has_interval: bool = True
+    ranks: bool = True
     binary: bool = False
     in_unit: bool = False
     of_image: Callable[[Any], float] | None = None
@@ -110,7 +112,7 @@ def metrics_of(task: str, classes: int = 2, requested: Collection[str] = ()) -> 
 
 def ranking_metrics(task: str) -> dict[str, Metric]:
     """Return the metrics that a study of a task can be ranked by, whatever the number of its classes."""
-    return {name: found for name, found in metrics_of(task, 3, METRICS).items() if found.has_interval}
+    return {name: found for name, found in metrics_of(task, 3, METRICS).items() if found.has_interval and found.ranks}
 
 
 def headline_metrics(task: str) -> tuple[str, ...]:

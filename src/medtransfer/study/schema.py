@@ -23,6 +23,7 @@ from medtransfer.study.section import (
     Seed,
     word_or_other,
 )
+from medtransfer.study.selection import Label
 from medtransfer.study.strategy import Strategy
 
 SCHEMA_VERSION = 1
@@ -162,7 +163,7 @@ class Comparison(Section):
     """
 
     metric: str = "accuracy"
-    costs: dict[str, dict[str, NotNegative]] | None = None
+    costs: dict[Label, dict[Label, NotNegative]] | None = None
     resamples: Annotated[int, Field(ge=200)] = 2000
     confidence: Fraction = 0.95
     reference: Reference | None = None

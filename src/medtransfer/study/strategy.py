@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from medtransfer.study.section import (
     KIND_ALONE,
@@ -18,6 +18,7 @@ from medtransfer.study.section import (
     Share,
     word_or_other,
 )
+from medtransfer.study.selection import Label
 
 
 class Schedule(OpenSection):
@@ -38,11 +39,17 @@ class Loss(OpenSection):
     class_weights: Literal["balanced"] | None = None
 
 
+def _with_a_place(template: str) -> str:
+    if "{}" not in template:
+        raise ValueError(f"expected {{}} in place of the word, but got {template!r}")
+    return template
+
+
 class Prompts(Section):
     """Texts about each class, for `head: prompts`: each of the words of a class in each template, in place of `{}`."""
 
-    templates: Annotated[list[Annotated[str, Field(pattern=r"\{\}")]], Field(min_length=1)]
-    classes: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=2)]
+    templates: Annotated[list[Annotated[str, AfterValidator(_with_a_place)]], Field(min_length=1)]
+    classes: Annotated[dict[Label, Annotated[list[str], Field(min_length=1)]], Field(min_length=2)]
 
     def texts(self, name: str) -> list[str]:
         """List the texts about a class."""

@@ -54,14 +54,12 @@ class Multilabel(Task):
         return FINDING_LOSSES
 
     def problems(self, params: Params) -> list[str]:
-        """Refuse layouts that give an image one class, an order of classes, and costs."""
+        """Refuse layouts that give an image one class, and an order of classes."""
         problems, data = super().problems(params), params.data
         if data.layout.kind not in ("auto", "label_csv", "one_hot_csv"):
             problems.append(f"data.layout: {data.layout.kind} gives one class; findings need label_csv or one_hot_csv")
         if data.order is not None or data.labels.positive is not None:
             problems.append("data: order and labels.positive belong to exclusive classes, not to findings; omit them")
-        if params.comparison.costs is not None:
-            problems.append("comparison.costs: they belong to exclusive classes, not to findings; omit them")
         return problems
 
     def outputs(self, prepared: Prepared) -> list[str]:

@@ -64,9 +64,14 @@ class Task(ABC):
 
     def problems(self, params: Params) -> list[str]:
         """List which parts of a study do not fit this task, each with its place in `params.yaml`."""
-        if self.one_class or not params.explain.variants:
+        if self.one_class:
             return []
-        return ["explain.variants: maps need one class for each image, which this task does not have; use []"]
+        problems, lacking = [], "which this task does not have"
+        if params.comparison.costs is not None:
+            problems.append(f"comparison.costs: they belong to exclusive classes, {lacking}; omit them")
+        if params.explain.variants:
+            problems.append(f"explain.variants: maps need one class for each image, {lacking}; use []")
+        return problems
 
     def variant_problems(self, variant: Variant) -> list[str]:
         """List which parts of a variant do not fit this task, each as it follows the variant's place."""

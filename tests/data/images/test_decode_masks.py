@@ -211,7 +211,7 @@ def test_all_masks_that_cannot_be_read_are_listed(tmp_path: Path) -> None:
         packed(tmp_path, masks, list(masks))
     assert [line.split(": ")[:2] for line in raised.value.problems] == [
         ["m/b.png", "not a mask"],
-        ["m/c.png", "not a mask"],
+        ["m/c.png", "unreadable"],
     ]
 
 

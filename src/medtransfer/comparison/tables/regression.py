@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.evaluation_set import EvaluationSet
+from medtransfer.comparison.evaluation_set import FEW_OF_A_CLASS, EvaluationSet
 from medtransfer.comparison.results import AGREEMENT, NUMBERS, RANGES
 from medtransfer.comparison.scores import estimate
 from medtransfer.comparison.tables import TABLES, Tables, TaskTables
@@ -65,7 +65,10 @@ def agreement_table(name: str, tests: NumberPredictions, test: EvaluationSet, co
 
 
 def range_table(name: str, tests: NumberPredictions, test: EvaluationSet, unit: str, confidence: float) -> pd.DataFrame:
-    """Return the rows of a variant or baseline in `Comparison.ranges`: mean absolute error and bias by range."""
+    """Return the rows of a variant or baseline in `Comparison.ranges`: mean absolute error and bias by range.
+
+    Ranges of too few groups have no intervals.
+    """
     truth, errors = tests.values[0, :, 0], tests.values[:, :, 1] - tests.values[:, :, 0]
     ranges = np.array(bin_ranges(truth, unit))
     rows = []
@@ -78,7 +81,8 @@ def range_table(name: str, tests: NumberPredictions, test: EvaluationSet, unit: 
             resampled = test.resamples.means_of_known(within).mean(axis=1)
             runs, freedom = each[:, inside].mean(axis=1), max(groups - 1.0, LEAST_FREEDOM)
             found = estimate(runs, resampled, freedom, test, confidence, bounds)
-            row |= {value: found.value, f"{value}_low": found.low, f"{value}_high": found.high}
+            low, high = (found.low, found.high) if groups >= FEW_OF_A_CLASS else (math.nan, math.nan)
+            row |= {value: found.value, f"{value}_low": low, f"{value}_high": high}
         rows.append(row)
     return pd.DataFrame(rows, columns=list(RANGES))
 

@@ -34,7 +34,10 @@ class Grades(Classes):
         numbers = [_number(name) for name in names]
         if not all(map(math.isfinite, numbers)):
             listed = ", ".join(map(yaml_word, names))
-            raise UserError(f"data.order: which classes are lower is not known; list them so: data.order: [{listed}]")
+            raise UserError(
+                f"data.order: the order of {listed} is not known; list all of them from the lowest to the highest: "
+                "data.order: [LOWEST, …, HIGHEST]"
+            )
         return [name for _, name in sorted(zip(numbers, names, strict=True))]
 
 

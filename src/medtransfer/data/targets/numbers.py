@@ -21,6 +21,8 @@ from medtransfer.util.text import counted, yaml_word
 BINS = 5
 """The number of quantile bins by which splits are stratified."""
 MOST_SHOWN = 6
+MOSTLY = 0.9
+"""The least share of a column that are numbers, for it to be one of numbers; what is wrong with the rest is told."""
 
 
 class Numbers(Target):
@@ -91,10 +93,10 @@ def bin_ranges(values: np.ndarray, unit: str) -> list[str]:
 
 
 def _is_measure(name: str, column: pd.Series) -> bool:
-    """Return whether a column holds several numbers and nothing else, and is not named as an identity."""
-    values = as_numbers(column)
+    """Return whether a column holds several numbers and little else, and is not named as an identity."""
+    values = as_numbers(column.str.replace(",", ".", regex=False))
     identity = name.startswith("Unnamed: ") or bool(IDENTITY_WORDS.intersection(words(name)))
-    return not identity and bool(np.isfinite(values).all()) and values.nunique() > 1
+    return not identity and bool(np.isfinite(values).mean() >= MOSTLY) and values.nunique() > 1
 
 
 def _with_commas(wrong: pd.DataFrame) -> list[str]:

@@ -141,14 +141,14 @@ def concordance(run: NumberOutcomes) -> np.ndarray:
     return _within(2 * spread.shared / (spread.truth + predicted + spread.difference**2))
 
 
-@number_metric("interval_coverage", "Coverage of 95 % intervals", headline=True)
+@number_metric("interval_coverage", "Coverage of 95 % intervals", headline=True, ranks=False)
 def interval_coverage(run: NumberOutcomes) -> np.ndarray:
     """Return the share of images whose number is in their predicted interval; see `with_intervals`."""
     inside = (run.low <= run.truth) & (run.truth <= run.high)
     return run.weights.mean(np.where(np.isfinite(run.low), inside, np.nan))
 
 
-@number_metric("interval_width", "Width of 95 % intervals", headline=True, **IN_UNIT)
+@number_metric("interval_width", "Width of 95 % intervals", headline=True, ranks=False, **IN_UNIT)
 def interval_width(run: NumberOutcomes) -> np.ndarray:
     """Return the mean width of predicted intervals; see `with_intervals`."""
     return run.weights.mean(run.high - run.low)
