@@ -98,7 +98,7 @@ class Regression(Task):
         return problems
 
     def variant_problems(self, variant: Variant) -> list[str]:
-        """Refuse mixes whose number is not known, and heads whose last layer cannot give any number."""
+        """Refuse mixes whose number is not known, and heads whose last layer is bounded."""
         problems, mix, head = super().variant_problems(variant), variant.policy.mix, variant.strategy.head
         if mix is not None and mix.method == "cutmix":
             problems.append(": cutmix pastes parts of images, whose numbers are not known; use mixup")

@@ -42,7 +42,7 @@ def run(main: Callable[[], object]) -> None:
 
 
 def _problems_of_the_user(error: Exception) -> list[str]:
-    """Return what the user can fix, a line each; none if the error is the program's."""
+    """Return one line for each thing that the user can fix; none if the error is a bug."""
     if isinstance(error, UserError):
         return error.problems
     if type(error).__name__ == "OutOfMemoryError":  # torch's; importing it here would take a second

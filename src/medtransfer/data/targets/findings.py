@@ -21,7 +21,7 @@ from medtransfer.util.errors import many, near
 from medtransfer.util.text import counted, listed
 
 NONE_WORDS = frozenset(("no finding", "no findings", "none", "normal", "healthy"))
-"""What stands for no finding, as `labels.plain` writes it, unless `data.labels.none` names the words."""
+"""Words that mean that there is no finding, as `labels.plain` writes it, unless `data.labels.none` names the words."""
 NOTHING = "no finding"
 """How an image without a finding is displayed."""
 SEPARATOR, UNKNOWN = "|", "?"

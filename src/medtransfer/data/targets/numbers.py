@@ -22,7 +22,7 @@ BINS = 5
 """The number of quantile bins by which splits are stratified."""
 MOST_SHOWN = 6
 MOSTLY = 0.9
-"""The least share of a column that are numbers, for it to be one of numbers; what is wrong with the rest is told."""
+"""The least share of numbers in a column that is offered; reading it reports the other cells."""
 
 
 class Numbers(Target):

@@ -33,7 +33,7 @@ PREFIX, IMAGE, TEXT = "open_clip/", "visual.", "text tower: "
 MISSING = "open_clip is not installed; pip install 'medtransfer[prompts]'"
 SMALL_TEXT = {"layers": 1, "width": 8, "heads": 1, "vocab_size": 8}
 SMALL_IMAGE = {"layers": 1, "width": 64, "head_width": 64, "patch_size": 32, "image_size": 32}
-"""Towers that stand in for the one that is not used."""
+"""Small towers that replace the one that is not used."""
 
 TEXTS_AT_ONCE = 64
 
@@ -134,7 +134,7 @@ class OpenClip(ClassifierFamily):
         return Release("open_clip", name, "", f"{name}.safetensors", "", *_statistics(config), hub)
 
     def config_problem(self, model: str, config: dict[str, Any]) -> str | None:
-        """Compare the activation, which is no weight and would make features wrong without any error."""
+        """Compare the activation: weights do not contain it, and a wrong one changes features without an error."""
         trained = bool(config.get("model_cfg", {}).get("quick_gelu", False))
         if trained == bool(_config(model).get("quick_gelu", False)):
             return None
