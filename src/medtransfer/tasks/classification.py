@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.study import Loss, Variant
+from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
 from medtransfer.tasks.classes.figures import write_variant_figure
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from medtransfer.models.assemble import Weights
-    from medtransfer.models.network import Network, Normalise
     from medtransfer.study.schema import Params
     from medtransfer.training.losses import LossFunction
     from medtransfer.util.registry import Registry
-    from medtransfer.util.seeds import Key
 
 
 class Classification(Task):
@@ -70,20 +67,6 @@ class Classification(Task):
     def purpose(self, outputs: list[str]) -> str:
         """Return the number of classes that the network distinguishes."""
         return f"distinguish {len(outputs)} classes of images"
-
-    def assemble(
-        self,
-        variant: Variant,
-        weights: Weights,
-        outputs: int,
-        image_size: int,
-        normalise: Normalise,
-        key: tuple[Key, ...],
-    ) -> Network:
-        """Build a backbone with a new head."""
-        from medtransfer.models.assemble import assemble
-
-        return assemble(variant, weights, outputs, image_size, normalise, key)
 
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
         """Build the loss against label shares; classes are weighted by their counts among `rows`."""

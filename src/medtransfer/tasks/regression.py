@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from medtransfer.models.assemble import Weights
-    from medtransfer.models.network import Network, Normalise
+    from medtransfer.models.network import Network
     from medtransfer.study.schema import Params
     from medtransfer.training.losses import LossFunction
     from medtransfer.util.registry import Registry
-    from medtransfer.util.seeds import Key
 
 SIZES = frozenset(
     ("nm", "um", "µm", "mm", "cm", "dm", "m", "in", "inch", "inches", "px", "pixel", "pixels", "ml", "l", "cc")
@@ -130,20 +128,6 @@ class Regression(Task):
     def purpose(self, outputs: list[str]) -> str:
         """Return the name of the number."""
         return f"predict {outputs[0]} from images"
-
-    def assemble(
-        self,
-        variant: Variant,
-        weights: Weights,
-        outputs: int,
-        image_size: int,
-        normalise: Normalise,
-        key: tuple[Key, ...],
-    ) -> Network:
-        """Build a backbone with a new head."""
-        from medtransfer.models.assemble import assemble
-
-        return assemble(variant, weights, outputs, image_size, normalise, key)
 
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
         """Build the loss against numbers, standardised by those of `rows`."""

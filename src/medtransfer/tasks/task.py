@@ -102,7 +102,6 @@ class Task(ABC):
     def purpose(self, outputs: list[str]) -> str:
         """Return what a network with these outputs is trained to do, after "trained to"."""
 
-    @abstractmethod
     def assemble(
         self,
         variant: Variant,
@@ -112,7 +111,13 @@ class Task(ABC):
         normalise: Normalise,
         key: tuple[Key, ...],
     ) -> Network:
-        """Build a variant's network, frozen as its strategy says; everything random is drawn from `key`."""
+        """Build a variant's network, frozen as its strategy says; everything random is drawn from `key`.
+
+        By default it is a backbone with a new head.
+        """
+        from medtransfer.models.assemble import assemble
+
+        return assemble(variant, weights, outputs, image_size, normalise, key)
 
     @abstractmethod
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
