@@ -10,6 +10,8 @@ from scipy import stats
 from scipy.fft import next_fast_len
 from scipy.stats import binomtest, norm
 
+from medtransfer.statistics.intervals import jackknifed
+
 
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Correct p values by Holm's step-down rule (1979): the k-th smallest of m times m - k + 1, made non-decreasing.
@@ -40,25 +42,35 @@ class Differences:
 
 
 def paired_differences(
-    value: np.ndarray, resampled: np.ndarray, groups: int, freedom: float, confidence: float
+    value: np.ndarray,
+    resampled: np.ndarray,
+    groups: int,
+    freedom: float,
+    confidence: float,
+    influence: np.ndarray | None = None,
 ) -> Differences:
     """Test differences that were computed in every resample.
 
     value: [differences]. resampled: [resamples, differences], nan where not defined. The p value and interval are those
     of Student's t with `freedom` degrees of freedom and the bootstrap standard error. A constant difference
-    has p = 0, or p = 1 if it is 0.
+    has p = 0, or p = 1 if it is 0. influence: [groups, differences], that of groups of several sizes, from which error
+    and freedom are taken where all are defined; see `jackknife`.
     """
     known = np.isfinite(resampled)
     count = known.sum(axis=0)
     mean = np.where(known, resampled, 0).sum(axis=0) / np.maximum(count, 1)
     square = np.where(known, (resampled - mean) ** 2, 0).sum(axis=0) / np.maximum(count - 1, 1)
     error = np.sqrt(square * groups / max(groups - 1, 1))
+    by_difference = np.full(len(value), float(freedom))
+    if influence is not None:
+        for number in np.flatnonzero(np.isfinite(influence).all(axis=0)):
+            error[number], by_difference[number] = jackknifed(influence[:, number], freedom)
     error = np.where(error < ROUNDING, 0.0, error)
     error = np.where((count > 1) & (groups > 1), error, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = 2 * stats.t.sf(np.abs(value) / error, freedom)
+        p = 2 * stats.t.sf(np.abs(value) / error, by_difference)
     p = np.where(error == 0, np.where(value == 0, 1.0, 0.0), p)
-    reach = stats.t.ppf((1 + confidence) / 2, freedom) * error
+    reach = stats.t.ppf((1 + confidence) / 2, by_difference) * error
     return Differences(value, error, value - reach, value + reach, p)
 
 
