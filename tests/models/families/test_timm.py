@@ -29,8 +29,8 @@ from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 
 TINY = "timm/vit_tiny_patch16_224"
-FAST = {"resnet10t": 64, "vit_tiny_patch16_224": 64, "tf_efficientnet_lite0": 64, "convnext_atto": 64,
-        "deit_tiny_distilled_patch16_224": 64}  # fmt: skip
+FAST = {"resnet10t": 64, "vit_tiny_patch16_224": 64}
+SLOW = {"tf_efficientnet_lite0": 64, "convnext_atto": 64, "deit_tiny_distilled_patch16_224": 64}
 SMALLEST = json.loads((Path(__file__).parent / "timm_smallest.json").read_text(encoding="utf-8"))
 """The smallest model with published weights of each of timm's families, and an image size that it takes.
 
@@ -42,7 +42,7 @@ CPUs.
 UNTRACEABLE = [pattern for pattern, reason in Timm().limits().items() if reason.endswith("cannot be traced")]
 """Their last layers train without cached activations: the control flow of the model itself depends on its input."""
 
-MODELS = [*FAST.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in SMALLEST.items())]
+MODELS = [*FAST.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in (SLOW | SMALLEST).items())]
 
 
 def random_state(model: str, size: int) -> State:
