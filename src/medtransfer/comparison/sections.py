@@ -92,8 +92,8 @@ def _legend(found: Comparison) -> str:
     return (
         f"Value [{confidence} interval]. Intervals: bootstrap over the test set's {test['groups']} groups "
         f"({test['images']} images), {test['resamples']} resamples, quantiles of Student's t on a scale without "
-        "bounds: the logit of shares, the logarithm of errors; if groups differ in size, standard errors leave out each "
-        "group in turn (CR3). "
+        "bounds: the logit of shares, the logarithm of errors; if groups differ in size, standard errors leave out "
+        "each group in turn (CR3). "
         f"SD runs: standard deviation of {title} over trainings; SE images: standard error over test images. p: of the "
         "paired difference from the best, corrected by Holm's rule over all pairs of variants; if "
         f"p is {f'{1 - found.confidence:.2g}'.removeprefix('0')} or more, the variant is tied with the best (=). "

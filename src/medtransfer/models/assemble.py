@@ -16,7 +16,8 @@ from medtransfer.models.families import ClassifierFamily, State
 from medtransfer.models.heads import HEADS, build_head
 from medtransfer.models.network import Network, Normalise, to_channels_last
 from medtransfer.models.tokens import BlockFeatures
-from medtransfer.models.weights import WeightsCard, load_weights
+from medtransfer.models.weights import load_weights
+from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Variant
 from medtransfer.util.files import sha256_of_file
 from medtransfer.util.seeds import Key, seed_from
@@ -79,7 +80,7 @@ def assemble(
     family = ClassifierFamily.of(variant.model)
     family.replace_auxiliary_heads(body.module, classes if strategy.train == "all" else None)
     torch.default_generator.manual_seed(seed_from("head", *key))
-    features = strategy.alternatives[0].features if strategy.features is None else strategy.features
+    features = next(iter(strategy.choices)) if strategy.features is None else strategy.features
     spans = body.module.spans(features) if isinstance(body.module, BlockFeatures) and features else None
     head = build_head(strategy, body.width, classes, body.classifier, spans)
     network = Network(normalise, body.module, head)
