@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from medtransfer.models.weights import obtain_weights, save_state, without_weights
+from medtransfer.models.weights_card import without_weights
 from medtransfer.study import item_of, load_study
 from medtransfer.util.command import run
 from medtransfer.util.files import atomic_folder, write_json
@@ -20,6 +20,8 @@ def main(name: str) -> None:
         if spec.weights == "none":
             card = without_weights(model)
         else:
+            from medtransfer.models.weights import obtain_weights, save_state
+
             state, card = obtain_weights(name, spec, params.weights_mirror)
             save_state(state, folder / "weights.safetensors")
         write_json(folder / "card.json", card.model_dump(mode="json"))

@@ -21,7 +21,8 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.models.assemble import Weights, assemble
 from medtransfer.models.families import ClassifierFamily, build_backbone
 from medtransfer.models.network import Network, Normalise, to_channels_first
-from medtransfer.models.weights import save_state, without_weights
+from medtransfer.models.weights import save_state
+from medtransfer.models.weights_card import without_weights
 from medtransfer.study import Backbone, Data, Policy, Strategy, UNet, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.runs import Inputs

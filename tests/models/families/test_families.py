@@ -123,4 +123,4 @@ def test_a_backbone_that_cannot_be_built_is_one_line(name: str, spec: Backbone, 
 
 
 def test_a_study_can_name_every_classification_model_of_torchvision() -> None:
-    assert set(models.list_models(module=models)) <= set(ClassifierFamily.all_names())
+    assert set(models().list_models(module=models())) <= set(ClassifierFamily.all_names())
