@@ -47,6 +47,9 @@ MAPS = (
     "variant", "method", "run", "block", "images", "groups", "mask_share",
     *_with_intervals(*POINTING, "likeness_to_untrained"),
 )  # fmt: skip
+TRIALS = (
+    "variant", "fold", "seed", "fraction", "trial", "state", "kept", "epochs", "validation_loss", "validation_score",
+)  # fmt: skip
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
 
@@ -121,6 +124,8 @@ class Comparison:
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
         the trained network, the same network untrained (_untrained), and their difference (_gain);
         likeness_to_untrained, Spearman's correlation between the maps of both.
+    trials: one row per trial of a search: its run, whether it was complete, pruned or diverged and whether it was kept,
+        its epochs, the loss and the task's score on validation images; then a column for each value that was searched.
     published: one row per published value: ours with its interval, and whether that excludes it (differs).
     audit: `metrics/data.json`. about: `data/prepared/dataset.json`. test: the numbers of images, groups and resamples.
     warnings: sentences that belong on every page and figure.
@@ -154,6 +159,7 @@ class Comparison:
     numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
     agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
     ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
+    trials: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=TRIALS))
 
     @property
     def unit(self) -> str:
