@@ -22,7 +22,7 @@ def main(name: str) -> None:
 def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     """Import torch only here: that takes seconds, during which the tracker starts."""
     from medtransfer.data.prepared import Prepared
-    from medtransfer.deployment.trained import predict_variant
+    from medtransfer.deployment.trained import predict_external, predict_variant
     from medtransfer.tasks import TASKS
     from medtransfer.tasks.predictions import write_rows
     from medtransfer.training.model_files import HISTORY, read_card
@@ -32,9 +32,14 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     model, prepared = HERE.model(name), Prepared(HERE.prepared)
     task = TASKS[prepared.task]
     compute = replace(choose_compute(study.params.training.device), precision=read_card(model)["precision"])
-    frames = predict_variant(study.variant(name), prepared, model, compute)
-    table = write_rows(HERE.predictions(name), list(frames))
+    frames = list(predict_variant(study.variant(name), prepared, model, compute))
+    for each in study.params.data.external:
+        frames += predict_external(study.variant(name), each, Prepared(HERE.external(each)), model, compute)
+    table = write_rows(HERE.predictions(name), frames)
     found = task.summary(table, prepared)
+    if study.params.data.external:
+        predictions = task.predictions(table)
+        found["external"] = {each: predictions.of_external(each).tests.summary() for each in study.params.data.external}
     figure = HERE.figure(name)
     task.figure(name, model / HISTORY, table, found, prepared, figure)
     write_json(HERE.metrics(name), found)

@@ -22,6 +22,7 @@ from medtransfer.models.network import Network, Normalise, load_tensors
 from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.predictions import EXTERNAL
 from medtransfer.training.batches import ImageExamples
 from medtransfer.training.model_files import BASE, CARD, as_body, read_card
 from medtransfer.training.prediction import predict_batches
@@ -76,6 +77,15 @@ def predict_smaller(variant: Variant, prepared: Prepared, model: Path, compute: 
             yield frame.assign(fraction=run["fraction"])
 
 
+def predict_external(
+    variant: Variant, name: str, external: Prepared, model: Path, compute: Compute
+) -> Iterator[pd.DataFrame]:
+    """Yield the predictions of each run for all images of an external test set, whose role has its name."""
+    for run in read_card(model)["runs"]:
+        for frame in _predictions(variant, external, model, compute, run, ("test",)):
+            yield frame.assign(role=f"{EXTERNAL}{name}")
+
+
 def _predictions(
     variant: Variant, prepared: Prepared, model: Path, compute: Compute, run: dict[str, Any], roles: Sequence[str]
 ) -> Iterator[pd.DataFrame]:
@@ -85,7 +95,7 @@ def _predictions(
     embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
     if embedder is not None:
         embedder.plan(len(prepared.table))
-    rows_of = prepared.roles(fold)
+    rows_of = prepared.roles(min(fold, prepared.folds - 1))  # an external set is the same in all folds
     for role in roles:
         rows: np.ndarray = getattr(rows_of, role)
         examples = ImageExamples(prepared, rows, embedder)

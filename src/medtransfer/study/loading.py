@@ -127,9 +127,16 @@ def check_study(raw: Any, where: str) -> Study:
             for name in names
             if name not in known
         ]
+    problems += [
+        f"{where}: data.external.{name}: names match [a-z0-9_]+" for name in params.data.external if not _is_name(name)
+    ]
     if problems:
         raise UserError(problems)
     return Study(params, variants, where)
+
+
+def _is_name(name: str) -> bool:
+    return NAME.fullmatch(name) is not None
 
 
 def read_yaml(path: Path) -> Any:
