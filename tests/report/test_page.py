@@ -21,12 +21,12 @@ from medtransfer.util.places import Places
 from .comparison import make_comparison
 from .study import SOURCE, TITLE, make_study
 
-ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating_points"]
+ALL = ["comparison", "margins", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating_points"]
 ALL += ["learning", "hard_images", "explanations", "audit", "origin", "checklists"]
 OF_MASKS = ["mask_examples", "hard_masks"]
 OF_FINDINGS = ["findings", "sure_errors"]
 OF_NUMBERS = ["agreement", "error_by_range", "predicted_numbers"]
-ALWAYS = ["comparison", "cost", "pairs", "learning", "explanations", "audit", "origin", "checklists"]
+ALWAYS = ["comparison", "margins", "cost", "pairs", "learning", "explanations", "audit", "origin", "checklists"]
 
 
 class Outline(HTMLParser):
@@ -146,7 +146,7 @@ def test_a_section_is_added_from_outside_by_registering_it(places: Places, monke
     SECTIONS.register("never", Section(26, "Never", lambda _: {}, applies=lambda _: False, template="nothing"))
     write_report(make_comparison(), places)
     outline = Outline(places.root / "report/index.html")
-    assert outline.sections == [*ALL[:2], "dummy", *ALL[2:]]
+    assert outline.sections == [*ALL[:3], "dummy", *ALL[3:]]
     assert "4 <b>variants</b>, &lt;i&gt;" in (places.root / "report/index.html").read_text(encoding="utf-8")
 
 

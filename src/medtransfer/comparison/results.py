@@ -47,6 +47,10 @@ MAPS = (
     "variant", "method", "run", "block", "images", "groups", "mask_share",
     *_with_intervals(*POINTING, "likeness_to_untrained"),
 )  # fmt: skip
+MARGINS = (
+    "variant", "margin", "difference", "se", "detectable", "p_not_inferior", "not_inferior", "p_equivalent",
+    "equivalent", "worse", "outcome",
+)  # fmt: skip
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
 
@@ -56,6 +60,8 @@ class Verdict:
 
     best: the best variant; value, low, high: its value and interval. tied: the other variants whose difference from it
     is not significant (Holm over all pairs), in the table's order. worse: the rest, with their corrected p values.
+    margin: the largest difference that does not matter; None if the study names none. not_inferior: the other variants
+    shown to be within it; recommended: the cheapest of these and the best.
     """
 
     metric: str
@@ -65,6 +71,9 @@ class Verdict:
     high: float
     tied: tuple[str, ...]
     worse: dict[str, float]
+    margin: float | None = None
+    not_inferior: tuple[str, ...] = ()
+    recommended: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,11 @@ class Comparison:
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
         the trained network, the same network untrained (_untrained), and their difference (_gain);
         likeness_to_untrained, Spearman's correlation between the maps of both.
+    margins: one row per variant, by the study's metric: its difference from the best with its standard error; the true
+        difference from the best that would be found with a power of 80 % (detectable; at the level of Holm's first
+        step); with a margin, the corrected p values of being inferior to any other variant by the margin, and of not
+        being equivalent to the best; worse: significantly different from the best; outcome: best, equivalent, not
+        inferior, worse or undecided.
     published: one row per published value: ours with its interval, and whether that excludes it (differs).
     audit: `metrics/data.json`. about: `data/prepared/dataset.json`. test: the numbers of images, groups and resamples.
     warnings: sentences that belong on every page and figure.
@@ -154,6 +168,8 @@ class Comparison:
     numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
     agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
     ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
+
+    margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
 
     @property
     def unit(self) -> str:
