@@ -32,8 +32,8 @@ from medtransfer.util.text import markdown_table
 
 RATES, COHORT, ROWS, WIDTH, CLASSES = 4, 15, 32, 576, 14
 IMPORTS = {
-    "with the stub": "import medtransfer.models.torchvision_models",
-    "without": "import torch._dynamo, medtransfer.models.torchvision_models",
+    "with the stub": "from medtransfer.models.torchvision_models import models; models()",
+    "without": "import torch._dynamo; from medtransfer.models.torchvision_models import models; models()",
 }
 Drawn = tuple[np.ndarray, np.ndarray]
 

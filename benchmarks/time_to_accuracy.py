@@ -30,7 +30,8 @@ EPOCHS, RATES = {"all": 5, "head": 20}, {"all": 1e-4, "head": 1e-3}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 STARTED = """
 import runpy, sys
-import medtransfer.models.torchvision_models
+from medtransfer.models.torchvision_models import models
+models()
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -82,17 +83,16 @@ def torchvisions_parts(folder: Path, trained: str) -> None:
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from medtransfer.models.torchvision_models import models  # before the rest of torchvision, see there
+    from medtransfer.models.torchvision_models import library, models
 
-    from torchvision.datasets import ImageFolder  # isort: skip
-    from torchvision.transforms import v2  # isort: skip
+    v2, image_folder = library("torchvision.transforms.v2"), library("torchvision.datasets").ImageFolder
 
     torch.manual_seed(0)
     ends = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(**IMAGENET)]
     transforms = {"train": [v2.RandomHorizontalFlip()], "validation": []}
     loaders = {
         name: DataLoader(
-            ImageFolder(folder / "images" / name, v2.Compose([v2.Resize((SIZE, SIZE)), *own, *ends])),
+            image_folder(folder / "images" / name, v2.Compose([v2.Resize((SIZE, SIZE)), *own, *ends])),
             BATCH,
             shuffle=name == "train",
             num_workers=cpu_count(),
@@ -100,7 +100,7 @@ def torchvisions_parts(folder: Path, trained: str) -> None:
         )
         for name, own in transforms.items()
     }
-    network = models.get_model(MODEL)
+    network = models().get_model(MODEL)
     network.load_state_dict(weights_of(MODEL, folder / "weights").state)
     network.requires_grad_(trained == "all")
     network.fc = nn.Linear(network.fc.in_features, len(loaders["train"].dataset.classes))  # type: ignore[attr-defined]

@@ -28,7 +28,8 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import predict_variant
 from medtransfer.models.assemble import Weights
 from medtransfer.models.families import build_backbone
-from medtransfer.models.weights import obtain_weights, save_state, without_weights
+from medtransfer.models.weights import obtain_weights, save_state
+from medtransfer.models.weights_card import without_weights
 from medtransfer.study import Backbone, Data, Policy, Strategy, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.runs import Inputs

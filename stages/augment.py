@@ -7,15 +7,15 @@ import sys
 from medtransfer.augmentation.contact_sheet import write_contact_sheet
 from medtransfer.augmentation.store import open_views, write_views
 from medtransfer.data.prepared import Prepared
-from medtransfer.study import load_study
+from medtransfer.study import item_of, load_study
 from medtransfer.util.command import run
 from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
     """Draw the views of the policy `name`."""
-    params = load_study().params
-    policy, seed = params.augmentation[name], params.study.seed
+    study = load_study()
+    policy, seed = study.policy(name), study.params.study.seed
     prepared, folder = Prepared(HERE.prepared), HERE.views(name)
     write_views(prepared, policy, seed, folder)
     views = open_views(prepared, folder, policy, seed)
@@ -23,4 +23,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    run(lambda: main(sys.argv[1]))
+    run(lambda: main(item_of(sys.argv[1])))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from medtransfer.study import Study, load_study
+from medtransfer.study import Study, item_of, load_study
 from medtransfer.tracking.tracker import Tracker
 from medtransfer.util.command import run
 from medtransfer.util.places import HERE
@@ -38,4 +38,4 @@ def explain(study: Study, name: str, tracker: Tracker) -> None:
 
 
 if __name__ == "__main__":
-    run(lambda: main(sys.argv[1]))
+    run(lambda: main(item_of(sys.argv[1])))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from medtransfer.models.weights import obtain_weights, save_state, without_weights
-from medtransfer.study import load_study
+from medtransfer.models.weights_card import without_weights
+from medtransfer.study import item_of, load_study
 from medtransfer.util.command import run
 from medtransfer.util.files import atomic_folder, write_json
 from medtransfer.util.places import HERE
@@ -13,17 +13,19 @@ from medtransfer.util.places import HERE
 
 def main(name: str) -> None:
     """Find the weights of a backbone as its `weights` says."""
-    params = load_study().params
-    spec = params.backbones[name]
+    study = load_study()
+    params, spec = study.params, study.backbone(name)
     model = spec.model or name
     with atomic_folder(HERE.weights(name)) as folder:
         if spec.weights == "none":
             card = without_weights(model)
         else:
+            from medtransfer.models.weights import obtain_weights, save_state
+
             state, card = obtain_weights(name, spec, params.weights_mirror)
             save_state(state, folder / "weights.safetensors")
         write_json(folder / "card.json", card.model_dump(mode="json"))
 
 
 if __name__ == "__main__":
-    run(lambda: main(sys.argv[1]))
+    run(lambda: main(item_of(sys.argv[1])))

@@ -91,7 +91,9 @@ NORMS_FIRST = ("densenet",)
 """Batch norms that precede their convolutions cannot be folded."""
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "densenet121", "vit_b_32"])
+@pytest.mark.parametrize(
+    "name", slow_unless(("resnet18",), ("resnet18", "mobilenet_v3_small", "densenet121", "vit_b_32"))
+)
 @pytest.mark.parametrize("last", [1, 4, 11])
 def test_gradients_of_the_rest_are_those_of_the_whole(name: str, last: int, unfolded: None) -> None:
     size = size_for(name)

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from builders import MODELS, assembled, size_for, without_initialisation
+from builders import MODELS, assembled, size_for, slow_unless, without_initialisation
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
@@ -24,7 +24,7 @@ FAMILIES = (
 )  # fmt: skip
 """One of each design that has blocks."""
 
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in ("maxvit_t", "swin_v2_t") else name for name in FAMILIES]
+NAMES = slow_unless(("mobilenet_v3_small", "resnet18", "squeezenet1_1", "timm/vit_tiny_patch16_224"), FAMILIES)
 
 LESS = {"densenet121": 0.6, "googlenet": 0.8, "resnet18": 0.6, "squeezenet1_1": 0.7}
 """The share of memory that is still needed, where it is more than .5."""
@@ -90,6 +90,7 @@ def test_the_gradients_of_a_segmenter_have_the_same_bits(model: str) -> None:
         assert torch.equal(wanted, found), key
 
 
+@pytest.mark.slow
 def test_only_plain_sequences_of_layers_have_no_blocks() -> None:
     found = {name for name in MODELS if not list(blocks_of(build_on_meta(name, size_for(name))))}
     assert found == {"alexnet", "cnn_small", "cnn_large", *(name for name in MODELS if name.startswith("vgg"))}

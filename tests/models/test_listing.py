@@ -18,7 +18,7 @@ def row_of(table: str, model: str) -> list[str]:
 
 def test_sizes_are_those_that_torchvision_publishes() -> None:
     row = row_of(backbones_table("resnet18"), "resnet18")
-    published = models.ResNet18_Weights.DEFAULT.meta
+    published = models().ResNet18_Weights.DEFAULT.meta
     assert row[1:6] == ["224", f"{published['num_params'] / 1e6:.1f}", "M", f"{published['_ops']:.2f}", "G"]
     assert row[-1] == "IMAGENET1K_V1"
 

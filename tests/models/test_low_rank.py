@@ -18,9 +18,9 @@ from medtransfer.study import Strategy
 ADAPTED = [
     ("timm/vit_tiny_patch16_224", 32, {}, 24),
     ("vit_b_32", 32, {"last_blocks": 2}, 4),
-    ("swin_t", 224, {"last_blocks": 2}, 4),
+    pytest.param("swin_t", 224, {"last_blocks": 2}, 4, marks=pytest.mark.slow),
     pytest.param("timm/beit_base_patch16_224", 32, {"last_blocks": 1}, 2, marks=pytest.mark.slow),
-    ("timm/convnext_atto", 64, {"targets": "all", "last_blocks": 2}, 4),
+    pytest.param("timm/convnext_atto", 64, {"targets": "all", "last_blocks": 2}, 4, marks=pytest.mark.slow),
     ("resnet18", 64, {"targets": "all"}, 20),
 ]
 """Models, their image sizes, options of their adapters, and the number of adapted weights."""

@@ -62,7 +62,7 @@ def snapshot(network: Network) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "resnet18", "densenet121", "efficientnet_b0"])
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "resnet18"])
 def test_a_frozen_body_keeps_every_parameter_and_every_buffer(name: str) -> None:
     network = frozen_network("head", name)
     before = snapshot(network)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import size_for  # noqa: F401  # torchvision's import precedes timm's
-from timm import create_model
 
 from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.tokens import Select
+from medtransfer.models.torchvision_models import library
 from medtransfer.study import Features
 from medtransfer.util.errors import UserError
 
@@ -52,7 +51,7 @@ def dinov2_input(outputs: list[tuple[torch.Tensor, torch.Tensor]], blocks: int, 
 @pytest.mark.parametrize("blocks", [1, 4])
 def test_features_of_blocks_are_those_of_the_probe_of_dinov2(blocks: int) -> None:
     torch.manual_seed(0)
-    vit = create_model(VIT[5:], img_size=64, num_classes=0).eval()
+    vit = library("timm").create_model(VIT[5:], img_size=64, num_classes=0).eval()
     body = ClassifierFamily.of(VIT).with_blocks(vit, VIT, 4)
     with torch.inference_mode():
         features = body(IMAGES)
@@ -70,8 +69,8 @@ def test_features_of_blocks_are_those_of_the_probe_of_dinov2(blocks: int) -> Non
 def test_models_without_such_features_are_refused() -> None:
     family = ClassifierFamily.of(VIT)
     with torch.device("meta"):
-        vit, siglip, cnn = (create_model(name) for name in ("vit_tiny_patch16_224", "vit_base_patch16_siglip_224",
-                                                            "resnet10t"))  # fmt: skip
+        names = ("vit_tiny_patch16_224", "vit_base_patch16_siglip_224", "resnet10t")
+        vit, siglip, cnn = (library("timm").create_model(name) for name in names)
     with pytest.raises(UserError, match="has 12 blocks, not 13"):
         family.with_blocks(vit, VIT, 13)
     with pytest.raises(UserError, match="no class token; use pooling: avg"):

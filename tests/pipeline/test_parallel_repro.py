@@ -46,7 +46,7 @@ def test_a_failed_variant_is_reported_with_its_log_and_stops_no_other(project: P
     project.replace("frozen: {train: head, lr: 1.0e-3, epochs: 2}", "frozen: {train: head, lr: 1.0e-3, epochs: 3}")
     project.replace("scratch: {init: random, train: all, epochs: 2}", "scratch: {init: random, train: all, epochs: 3}")
     script = project.read("stages/train.py")
-    breaking = 'if __name__ == "__main__":\n    if sys.argv[1] == "frozen":\n        sys.exit("broken")\n'
+    breaking = 'if __name__ == "__main__":\n    if sys.argv[1] == "train@frozen":\n        sys.exit("broken")\n'
     project.write("stages/train.py", script.replace('if __name__ == "__main__":\n', breaking))
     output = project.run("medtransfer", "repro", "-j", "2", fails=True)
     assert "error: train@frozen failed; its output is in .medtransfer/logs/train@frozen.log" in output

@@ -16,7 +16,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Normalise
-from medtransfer.models.weights import without_weights
+from medtransfer.models.weights_card import without_weights
 from medtransfer.study import Backbone, Loss, Policy, Strategy, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.masks.predictions import decode_mask

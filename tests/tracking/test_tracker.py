@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from medtransfer.deployment.trained import predict_variant
 from medtransfer.tasks.classes.figures import write_variant_figure
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
+from medtransfer.tracking import variant_log
 from medtransfer.tracking.register import register_variant
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
 from medtransfer.tracking.variant_log import VariantLog, log_variant
@@ -169,8 +171,6 @@ def test_a_file_of_no_events_stops_no_other(
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000], ids=["empty", "garbage"])
 def test_a_damaged_database_is_one_line_that_says_what_to_do(store: Path, content: bytes) -> None:
-    import sqlite3
-
     (store / "mlflow.db").unlink()
     (store / "mlflow.db").write_bytes(content)
     if not content:  # what a creation that was killed leaves
@@ -179,6 +179,47 @@ def test_a_damaged_database_is_one_line_that_says_what_to_do(store: Path, conten
     with pytest.raises(UserError, match=r"mv mlflow\.db mlflow\.db\.damaged && medtransfer log --all") as raised:
         VariantLog("study", "variant", process_name(), {}).start(RESOLVED, "inputs", "data")
     assert "\n" not in str(raised.value)
+
+
+class LockedClient:
+    """A client of a database that is locked at the first two calls."""
+
+    def __init__(self) -> None:
+        self.answers = [RuntimeError("(sqlite3.OperationalError) database is locked")] * 2
+
+    def log_batch(self, run: str) -> str:
+        if self.answers:
+            raise self.answers.pop()
+        return run
+
+    def set_tag(self) -> None:
+        raise RuntimeError("no such run")
+
+
+def test_calls_are_repeated_while_the_database_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variant_log.time, "sleep", lambda seconds: None)
+    client = variant_log.PatientClient(LockedClient)
+    assert client.log_batch("run") == "run"
+    with pytest.raises(RuntimeError, match="no such run"):
+        client.set_tag()
+    monkeypatch.setattr(variant_log, "LOCKED_SECONDS", -1.0)
+    with pytest.raises(RuntimeError, match="locked"):
+        variant_log.PatientClient(LockedClient).log_batch("run")
+
+
+@pytest.mark.slow
+def test_a_database_that_is_locked_for_a_minute_loses_nothing(store: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(store / "mlflow.db", isolation_level=None) as other:
+        other.execute("begin exclusive")
+        with Tracker("study", "variant") as tracker:
+            tracker.start(RESOLVED, "inputs", "data")
+            tracker.epoch(0, 0, EPOCH)
+        time.sleep(60)
+        other.execute("rollback")
+    parent, children = parent_and_children(store)
+    assert parent.info.status == "FINISHED"
+    assert len(children) == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_stages_that_start_together_on_a_new_store_are_all_logged(

@@ -8,6 +8,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
+from medtransfer.models.torchvision_models import library
 from medtransfer.study import Loss
 from medtransfer.training.losses import CLASS_LOSSES, ClassLoss, probabilities
 
@@ -40,9 +41,8 @@ def test_focal_loss_of_two_classes_equals_torchvisions_of_their_difference(gamma
     found = ClassLoss(Loss.model_validate({"kind": "focal", "gamma": gamma}), np.array([4, 4]))(
         logits, functional.one_hot(labels, 2).float()
     )
-    from torchvision.ops import sigmoid_focal_loss  # after the operators that the package declares
-
-    expected = sigmoid_focal_loss(logits[:, 1] - logits[:, 0], labels.float(), alpha=-1, gamma=gamma, reduction="mean")
+    focal = library("torchvision.ops").sigmoid_focal_loss
+    expected = focal(logits[:, 1] - logits[:, 0], labels.float(), alpha=-1, gamma=gamma, reduction="mean")
     torch.testing.assert_close(found, expected)
     assert torch.autograd.grad(found, logits)[0].isfinite().all()
 

@@ -106,6 +106,23 @@ def test_what_a_killed_process_leaves_is_in_no_stages_folder_and_goes_at_the_nex
     assert list((tmp_path / ".medtransfer/unfinished").iterdir()) == []
 
 
+def test_what_dvc_left_in_its_cache_goes_once_nothing_is_written_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dvc_objects.fs.utils import tmp_fname
+
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    folder = tmp_path / ".dvc/cache/files/md5/ab"
+    folder.mkdir(parents=True)
+    old, growing = folder / tmp_fname("cdef"), folder / tmp_fname("")
+    for path in (old, growing, folder / "cdef", folder / "mine.tmp"):
+        path.touch()
+        os.utime(path, (0, 0))
+    os.utime(growing)
+    remove_abandoned()
+    assert {path.name for path in folder.iterdir()} == {growing.name, "cdef", "mine.tmp"}
+
+
 def test_files_and_folders_have_default_permissions(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
-import albumentations
 import cv2
 import numpy as np
-from albumentations.augmentations.crops.transforms import CropSizeError
 
 from medtransfer.augmentation.mixing import MIXES
 from medtransfer.study import Policy
 from medtransfer.util.errors import UserError, near
+
+
+@contextmanager
+def _not_installed(*modules: str) -> Iterator[None]:
+    """Let imports of modules fail unless they are imported already."""
+    hidden = dict.fromkeys(name for name in modules if name not in sys.modules)
+    sys.modules.update(hidden)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+with _not_installed("albumentations.pytorch", "huggingface_hub"):  # its options, which take twice as long to import
+    import albumentations
+    from albumentations.augmentations.crops.transforms import CropSizeError
 
 cv2.setNumThreads(1)  # views are drawn in parallel, and OpenCV's threads would compete with that
 

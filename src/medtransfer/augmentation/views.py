@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import albumentations
 import numpy as np
 
 from medtransfer.augmentation.mixing import MIXES
@@ -64,7 +63,7 @@ class ViewMaker:
     def _augmented(self, row: int, view: int) -> tuple[np.ndarray, np.ndarray | None]:
         if not hasattr(self._threads, "transform"):  # one pipeline per thread, because seeding a shared one is a race
             self._threads.transform = build_transform(self._policy, self._size, known=True)
-        transform: albumentations.Compose = self._threads.transform
+        transform = self._threads.transform
         transform.set_random_seed(seed_from("view", self._seed, view, str(self._ids[row])) % 2**32)
         drawn = {"image": np.ascontiguousarray(self._images[row])}
         if self._masks is not None:

@@ -12,8 +12,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from medtransfer.data.images.dicom import read_elements
 from medtransfer.data.layouts.files import DICOM_SUFFIXES
@@ -166,6 +164,9 @@ def _named(group: Group) -> str | None:
 
 def join_groups(keys: pd.Series, pairs: pd.DataFrame) -> pd.Series:
     """Join the groups of the two rows of each pair (columns first, second: row numbers); each has its first key."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     codes, names = pd.factorize(keys, sort=True)
     ends = (codes[pairs["first"].to_numpy(int)], codes[pairs["second"].to_numpy(int)])
     graph = coo_array((np.ones(len(pairs), dtype=np.int8), ends), shape=(len(names), len(names)))

@@ -18,7 +18,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.features.embedder import embedder_of
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Network, Normalise, load_tensors
-from medtransfer.models.weights import WeightsCard
+from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Features, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.batches import ImageExamples

@@ -74,7 +74,7 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
     from medtransfer.models.gradient_checkpointing import forget_activations
     from medtransfer.models.low_rank import add_adapters
     from medtransfer.models.network import Normalise, to_channels_first
-    from medtransfer.models.weights import without_weights
+    from medtransfer.models.weights_card import without_weights
     from medtransfer.study import load_study
     from medtransfer.tasks import TASKS
     from medtransfer.util.compute import choose_compute, in_precision

@@ -16,7 +16,8 @@ from medtransfer.models.families import ClassifierFamily, State
 from medtransfer.models.heads import HEADS, build_head
 from medtransfer.models.network import Network, Normalise, to_channels_last
 from medtransfer.models.tokens import BlockFeatures
-from medtransfer.models.weights import WeightsCard, load_weights
+from medtransfer.models.weights import load_weights
+from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Variant
 from medtransfer.util.files import sha256_of_file
 from medtransfer.util.seeds import Key, seed_from

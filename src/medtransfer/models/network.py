@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from medtransfer.models.trained_part import trained_part
 from medtransfer.study import Strategy
+from medtransfer.util.never_compiled import never_compiled
+
+never_compiled(_FlopCounterMode.__torch_dispatch__)
 
 BATCH = 32
 """The size of every batch in eval mode: kernels are chosen by shape, so an output does not depend on the other rows."""

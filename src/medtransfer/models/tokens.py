@@ -30,7 +30,7 @@ class Places(nn.Sequential):
         if self.transform_input:
             from medtransfer.models.torchvision_models import models
 
-            images = models.GoogLeNet._transform_input(self, images)
+            images = models().GoogLeNet._transform_input(self, images)
         return tokens_of(super().forward(images))
 
 

@@ -6,7 +6,8 @@ classification model calls them.
 
 For a detection operator, torchvision 0.28 imports `torch._dynamo` unconditionally; no setting prevents that. A stub
 answers its one question instead, which nearly halves the time of importing torch and torchvision
-(`benchmarks/against_libraries.py`). Import torchvision only through this module.
+(`benchmarks/against_libraries.py`). Import torchvision, and each library that imports it, only through this module, and
+where it is used: timm and segmentation-models-pytorch take a second.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -40,16 +42,21 @@ def _without_compiler() -> Iterator[None]:
             del sys.modules[name]
 
 
-def _import_models() -> Any:
+def models() -> Any:
+    """Return the module `torchvision.models`."""
+    return library("torchvision.models")
+
+
+@cache
+def library(name: str) -> Any:
+    """Import a module of torchvision, or of a library that imports torchvision, such as timm."""
     with _without_compiler():
         try:
-            return importlib.import_module("torchvision.models")
+            importlib.import_module("torchvision.models")
         except RuntimeError as error:
             if "torchvision::nms" not in str(error):
                 raise
-        for operator in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{operator}", SCHEMA)
-        return importlib.import_module("torchvision.models")
-
-
-models = _import_models()
+            for operator in ("nms", "qnms"):
+                torch.library.define(f"torchvision::{operator}", SCHEMA)
+            importlib.import_module("torchvision.models")
+    return importlib.import_module(name)

@@ -7,13 +7,13 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from medtransfer.models.families import IMAGENET_MEAN, IMAGENET_STD, ClassifierFamily, State
+from medtransfer.models.families import ClassifierFamily, State
 from medtransfer.models.network import load_tensors
 from medtransfer.models.weight_files import find_weights
+from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_file
@@ -21,21 +21,6 @@ from medtransfer.util.files import sha256_of_file
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "backbone.")
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
-
-
-class WeightsCard(BaseModel):
-    """Where weights came from and what input they expect.
-
-    sha256: of the file as it was found.
-    """
-
-    model: str
-    source: str
-    reference: str
-    sha256: str | None
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    transform_input: bool = False
 
 
 def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State, WeightsCard]:
@@ -61,13 +46,6 @@ def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State
         transform_input=hasattr(module, "transform_input"),
     )
     return state, card
-
-
-def without_weights(model: str) -> WeightsCard:
-    """Return the card of a backbone that starts from random weights."""
-    return WeightsCard(
-        model=model, source="none", reference="random", sha256=None, mean=IMAGENET_MEAN, std=IMAGENET_STD
-    )
 
 
 def read_state(path: Path) -> State:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from medtransfer.statistics.resampling import Resamples
 
@@ -84,6 +82,9 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     labels: [n]. The loss is convex in 1 / temperature.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     logits = _logits(probabilities)
     rows = np.arange(len(labels))
 
@@ -96,6 +97,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return probabilities [n, classes] at a temperature: raised to its inverse and normalised."""
+    from scipy.special import softmax
+
     return softmax(_logits(probabilities) / temperature, axis=1)
 
 

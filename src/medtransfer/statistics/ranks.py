@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,8 @@ class Ranks:
 
 def average_ranks(values: np.ndarray, confidence: float) -> Ranks:
     """Rank values [sets, variants], the greatest first, in each set, and average the ranks."""
+    from scipy import stats
+
     sets, variants = values.shape
     ranks = stats.rankdata(-values, axis=1)
     average = ranks.mean(axis=0)
@@ -40,6 +41,8 @@ def average_ranks(values: np.ndarray, confidence: float) -> Ranks:
 
 def _friedman(values: np.ndarray) -> float:
     """Return the p value of Iman and Davenport's F (1980), which is less conservative than Friedman's chi-square."""
+    from scipy import stats
+
     sets, variants = values.shape
     if (values == values[:, :1]).all():
         return 1.0

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 BLOCK = 2048
 """The number of resamples that are processed together; arrays of images x resamples have to fit in memory."""
@@ -69,6 +72,8 @@ class Resamples:
 
         images: the numbers of the images, ordered by place. ends: [places], the position at which each place ends.
         """
+        from scipy.sparse import csr_array
+
         ones = np.ones(len(images), self.blocks[0].dtype)
         bounds = np.concatenate([[0], ends])
         return csr_array((ones, self.group[images], bounds), shape=(len(ends), self.groups))
@@ -85,6 +90,8 @@ class Resamples:
     @cached_property
     def _members(self) -> csr_array:
         """The membership of images [columns] in groups [rows]."""
+        from scipy.sparse import csr_array
+
         images = np.arange(len(self.group))
         ones = np.ones(len(images), self.counts.dtype)
         return csr_array((ones, (self.group, images)), shape=(self.groups, len(images)))

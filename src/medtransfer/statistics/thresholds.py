@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 SENSITIVITY = 0.95
 
@@ -18,12 +17,16 @@ def half(truth: np.ndarray, scores: np.ndarray) -> float:
 
 def youden(truth: np.ndarray, scores: np.ndarray) -> float:
     """Return the threshold of scores [n] with the greatest sensitivity + specificity for truth [n] (Youden 1950)."""
+    from sklearn.metrics import roc_curve
+
     false_rate, true_rate, thresholds = roc_curve(truth, scores, drop_intermediate=False)
     return float(thresholds[1:][np.argmax((true_rate - false_rate)[1:])])
 
 
 def sensitive(truth: np.ndarray, scores: np.ndarray) -> float:
     """Return the highest threshold with a sensitivity of at least 95 %, as for screening."""
+    from sklearn.metrics import roc_curve
+
     _, true_rate, thresholds = roc_curve(truth, scores, drop_intermediate=False)
     return float(thresholds[1:][np.argmax(true_rate[1:] >= SENSITIVITY)])
 

@@ -1,7 +1,7 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
 from medtransfer.study.data import Data, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
-from medtransfer.study.loading import BASELINES, Study, check_study, load_study
+from medtransfer.study.loading import BASELINES, Study, check_study, item_of, load_study
 from medtransfer.study.schema import (
     SCHEMA_VERSION,
     Backbone,
@@ -48,5 +48,6 @@ __all__ = [
     "UNet",
     "Variant",
     "check_study",
+    "item_of",
     "load_study",
 ]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from medtransfer.study.schema import Params, VariantLine
+from medtransfer.study.schema import Backbone, Params, Policy, VariantLine
 from medtransfer.study.section import OTHER, WORD
 from medtransfer.study.strategy import Strategy
 from medtransfer.study.variant import Variant
@@ -20,6 +20,9 @@ from medtransfer.util.digests import EXTENSIONS
 from medtransfer.util.errors import UserError, near
 
 NAME = re.compile(r"[a-z0-9_]+")
+STAGE = re.compile(r"(?:[^@]*:)?[a-z_]+@", re.DOTALL)
+"""What precedes the name in DVC's name of a stage, with `dvc.yaml:` if DVC was started in another folder."""
+Item = TypeVar("Item")
 BASELINES = ("constant", "nearest_neighbour")
 
 
@@ -33,9 +36,34 @@ class Study:
 
     def variant(self, name: str) -> Variant:
         """Return a variant by name. Raises `UserError` if the study has no such line."""
-        if name not in self.variants:
-            raise UserError(f"variants: no {name!r} in params.yaml{near(name, self.variants)}")
-        return self.variants[name]
+        return _named(name, "variants", self.variants)
+
+    def backbone(self, name: str) -> Backbone:
+        """Return a backbone by name. Raises `UserError` if the study has no such line."""
+        return _named(name, "backbones", self.params.backbones)
+
+    def policy(self, name: str) -> Policy:
+        """Return an augmentation policy by name. Raises `UserError` if the study has no such line."""
+        return _named(name, "augmentation", self.params.augmentation)
+
+
+def _named(name: str, section: str, known: Mapping[str, Item]) -> Item:
+    if name not in known:
+        raise UserError(f"{section}: no {name!r} in params.yaml{near(name, known)}")
+    return known[name]
+
+
+def item_of(stage: str) -> str:
+    """Return the name of the item that a stage is about, of DVC's name `STAGE@NAME`, or of `NAME`.
+
+    Raises `UserError` if it is not one that a study may use. DVC accepts any key of `params.yaml`, so that this is
+    where a name with a path, or with words for a shell, ends.
+    """
+    before = STAGE.match(stage)
+    name = stage[before.end() :] if before else stage
+    if not NAME.fullmatch(name):
+        raise UserError(f"params.yaml: {name[:200]!r}: names match [a-z0-9_]+")
+    return name
 
 
 def load_study(path: Path = Path("params.yaml")) -> Study:

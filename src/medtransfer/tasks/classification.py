@@ -12,8 +12,6 @@ import pandas as pd
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
-from medtransfer.tasks.classes.figures import write_variant_figure
 from medtransfer.tasks.classes.predictions import PREFIX, ClassPredictions, predictions_frame
 from medtransfer.tasks.task import Baselines, Task
 
@@ -42,6 +40,8 @@ class Classification(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the most frequent class and the nearest neighbours."""
+        from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
+
         return {"constant": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
 
     @property
@@ -124,6 +124,8 @@ class Classification(Task):
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, the confusion matrix and ROC curves."""
+        from medtransfer.tasks.classes.figures import write_variant_figure
+
         write_variant_figure(name, history, self.predictions(table), found, path)
 
 

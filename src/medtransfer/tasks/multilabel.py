@@ -12,8 +12,6 @@ import pandas as pd
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.findings.baselines import predict_frequencies, predict_nearest_neighbours
-from medtransfer.tasks.findings.figures import write_finding_figure
 from medtransfer.tasks.findings.predictions import PREFIX, FindingPredictions, predictions_frame
 from medtransfer.tasks.task import Baselines, Task
 
@@ -41,6 +39,8 @@ class Multilabel(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the frequencies of findings and the nearest neighbours."""
+        from medtransfer.tasks.findings.baselines import predict_frequencies, predict_nearest_neighbours
+
         return {"constant": predict_frequencies, "nearest_neighbour": predict_nearest_neighbours}
 
     @property
@@ -121,6 +121,8 @@ class Multilabel(Task):
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, areas by finding, and ROC curves."""
+        from medtransfer.tasks.findings.figures import write_finding_figure
+
         write_finding_figure(name, history, self.predictions(table).tests, found, path)
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 
 import medtransfer.tasks.classes.grades  # noqa: F401  # registers the metrics of grades
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.baselines import predict_median, predict_nearest_neighbour
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.classification import Classification
 from medtransfer.tasks.task import Baselines
@@ -44,6 +43,8 @@ class Ordinal(Classification):
     @property
     def baselines(self) -> Baselines:
         """Return the median grade and the nearest neighbours."""
+        from medtransfer.tasks.classes.baselines import predict_median, predict_nearest_neighbour
+
         return {"constant": predict_median, "nearest_neighbour": predict_nearest_neighbour}
 
     @property

@@ -12,8 +12,6 @@ import pandas as pd
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Loss, Policy, Variant
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.numbers.baselines import predict_median, predict_nearest_number
-from medtransfer.tasks.numbers.figures import write_number_figure
 from medtransfer.tasks.numbers.intervals import with_intervals
 from medtransfer.tasks.numbers.predictions import NumberPredictions, number_predictions_frame
 from medtransfer.tasks.task import Baselines, Task
@@ -72,6 +70,8 @@ class Regression(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the median and the nearest neighbours."""
+        from medtransfer.tasks.numbers.baselines import predict_median, predict_nearest_number
+
         return {"constant": predict_median, "nearest_neighbour": predict_nearest_number}
 
     @property
@@ -202,6 +202,8 @@ class Regression(Task):
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, predicted against true numbers, and Bland and Altman's plot."""
+        from medtransfer.tasks.numbers.figures import write_number_figure
+
         write_number_figure(name, history, self.predictions(table).tests, found, prepared.unit, path)
 
 

@@ -13,8 +13,6 @@ from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.masks.baselines import predict_majority_mask, predict_nearest_mask
-from medtransfer.tasks.masks.figures import write_mask_figure
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
 from medtransfer.tasks.task import Baselines, Task
 from medtransfer.util.seeds import Key, seed_from
@@ -48,6 +46,8 @@ class Segmentation(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the most frequent class of each pixel and the nearest neighbour's mask."""
+        from medtransfer.tasks.masks.baselines import predict_majority_mask, predict_nearest_mask
+
         return {"constant": predict_majority_mask, "nearest_neighbour": predict_nearest_mask}
 
     @property
@@ -174,6 +174,8 @@ class Segmentation(Task):
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, the images' Dice, and the best, median and worst masks over their images."""
+        from medtransfer.tasks.masks.figures import write_mask_figure
+
         write_mask_figure(name, history, self.predictions(table), prepared, path)
 
 

@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from medtransfer.util.processes import is_gone, process_name
 MOST_MODEL_MB = 100
 """Larger models are left to DVC; the tags of the run name the variant and its inputs."""
 LOCK_SECONDS = 60.0
+LOCKED_SECONDS = 300.0
+"""How long to try again while another process has locked the SQLite database; MLflow itself waits 20 seconds."""
 SQLITE = "sqlite:///"
+LOCKED = "database is locked"
 BOUNDS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -36,6 +40,28 @@ DIGEST = 36
 """The longest digest of a data set that MLflow stores."""
 BYTES_PER_PARAMETER = 4
 LONGEST_PARAM = 500
+
+
+class PatientClient:
+    """An MLflow client whose calls wait for the database; see `when_unlocked`."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._client = when_unlocked(make)
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(when_unlocked, getattr(self._client, name))
+
+
+def when_unlocked(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call, and call again while another process has locked the SQLite database: a refused call has changed nothing."""
+    deadline = time.monotonic() + LOCKED_SECONDS
+    while True:
+        try:
+            return call(*arguments, **named)
+        except Exception as error:
+            if LOCKED not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(1)
 
 
 class VariantLog:
@@ -168,7 +194,7 @@ class VariantLog:
             mlflow.set_tracking_uri(uri)
             experiment = None
             with told_if_damaged(file):
-                self._client = mlflow.MlflowClient(uri)
+                self._client = PatientClient(partial(mlflow.MlflowClient, uri))
                 experiment = self._client.get_experiment_by_name(self._study)
             if experiment is not None:
                 self._experiment = experiment.experiment_id
@@ -224,7 +250,7 @@ def told_if_damaged(file: Path | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # SQLAlchemy's errors, or MLflow's around them
-        if file is None or "locked" in str(error):
+        if file is None or LOCKED in str(error):
             raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(

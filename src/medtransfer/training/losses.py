@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import medtransfer.models.torchvision_models  # noqa: F401  # before segmentation-models-pytorch, which imports it
 from medtransfer.data.images.packed import IGNORED
+from medtransfer.models.torchvision_models import library
 from medtransfer.study import Loss
 from medtransfer.study.section import NotNegative, Positive
 from medtransfer.util.registry import Registry, with_options
@@ -35,6 +35,7 @@ GRADE_LOSSES: Registry[LossFunction] = Registry("loss")
 MASK_LOSSES: Registry[LossFunction] = Registry("loss")
 """Functions of logits [n, classes, h, w], float32, and class numbers [n, h, w], int64, that return the mean loss."""
 
+LIBRARY = "segmentation_models_pytorch.losses"
 SMOOTHING = 1.0
 """Pixels added to numerator and denominator of Dice and Tversky."""
 
@@ -130,9 +131,7 @@ def dice(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
     All pixels of a batch count as one image, so that small lesions, and images without any, cost what they are worth.
     """
-    from segmentation_models_pytorch.losses import DiceLoss
-
-    return DiceLoss("multiclass", classes=_foreground(logits), smooth=SMOOTHING)(logits, masks)
+    return library(LIBRARY).DiceLoss("multiclass", classes=_foreground(logits), smooth=SMOOTHING)(logits, masks)
 
 
 @MASK_LOSSES.entry("dice_cross_entropy")
@@ -146,9 +145,7 @@ def dice_cross_entropy(
 @MASK_LOSSES.entry("focal")
 def focal(logits: torch.Tensor, masks: torch.Tensor, *, gamma: NotNegative = 2.0) -> torch.Tensor:
     """Return the focal loss of each class by itself (Lin et al. 2017); easy pixels are discounted by power `gamma`."""
-    from segmentation_models_pytorch.losses import FocalLoss
-
-    return FocalLoss("multiclass", gamma=gamma)(logits, masks)
+    return library(LIBRARY).FocalLoss("multiclass", gamma=gamma)(logits, masks)
 
 
 @MASK_LOSSES.entry("tversky")
@@ -157,10 +154,9 @@ def tversky(logits: torch.Tensor, masks: torch.Tensor, *, alpha: Positive = 0.3,
 
     False positives are weighted by `alpha`, false negatives by `beta`.
     """
-    from segmentation_models_pytorch.losses import TverskyLoss
-
     foreground = _foreground(logits)
-    return TverskyLoss("multiclass", alpha=alpha, beta=beta, classes=foreground, smooth=SMOOTHING)(logits, masks)
+    loss = library(LIBRARY).TverskyLoss("multiclass", alpha=alpha, beta=beta, classes=foreground, smooth=SMOOTHING)
+    return loss(logits, masks)
 
 
 def _foreground(logits: torch.Tensor) -> list[int]:

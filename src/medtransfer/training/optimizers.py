@@ -7,6 +7,8 @@ by the fields of the strategy of the same names.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,27 @@ from torch import nn
 
 from medtransfer.models.network import Network
 from medtransfer.study import Strategy
+from medtransfer.util.never_compiled import never_compiled
 from medtransfer.util.registry import Registry, with_options
 
 Groups = list[dict[str, Any]]
 OPTIMIZERS: Registry[Callable[..., torch.optim.Optimizer]] = Registry("optimizer")
+
+
+def _with_gradients_as_set(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the step of an optimizer without its breaks in the graphs of compiled ones; see `never_compiled`."""
+
+    @wraps(step)
+    def wrapped(self: torch.optim.Optimizer, *args: Any, **options: Any) -> Any:
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
+            return step(self, *args, **options)
+
+    return wrapped
+
+
+for _kind in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop):
+    _kind.step = _with_gradients_as_set(unwrap(_kind.step))  # type: ignore[method-assign]
+    never_compiled(_kind.add_param_group, _kind.load_state_dict, _kind.state_dict, _kind.zero_grad)
 
 
 @OPTIMIZERS.entry("adam")

@@ -7,8 +7,9 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from filelock import FileLock
 from medtransfer.util.places import repository, state_folder
 from medtransfer.util.processes import is_gone, process_name
 
+OF_DVC = re.compile(r".*\.[\w-]{22}\.tmp")
+"""The names of DVC's temporary files, which it leaves in its cache if it is killed or the disk is full."""
+STALE_SECONDS = 600.0
 UNFINISHED = "unfinished"
 """The folder, within the state folder, of files that are not complete."""
 
@@ -80,6 +84,16 @@ def remove_abandoned() -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    _remove_abandoned_by_dvc()
+
+
+def _remove_abandoned_by_dvc() -> None:
+    """Delete the temporary files in DVC's cache that nothing has been written to for ten minutes."""
+    stale = time.time() - STALE_SECONDS
+    for path in (repository() / ".dvc" / "cache").glob("files/md5/**/*.tmp"):
+        with suppress(OSError):  # another process may delete it first
+            if OF_DVC.fullmatch(path.name) and path.stat().st_mtime < stale:
+                path.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -28,7 +28,7 @@ class Fuzzed:
 def originals(rng: np.random.Generator) -> dict[str, bytes]:
     """Encode one small image in every format, mode and packing that can hold it."""
     colours = rng.integers(0, 256, (20, 28, 3), dtype=np.uint8)
-    found = {"dicom.dcm": _dicom(colours[..., 0])}
+    found = {"dicom.dcm": dicom(colours[..., 0])}
     for mode in MODES:
         wide = Image.fromarray((colours[..., 0].astype(np.uint16) << 4) + 7)
         image = wide if mode == "I;16" else Image.fromarray(colours).convert(mode)
@@ -106,7 +106,7 @@ def bomb(rng: np.random.Generator, suffix: str, content: bytes) -> Damage:
         tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (279, 4, 4)]
         entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
         return "tif", b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4), True
-    return "dcm", _dicom(np.zeros((4, 4), np.uint8), Rows=width, Columns=height), True
+    return "dcm", dicom(np.zeros((4, 4), np.uint8), Rows=width, Columns=height), True
 
 
 def absurd_header(rng: np.random.Generator, suffix: str, content: bytes) -> Damage:
@@ -129,7 +129,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _dicom(pixels: np.ndarray, **fields: int) -> bytes:
+def dicom(pixels: np.ndarray, **fields: float) -> bytes:
+    """Encode grey pixels of 8 bits as a DICOM file; `fields` replace or add elements."""
     meta = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,6 +16,8 @@ from PIL import Image
 
 from medtransfer.data.images.decode import UnreadableImageError, decode
 from medtransfer.data.images.raster import BLOCK, MAX_PIXELS, eight_bits, read_raster, require_bounded
+
+from .fuzzing import dicom
 
 
 @pytest.mark.parametrize(
@@ -112,3 +119,43 @@ def test_postscript_is_not_handed_to_an_interpreter(tmp_path: Path) -> None:
 def test_images_of_any_shape_are_resized(tmp_path: Path, shape: tuple[int, int], resize) -> None:
     Image.fromarray(np.full(shape, 90, np.uint8)).save(tmp_path / "a.png")
     assert decode(tmp_path / "a.png", 16, resize).pixels.shape == (16, 16)
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from medtransfer.data.images.decode import decode
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decode(Path(sys.argv[1]), 32, "pad")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def wide_png(side: int) -> bytes:
+    """Return a black PNG of 16-bit RGBA, packed row by row."""
+    packer = zlib.compressobj(1)
+    packed = b"".join(packer.compress(bytes(1 + 8 * side)) for _ in range(side)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 16, 6, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def large_dicom(side: int) -> bytes:
+    """Return a grey DICOM file of 16 bits with a window."""
+    pixels = np.zeros((side, side), np.uint16)
+    return dicom(pixels, BitsAllocated=16, BitsStored=16, HighBit=15, RescaleSlope=2, RescaleIntercept=-1024)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "darwin", reason="its peak is in bytes")
+@pytest.mark.parametrize(("name", "make"), [("a.png", wide_png), ("a.dcm", large_dicom)], ids=["RGBA", "DICOM"])
+def test_the_largest_images_take_bounded_memory(tmp_path: Path, name: str, make: Callable[[int], bytes]) -> None:
+    pytest.importorskip("pydicom")
+    (tmp_path / name).write_bytes(make(7000))
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / name)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 500_000  # kB; 49 million pixels, 4 bytes each twice

@@ -70,7 +70,13 @@ def test_linear_heads_get_one_feature_per_channel_and_own_heads_those_of_the_cla
     }
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "squeezenet1_1", "convnext_tiny", "densenet121"])
+@pytest.mark.parametrize(
+    "name",
+    slow_unless(
+        ("resnet18", "mobilenet_v3_small"),
+        ("resnet18", "mobilenet_v3_small", "squeezenet1_1", "convnext_tiny", "densenet121"),
+    ),
+)
 def test_body_and_own_head_together_compute_the_whole_model(name: str) -> None:
     torch.manual_seed(0)
     whole = build_backbone(name, 64, CLASSES).eval()
@@ -117,4 +123,4 @@ def test_a_backbone_that_cannot_be_built_is_one_line(name: str, spec: Backbone, 
 
 
 def test_a_study_can_name_every_classification_model_of_torchvision() -> None:
-    assert set(models.list_models(module=models)) <= set(ClassifierFamily.all_names())
+    assert set(models().list_models(module=models())) <= set(ClassifierFamily.all_names())

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from builders import COMPUTE, tiny_inputs, tiny_prepared
-from open_clip import add_model_config, build_zero_shot_classifier, create_model, factory, get_tokenizer
 from safetensors.torch import save_file
 
 from medtransfer.data.prepared import Prepared
@@ -21,12 +20,15 @@ from medtransfer.models.assemble import Weights
 from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.families.open_clip import OpenClip
 from medtransfer.models.network import to_channels_first
+from medtransfer.models.torchvision_models import library
 from medtransfer.models.weights import obtain_weights, save_state
 from medtransfer.study import Backbone, Strategy, Variant
 from medtransfer.training.runs import Inputs, make_network
 from medtransfer.training.variant import train_variant
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import CACHE_VARIABLE
+
+open_clip = library("open_clip")
 
 TEXT = {"width": 16, "heads": 2, "layers": 2, "context_length": 40}
 TOWERS: dict[str, dict[str, Any]] = {
@@ -44,16 +46,16 @@ def _small_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name, tower in TOWERS.items():
         config = {"embed_dim": 24, "vision_cfg": tower, "text_cfg": TEXT, "custom_text": name == "tiny-timm"}
         (folder / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
-    add_model_config(folder)
+    open_clip.add_model_config(folder)
     yield
     for name in TOWERS:
-        del factory._MODEL_CONFIGS[name]
+        del open_clip.factory._MODEL_CONFIGS[name]
 
 
 def released(folder: Path, name: str, quick_gelu: bool = False) -> torch.nn.Module:
     """Write a model of random weights to a folder as open_clip publishes it, and return it."""
     torch.manual_seed(3)
-    model = create_model(name)
+    model = open_clip.create_model(name)
     folder.mkdir()
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / OpenClip.hub_files[0])
     config = {"model_cfg": {"quick_gelu": quick_gelu}, "preprocess_cfg": {"mean": MEAN, "std": STD}}
@@ -84,9 +86,9 @@ def inputs_of(prepared: Prepared, folder: Path, name: str = "tiny-vit", **strate
 
 def zero_shot(model: Any, prepared: Prepared, rows: np.ndarray) -> torch.Tensor:
     """Return the probabilities of open_clip's own code; each class has as many words."""
-    tokenizer = get_tokenizer("tiny-vit")
+    tokenizer = open_clip.get_tokenizer("tiny-vit")
     templates = [lambda words, n=n, t=t: t.format(words[n]) for n in range(2) for t in TEMPLATES]
-    classifier = build_zero_shot_classifier(model, tokenizer, list(words_of(prepared).values()), templates)
+    classifier = open_clip.build_zero_shot_classifier(model, tokenizer, list(words_of(prepared).values()), templates)
     pixels = to_channels_first(prepared.images[rows]).float().expand(-1, 3, -1, -1) / 255
     images = (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
     with torch.inference_mode():
@@ -125,8 +127,8 @@ def test_image_towers_of_another_size_are_those_that_open_clip_loads(tmp_path: P
     tower.load_state_dict(family.fit_state(tower, state))
     images = torch.randn(2, 3, size, size)
     if name == "tiny-vit":
-        theirs = create_model(name, force_image_size=size)
-        factory.load_checkpoint(theirs, str(tmp_path / "clip" / family.hub_files[0]))
+        theirs = open_clip.create_model(name, force_image_size=size)
+        open_clip.factory.load_checkpoint(theirs, str(tmp_path / "clip" / family.hub_files[0]))
         with torch.inference_mode():
             torch.testing.assert_close(tower.eval()(images), theirs.eval().encode_image(images), rtol=0, atol=0)
     assert tower.eval()(images).shape == (2, 24)

@@ -11,6 +11,7 @@ from torch import nn
 
 from medtransfer.models.families import SegmenterFamily, build_backbone
 from medtransfer.models.families.unet import UNetDecoder, UNetEncoder
+from medtransfer.models.torchvision_models import library
 from medtransfer.models.weights import load_encoder
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
@@ -109,7 +110,7 @@ def test_every_encoder_takes_the_weights_of_its_classification_model(name: str) 
 
 
 def test_base_sets_the_width_of_the_decoder_only() -> None:
-    import segmentation_models_pytorch as smp
+    smp = library("segmentation_models_pytorch")
 
     plain_encoder, plain_decoder = build_segmenter("resnet18", Backbone(weights="none"), 1, 0.0)
     encoder, decoder = build_segmenter(

@@ -15,22 +15,22 @@ from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
-from timm import create_model
-from timm.models import VisionTransformer, get_pretrained_cfg
 from torch import nn
-from torchvision.transforms import functional
 
 from medtransfer.features.cut import CannotCutError, cut_network
 from medtransfer.features.embedder import fingerprint
 from medtransfer.models.families import ClassifierFamily, State
 from medtransfer.models.families.timm import PACKAGES, PooledTokens, Timm
+from medtransfer.models.torchvision_models import library
 from medtransfer.models.weights import obtain_weights
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 
+timm, functional = library("timm.models"), library("torchvision.transforms").functional
+
 TINY = "timm/vit_tiny_patch16_224"
-FAST = {"resnet10t": 64, "vit_tiny_patch16_224": 64, "tf_efficientnet_lite0": 64, "convnext_atto": 64,
-        "deit_tiny_distilled_patch16_224": 64}  # fmt: skip
+FAST = {"resnet10t": 64, "vit_tiny_patch16_224": 64}
+SLOW = {"tf_efficientnet_lite0": 64, "convnext_atto": 64, "deit_tiny_distilled_patch16_224": 64}
 SMALLEST = json.loads((Path(__file__).parent / "timm_smallest.json").read_text(encoding="utf-8"))
 """The smallest model with published weights of each of timm's families, and an image size that it takes.
 
@@ -42,7 +42,7 @@ CPUs.
 UNTRACEABLE = [pattern for pattern, reason in Timm().limits().items() if reason.endswith("cannot be traced")]
 """Their last layers train without cached activations: the control flow of the model itself depends on its input."""
 
-MODELS = [*FAST.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in SMALLEST.items())]
+MODELS = [*FAST.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in (SLOW | SMALLEST).items())]
 
 
 def random_state(model: str, size: int) -> State:
@@ -105,7 +105,7 @@ def test_unknown_names_tags_and_sizes_are_refused_with_what_there_is() -> None:
 @pytest.mark.parametrize("tag", ["DEFAULT", "augreg_in21k"])
 def test_releases_have_the_repository_and_statistics_of_timm(tag: str) -> None:
     release = Timm().release(TINY, tag)
-    expected = get_pretrained_cfg(TINY[5:] if tag == "DEFAULT" else f"{TINY[5:]}.{tag}")
+    expected = timm.get_pretrained_cfg(TINY[5:] if tag == "DEFAULT" else f"{TINY[5:]}.{tag}")
     assert release.hub == expected.hf_hub_id
     assert (release.mean, release.std) == (expected.mean, expected.std)
 
@@ -127,13 +127,13 @@ def test_tokens_are_pooled_as_asked() -> None:
 
 
 def test_attention_of_the_model_pools_as_its_authors_do() -> None:
-    body = VisionTransformer(img_size=32, embed_dim=32, depth=1, num_heads=2, class_token=False, global_pool="map")
+    body = timm.VisionTransformer(img_size=32, embed_dim=32, depth=1, num_heads=2, class_token=False, global_pool="map")
     body.reset_classifier(0)
     images = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         assert torch.equal(PooledTokens(body.eval(), "attention")(images), body(images))
     with pytest.raises(UserError, match="no pretrained attention for pooling: attention"):
-        PooledTokens(VisionTransformer(img_size=32, embed_dim=32, depth=1, num_heads=2), "attention")
+        PooledTokens(timm.VisionTransformer(img_size=32, embed_dim=32, depth=1, num_heads=2), "attention")
 
 
 def test_dinov3_is_pooled_as_its_authors_do_and_not_as_timm_does() -> None:
@@ -163,7 +163,7 @@ def test_position_embeddings_are_interpolated_as_timm_does(tmp_path: Path) -> No
     module = family.build(TINY, 96)
     module.load_state_dict(family.fit_state(module, found))
     overlay = {"file": str(tmp_path / "own.safetensors"), "num_classes": 1000}
-    expected = create_model(TINY[5:], pretrained=True, pretrained_cfg_overlay=overlay, img_size=96)
+    expected = timm.create_model(TINY[5:], pretrained=True, pretrained_cfg_overlay=overlay, img_size=96)
     for key, tensor in expected.state_dict().items():
         assert torch.equal(module.state_dict()[key], tensor), key
 
@@ -177,7 +177,7 @@ def test_a_folder_brings_its_own_mean_and_deviation(tmp_path: Path) -> None:
     assert card.sha256 == hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
     assert Backbone(weights=str(tmp_path)) != spec
     _, card = obtain_weights(TINY, spec, None)
-    assert card.mean == get_pretrained_cfg(TINY[5:]).mean
+    assert card.mean == timm.get_pretrained_cfg(TINY[5:]).mean
 
 
 def cached_on_hub(folder: Path, repository: str, files: dict[str, Path], commit: str = "c" * 40) -> Path:
@@ -239,7 +239,7 @@ def test_weights_of_a_package_recognise_a_photograph(name: str, package: str) ->
     """One of scikit-learn's sample images shows a palace, class 698 of ImageNet."""
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
-    model, config = f"timm/{name}", get_pretrained_cfg(name)
+    model, config = f"timm/{name}", timm.get_pretrained_cfg(name)
     size = config.input_size[-1]
     state, card = obtain_weights(name, Backbone(model=model, weights="package"), None)
     network: nn.Module = Timm().build(model, size).eval()

@@ -30,7 +30,7 @@ def test_a_query_attends_to_all_tokens() -> None:
     torch.testing.assert_close(head(tokens), expected)
 
 
-@pytest.mark.parametrize("model", ["cnn_small", "timm/vit_tiny_patch16_224"])
+@pytest.mark.parametrize("model", ["cnn_small", pytest.param("timm/vit_tiny_patch16_224", marks=pytest.mark.slow)])
 def test_it_learns_the_same_on_cached_tokens_as_on_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:

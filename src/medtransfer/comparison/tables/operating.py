@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.comparison.results import CURVES, OPERATING
@@ -81,9 +80,11 @@ def _rate(right: np.ndarray, base: np.ndarray, test: EvaluationSet, confidence: 
 
 
 def _net_benefit(name: str, by_image: np.ndarray, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+    from scipy.special import stdtrit
+
     value = by_image.mean(axis=0)
     resampled = test.resamples.means(by_image)
     errors = np.array([standard_error(column, test.groups) for column in resampled.T])
-    reach = stats.t.ppf((1 + confidence) / 2, test.groups - 1) * errors
+    reach = stdtrit(test.groups - 1, (1 + confidence) / 2) * errors
     points: dict[str, Any] = {"x": THRESHOLDS, "y": value, "low": value - reach, "high": value + reach}
     return pd.DataFrame({"variant": name, "curve": "net_benefit"} | points, columns=list(CURVES))

@@ -6,15 +6,17 @@ Such siblings are exact duplicates, near duplicates, or images of one group key.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import SubFigure
 
 from medtransfer.data.images.packed import Images
 from medtransfer.util.files import atomic_file
-from medtransfer.util.plotting import COLOURS, new_figure, save_png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
 
 EXACT, NEAR, KEY = KINDS = ("exact", "near", "key")
 PAIR_COLUMNS = ["first", "second", "kind", "inliers"]
@@ -67,6 +69,8 @@ def write_pair_figure(images: Images, table: pd.DataFrame, pairs: pd.DataFrame, 
     `table` has the columns path, split, label and group; `pairs` first, second, kind and inliers. One pair is drawn of
     each of as many groups as fit, the one on which the fewest keypoints agree: the most doubtful.
     """
+    from medtransfer.util.plotting import new_figure, save_png
+
     across = divided_pairs(pairs, table["split"])
     within = " within a split" if table["split"].notna().any() else ""
     sections = [
@@ -113,6 +117,8 @@ def _one_of_each_group_first(pairs: pd.DataFrame, table: pd.DataFrame) -> pd.Dat
 
 
 def _draw_pair(axis: Axes, images: Images, rows: pd.DataFrame, numbers: np.ndarray) -> None:
+    from medtransfer.util.plotting import COLOURS
+
     first, second = (images[int(number)] for number in numbers)
     gap = np.full((len(first), max(len(first) // 32, 1), first.shape[-1]), 255, np.uint8)
     axis.imshow(np.hstack([first, gap, second]).squeeze(), cmap="gray", vmin=0, vmax=255)

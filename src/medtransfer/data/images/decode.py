@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from medtransfer.data.images.arrays import is_row, read_row
 from medtransfer.data.images.dicom import is_dicom, read_dicom
-from medtransfer.data.images.raster import read_raster
+from medtransfer.data.images.raster import read_raster, strips
 
 Resize = Literal["stretch", "crop", "pad"]
 
@@ -61,7 +61,8 @@ def decode(path: Path, size: int, resize: Resize) -> Decoded:
     with unreadable_if_damaged(path):
         image, mode = _read(path)
         digest = hashlib.sha256(f"{image.mode}{image.size}".encode())
-        digest.update(image.tobytes())
+        for _, strip in strips(image):
+            digest.update(strip.tobytes())
         return Decoded(
             pixels=np.asarray(fit(image, size, resize)),
             sha256=digest.hexdigest(),
@@ -121,6 +122,5 @@ def _read(path: Path) -> tuple[Image.Image, str]:
         image, mode = read_dicom(path) if is_dicom(path) else read_raster(path)
     if image.mode == "L":
         return image, mode
-    red, green, blue = (np.asarray(channel) for channel in image.split())
-    colourless = np.array_equal(red, green) and np.array_equal(red, blue)
+    colourless = all(np.ptp(np.asarray(strip), axis=2).max() == 0 for _, strip in strips(image))
     return (image.getchannel(0) if colourless else image), mode

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medtransfer.data.images.raster import eight_bits, require_bounded
+from medtransfer.data.images.raster import BLOCK, eight_bits, require_bounded
 from medtransfer.data.layouts.files import DICOM_SUFFIXES
 from medtransfer.util.errors import UserError, near
 
@@ -134,7 +134,7 @@ def _open(path: Path) -> Any:
 
 
 def _decode(dataset: Any) -> tuple[Image.Image, str]:
-    from pydicom.pixels import apply_color_lut, apply_modality_lut
+    from pydicom.pixels import apply_color_lut
 
     kind = str(dataset.PhotometricInterpretation)
     values = dataset.pixel_array
@@ -143,19 +143,28 @@ def _decode(dataset: Any) -> tuple[Image.Image, str]:
         values = (colours >> 8 if colours.dtype == np.uint16 else colours).astype(np.uint8)
     if values.ndim == 3:
         return Image.fromarray(values if values.dtype == np.uint8 else eight_bits(values)), f"DICOM {kind}"
-    shown = _windowed(apply_modality_lut(values, dataset), dataset)
+    shown = _shown(values, dataset)
     return Image.fromarray(255 - shown if kind == "MONOCHROME1" else shown), f"DICOM {kind}"
 
 
-def _windowed(values: np.ndarray, dataset: Any) -> np.ndarray:
-    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    if centre is not None and width is not None:
-        return window(values, centre, width, str(dataset.get("VOILUTFunction", "LINEAR")))
-    if dataset.get("VOILUTSequence"):
-        from pydicom.pixels import apply_voi
+def _shown(stored: np.ndarray, dataset: Any) -> np.ndarray:
+    """Return grey values as they are shown, uint8, by blocks of rows: a large image as float64 takes a gigabyte."""
+    from pydicom.pixels import apply_modality_lut, apply_voi
 
-        most = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
-        return np.rint(apply_voi(values, dataset) * (255.0 / most)).astype(np.uint8)
+    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    window_of_file = None if centre is None or width is None else (centre, width)
+    if window_of_file or dataset.get("VOILUTSequence"):
+        shown = np.empty(stored.shape, np.uint8)
+        for start in range(0, len(stored), BLOCK):
+            values = apply_modality_lut(stored[start : start + BLOCK], dataset)
+            if window_of_file:
+                function = str(dataset.get("VOILUTFunction", "LINEAR"))
+                shown[start : start + BLOCK] = window(values, *window_of_file, function)
+            else:
+                most = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
+                shown[start : start + BLOCK] = np.rint(apply_voi(values, dataset) * (255.0 / most))
+        return shown
+    values = apply_modality_lut(stored, dataset)
     if values.min() >= 0 and values.max() <= 255 and int(dataset.BitsStored) <= 8:
         return np.rint(values).astype(np.uint8)
     return eight_bits(values)

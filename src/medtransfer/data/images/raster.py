@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,24 @@ def read_raster(path: Path) -> tuple[Image.Image, str]:
     if image.mode in ("L", "1"):
         return image.convert("L"), mode
     if image.mode in ALPHA_MODES or "transparency" in image.info:
-        with_alpha = image.convert("RGBA")
-        image = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image.alpha_composite(with_alpha)
+        return _on_black(image), mode
     return image.convert("RGB"), mode
+
+
+def strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield the top and the pixels of each `BLOCK` rows of an image: copies of a large one would fill the memory."""
+    for top in range(0, image.height, BLOCK):
+        yield top, image.crop((0, top, image.width, min(top + BLOCK, image.height)))
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """Compose an image with transparency onto black."""
+    composed = Image.new("RGB", image.size)
+    for top, strip in strips(image):
+        black = Image.new("RGBA", strip.size, (0, 0, 0, 255))
+        black.alpha_composite(strip.convert("RGBA"))
+        composed.paste(black.convert("RGB"), (0, top))
+    return composed
 
 
 def open_raster(path: Path, expected: str) -> tuple[Image.Image, str]:
@@ -49,7 +64,10 @@ def open_raster(path: Path, expected: str) -> tuple[Image.Image, str]:
         frames = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)  # further frames of MPO are previews
         if frames > 1:
             raise ValueError(f"has {frames} pages or frames, but one {expected} is expected; save each as its own file")
-        return ImageOps.exif_transpose(file), file.mode
+        mode = file.mode
+        ImageOps.exif_transpose(file, in_place=True)
+        file.load()
+        return file, mode
 
 
 def require_bounded(width: int, height: int) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from medtransfer.study import Layout
 from medtransfer.util.registry import Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Strength = Literal["certain", "named", "possible"]
 
@@ -32,7 +33,7 @@ class Reading:
     classes: tuple[str, ...] = ()
 
 
-Read = Callable[[Path, Layout, Sequence[Path]], tuple[pd.DataFrame, list[str]]]
+Read = Callable[[Path, Layout, Sequence[Path]], "tuple[pd.DataFrame, list[str]]"]
 """(folder, layout, images in it) to one row per image, with at least path (relative to the folder), label and split
 (train, val, test or missing), and the problems found, one line each."""
 

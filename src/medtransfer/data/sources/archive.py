@@ -22,9 +22,15 @@ MOST_RATIO = 200
 """Unpacked bytes per byte of the archive: images and tables stay far below, a zip bomb does not."""
 HARMLESS_BYTES = 1 << 28
 """Unpacked bytes that may be packed at any ratio, as empty masks are."""
+DEEPEST = 100
+"""Most folders within each other; more would exceed the longest path of some systems."""
+LONGEST = 255
+"""Most bytes of the name of a file or folder, on all common file systems."""
+ENCRYPTED = 0x1
+COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 CHUNK = 1 << 20
 UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""Errors of the standard library for damaged, encrypted and exotic archives."""
+"""Errors of the standard library for damaged archives."""
 
 
 class BrokenArchiveError(Exception):
@@ -35,9 +41,9 @@ def unpack(archive: Path, folder: Path, chosen: Sequence[str] | None = None) -> 
     """Write the files of the archive, or those that match a pattern of `chosen`, to the existing folder `folder`.
 
     In a pattern `*` stands for anything, folders included. Raises `UserError`, before anything is written,
-    if a chosen file is a link or would be outside of `folder`, if two are the same, or if they are
-    too many or too large; and `BrokenArchiveError` for an archive that cannot be read. No file becomes larger than the
-    directory of the archive states, so the limits hold for what is written too.
+    if a chosen file is a link, is encrypted, cannot be written or would be outside of `folder`, if two are the same, or
+    if they are too many or too large; and `BrokenArchiveError` for an archive that cannot be read. No file becomes
+    larger than the directory of the archive states, so the limits hold for what is written too.
     """
     try:
         with zipfile.ZipFile(archive) as file:
@@ -72,7 +78,7 @@ def _require_safe(members: dict[str, zipfile.ZipInfo], archive: Path, folder: Pa
         raise UserError(f"{archive.name}: the archive has no files; take another version or set")
     for name, member in members.items():
         if problem := _problem(name, member):
-            raise UserError(f"{archive.name}: unsafe file {name[:200]!r}: {problem}; {remedy}")
+            raise UserError(f"{archive.name}: unsuitable file {name[:200]!r}: {problem}; {remedy}")
     folders = {str(parent) for name in members for parent in PurePosixPath(name).parents}
     if both := folders & members.keys():
         raise UserError(f"{archive.name}: {min(both)!r} is a file and a folder; {remedy}")
@@ -89,14 +95,24 @@ def _require_safe(members: dict[str, zipfile.ZipInfo], archive: Path, folder: Pa
 
 
 def _problem(name: str, member: zipfile.ZipInfo) -> str | None:
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG):
-        return "it is a link or a device, expected a plain file"
+    """Return why a file should not be written, by its name or by its entry in the directory of the archive."""
     parts = name.split("/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in parts:
         return "it would be outside of the folder of the set"
     if "" in parts or "." in parts or not name.isprintable():
         return "its name is not a plain path"
+    if len(parts) > DEEPEST or max(len(part.encode()) for part in parts) > LONGEST:
+        return f"it is in more than {DEEPEST} folders, or has a name of more than {LONGEST} bytes"
+    return _problem_of_entry(member)
+
+
+def _problem_of_entry(member: zipfile.ZipInfo) -> str | None:
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        return "it is a link or a device, expected a plain file"
+    if member.flag_bits & ENCRYPTED:
+        return "it is encrypted"
+    if member.compress_type not in COMPRESSIONS:
+        return f"its compression, number {member.compress_type}, is not supported"
     return None
 
 

@@ -27,7 +27,7 @@ from medtransfer.deployment.trained import load_run
 from medtransfer.models.assemble import Weights, assemble
 from medtransfer.models.heads import HEADS
 from medtransfer.models.network import Network
-from medtransfer.models.weights import without_weights
+from medtransfer.models.weights_card import without_weights
 from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.study import Explain, Study, Variant
 from medtransfer.tasks import TASKS

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from medtransfer.statistics.intervals import SHARE, Bounds, standard_error, transformed_interval
 from medtransfer.statistics.resampling import Resamples
@@ -42,6 +41,8 @@ def rank_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     If it is near 1 between a trained and an untrained network, the map shows the edges of the image rather than what
     was learned: Adebayo et al. 2018, "Sanity Checks for Saliency Maps".
     """
+    from scipy.stats import rankdata
+
     first, second = (rankdata(found.reshape(len(found), -1), axis=1) for found in (maps, others))
     first, second = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (first, second))
     products = (first * second).sum(axis=1)

@@ -13,12 +13,12 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from medtransfer.models.tokens import BlockFeatures
+from medtransfer.models.weights_card import IMAGENET_MEAN, IMAGENET_STD
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.registry import Registry
 
 IMAGENET_CLASSES = 1000
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 DATA = {
     "in1k": "ImageNet-1k", "in12k": "ImageNet-12k", "in21k": "ImageNet-21k", "in22k": "ImageNet-21k",

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import medtransfer.models.torchvision_models  # noqa: F401  # before open_clip, which imports torchvision
 from medtransfer.models.families import (
     FAMILIES,
     IMAGENET_CLASSES,
@@ -26,6 +25,7 @@ from medtransfer.models.families import (
 )
 from medtransfer.models.families.timm import fitted_by_timm
 from medtransfer.models.tokens import BlockFeatures, TimmBlocks, tokens_of
+from medtransfer.models.torchvision_models import library
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError, near
 
@@ -114,8 +114,6 @@ class OpenClip(ClassifierFamily):
 
         Raises `UserError` if there are none, or if they need another activation than the model has.
         """
-        import open_clip
-
         if weights.startswith("hf-hub:"):
             hub = weights.removeprefix("hf-hub:")
             file_name = f"{hub.replace('/', '--')}.safetensors"
@@ -124,7 +122,7 @@ class OpenClip(ClassifierFamily):
         if tag and weights not in ("DEFAULT", tag):
             raise UserError(f"no weights {weights!r} for {model}, whose name says {tag}; omit one of the two")
         tag = tag or (weights if weights != "DEFAULT" else next(iter(_tags(arch)), ""))
-        config = open_clip.get_pretrained_cfg(arch, tag)
+        config = library("open_clip").get_pretrained_cfg(arch, tag)
         if not config:
             raise UserError(f"no weights {tag!r} for {PREFIX}{arch}; it has {', '.join(_tags(arch)) or 'none'}")
         if problem := self.config_problem(model, {"model_cfg": config}):
@@ -144,10 +142,8 @@ class OpenClip(ClassifierFamily):
 
     def input_statistics(self, model: str) -> tuple[Statistics, Statistics]:
         """Return those of the default weights, or of OpenAI's CLIP."""
-        import open_clip
-
         tag = next(iter(self.weights_of(model)), "")
-        return _statistics(open_clip.get_pretrained_cfg(_parts(model)[0], tag))
+        return _statistics(library("open_clip").get_pretrained_cfg(_parts(model)[0], tag))
 
     def rename(self, module: nn.Module, state: State) -> State:
         """Return the image tower by its own names, and the rest by `TEXT`; a tower alone is left as it is."""
@@ -159,8 +155,6 @@ class OpenClip(ClassifierFamily):
 
     def fit_state(self, module: nn.Module, state: State) -> State:
         """Return the weights of the image tower, with position embeddings interpolated as open_clip and timm do."""
-        from open_clip.model import resize_pos_embed
-
         image = {name: value for name, value in state.items() if not name.startswith(TEXT)}
         if hasattr(module, "trunk"):
             trunk = {name[6:]: value for name, value in image.items() if name.startswith("trunk.")}
@@ -170,7 +164,7 @@ class OpenClip(ClassifierFamily):
         key = "positional_embedding" if "positional_embedding" in image else "attnpool.positional_embedding"
         grid = getattr(module, "grid_size", None) or int(cast(Any, module).image_size) // 32
         named = {IMAGE + "positional_embedding": image[key]}
-        resize_pos_embed(named, SimpleNamespace(visual=SimpleNamespace(grid_size=grid)))
+        library("open_clip.model").resize_pos_embed(named, SimpleNamespace(visual=SimpleNamespace(grid_size=grid)))
         return image | {key: named[IMAGE + "positional_embedding"]}
 
     def text_problem(self, model: str) -> str | None:
@@ -183,9 +177,6 @@ class OpenClip(ClassifierFamily):
 
     def embed_texts(self, model: str, state: State, texts: Sequence[str]) -> TextEmbeddings:
         """See `ClassifierFamily`; texts longer than the context of the model are cut."""
-        import open_clip
-        from open_clip.model import convert_to_custom_text_state_dict
-
         if problem := self.text_problem(model):
             raise UserError(problem)
         stored = {name.removeprefix(TEXT): value for name, value in state.items() if name.startswith(TEXT)}
@@ -193,7 +184,7 @@ class OpenClip(ClassifierFamily):
             raise UserError(f"the weights of {model} have no text tower; prompts need those of the whole model")
         clip = _create(model, vision_cfg=dict(SMALL_IMAGE))
         if hasattr(clip, "text"):
-            stored = convert_to_custom_text_state_dict(stored)
+            stored = library("open_clip.model").convert_to_custom_text_state_dict(stored)
         own = {name: value for name, value in clip.state_dict().items() if not name.startswith(IMAGE)}
         for name in ("logit_scale", "logit_bias"):
             if name in own and name in stored:
@@ -202,7 +193,7 @@ class OpenClip(ClassifierFamily):
         if wrong:
             raise UserError(f"the weights of {model} do not fit its text tower: {', '.join(wrong[:3])}")
         clip.load_state_dict({name: stored[name] for name in own}, strict=False)
-        tokens = open_clip.get_tokenizer(_parts(model)[0])(list(texts))
+        tokens = library("open_clip").get_tokenizer(_parts(model)[0])(list(texts))
         with torch.inference_mode():
             rows = [clip.eval().encode_text(part) for part in tokens.split(TEXTS_AT_ONCE)]
         bias = float(stored["logit_bias"]) if getattr(clip, "logit_bias", None) is not None else 0.0
@@ -247,16 +238,12 @@ class TowerBlocks(BlockFeatures):
 
 
 def _models() -> list[str]:
-    import open_clip
-
-    return list(open_clip.list_models())
+    return list(library("open_clip").list_models())
 
 
 @cache
 def _tags(arch: str) -> list[str]:
-    import open_clip
-
-    return list(open_clip.list_pretrained_tags_by_model(arch))
+    return list(library("open_clip").list_pretrained_tags_by_model(arch))
 
 
 def _parts(model: str) -> tuple[str, str]:
@@ -266,22 +253,17 @@ def _parts(model: str) -> tuple[str, str]:
 
 
 def _config(model: str) -> dict[str, Any]:
-    import open_clip
-
-    return dict(open_clip.get_model_config(_parts(model)[0]))
+    return dict(library("open_clip").get_model_config(_parts(model)[0]))
 
 
 def _statistics(config: dict[str, Any]) -> tuple[Statistics, Statistics]:
-    from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-
-    return tuple(config.get("mean", OPENAI_DATASET_MEAN)), tuple(config.get("std", OPENAI_DATASET_STD))
+    clip = library("open_clip")
+    return tuple(config.get("mean", clip.OPENAI_DATASET_MEAN)), tuple(config.get("std", clip.OPENAI_DATASET_STD))
 
 
 def _create(model: str, **options: Any) -> Any:
-    import open_clip
-
     with _without_warnings():
-        return open_clip.create_model(
+        return library("open_clip").create_model(
             _parts(model)[0], load_weights=False, pretrained_text=False, device=torch.get_default_device(), **options
         )
 

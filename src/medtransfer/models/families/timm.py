@@ -11,9 +11,9 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-import medtransfer.models.torchvision_models  # noqa: F401  # before timm, which imports torchvision
 from medtransfer.models.families import FAMILIES, IMAGENET_CLASSES, ClassifierFamily, Release, State, Statistics
 from medtransfer.models.tokens import BlockFeatures, ForwardFeatures, TimmBlocks
+from medtransfer.models.torchvision_models import library
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 
@@ -48,24 +48,18 @@ class Timm(ClassifierFamily):
 
     def names(self) -> list[str]:
         """List the architectures."""
-        import timm
-
-        return [PREFIX + name for name in timm.list_models()]
+        return [PREFIX + name for name in library("timm").list_models()]
 
     def has(self, model: str) -> bool:
         """Return whether timm has the architecture, whatever the tag."""
         if not model.startswith(PREFIX):
             return False  # without the seconds that importing timm takes
-        from timm.models import is_model
-
-        return bool(is_model(_name(model)))
+        return bool(library("timm").is_model(_name(model)))
 
     def build(self, model: str, image_size: int, outputs: int = IMAGENET_CLASSES) -> nn.Module:
         """Build a model; those with position embeddings for square images of this size."""
-        import timm
-
         sized: dict[str, Any] = {"img_size": image_size} if _config(model).fixed_input_size else {}
-        built: nn.Module = timm.create_model(_name(model), num_classes=outputs, **sized)
+        built: nn.Module = library("timm").create_model(_name(model), num_classes=outputs, **sized)
         return built
 
     def remove_classifier(self, module: nn.Module, keep_spatial: bool) -> list[nn.Module]:
@@ -208,10 +202,8 @@ def _name(model: str) -> str:
 
 def _config(model: str) -> Any:
     """Return timm's configuration of a model and tag. Raises `UserError` that lists the tags if it has no such one."""
-    from timm.models import get_pretrained_cfg
-
     try:
-        return get_pretrained_cfg(_name(model), allow_unregistered=False)
+        return library("timm.models").get_pretrained_cfg(_name(model), allow_unregistered=False)
     except RuntimeError:
         arch, _, tag = _name(model).partition(".")
         tags = _tags(arch)
@@ -219,9 +211,7 @@ def _config(model: str) -> Any:
 
 
 def _tags(arch: str) -> list[str]:
-    import timm
-
-    return [name.partition(".")[2] for name in timm.list_pretrained(f"{arch}.*")]
+    return [name.partition(".")[2] for name in library("timm").list_pretrained(f"{arch}.*")]
 
 
 def tag_problems(model: str) -> list[str]:

@@ -10,7 +10,7 @@ from torch import nn
 from medtransfer.models.families import FAMILIES, IMAGENET_CLASSES, ClassifierFamily, Release, State
 from medtransfer.models.heads.own import with_outputs
 from medtransfer.models.tokens import Places
-from medtransfer.models.torchvision_models import models
+from medtransfer.models.torchvision_models import library, models
 from medtransfer.util.errors import UserError
 
 CLASSIFIER_LAYERS = (nn.Dropout, nn.Linear, nn.Conv2d)
@@ -49,7 +49,7 @@ class Torchvision(ClassifierFamily):
 
     def names(self) -> list[str]:
         """List the classification models."""
-        return list(models.list_models(module=models))
+        return list(models().list_models(module=models()))
 
     def build(self, model: str, image_size: int, outputs: int = IMAGENET_CLASSES) -> nn.Module:
         """Build a model; it has auxiliary heads if its design has them and the images are large enough."""
@@ -61,7 +61,7 @@ class Torchvision(ClassifierFamily):
             options = {"image_size": image_size}
         elif model.startswith("maxvit_"):
             options = {"input_size": (image_size, image_size)}
-        built: nn.Module = models.get_model(model, weights=None, num_classes=outputs, **options)
+        built: nn.Module = models().get_model(model, weights=None, num_classes=outputs, **options)
         if model in AUXILIARY_WEIGHTS:
             built.auxiliary_weight = AUXILIARY_WEIGHTS[model]  # type: ignore[assignment]
         return built
@@ -103,7 +103,7 @@ class Torchvision(ClassifierFamily):
             return patch, patch
         if model.startswith("maxvit_"):
             return 224, 224
-        return max(models.get_model_weights(model).DEFAULT.meta["min_size"]), 1
+        return max(models().get_model_weights(model).DEFAULT.meta["min_size"]), 1
 
     def default_size(self, model: str) -> int:
         """Return the size that positions of ViTs and MaxViT are published for, and else one for all auxiliary heads."""
@@ -111,16 +111,16 @@ class Torchvision(ClassifierFamily):
 
     def trained_size(self, model: str) -> int:
         """Return the size of the crops of the weights' own transforms."""
-        return int(models.get_model_weights(model).DEFAULT.transforms().crop_size[0])
+        return int(models().get_model_weights(model).DEFAULT.transforms().crop_size[0])
 
     def weights_of(self, model: str) -> list[str]:
         """List the members of a weights enum, the default one first."""
-        enum = models.get_model_weights(model)
+        enum = models().get_model_weights(model)
         return sorted((member.name for member in enum), key=lambda name: name != enum.DEFAULT.name)
 
     def release(self, model: str, weights: str) -> Release:
         """Look a member of a weights enum up; its file name ends in the first 8 digits of its SHA-256."""
-        enum = models.get_model_weights(model)
+        enum = models().get_model_weights(model)
         if weights not in enum.__members__:
             raise UserError(f"no weights {weights!r} for {model}; torchvision has {', '.join(enum.__members__)}")
         member = enum[weights]
@@ -134,9 +134,8 @@ class Torchvision(ClassifierFamily):
         own = cast("torch.Tensor | None", module.state_dict().get(POSITIONS))
         if own is None or POSITIONS not in state or state[POSITIONS].shape == own.shape:
             return state
-        from torchvision.models.vision_transformer import interpolate_embeddings
-
-        fitted: State = interpolate_embeddings(module.image_size, module.patch_size, dict(state))
+        transformers = library("torchvision.models.vision_transformer")
+        fitted: State = transformers.interpolate_embeddings(module.image_size, module.patch_size, dict(state))
         return fitted
 
     def replace_auxiliary_heads(self, module: nn.Module, outputs: int | None) -> None:

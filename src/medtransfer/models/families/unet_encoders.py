@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from medtransfer.models.families import FAMILIES, ClassifierFamily, SegmenterFamily
-from medtransfer.models.torchvision_models import models
+from medtransfer.models.torchvision_models import library, models
 from medtransfer.study import Backbone, UNet
 
 LEAST_SIZE = 32
@@ -20,9 +20,8 @@ class UNetEncoders(SegmenterFamily):
 
     def names(self) -> list[str]:
         """List the encoders whose torchvision weights fit."""
-        from segmentation_models_pytorch.encoders import encoders  # takes a second to import
-
-        return sorted(set(models.list_models(module=models)).intersection(encoders))
+        encoders = library("segmentation_models_pytorch.encoders").encoders
+        return sorted(set(models().list_models(module=models())).intersection(encoders))
 
     def build(self, model: str, spec: Backbone, outputs: int, dropout: float) -> tuple[nn.Module, nn.Module]:
         """See `SegmenterFamily`; `spec.unet.base` is the number of channels of the decoder's last block."""
@@ -42,10 +41,9 @@ class UNetEncoders(SegmenterFamily):
 
 def build_unet(encoder: str, spec: Backbone, outputs: int, dropout: float) -> tuple[nn.Module, nn.Module]:
     """Build an encoder by its name in segmentation-models-pytorch, with random weights, and its decoder."""
-    import segmentation_models_pytorch as smp
-
     widths = [spec.unet.base * 2**level for level in range(DECODER_BLOCKS)][::-1]
-    built = smp.Unet(encoder, encoder_weights=None, decoder_channels=widths, classes=outputs)
+    unet = library("segmentation_models_pytorch").Unet
+    built = unet(encoder, encoder_weights=None, decoder_channels=widths, classes=outputs)
     return built.encoder, nn.Sequential(built.decoder, nn.Dropout2d(dropout), built.segmentation_head)
 
 

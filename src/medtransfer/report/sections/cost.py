@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
-from scipy.optimize import isotonic_regression
 
 from medtransfer.comparison.cost import machines
 from medtransfer.report.material import Material
@@ -177,6 +176,8 @@ def spread(heights: np.ndarray, least: float) -> np.ndarray:
     The sum of squared moves is the smallest possible: an isotonic regression of the heights, each reduced by the room
     that those below it need.
     """
+    from scipy.optimize import isotonic_regression
+
     order = np.argsort(heights, kind="stable")
     steps = least * np.arange(len(heights))
     moved = np.empty(len(heights))

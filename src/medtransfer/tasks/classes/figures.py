@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
-from sklearn.metrics import roc_curve
 
 from medtransfer.statistics.metrics import phrase_of
 from medtransfer.tasks.classes.predictions import ClassPredictions
@@ -23,13 +22,16 @@ MOST_POINTS = 101
 def roc_points(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return at most 101 false and true positive rates of scores against a binary truth.
 
-    With more thresholds, the curve is interpolated at 101 evenly spaced false positive rates.
+    Points on a line between others are left out. With more corners, the curve is interpolated at 101 evenly spaced
+    false positive rates.
     """
-    false_rate, true_rate, _ = roc_curve(truth, scores)
-    if len(false_rate) <= MOST_POINTS:
-        return false_rate, true_rate
+    false, true = _counts(truth, scores)
+    corners = np.r_[True, (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0), True][: len(false)]
+    rates = [np.r_[0.0, counts[corners] / counts[-1]] for counts in (false, true)]
+    if len(rates[0]) <= MOST_POINTS:
+        return rates[0], rates[1]
     grid = np.linspace(0.0, 1.0, MOST_POINTS)
-    read = np.interp(grid, false_rate, true_rate)
+    read = np.interp(grid, *rates)
     read[0] = 0.0
     return grid, read
 
@@ -48,15 +50,20 @@ def macro_curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndar
 
 
 def _curves(truth: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
-    true = np.cumsum(truth[order])[ends]
-    false = ends + 1 - true
+    false, true = _counts(truth, scores)
     negatives, positives = max(false[-1], 1), true[-1]
     roc = np.interp(grid, np.r_[0, false / negatives], np.r_[0, true / positives])
     roc[0] = 0.0
     reached = np.searchsorted(true, np.ceil(grid * positives - 1e-9).clip(1))
     return roc, (true / (true + false))[reached]
+
+
+def _counts(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the false and true positives at each distinct score as the threshold, the highest first."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    true = np.cumsum(truth[order])[ends]
+    return ends + 1 - true, true
 
 
 MOST_ROC_CLASSES = 8

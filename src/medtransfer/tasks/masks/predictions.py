@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -69,6 +68,8 @@ def mask_predictions_frame(
 
 def encode_mask(mask: np.ndarray) -> bytes:
     """Encode class numbers, uint8 [h, w], as a PNG."""
+    import cv2
+
     done, encoded = cv2.imencode(".png", mask)
     if not done:
         raise ValueError(f"expected uint8 [h, w], but got {mask.dtype} {mask.shape}")
@@ -77,6 +78,8 @@ def encode_mask(mask: np.ndarray) -> bytes:
 
 def decode_mask(encoded: bytes) -> np.ndarray:
     """Decode class numbers, uint8 [h, w], from a PNG."""
+    import cv2
+
     return np.asarray(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED))
 
 

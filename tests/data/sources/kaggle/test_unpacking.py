@@ -26,6 +26,16 @@ def member(name: str, mode: int = 0, content: bytes = b"x") -> Callable[[zipfile
     return write
 
 
+def with_header(field: str, value: int) -> Callable[[zipfile.ZipFile], None]:
+    """Return a function that writes a file of which the directory of the archive states `value`."""
+
+    def write(archive: zipfile.ZipFile) -> None:
+        member("one.png")(archive)
+        setattr(archive.filelist[0], field, value)
+
+    return write
+
+
 def bomb(archive: zipfile.ZipFile) -> None:
     archive.writestr("zeros.png", bytes(20_000_000), zipfile.ZIP_DEFLATED)
 
@@ -39,6 +49,10 @@ UNSAFE = {
     "link": (member("link", stat.S_IFLNK | 0o777, b"/etc/passwd"), "a link"),
     "device": (member("pipe", stat.S_IFIFO | 0o666), "a link or a device"),
     "line break": (member("a\nb.png"), "not a plain path"),
+    "deep": (member("a/" * 1000 + "one.png"), "in more than 100 folders"),
+    "long": (member("é" * 128 + ".png"), "a name of more than 255 bytes"),
+    "encrypted": (with_header("flag_bits", 1), "it is encrypted"),
+    "Deflate64": (with_header("compress_type", 9), "its compression, number 9, is not supported"),
     "bomb": (bomb, "possible zip bomb"),
     "file and folder": (lambda archive: [member("a")(archive), member("a/b")(archive)], "a file and a folder"),
     "twice": (lambda archive: [member("a/b")(archive), member("a\\b")(archive)], "two files of the same name"),
@@ -61,6 +75,8 @@ def test_an_unsafe_archive_writes_nothing(
     server.archive = packed.getvalue()
     assert expected in failure()
     assert list(tmp_path.rglob("escaped*")) == []
+    (kept,) = tmp_path.rglob("downloads/*.zip")  # a new download would be refused, too
+    assert kept.read_bytes() == packed.getvalue()
 
 
 def test_an_unsafe_file_may_be_left_out(server: KaggleServer) -> None:
