@@ -26,7 +26,7 @@ ALL += ["learning", "hard_images", "explanations", "audit", "origin", "checklist
 OF_MASKS = ["mask_examples", "hard_masks"]
 OF_FINDINGS = ["findings", "sure_errors"]
 OF_NUMBERS = ["agreement", "error_by_range", "predicted_numbers"]
-ALWAYS = ["comparison", "margins", "cost", "pairs", "learning", "explanations", "audit", "origin", "checklists"]
+ALWAYS = ["comparison", "cost", "pairs", "learning", "explanations", "audit", "origin", "checklists"]
 
 
 class Outline(HTMLParser):
