@@ -19,6 +19,7 @@ from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.tables import TABLES, Tables, tables_of
+from medtransfer.comparison.tuning import budget_warnings, trials_table
 from medtransfer.comparison.warnings import chance_warnings, promise_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
@@ -71,6 +72,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *TASKS[study.params.study.task].warnings(study.params),
             *chance_warnings(study, table),
             *promise_warnings(study, table),
+            *budget_warnings(study),
             *test.warnings,
         ),
         verdict=verdict_of(table, settings.metric, margins),
@@ -81,6 +83,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         learning=learning_table({name: places.model(name) / "history.csv" for name in study.variants}),
         costs=cost_table(inputs.cards, places.results / "cost"),
         maps=maps_table(study, places),
+        trials=trials_table(study, places),
         published=published_table(table),
         audit=inputs.audit,
         about=inputs.about,

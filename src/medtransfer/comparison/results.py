@@ -51,6 +51,9 @@ MARGINS = (
     "variant", "margin", "difference", "se", "detectable", "p_not_inferior", "not_inferior", "p_equivalent",
     "equivalent", "worse", "outcome",
 )  # fmt: skip
+TRIALS = (
+    "variant", "fold", "seed", "fraction", "trial", "state", "kept", "epochs", "validation_loss", "validation_score",
+)  # fmt: skip
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
 
@@ -135,6 +138,8 @@ class Comparison:
         step); with a margin, the corrected p values of being inferior to any other variant by the margin, and of not
         being equivalent to the best; worse: significantly different from the best; outcome: best, equivalent, not
         inferior, worse or undecided.
+    trials: one row per trial of a search: its run, whether it was complete, pruned or diverged and whether it was kept,
+        its epochs, the loss and the task's score on validation images; then a column for each value that was searched.
     published: one row per published value: ours with its interval, and whether that excludes it (differs).
     audit: `metrics/data.json`. about: `data/prepared/dataset.json`. test: the numbers of images, groups and resamples.
     warnings: sentences that belong on every page and figure.
@@ -168,7 +173,7 @@ class Comparison:
     numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
     agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
     ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
-
+    trials: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=TRIALS))
     margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
 
     @property
