@@ -18,7 +18,7 @@ from simulation import Population, processes, scored, skill_of
 from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.margins import margin_table
-from medtransfer.comparison.pairs import all_pairs, freedom_of_difference
+from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.rows import differences_to
 from medtransfer.util.text import markdown_table
 
@@ -80,8 +80,7 @@ def count_claims(population: Population, skills: list[float], chunk: int) -> np.
             values = {name: score.estimates["accuracy"].value for name, score in scores.items()}
             names = sorted(values, key=values.__getitem__, reverse=True)
             rows = [{"variant": name, "kind": "variant"} | differences_to(names[0], pairs)[name] for name in names]
-            freedom = freedom_of_difference("accuracy", test)
-            judged = margin_table(pd.DataFrame(rows), pairs, "accuracy", freedom, MARGIN, 0.95)
+            judged = margin_table(pd.DataFrame(rows), pairs, "accuracy", MARGIN, 0.95)
             claimed = set(judged.loc[judged["not_inferior"].astype(bool), "variant"])
             found += bool(claimed - good), len(claimed & good) / len(good), judged["detectable"].median()
     return found

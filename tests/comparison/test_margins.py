@@ -25,14 +25,14 @@ def made() -> Callable[..., pd.DataFrame]:
         names = sorted(errors, key=errors.__getitem__)
         pairs = pd.DataFrame(
             [
-                {"metric": "mae", "a": a, "b": b, "difference": errors[a] - errors[b], "se": se}
+                {"metric": "mae", "a": a, "b": b, "difference": errors[a] - errors[b], "se": se, "freedom": 50}
                 for number, a in enumerate(errors)
                 for b in list(errors)[number + 1 :]
             ]
         )
         gaps = np.array([errors[name] - errors[names[0]] for name in names])
         rows = {"variant": names, "kind": "variant", "difference_to_best": gaps, "tied_with_best": gaps < 0.35}
-        return margin_table(pd.DataFrame(rows), pairs, "mae", 50, margin, 0.95)
+        return margin_table(pd.DataFrame(rows), pairs, "mae", margin, 0.95)
 
     return judge
 

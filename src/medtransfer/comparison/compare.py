@@ -14,7 +14,7 @@ from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.comparison.maps import maps_table
 from medtransfer.comparison.margins import margin_table
-from medtransfer.comparison.pairs import all_pairs, freedom_of_difference
+from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
@@ -60,8 +60,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
-    freedom = freedom_of_difference(settings.metric, test)
-    margins = margin_table(table, pairs, settings.metric, freedom, settings.margin, settings.confidence)
+    margins = margin_table(table, pairs, settings.metric, settings.margin, settings.confidence)
     return Comparison(
         study=study,
         metrics=metrics,

@@ -19,21 +19,21 @@ Unlike seconds, they are the same on every machine.
 
 
 def margin_table(
-    table: pd.DataFrame, pairs: pd.DataFrame, metric: str, freedom: float, margin: float | None, confidence: float
+    table: pd.DataFrame, pairs: pd.DataFrame, metric: str, margin: float | None, confidence: float
 ) -> pd.DataFrame:
     """Judge every variant against the best and, with a margin, against all others; see `Comparison.margins`.
 
-    table, pairs: those of `Comparison`. freedom: the degrees of freedom of differences in the metric.
+    table, pairs: those of `Comparison`.
     """
     rows = table[table["kind"] == "variant"].set_index("variant")
     names = list(rows.index)
-    gain, error = _gains(names, pairs[pairs["metric"] == metric], METRICS[metric].lower_is_better)
+    gain, error, freedom = _gains(names, pairs[pairs["metric"] == metric], METRICS[metric].lower_is_better)
     level, best = 1 - confidence, 0  # the table is ordered
     number_of_tests = max(len(names) * (len(names) - 1) // 2, 1)
     found = pd.DataFrame({"variant": names, "margin": np.nan if margin is None else margin})
     found["difference"] = rows["difference_to_best"].to_numpy(float)
     found["se"] = error[:, best]
-    found["detectable"] = detectable_difference(error[:, best], freedom, level / number_of_tests)
+    found["detectable"] = detectable_difference(error[:, best], freedom[:, best], level / number_of_tests)
     found["worse"] = ~rows["tied_with_best"].to_numpy(bool)
     found = found.reindex(columns=list(MARGINS))
     if margin is None or len(names) < 2:
@@ -48,16 +48,17 @@ def margin_table(
     return found
 
 
-def _gains(names: list[str], pairs: pd.DataFrame, lower_is_better: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return by how much each variant (rows) is better than each other (columns), and the standard errors."""
+def _gains(names: list[str], pairs: pd.DataFrame, lower_is_better: bool) -> tuple[np.ndarray, ...]:
+    """Return by how much each variant (rows) is better than each other (columns), its error and degrees of freedom."""
     place = {name: number for number, name in enumerate(names)}
-    gain, error = np.zeros((2, len(names), len(names)))
+    gain, error, freedom = np.zeros((3, len(names), len(names)))
     a, b = (pairs[side].map(place).to_numpy(int) for side in ("a", "b"))
     better = pairs["difference"].to_numpy(float) * (-1 if lower_is_better else 1)
     gain[a, b], gain[b, a] = better, -better
     error[a, b] = error[b, a] = pairs["se"].to_numpy(float)
+    freedom[a, b] = freedom[b, a] = pairs["freedom"].to_numpy(float)
     np.fill_diagonal(error, np.nan)
-    return gain, error
+    return gain, error, freedom
 
 
 def _outcome(row: dict[str, object]) -> str:

@@ -17,8 +17,8 @@ def _with_intervals(*names: str) -> tuple[str, ...]:
 
 
 PAIRS = (
-    "metric", "a", "b", "difference", "se", "low", "high", "p", "p_corrected", "different", "mcnemar_p", "delong_p",
-    "resampled_t_p",
+    "metric", "a", "b", "difference", "se", "freedom", "low", "high", "p", "p_corrected", "different", "mcnemar_p",
+    "delong_p", "resampled_t_p",
 )  # fmt: skip
 EFFECTS = (
     "metric", "factor", "a", "b", "contexts", "difference", "low", "high", "p", "p_corrected", "smallest", "largest",
@@ -94,7 +94,7 @@ class Comparison:
         METRIC_validation, the study's metric on validation images;
         ece without an interval; parameters, trainable_parameters, multiply_adds; difference_to_best, difference_low,
         difference_high, p_corrected, tied_with_best by the study's metric; source of a published result.
-    pairs: one row per metric and pair of variants. difference: a - b, with se, low and high; p of the paired test;
+    pairs: one row per metric and pair of variants. difference: a - b, with se and its degrees of freedom, low and high; p of the paired test;
         p_corrected by Holm's rule over all pairs of the metric; different: p_corrected < 1 - confidence. mcnemar_p:
         exact, over groups and runs, for accuracy; delong_p for ROC-AUC; resampled_t_p (Nadeau and Bengio) if folds take
         turns in testing.
