@@ -78,6 +78,16 @@ TOGETHER = [
         "strategies.prototypes: lr_search needs a head that trains over epochs, unlike head: prototypes",
     ),
     (
+        "strategies.frozen.search",
+        {"space": {"lrr": {"linear": [0.1, 0.2]}}},
+        "strategies.frozen.search.space.lrr: unknown key; did you mean 'lr'?",
+    ),
+    (
+        "strategies.frozen.search",
+        {"space": {"momentum": [0.1, 0.2]}},
+        "strategies.frozen.search.space: momentum is an option of optimizer sgd or rmsprop, not of adam",
+    ),
+    (
         "strategies.prototypes.features",
         {"blocks": 4},
         "strategies.prototypes: features of several blocks are for head: linear or mlp, not prototypes",

@@ -152,9 +152,18 @@ def _strategy_problems(strategy: Strategy, task: Task) -> list[str]:
         problems.append(": sampler: balanced draws the rows of epochs, but nothing trains over epochs here")
     if strategy.blocks and (HEADS[strategy.head].keeps_spatial or not issubclass(HEADS[strategy.head], nn.Sequential)):
         problems.append(f": features of several blocks are for head: linear or mlp, not {strategy.head}")
-    if HEADS[strategy.head].fitted and strategy.lr_search is not None:
-        problems.append(f": lr_search needs a head that trains over epochs, unlike head: {strategy.head}")
-    return problems
+    key = "lr_search" if strategy.search is None else "search"
+    if HEADS[strategy.head].fitted and getattr(strategy, key) is not None:
+        problems.append(f": {key} needs a head that trains over epochs, unlike head: {strategy.head}")
+    return problems or _searched_problems(strategy, task)
+
+
+def _searched_problems(strategy: Strategy, task: Task) -> list[str]:
+    """List the problems of the values that a strategy searches: of options that head and optimizer do not have."""
+    for values in strategy.search.corners if strategy.search else ():
+        if found := _strategy_problems(strategy.at(values), task):
+            return [f".search.space{problem}" for problem in found]
+    return []
 
 
 def _option_problems(

@@ -53,13 +53,43 @@ WRONG_VALUES = [
 ]
 
 WRONG_TOGETHER = [
+    (
+        "strategies.frozen.search",
+        {"space": {"lr": [1e-3, 1e-2]}, "sampler": "grid", "trials": 3},
+        "strategies.frozen.search: trials: the grid has 2 combinations; omit trials",
+    ),
+    (
+        "strategies.frozen.search",
+        {"space": {"lr": {"log": [0.0, 1e-2]}}},
+        "strategies.frozen.search.space.lr: log: numbers must be above 0, but got 0",
+    ),
+    (
+        "strategies.frozen.search",
+        {"space": {"lr": {"log": [1e-3, 1e-2]}}, "sampler": "grid"},
+        "strategies.frozen.search: space.lr: sampler: grid needs a list of values",
+    ),
+    (
+        "strategies.frozen.search",
+        {"space": {"epochs": [1, 2]}},
+        "strategies.frozen: search.space.epochs: it is not searched; numbers of optimizer and head are",
+    ),
+    (
+        "strategies.frozen.search",
+        {"space": {"dropout": {"linear": [0.0, 1.5]}}},
+        "strategies.frozen: search.space.dropout: Input should be less than 1, at dropout 1.5",
+    ),
+    (
+        "strategies.frozen",
+        {"search": {"space": {"lr": [0.1]}}, "lr_search": [0.1, 0.2]},
+        "strategies.frozen: search and lr_search exclude each other",
+    ),
+    ("strategies.frozen.fraction", [0.5, 0.1], "strategies.frozen: fraction: fractions must rise, but are [0.5, 0.1]"),
     ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
     (
         "strategies.scratch.feature_search",
         {"blocks": [1], "poolings": ["avg"]},
         "strategies.scratch: feature_search is for a head on frozen features",
     ),
-    ("strategies.scratch.lr_search", [0.1, 0.2], "strategies.scratch: lr_search is for a head on frozen"),
     (
         "strategies.frozen.gradient_checkpointing",
         True,

@@ -101,8 +101,8 @@ def test_a_probe_at_all_rates_and_features_keeps_the_best_of_those_trained_alone
     assert sum(computed) == 2 * trained[0] + trained[1]  # two views: one pass over the images
     one_by_one(monkeypatch)
     found: dict[int, list[tuple[float, float, Any]]] = {0: [], 1: []}
-    for alternative in inputs.variant.strategy.alternatives:
-        strategy = alternative.model_copy(update={"feature_search": None})
+    for values in inputs.variant.strategy.grid:
+        strategy = inputs.variant.strategy.at(values).model_copy(update={"feature_search": None})
         folder = tmp_path / f"{strategy.lr}{strategy.features}"
         train(replace(inputs, variant=replace(inputs.variant, strategy=strategy)), folder)
         for seed in found:

@@ -19,7 +19,8 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.training.loop import Epoch
 from medtransfer.training.model_files import read_card
-from medtransfer.training.runs import Inputs, few_shots, job_key, make_job
+from medtransfer.training.runs import Inputs, job_key, make_job
+from medtransfer.training.subsets import few_shots
 from medtransfer.training.variant import train_variant
 from medtransfer.util.files import sha256_of_folder
 

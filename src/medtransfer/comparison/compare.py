@@ -13,11 +13,13 @@ from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.comparison.maps import maps_table
+from medtransfer.comparison.margins import margin_table
 from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.tables import TABLES, Tables, tables_of
+from medtransfer.comparison.tuning import budget_warnings, trials_table
 from medtransfer.comparison.warnings import chance_warnings, promise_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
@@ -58,6 +60,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
+    margins = margin_table(table, pairs, settings.metric, settings.margin, settings.confidence)
     return Comparison(
         study=study,
         metrics=metrics,
@@ -68,15 +71,18 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *TASKS[study.params.study.task].warnings(study.params),
             *chance_warnings(study, table),
             *promise_warnings(study, table),
+            *budget_warnings(study),
             *test.warnings,
         ),
-        verdict=verdict_of(table, settings.metric),
+        verdict=verdict_of(table, settings.metric, margins),
+        margins=margins,
         table=table,
         pairs=pairs,
         effects=factor_effects(study, of_variants, metrics, test, settings.confidence),
         learning=learning_table({name: places.model(name) / "history.csv" for name in study.variants}),
         costs=cost_table(inputs.cards, places.results / "cost"),
         maps=maps_table(study, places),
+        trials=trials_table(study, places),
         published=published_table(table),
         audit=inputs.audit,
         about=inputs.about,

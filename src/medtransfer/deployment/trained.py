@@ -5,10 +5,11 @@ Only `predict_variant` reads test rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from medtransfer.features.embedder import embedder_of
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Network, Normalise, load_tensors
 from medtransfer.models.weights_card import WeightsCard
-from medtransfer.study import Features, Variant
+from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
 from medtransfer.training.batches import ImageExamples
 from medtransfer.training.model_files import BASE, CARD, as_body, read_card
@@ -28,17 +29,20 @@ from medtransfer.util.compute import Compute
 from medtransfer.util.places import run_name
 
 
-def load_run(folder: Path, fold: int, seed: int) -> Network:
-    """Load the network of a run from a variant's folder, in eval mode, with exactly the tensors that were saved."""
+def load_run(folder: Path, fold: int, seed: int, fraction: float | None = None) -> Network:
+    """Load the network of a run from a variant's folder, in eval mode, with exactly the tensors that were saved.
+
+    fraction: that of the training images, if it is a run on fewer than those of the table.
+    """
     card = read_card(folder)
     weights = _read_base(folder, (folder / CARD).stat().st_mtime_ns)
-    run = load_file(folder / f"{run_name(fold, seed)}.safetensors")
+    run = load_file(folder / f"{run_name(fold, seed, fraction)}.safetensors")
     variant = Variant.from_card(card)
     strategy = variant.strategy
-    about = next(each for each in card["runs"] if (each["fold"], each["seed"]) == (fold, seed))
-    if about.get("features"):
-        chosen = Features.model_validate(about["features"])
-        variant = replace(variant, strategy=strategy.model_copy(update={"features": chosen}))
+    known = card["runs"] if fraction is None else card["smaller_runs"]
+    about = next(each for each in known if (each["fold"], each["seed"], each.get("fraction")) == (fold, seed, fraction))
+    values = about.get("values", {}) | ({"features": about["features"]} if about.get("features") else {})
+    variant = replace(variant, strategy=strategy.at(values))
     if weights.state is None:  # the run's file holds every tensor
         variant = replace(variant, strategy=variant.strategy.model_copy(update={"init": "random"}))
     identity = Normalise((0.0,) * 3, (1.0,) * 3)
@@ -61,16 +65,30 @@ def _read_base(folder: Path, _changed: int) -> Weights:
 
 def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
     """Yield the predictions of a trained variant for each run and role, as rows in the task's format."""
-    task = TASKS[prepared.task]
     for run in read_card(model)["runs"]:
-        fold, seed = run["fold"], run["seed"]
-        network = load_run(model, fold, seed).to(compute.device)
-        embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
-        if embedder is not None:
-            embedder.plan(len(prepared.table))
-        roles = prepared.roles(fold)
-        for role, rows in (("validation", roles.validation), ("test", roles.test)):
-            examples = ImageExamples(prepared, rows, embedder)
-            batches = predict_batches(embedder.rest if embedder else network, examples, compute)
-            answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]
-            yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, role)
+        yield from _predictions(variant, prepared, model, compute, run, ("validation", "test"))
+
+
+def predict_smaller(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
+    """Yield the predictions for test rows of each run on a smaller fraction, whose column `fraction` they have."""
+    for run in read_card(model).get("smaller_runs", []):
+        for frame in _predictions(variant, prepared, model, compute, run, ("test",)):
+            yield frame.assign(fraction=run["fraction"])
+
+
+def _predictions(
+    variant: Variant, prepared: Prepared, model: Path, compute: Compute, run: dict[str, Any], roles: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """Yield the predictions of a run for each role."""
+    task, fold, seed = TASKS[prepared.task], run["fold"], run["seed"]
+    network = load_run(model, fold, seed, run.get("fraction")).to(compute.device)
+    embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
+    if embedder is not None:
+        embedder.plan(len(prepared.table))
+    rows_of = prepared.roles(fold)
+    for role in roles:
+        rows: np.ndarray = getattr(rows_of, role)
+        examples = ImageExamples(prepared, rows, embedder)
+        batches = predict_batches(embedder.rest if embedder else network, examples, compute)
+        answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]
+        yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, role)

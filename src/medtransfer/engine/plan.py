@@ -165,11 +165,7 @@ class Estimator:
         kept_bytes = 0 if missing is None else probe.row_bytes
         new = trained + validated if missing is None else missing
         runs = self._prepared.folds * len(self._study.params.training.seeds)
-        at_once = (
-            runs
-            if missing is not None and strategy.train == "head" and not one_step
-            else 1 / len(strategy.alternatives)
-        )
+        at_once = runs if missing is not None and strategy.train == "head" and not one_step else 1 / strategy.trials
         seconds = probe.start + new * probe.prefix + (trained * probe.step + validated * probe.forward) / at_once
         what = counted(runs, "run")
         if not one_step:

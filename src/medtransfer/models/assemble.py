@@ -80,7 +80,7 @@ def assemble(
     family = ClassifierFamily.of(variant.model)
     family.replace_auxiliary_heads(body.module, classes if strategy.train == "all" else None)
     torch.default_generator.manual_seed(seed_from("head", *key))
-    features = strategy.alternatives[0].features if strategy.features is None else strategy.features
+    features = next(iter(strategy.choices)) if strategy.features is None else strategy.features
     spans = body.module.spans(features) if isinstance(body.module, BlockFeatures) and features else None
     head = build_head(strategy, body.width, classes, body.classifier, spans)
     network = Network(normalise, body.module, head)

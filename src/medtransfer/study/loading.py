@@ -175,8 +175,10 @@ def _resolve(name: str, line: VariantLine, params: Params) -> tuple[Variant | No
             f": init: pretrained needs weights, but backbones.{line.backbone}.weights is none; "
             "set weights, or use a strategy with init: random"
         )
-    if strategy.shots is not None and policy.mix is not None:
-        problems.append(f": shots: {strategy.shots} with {policy.mix.method} would mix in images beyond the shots")
+    fewer = "shots" if strategy.shots is not None else "fraction" if strategy.fraction is not None else None
+    if fewer is not None and policy.mix is not None:
+        value = getattr(strategy, fewer)
+        problems.append(f": {fewer}: {value} with {policy.mix.method} would mix in images beyond the {fewer}")
     return Variant(name, line.backbone, backbone, line.strategy, strategy, line.augmentation, policy), problems
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
+from medtransfer.study.search import Search
 from medtransfer.study.section import (
     KIND_ALONE,
     OTHER,
@@ -55,6 +57,13 @@ class Prompts(Section):
         """List the texts about a class."""
         return [template.replace("{}", word) for word in self.classes[name] for template in self.templates]
 
+
+NOT_SEARCHED = {
+    "init", "train", "shots", "fraction", "head", "features", "feature_search", "lr_search", "search", "prompts",
+    "optimizer", "schedule", "loss", "sampler", "epochs", "monitor", "patience", "resume_patience", "neighbours",
+    "gradient_checkpointing",
+}  # fmt: skip
+SEARCHED = "numbers of optimizer and head are, such as lr, weight_decay, dropout, hidden, batch_size"
 
 Pooling = Literal["token", "avg", "token_avg"]
 
@@ -113,12 +122,16 @@ class Strategy(OpenSection):
 
     train: `none`, the `head` alone, the head with the backbone's `norms` (Frankle et al. 2021) or `biases` (Ben Zaken
     et al. 2022), or with a part of it, or `all`.
+    shots: train on so many images of each class. fraction: train on each of these fractions of the training images,
+    nested subsets of groups that have their share of every class; the last is the row of the table, and all of them are
+    the curve of the score against the number of images.
     lr is the rate of the head, and of the backbone unless `backbone_lr` is set; with `first_layer_lr`, the rates of the
     backbone's layers rise geometrically from it. monitor: what is compared between epochs and rates on validation
     images, their mean loss or the task's score, such as accuracy or Dice. Training stops when it has not improved for
-    `patience` epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. With
-    `lr_search`, a head on frozen features is trained at each of these rates instead of `lr`, all at once, and each run
-    keeps the best head; with `feature_search`, at each rate on each of these features. With `gradient_checkpointing`, a
+    `patience` epochs; with `resume_patience` it then resumes once from the best epoch, with that patience. search: try
+    several numbers instead of one, such as rates, and keep the best training of each run. `lr_search`, a list of rates,
+    is short for `search: {space: {lr: LIST}, sampler: grid}`; with `feature_search`, heads on frozen features are
+    trained on each of these features, too. With `gradient_checkpointing`, a
     network that trains as a whole keeps little of what its blocks computed and computes it again in the backward pass:
     the same results with less memory, in up to 1.3 times the time. sampler: which training rows an epoch takes: `all`,
     or as many that are drawn so that classes are equally frequent (`balanced`), which repeats those of rare classes.
@@ -131,6 +144,7 @@ class Strategy(OpenSection):
         Discriminator(word_or_other),
     ] = "head"
     shots: Count | None = None
+    fraction: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = None
     head: str = "linear"
     hidden: Count = 256
     head_batch_norm: bool = False
@@ -139,6 +153,7 @@ class Strategy(OpenSection):
     dropout: Share | None = None
     optimizer: str = "adam"
     lr: Positive = 1e-3
+    search: Search | None = None
     lr_search: Annotated[list[Positive], Field(min_length=2)] | None = None
     features: Features | None = None
     feature_search: FeatureSearch | None = None
@@ -163,11 +178,6 @@ class Strategy(OpenSection):
         return self.train not in ("none", "head")
 
     @property
-    def rates(self) -> list[float]:
-        """The learning rates that each run is trained at."""
-        return self.lr_search or [self.lr]
-
-    @property
     def choices(self) -> list[Features | None]:
         """The features that each run is trained on; None for those of the backbone."""
         search = self.feature_search
@@ -181,24 +191,43 @@ class Strategy(OpenSection):
         return max((each.blocks for each in self.choices if each is not None), default=None)
 
     @property
-    def alternatives(self) -> list[Strategy]:
-        """The same strategy at each of its rates, on each of its features."""
+    def fractions(self) -> list[float]:
+        """The fractions of the training images that runs are trained on, in ascending order."""
+        return self.fraction or [1.0]
+
+    @property
+    def grid(self) -> list[dict[str, Any]]:
+        """The values of each training that is known in advance; empty if a sampler proposes them."""
+        if self.search is None:
+            rates = [{"lr": rate} for rate in self.lr_search] if self.lr_search else [{}]
+        else:
+            rates = list(self.search.grid) if self.search.sampler == "grid" else []
+        if self.feature_search is None:
+            return rates
         return [
-            self.model_copy(update={"lr": rate, "lr_search": None, "features": features})
-            for rate in self.rates
+            values | {"features": features.model_dump()}
+            for values in rates
             for features in self.choices
+            if features is not None
         ]
+
+    @property
+    def trials(self) -> int:
+        """The number of trainings of each run."""
+        return len(self.grid) or (self.search.budget if self.search else 1)
+
+    def at(self, values: Mapping[str, Any]) -> Strategy:
+        """Return the strategy without its search, at some values; `features` may be plain values."""
+        if isinstance(values.get("features"), dict):
+            values = {**values, "features": Features.model_validate(values["features"])}
+        return self.model_copy(update={**values, "search": None, "lr_search": None})
 
     @model_validator(mode="after")
     def _parts_go_together(self) -> Strategy:
         if self.init == "random" and self.trains_backbone and self.train != "all":
             raise ValueError("init: random with a part of the backbone would freeze layers that never learned")
-        if self.lr_search is not None and self.train != "head":
-            raise ValueError("lr_search is for a head on frozen features; it needs train: head")
         if self.feature_search is not None and (self.train != "head" or self.features is not None):
             raise ValueError("feature_search is for a head on frozen features; it needs train: head, without features")
-        if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
-            raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
         for field in ("backbone_lr", "first_layer_lr"):
             if getattr(self, field) is not None and not self.trains_backbone:
                 raise ValueError(f"{field} needs a part of the backbone that trains, but train is {self.train}")
@@ -215,3 +244,43 @@ class Strategy(OpenSection):
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
+
+    @model_validator(mode="after")
+    def _fractions_rise(self) -> Strategy:
+        if self.fraction is not None and self.fraction != sorted(set(self.fraction)):
+            raise ValueError(f"fraction: fractions must rise, but are {self.fraction}")
+        if self.fraction is not None and (self.shots is not None or self.train == "none"):
+            raise ValueError("fraction goes neither with shots nor with train: none")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_searched(self) -> Strategy:
+        key = "lr_search" if self.search is None else "search"
+        if getattr(self, key) is None:
+            return self
+        if self.train == "none":
+            raise ValueError(f"{key} needs something that trains, but train is none")
+        if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
+            raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
+        if self.search is not None and self.lr_search is not None:
+            raise ValueError("search and lr_search exclude each other; name the rates in search.space.lr")
+        if self.search is not None:
+            self._check_values(self.search)
+        return self
+
+    def _check_values(self, search: Search) -> None:
+        """Raise `ValueError` if a value of the search cannot be that of the strategy."""
+        if self.feature_search is not None and search.sampler != "grid":
+            raise ValueError("search with feature_search needs sampler: grid")
+        if excluded := NOT_SEARCHED & search.space.keys():
+            raise ValueError(f"search.space.{min(excluded)}: it is not searched; {SEARCHED}")
+        given = self.model_dump(exclude_unset=True, exclude={"search"})
+        for values in search.corners:
+            try:
+                type(self).model_validate(given | values)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = "".join(f".{part}" for part in first["loc"])
+                message = first["msg"].removeprefix("Value error, ")
+                at = ", ".join(f"{name} {value}" for name, value in values.items())
+                raise ValueError(f"search.space{place}: {message}, at {at}") from None

@@ -102,9 +102,10 @@ class VariantLog:
         self._log_metrics(self._children[run], {key: values[key] for key in values if key != "epoch"}, step)
 
     def history(self, folder: str) -> None:
-        """Log the card and the history of a trained variant."""
-        for file in ("card.json", "history.csv"):
-            self._client.log_artifact(self._parent, f"{folder}/{file}")
+        """Log the card and the history of a trained variant, and the trials of its search."""
+        for file in ("card.json", "history.csv", "trials.csv"):
+            if Path(folder, file).is_file():
+                self._client.log_artifact(self._parent, f"{folder}/{file}")
 
     def evaluation(self, folder: str, found: dict[str, Any], figure: str) -> None:
         """Log test metrics, figure and model to the newest run of the same inputs, and metrics to its nested runs.

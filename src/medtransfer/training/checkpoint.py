@@ -36,3 +36,7 @@ class Checkpoint:
         with atomic_file(self._path) as temporary:
             torch.save(state(), temporary)
         self._saved = time.monotonic()
+
+    def delete(self) -> None:
+        """Delete the stored state, if there is one."""
+        self._path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from medtransfer.training.batches import Batch, Examples, Resident, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.loop import Epoch, Fit, Job
 from medtransfer.training.losses import ImageLoss
-from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
+from medtransfer.training.schedules import lowest, rate_factor, resumes
 from medtransfer.training.stacked_heads import Moments, StackedHeads, State, depends_on_batch, is_stackable
 from medtransfer.util.seeds import seed_from
 
@@ -28,6 +28,8 @@ READ_BYTES = 16_000_000
 """Steps are read together up to this size, since each read has a fixed cost."""
 
 VALIDATION_BATCH = 512
+MAY_DIFFER = {"lr", "weight_decay", "dropout", "fraction"}
+"""The fields of strategies that may differ between heads that are trained together."""
 
 
 def can_train_together(job: Job, runs: int) -> bool:
@@ -43,20 +45,21 @@ def can_train_together(job: Job, runs: int) -> bool:
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:
     """Divide jobs into those to train together: heads on the same features.
 
-    Shorter batches are padded, so that heads whose output depends on the batch need equal numbers of rows too; heads on
-    other columns of the features have other shapes.
+    Shorter batches are padded, so that heads whose output depends on the batch need equal numbers of rows too. Of
+    their strategies, the rate, the weight decay, the dropout and the fraction of rows may differ.
     """
     found: dict[object, list[Job]] = {}
     for job in jobs:
         rows = len(job.train) if depends_on_batch(job.network.head) else 0
-        found.setdefault((_embedder(job).key, rows, str(job.strategy.features)), []).append(job)
+        alike = job.strategy.model_dump_json(exclude=MAY_DIFFER)
+        found.setdefault((_embedder(job).key, rows, alike), []).append(job)
     return list(found.values())
 
 
 def fit_heads(jobs: Sequence[Job], checkpoint: Checkpoint, report: Callable[[Job, Epoch], None]) -> list[Fit]:
     """Train the heads of a group, each as `fit` would alone, and return the outcome of each.
 
-    Strategies may differ in the learning rate alone. Order and dropout are drawn from each job's own key, and a job
+    Their strategies are equal but for `MAY_DIFFER`. Order and dropout are drawn from each job's own key, and a job
     that stops early does not affect the others. Resumes from `checkpoint`.
     """
     runs = [_Run(job) for job in jobs]
@@ -100,7 +103,7 @@ class _Run:
 
     @property
     def trains(self) -> bool:
-        return not is_finished(self.losses, self.job.strategy)
+        return not self.job.is_finished(self.losses)
 
     def start_again(self) -> None:
         """Return to the best epoch with a new optimizer."""
@@ -123,7 +126,7 @@ class _Group:
     """The runs that still train, those with the most training rows first.
 
     In a step for which some have no batch left, the others are then the first ones: a slice of each stack. Runs of one
-    fold and seed, which differ in their rates alone, are neighbours and share their batches.
+    fold, seed and number of rows are neighbours and share their batches.
     """
 
     def __init__(self, runs: Sequence[_Run]) -> None:
@@ -145,8 +148,9 @@ class _Group:
         jobs = [run.job for run in self.runs]
         cohorts = [len(list(alike)) for _, alike in itertools.groupby(self.runs, lambda run: (run.steps, run.since))]
         moments = [run.moments for run in self.runs]
-        self._heads = StackedHeads([job.network.head for job in jobs], self._strategy, cohorts, moments)
-        alike = {len(list(same)) for _, same in itertools.groupby(job.key for job in jobs)}
+        decays = [job.strategy.weight_decay for job in jobs]
+        self._heads = StackedHeads([job.network.head for job in jobs], self._strategy, cohorts, moments, decays)
+        alike = {len(list(same)) for _, same in itertools.groupby((job.key, len(job.train)) for job in jobs)}
         self._shared = alike.pop() if len(alike) == 1 else 1  # runs in a row that share their batches
         losses = [cast("ImageLoss", job.loss) for job in jobs]
         self._loss, constants = losses[0], [loss.constants for loss in losses if loss.constants is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,6 @@ from medtransfer.training.optimizers import build_optimizer, set_rate
 from medtransfer.training.prediction import predict_batches
 from medtransfer.training.schedules import is_finished, lowest, rate_factor, resumes
 from medtransfer.util.compute import Compute
-from medtransfer.util.places import run_name
 from medtransfer.util.seeds import Key, seed_from
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ class Job:
     """A run to train: its task, network, rows, loss, fold and seed.
 
     embedder: if given, the rows are activations that it computes, and only the layers behind them are run. balanced:
-    the class of each training row, if an epoch takes equally many of every class.
+    the class of each training row, if an epoch takes equally many of every class. bars: by epoch, what ends the
+    training unless something monitored was at most that until then.
     """
 
     task: Task
@@ -50,13 +50,7 @@ class Job:
     seed: int
     embedder: Embedder | None
     balanced: np.ndarray | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the run, its learning rate and its features."""
-        chosen = self.strategy.features
-        features = "" if chosen is None else f"_{chosen.pooling}{chosen.blocks}"
-        return f"{run_name(self.fold, self.seed)}_lr{self.strategy.lr:g}{features}"
+    bars: Sequence[float] = ()
 
     @property
     def key(self) -> tuple[Key, ...]:
@@ -91,6 +85,15 @@ class Job:
         if self.strategy.monitor == "loss" or not math.isfinite(epoch.validation_loss):
             return epoch.validation_loss
         return epoch.validation_score if self.task.lower_is_better else 1 - epoch.validation_score
+
+    def pruned(self, monitored: Sequence[float]) -> bool:
+        """Whether training ends after these epochs because others were better at the same epoch."""
+        last = len(monitored) - 1
+        return 0 <= last < len(self.bars) and min(monitored) > self.bars[last]
+
+    def is_finished(self, monitored: Sequence[float]) -> bool:
+        """Whether training ends with these epochs; see `schedules.is_finished` and `pruned`."""
+        return is_finished(monitored, self.strategy) or self.pruned(monitored)
 
     def logits(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the logits of a batch in training, and those of auxiliary heads."""
@@ -148,7 +151,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
     epochs, best, seconds = _restore(job, optimizer, checkpoint)
     for record in epochs:
         report(record)
-    while not is_finished(losses := list(map(job.monitored, epochs)), strategy):
+    while not job.is_finished(losses := list(map(job.monitored, epochs))):
         started = job.clock()
         number = len(epochs)
         if resumes(losses, strategy):
@@ -163,7 +166,7 @@ def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fi
             best = trained_state(job.network)
         seconds += job.clock() - started
         state = partial(_state, job, optimizer, epochs, best, seconds)
-        checkpoint.save(state, last=is_finished(losses, strategy))
+        checkpoint.save(state, last=job.is_finished(losses))
         report(epochs[-1])
     kept = len(epochs) - 1
     if strategy.patience is not None:

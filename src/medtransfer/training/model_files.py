@@ -12,13 +12,12 @@ import torch
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Network
 from medtransfer.models.weights import save_state
-from medtransfer.util.places import run_name
 
-CARD, BASE, HISTORY = "card.json", "base.safetensors", "history.csv"
+CARD, BASE, HISTORY, TRIALS = "card.json", "base.safetensors", "history.csv", "trials.csv"
 Tensors = dict[str, torch.Tensor]
 
 
-def save_run(folder: Path, network: Network, weights: Weights, fold: int, seed: int) -> None:
+def save_run(folder: Path, network: Network, weights: Weights, run: str) -> None:
     """Write the tensors of a run that differ from the weights it started from.
 
     A frozen body thus takes no space except for `base.safetensors`, a copy of the weights stage's file that DVC stores
@@ -31,7 +30,7 @@ def save_run(folder: Path, network: Network, weights: Weights, fold: int, seed: 
         for name, tensor in state.items()
         if name not in base or base[name].shape != tensor.shape or not torch.equal(base[name], tensor)
     }
-    save_state(changed, folder / f"{run_name(fold, seed)}.safetensors")
+    save_state(changed, folder / f"{run}.safetensors")
     if len(changed) < len(state) and weights.file is not None and not (folder / BASE).exists():
         shutil.copyfile(weights.file, folder / BASE)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,13 +25,13 @@ from medtransfer.training.batches import ImageExamples, ViewExamples
 from medtransfer.training.checkpoint import Checkpoint
 from medtransfer.training.heads_together import can_train_together, fit_heads, groups
 from medtransfer.training.loop import Epoch, Fit, Job, fit, loss_and_score
-from medtransfer.training.schedules import lowest
+from medtransfer.training.search import Trial, Trials, rounds
+from medtransfer.training.subsets import Run, training_rows
 from medtransfer.util.compute import Compute, in_precision
 from medtransfer.util.digests import module_digest
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_json
 from medtransfer.util.progress import notice
-from medtransfer.util.seeds import generator
 
 if TYPE_CHECKING:
     from medtransfer.tasks.task import Task
@@ -74,67 +74,136 @@ Report = Callable[[Job, Epoch], None]
 
 
 def train_runs(
-    inputs: Inputs, runs: Sequence[tuple[int, int]], checkpoints: Path, report: Report
-) -> Iterator[tuple[Job, Fit]]:
-    """Train the run of every (fold, seed); yield its job, with the network in eval mode, and its outcome, in order.
+    inputs: Inputs, runs: Sequence[Run], checkpoints: Path, report: Report
+) -> Iterator[tuple[Run, Job, Fit, list[Trial]]]:
+    """Train every run; yield its best training, the network in eval mode, with all of its trials, in order.
 
-    Of several learning rates and features the best by what the strategy monitors are kept; seconds are those of all.
-    `report` is called for every epoch of each. Raises `UserError` if a run diverged with all.
+    Of several trainings the best by what the strategy monitors is kept; seconds are those of all. `report` is called
+    for every epoch of each. Raises `UserError` if a run diverged with all.
     """
     strategy = inputs.variant.strategy
-    trains = strategy.train != "none" and not HEADS[strategy.head].fitted
-    alternatives = strategy.alternatives
-    tries = [(*run, each) for run in runs for each in alternatives]
-    trained = _train_all(inputs, tries, checkpoints, report)
-    for _ in runs:
-        rivals = list(itertools.islice(trained, len(alternatives)))
-        job, best = rivals[lowest([rival.monitored(result.epochs[result.kept]) for rival, result in rivals])]
-        if trains and not math.isfinite(best.validation_loss):
+    first = _Contest(inputs, runs[0])
+    job = make_job(inputs, runs[0].fold, runs[0].seed, first.strategy(first.trials.proposals()[0]), notify=notice)
+    if can_train_together(job, len(runs) * max(rounds(strategy))):
+        contests = [first, *(_Contest(inputs, run) for run in runs[1:])]
+        _train_together(contests, job, checkpoints, report)
+        yield from (contest.outcome() for contest in contests)
+        return
+    for run in runs:
+        contest = _Contest(inputs, run, checkpoints / f"{run.name}_trials.json")
+        _train_one_by_one(contest, checkpoints, report)
+        yield contest.outcome()
+
+
+class _Contest:
+    """The trials of one run, and the best of their trainings. frozen_seconds: see `Fit`."""
+
+    def __init__(self, inputs: Inputs, run: Run, record: Path | None = None) -> None:
+        self.inputs, self.run = inputs, run
+        self.trials = Trials(inputs.variant.strategy, (run.seed, run.fold), record)
+        self.best: tuple[Job, Fit] | None = None
+        self.frozen_seconds = 0.0
+
+    def strategy(self, values: dict[str, Any]) -> Strategy:
+        """Return the strategy of a trial."""
+        return self.inputs.variant.strategy.at(values | {"fraction": [self.run.fraction]})
+
+    def job(self, values: dict[str, Any], bars: Sequence[float] = ()) -> Job:
+        """Make the job of a trial."""
+        return replace(make_job(self.inputs, self.run.fold, self.run.seed, self.strategy(values)), bars=bars)
+
+    def add(self, values: dict[str, Any], job: Job, fit: Fit) -> bool:
+        """Add a training; return whether it is the best so far."""
+        if is_best := self.trials.add(Trial.of(values, job, fit)):
+            self.best = job, fit
+        return is_best
+
+    def outcome(self) -> tuple[Run, Job, Fit, list[Trial]]:
+        """Return the best training, with the seconds of all. Raises `UserError` if all diverged."""
+        if self.best is None:
+            raise TypeError("a run without trials")
+        (job, fit), found = self.best, self.trials.found
+        trains = job.strategy.train != "none" and not HEADS[job.strategy.head].fitted
+        if trains and not math.isfinite(fit.validation_loss):
             raise UserError(
-                f"{inputs.variant.name}: training diverged in epoch {len(best.epochs)} at lr {job.strategy.lr:g} "
+                f"{self.inputs.variant.name}: training diverged in epoch {len(fit.epochs)} at lr {job.strategy.lr:g} "
                 f"(fold {job.fold}, seed {job.seed}): the validation loss is not finite; "
                 "try a lower lr or a warm-up (schedule.warmup)"
             )
-        frozen = sum(rival.embedder.seconds for rival, _ in rivals if rival.embedder is not None)
-        yield job, replace(best, seconds=sum(result.seconds for _, result in rivals), frozen_seconds=frozen)
+        seconds = sum(trial.seconds for trial in found)
+        return self.run, job, replace(fit, seconds=seconds, frozen_seconds=self.frozen_seconds), found
 
 
-def _train_all(
-    inputs: Inputs, tries: Sequence[tuple[int, int, Strategy]], checkpoints: Path, report: Report
-) -> Iterator[tuple[Job, Fit]]:
-    """Train every (fold, seed, strategy), one by one or all heads together; yield them in order."""
-    first = make_job(inputs, *tries[0], notify=notice)
-    if not can_train_together(first, len(tries)):
-        for number, one in enumerate(tries):
-            job = make_job(inputs, *one) if number else first
-            yield job, _train_alone(job, Checkpoint(checkpoints, job.name), report)
-        return
-    jobs = [first, *(make_job(inputs, *one) for one in tries[1:])]
-    results: dict[Job, Fit] = {}
-    for group in groups(jobs):
-        checkpoint = Checkpoint(checkpoints, f"heads_{group[0].name}")
-        results |= zip(group, fit_heads(group, checkpoint, report), strict=True)
-    for job in jobs:
-        yield job, results[job]
+def _train_together(contests: Sequence[_Contest], first: Job, checkpoints: Path, report: Report) -> None:
+    """Train heads on cached features: all trials of a round of all runs at once."""
+    models = [first, *(contest.job(contest.trials.proposals()[0]) for contest in contests[1:])]
+    for number in itertools.count():
+        entries: list[tuple[_Contest, dict[str, Any], Job]] = []
+        for contest, model in zip(contests, models, strict=True):
+            bars = contest.trials.bars()
+            for values in contest.trials.proposals():
+                strategy = contest.strategy(values)
+                network = make_network(_with_strategy(contest.inputs, strategy), model.fold, model.seed)
+                entries.append((contest, values, replace(model, strategy=strategy, network=network, bars=bars)))
+        if not entries:
+            break
+        fits: dict[Job, Fit] = {}
+        for place, group in enumerate(groups([job for _, _, job in entries])):
+            checkpoint = Checkpoint(checkpoints, f"heads{number}_{place}")
+            fits |= zip(group, fit_heads(group, checkpoint, report), strict=True)
+        for contest, values, job in entries:
+            contest.add(values, job, fits[job])
+    for contest, model in zip(contests, models, strict=True):
+        contest.frozen_seconds = 0.0 if model.embedder is None else model.embedder.seconds
+
+
+def _train_one_by_one(contest: _Contest, checkpoints: Path, report: Report) -> None:
+    """Train the trials of a run one after another; of the finished ones, only the best keeps its stored state."""
+    trials = contest.trials
+
+    def checkpoint(number: int) -> Checkpoint:
+        return Checkpoint(checkpoints, f"{contest.run.name}_trial{number}")
+
+    def train(number: int, job: Job) -> Fit:
+        fit = _train_alone(job, checkpoint(number), report)
+        contest.frozen_seconds += 0.0 if job.embedder is None else job.embedder.seconds
+        return fit
+
+    while proposals := trials.proposals():
+        bars = trials.bars()
+        for values in proposals:
+            number, before = len(trials.found), trials.best if trials.found else None
+            job = contest.job(values, bars)
+            is_best = contest.add(values, job, train(number, job))
+            if before is not None:
+                checkpoint(before if is_best else number).delete()
+    if contest.best is None:  # it was finished before an interruption
+        job = contest.job(trials.found[trials.best].values)
+        contest.best = job, train(trials.best, job)
+
+
+def _with_strategy(inputs: Inputs, strategy: Strategy) -> Inputs:
+    return replace(inputs, variant=replace(inputs.variant, strategy=strategy))
 
 
 def make_job(
     inputs: Inputs,
     fold: int,
     seed: int,
-    alternative: Strategy | None = None,
+    strategy: Strategy | None = None,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Job:
     """Build the network of a run and collect its rows.
 
-    alternative: the one of the strategy's alternatives to train; None for the first. notify: called with the reason if
-    the outputs of frozen layers are not cached.
+    strategy: that of a trial; by default the first that is known in advance. notify: called with the reason if the
+    outputs of frozen layers are not cached.
     """
     prepared, task = inputs.prepared, inputs.task
-    strategy = alternative or inputs.variant.strategy.alternatives[0]
-    inputs = replace(inputs, variant=replace(inputs.variant, strategy=strategy))
+    if strategy is None:
+        strategy = inputs.variant.strategy.at(next(iter(inputs.variant.strategy.grid), {}))
+    inputs = _with_strategy(inputs, strategy)
     roles = prepared.roles(fold)
-    rows = few_shots(prepared, roles.train, strategy.shots, seed, fold)
+    rows = training_rows(prepared, roles.train, strategy, seed, fold)
     network = make_network(inputs, fold, seed)
     embedder = (
         embedder_of(network, int(prepared.images.shape[1]), inputs.compute, notify) if task.flat_features else None
@@ -183,22 +252,11 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     return network
 
 
-def few_shots(prepared: Prepared, rows: np.ndarray, shots: int | None, seed: int, fold: int) -> np.ndarray:
-    """Draw `shots` rows of each class, or all of a smaller class; None keeps every row."""
-    if shots is None:
-        return rows
-    labels = prepared.table["label_index"].to_numpy()[rows]
-    drawn = []
-    for label in range(len(prepared.classes)):
-        candidates = rows[labels == label]
-        drawn.append(generator("shots", seed, fold, label).permutation(candidates)[:shots])
-    return np.sort(np.concatenate(drawn))
-
-
 def _images_in_all(inputs: Inputs, rows: int) -> int:
-    """Return the number of views and images that all runs use at most; the rows of few-shot runs may differ."""
+    """Return the number of views and images that all runs use at most; the rows of small runs may differ."""
     prepared = inputs.prepared
-    rows = min(rows * prepared.folds * len(inputs.seeds), len(prepared.learnable_rows))
+    runs = prepared.folds * len(inputs.seeds) * len(inputs.variant.strategy.fractions)
+    rows = min(rows * runs, len(prepared.learnable_rows))
     return rows * views_used(inputs.variant.strategy, inputs.views.count) + len(prepared.table)
 
 

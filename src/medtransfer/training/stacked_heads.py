@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from medtransfer.models.tokens import Select
 from medtransfer.study import Strategy
-from medtransfer.training.optimizers import optimizer_of
+from medtransfer.training.optimizers import OPTIMIZERS, optimizer_of
+from medtransfer.util.registry import options_of
 
 LAYERS = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.Identity, Select)
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid)
@@ -45,13 +46,28 @@ class StackedHeads:
     The heads' own tensors become views of the stacks. Heads that share a batch are multiplied as one tall matrix, which
     `vmap` over whole heads does not see: its step takes 2.3 times as long (`benchmarks/against_libraries.py`).
     cohorts: numbers of neighbouring runs whose optimizers have taken the same number of steps, and will. moments: the
-    optimizer's state of each run; empty for a new optimizer.
+    optimizer's state of each run; empty for a new optimizer. decays: the weight decay of each run, if not that of the
+    strategy.
     """
 
     def __init__(
-        self, heads: Sequence[nn.Module], strategy: Strategy, cohorts: Sequence[int], moments: Sequence[Moments]
+        self,
+        heads: Sequence[nn.Module],
+        strategy: Strategy,
+        cohorts: Sequence[int],
+        moments: Sequence[Moments],
+        decays: Sequence[float] = (),
     ) -> None:
         self._layers = dict(heads[0].named_children())
+        self._dropouts = {
+            name: [float(head.get_submodule(name).p) for head in heads]  # type: ignore[arg-type]
+            for name, layer in self._layers.items()
+            if isinstance(layer, nn.Dropout)
+        }
+        self._decays: torch.Tensor | None = None
+        if len(set(decays)) > 1 and "weight_decay" in options_of(OPTIMIZERS[strategy.optimizer]):
+            self._decays = torch.tensor(decays, device=next(heads[0].parameters()).device)
+            strategy = strategy.model_copy(update={"weight_decay": 0.0})
         states = [head.state_dict() for head in heads]
         self.tensors: State = {name: torch.stack([state[name] for state in states]) for name in states[0]}
         for run, head in enumerate(heads):
@@ -72,7 +88,7 @@ class StackedHeads:
     @property
     def draws(self) -> bool:
         """Whether a training step draws random numbers."""
-        return any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in self._layers.values())
+        return any(rate > 0 for rates in self._dropouts.values() for rate in rates)
 
     def parameters(self, runs: slice) -> State:
         """Return new leaves for gradients of some runs; they share memory with the stacks."""
@@ -97,8 +113,10 @@ class StackedHeads:
             if isinstance(layer, nn.Linear):
                 values = _dense(values, own["weight"], own.get("bias"))
             elif isinstance(layer, nn.Dropout):
-                if training is not None and layer.p > 0:
-                    values = values * _dropout_noise(values, layer, training)
+                rates = self._dropouts[name][runs]
+                if training is not None and any(rates):
+                    noise = _dropout_noise(values, rates, layer.inplace, training)
+                    values = values.repeat_interleave(len(noise) // len(values), dim=0) * noise
             elif own:
                 layer.train(training is not None)
                 apply = vmap(lambda state, rows, layer=layer: functional_call(layer, state, (rows,)))
@@ -113,13 +131,19 @@ class StackedHeads:
         The optimizer takes a step at rate 1, of which each run keeps the share of its own rate.
         """
         before = {name: self.tensors[name][: len(rates)].clone() for name in gradients}
+        decays = None if self._decays is None else self._decays[: len(rates)]
+        decoupled = isinstance(self._optimizer, torch.optim.AdamW)
         for name, gradient in gradients.items():
+            if decays is not None and not decoupled:
+                gradient = gradient + _of_runs(decays, gradient) * before[name]  # noqa: PLW2901
             for part, runs in zip(self._parts[name], self._cohorts, strict=True):
                 part.grad = gradient[runs] if runs.stop <= len(rates) else None
         self._optimizer.step()
         for name, old in before.items():
             new = self.tensors[name][: len(rates)]
-            torch.lerp(old, new, rates.view(-1, *[1] * (new.ndim - 1)), out=new)
+            if decays is not None and decoupled:
+                new.sub_(_of_runs(decays, old) * old)
+            torch.lerp(old, new, _of_runs(rates, new), out=new)
 
     def moments(self) -> list[Moments]:
         """Return the optimizer's state of each run."""
@@ -130,6 +154,11 @@ class StackedHeads:
                 for number, run in enumerate(found[runs]):
                     run[name] = {key: value[number] if value.ndim else value for key, value in state.items()}
         return found
+
+
+def _of_runs(values: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """Shape a value for each run, [m], so that it is broadcast over a stack [m, ...]."""
+    return values.view(-1, *[1] * (tensor.ndim - 1))
 
 
 def _joined(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -152,15 +181,26 @@ def _dense(values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 
 
 def _dropout_noise(
-    values: torch.Tensor, layer: nn.Dropout, training: Sequence[tuple[torch.Generator, int]]
+    values: torch.Tensor, rates: Sequence[float], inplace: bool, training: Sequence[tuple[torch.Generator, int]]
 ) -> torch.Tensor:
-    """Draw the factors of dropout, one batch after another, from the numbers that `layer` alone would draw."""
-    kept = values.new_zeros(len(training), *values.shape[1:])
+    """Draw the factors of dropout, one batch after another, from the numbers that each head alone would draw.
+
+    rates: those of the m runs, of which m / s in a row share a batch. Returns factors for each of the `values`; for
+    each run if rates differ.
+    """
+    share = len(rates) // len(training)
+    drawn = 1 if len(set(rates)) == 1 else share
+    factors = values.new_ones(len(training) * drawn, *values.shape[1:])
     default = torch.cuda.default_generators[values.device.index] if values.is_cuda else torch.default_generator
     before = default.get_state()
-    for noise, (generator, real) in zip(kept, training, strict=True):
-        default.set_state(generator.get_state())
-        noise[:real] = functional.dropout(torch.ones_like(noise[:real]), layer.p, inplace=layer.inplace)
-        generator.set_state(default.get_state())
+    for batch, (generator, real) in enumerate(training):
+        start = end = generator.get_state()
+        for place in range(drawn):
+            rate, noise = rates[batch * share + place], factors[batch * drawn + place]
+            if rate > 0:  # without dropout, none is drawn
+                default.set_state(start)
+                noise[:real] = functional.dropout(torch.ones_like(noise[:real]), rate, inplace=inplace)
+                end = default.get_state()
+        generator.set_state(end)
     default.set_state(before)
-    return kept.repeat_interleave(len(values) // len(kept), dim=0)
+    return factors.repeat_interleave(max(len(values) // len(factors), 1), dim=0)

@@ -15,15 +15,16 @@ import torch
 
 from medtransfer.models.low_rank import merge_adapters
 from medtransfer.models.network import Network, count_multiply_adds
-from medtransfer.study import Strategy
 from medtransfer.training.loop import Epoch, Job
-from medtransfer.training.model_files import CARD, HISTORY, save_run
+from medtransfer.training.model_files import CARD, HISTORY, TRIALS, save_run
 from medtransfer.training.runs import Inputs, job_key, train_runs
+from medtransfer.training.search import Trial, best_trial, trial_rows
+from medtransfer.training.subsets import Run, runs_of
 from medtransfer.util.compute import Compute
 from medtransfer.util.digests import module_digest
 from medtransfer.util.files import atomic_folder, measured, write_json
 from medtransfer.util.hardware import cpu_count, peak_memory_mb
-from medtransfer.util.places import run_name, state_folder
+from medtransfer.util.places import state_folder
 from medtransfer.util.progress import progress
 
 LATENCY_BATCH, SECONDS, REPEATS = 16, 1.0, 5
@@ -69,51 +70,59 @@ Report = Callable[[int, int, Epoch], None]
 def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report) -> None:
     """Train every (fold, seed) of a variant and write `folder` and the cost file.
 
-    `report` is called with (fold, seed, epoch); with `lr_search` or `feature_search` only for the best, at the end of
-    each run. An interrupted call resumes if the variant, the data, the weights and the code are the same.
+    `report` is called with (fold, seed, epoch), with a search only for the best training, at the end of each run; not
+    for trainings on fewer images. An interrupted call resumes if the variant, the data, the weights and the code are
+    the same.
     """
     checkpoints = state_folder() / "checkpoints" / job_key(inputs)
-    runs = [(fold, seed) for fold in range(inputs.prepared.folds) for seed in inputs.seeds]
     score = inputs.task.score
     history: list[dict[str, Any]] = []
-    chosen: dict[tuple[int, int], Strategy] = {}
+    abouts: list[dict[str, Any]] = []
+    trials: list[dict[str, Any]] = []
     cost: dict[str, Any] = {"runs": {}, "frozen_seconds": 0.0}
     started = time.perf_counter()
     strategy = inputs.variant.strategy
-    bar = progress(len(runs) * len(strategy.alternatives) * strategy.epochs, f"train {inputs.variant.name}", "epoch")
+    runs = runs_of(strategy, inputs.prepared.folds, inputs.seeds)
+    bar = progress(len(runs) * strategy.trials * strategy.epochs, f"train {inputs.variant.name}", "epoch")
 
     def follow(job: Job, epoch: Epoch) -> None:
         bar.update()
         bar.set_postfix({"loss": f"{epoch.validation_loss:.3f}", score: f"{epoch.validation_score:.3f}"})
-        if len(strategy.alternatives) == 1:
+        if strategy.trials == 1 and job.strategy.fractions[-1] == strategy.fractions[-1]:
             report(job.fold, job.seed, epoch)
 
     with bar, atomic_folder(folder) as target:
-        for job, result in train_runs(inputs, runs, checkpoints, follow):
-            fold, seed = job.fold, job.seed
+        for run, job, result, found in train_runs(inputs, runs, checkpoints, follow):
             trained = sum(p.numel() for p in job.network.parameters() if p.requires_grad)
             merge_adapters(job.network)
             inputs.task.finish(job.network, job.loss)
-            save_run(target, job.network, inputs.weights, fold, seed)
-            for epoch in result.epochs if len(strategy.alternatives) > 1 else ():
-                report(fold, seed, epoch)
-            history += [{"fold": fold, "seed": seed, **epoch.named(score)} for epoch in result.epochs]
+            save_run(target, job.network, inputs.weights, run.name)
             cost["frozen_seconds"] += result.frozen_seconds
-            cost["runs"][run_name(fold, seed)] = {"seconds": result.seconds, "kept_epoch": result.kept}
-            chosen[fold, seed] = job.strategy
+            cost["runs"][run.name] = {"seconds": result.seconds, "kept_epoch": result.kept}
+            abouts.append(_about(run, job, found))
+            trials += trial_rows(run, found)
+            if not run.is_largest:
+                continue
+            for epoch in result.epochs if strategy.trials > 1 else ():
+                report(run.fold, run.seed, epoch)
+            history += [{"fold": run.fold, "seed": run.seed, **epoch.named(score)} for epoch in result.epochs]
         pd.DataFrame(history).to_csv(target / HISTORY, index=False)
+        if strategy.trials > 1:
+            pd.DataFrame(trials).to_csv(target / TRIALS, index=False)
         size, channels = inputs.prepared.images.shape[2:]
         running = running_cost(job.network, size, channels, inputs.compute)
-        write_json(target / CARD, _card(inputs, job.network, running, chosen, trained))
+        write_json(target / CARD, _card(inputs, job.network, running, abouts, trained))
     cost |= _cost(inputs, running, cost["runs"], time.perf_counter() - started)
     write_json(cost_path, cost)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _card(
-    inputs: Inputs, network: Network, running: RunningCost, chosen: dict[tuple[int, int], Strategy], trained: int
+    inputs: Inputs, network: Network, running: RunningCost, abouts: list[dict[str, Any]], trained: int
 ) -> dict[str, Any]:
     prepared = inputs.prepared
+    of_table = [about for about in abouts if "fraction" not in about]
+    smaller = [about for about in abouts if "fraction" in about]
     return {
         "variant": inputs.variant.name,
         "inputs": job_key(inputs),
@@ -123,11 +132,8 @@ def _card(
         "image_size": int(prepared.images.shape[1]),
         "channels": int(prepared.images.shape[-1]),
         "resize": prepared.about["resize"],
-        "runs": [
-            {"fold": fold, "seed": seed, "lr": one.lr}
-            | ({"features": one.features.model_dump()} if one.features is not None else {})
-            for (fold, seed), one in chosen.items()
-        ],
+        "runs": of_table,
+        **({"smaller_runs": smaller} if smaller else {}),
         "weights": inputs.weights.card.model_dump(mode="json"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "trainable_parameters": trained,
@@ -136,6 +142,18 @@ def _card(
         "precision": inputs.compute.precision,
         "device": inputs.compute.device.type,
     }
+
+
+def _about(run: Run, job: Job, found: list[Trial]) -> dict[str, Any]:
+    """Describe a run for the card: what its best training took, and how many images it had."""
+    about: dict[str, Any] = {"fold": run.fold, "seed": run.seed, "lr": job.strategy.lr}
+    if not run.is_largest:
+        about["fraction"] = run.fraction
+    if job.strategy.features is not None:
+        about["features"] = job.strategy.features.model_dump()
+    if len(found) > 1:
+        about["values"] = found[best_trial(found)].values
+    return about | {"images": len(job.train)}
 
 
 def _cost(inputs: Inputs, running: RunningCost, runs: dict[str, Any], seconds: float) -> dict[str, Any]:

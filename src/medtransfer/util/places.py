@@ -48,9 +48,9 @@ def shipped(name: str) -> Path:
     return (packaged if packaged.is_dir() else PACKAGE.parents[1]) / name
 
 
-def run_name(fold: int, seed: int) -> str:
-    """Return the name of a run in files, tables and tracking."""
-    return f"fold{fold}_seed{seed}"
+def run_name(fold: int, seed: int, fraction: float | None = None) -> str:
+    """Return the name of a run in files, tables and tracking; fraction: of the training images, if it has fewer."""
+    return f"fold{fold}_seed{seed}" + ("" if fraction is None else f"_fraction{fraction:g}")
 
 
 class Places:

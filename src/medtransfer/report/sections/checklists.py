@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from medtransfer.data.targets import TARGETS
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.statistics.metrics import title_of
 from medtransfer.study import Split
+from medtransfer.tasks import TASKS
 from medtransfer.util.text import counted, listed
 
 
@@ -23,7 +25,9 @@ def content(material: Material) -> dict[str, Any]:
 
 def _data(material: Material) -> list[tuple[str, ...]]:
     audit, params, classes = material.found.audit, material.found.study.params, material.found.classes
-    outcome = f"one of {len(classes)} classes, counted by split" if classes else params.study.task
+    task = TASKS[params.study.task]
+    counts = f"{len(classes)} {TARGETS[task.target].listed_as}, counted by split"
+    outcome = f"one of {counts}" if task.one_class else f"any of {counts}" if classes else params.study.task
     resized = f"resized to {params.data.image_size} pixels ({params.data.resize}), stored with 8 bits per channel"
     excluded = f"{counted(audit.get('left_out', 0), 'image')} excluded, by reason in metrics/data.md"
     sample = f"{audit['images']:,} images in {audit.get('groups', 0):,} groups"
@@ -39,12 +43,13 @@ def _data(material: Material) -> list[tuple[str, ...]]:
 def _modelling(material: Material) -> list[tuple[str, ...]]:
     params = material.found.study.params
     variants = f"{counted(len(material.names), 'variant')}, {counted(len(params.training.seeds), 'seed')} each"
+    names = [name for name in TASKS[params.study.task].baselines if name in set(material.found.table["variant"])]
     selection = "on validation images only; hyperparameters are those of the study"
     return [
         ("2b, 2c", "23", "code, software, hardware", "git commit, versions, machine", "origin"),
         ("2d, 2e", "", "reproduction", "dvc repro, with all parameters", "origin"),
         ("5a", "22, 24, 25", "models and training", variants, "origin"),
-        ("5f", "", "baselines", "majority class and nearest neighbour of raw pixels", "comparison"),
+        ("5f", "", "baselines", listed([name.replace("_", " ") for name in names]), "comparison"),
         ("5c", "20", "data splits", _split(params.data.split), "audit"),
         ("5d, 5e", "26", "model selection", selection, "origin"),
     ]
@@ -72,8 +77,8 @@ def _split(split: Split) -> str:
     if split.method == "published":
         return "as published"
     if split.method == "kfold":
-        return f"{split.folds} folds, stratified by class, without splitting groups"
-    return "random, stratified by class, without splitting groups"
+        return f"{split.folds} folds, stratified by label, without splitting groups"
+    return "random, stratified by label, without splitting groups"
 
 
 SECTIONS.register("checklists", Section(160, "REFORMS and CLAIM checklists", content))
