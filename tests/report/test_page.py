@@ -21,8 +21,9 @@ from medtransfer.util.places import Places
 from .comparison import make_comparison
 from .study import SOURCE, TITLE, make_study
 
-ALL = ["comparison", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating_points"]
+ALL = ["comparison", "margins", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating_points"]
 ALL += ["learning", "hard_images", "explanations", "audit", "origin", "checklists"]
+OF_SEARCH = ["tuning"]
 OF_MASKS = ["mask_examples", "hard_masks"]
 OF_FINDINGS = ["findings", "sure_errors"]
 OF_NUMBERS = ["agreement", "error_by_range", "predicted_numbers"]
@@ -53,7 +54,7 @@ class Outline(HTMLParser):
 def test_sections_are_in_order_and_the_contents_link_to_them(page: Path) -> None:
     outline = Outline(page)
     assert outline.sections == ALL
-    assert set(SECTIONS) == {*ALL, *OF_MASKS, *OF_FINDINGS, *OF_NUMBERS}
+    assert set(SECTIONS) == {*ALL, *OF_SEARCH, *OF_MASKS, *OF_FINDINGS, *OF_NUMBERS}
     links = [attributes["href"] for tag, attributes in outline.tags if tag == "a" and attributes.get("href")]
     ids = {attributes["id"] for _, attributes in outline.tags if "id" in attributes}
     assert {link[1:] for link in links if link} <= ids
@@ -146,7 +147,7 @@ def test_a_section_is_added_from_outside_by_registering_it(places: Places, monke
     SECTIONS.register("never", Section(26, "Never", lambda _: {}, applies=lambda _: False, template="nothing"))
     write_report(make_comparison(), places)
     outline = Outline(places.root / "report/index.html")
-    assert outline.sections == [*ALL[:2], "dummy", *ALL[2:]]
+    assert outline.sections == [*ALL[:3], "dummy", *ALL[3:]]
     assert "4 <b>variants</b>, &lt;i&gt;" in (places.root / "report/index.html").read_text(encoding="utf-8")
 
 

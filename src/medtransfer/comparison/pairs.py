@@ -74,6 +74,7 @@ def all_pairs(
             "b": [b for _, b in names],
             "difference": found.value,
             "se": found.error,
+            "freedom": found.freedom,
             "low": found.low,
             "high": found.high,
             "p": found.p,
@@ -100,7 +101,7 @@ def _differences(scores: dict[str, Scores], metric: str, test: EvaluationSet, co
         )
         for number in range(len(values))
     ]
-    fields = ("value", "error", "low", "high", "p")
+    fields = ("value", "error", "freedom", "low", "high", "p")
     return Differences(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
 
 

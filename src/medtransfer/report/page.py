@@ -77,12 +77,25 @@ def verdict_text(verdict: Verdict, unit: str = "") -> Markup:
         in_interval(verdict.low, verdict.high),
     )
     tied = f"; {_tied(verdict.tied)} tied with it. " if verdict.tied else ". "
-    return best + tied + _worse(verdict)
+    return best + tied + " ".join(part for part in (_worse(verdict), _recommended(verdict)) if part)
+
+
+def _recommended(verdict: Verdict) -> str:
+    if not verdict.recommended or verdict.margin is None:
+        return ""
+    margin = typeset(verdict.margin)
+    if not verdict.not_inferior:
+        return f"No other variant is shown to be less than {margin} worse than every other."
+    told = "" if verdict.recommended == verdict.best else f"; recommended: {verdict.recommended}, the cheapest"
+    return f"Not inferior by a margin of {margin}: {listed(_some(verdict.not_inferior))}{told}."
 
 
 def _tied(names: tuple[str, ...]) -> str:
-    shown = [*names] if len(names) <= MOST_NAMED + 1 else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} others"]
-    return f"{listed(shown)} {'is' if len(names) == 1 else 'are'}"
+    return f"{listed(_some(names))} {'is' if len(names) == 1 else 'are'}"
+
+
+def _some(names: tuple[str, ...]) -> list[str]:
+    return [*names] if len(names) <= MOST_NAMED + 1 else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} others"]
 
 
 def _worse(verdict: Verdict) -> str:

@@ -29,10 +29,11 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Differences:
-    """Differences with their standard error, interval and two-sided p value, each an array of one shape."""
+    """Differences with their standard error and its degrees of freedom, interval and two-sided p value: each an array."""
 
     value: np.ndarray
     error: np.ndarray
+    freedom: np.ndarray
     low: np.ndarray
     high: np.ndarray
     p: np.ndarray
@@ -70,7 +71,7 @@ def paired_differences(
         p = 2 * stdtr(by_difference, -np.abs(value) / error)
     p = np.where(error == 0, np.where(value == 0, 1.0, 0.0), p)
     reach = stdtrit(by_difference, (1 + confidence) / 2) * error
-    return Differences(value, error, value - reach, value + reach, p)
+    return Differences(value, error, by_difference, value - reach, value + reach, p)
 
 
 def sign_flip_test(differences: np.ndarray) -> float:
