@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from medtransfer.comparison.cost import cost_table, learning_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.external import compare_elsewhere
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.comparison.maps import maps_table
 from medtransfer.comparison.margins import margin_table
@@ -61,6 +62,9 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
     margins = margin_table(table, pairs, settings.metric, settings.margin, settings.confidence)
+    elsewhere = compare_elsewhere(
+        study, {name: inputs.predictions[name] for name in study.variants}, test, metrics, places
+    )
     return Comparison(
         study=study,
         metrics=metrics,
@@ -73,6 +77,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *promise_warnings(study, table),
             *budget_warnings(study),
             *test.warnings,
+            *elsewhere.warnings,
         ),
         verdict=verdict_of(table, settings.metric, margins),
         margins=margins,
@@ -84,6 +89,9 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         maps=maps_table(study, places),
         trials=trials_table(study, places),
         published=published_table(table),
+        external=elsewhere.scores,
+        rankings=elsewhere.rankings,
+        external_tables=elsewhere.tables,
         audit=inputs.audit,
         about=inputs.about,
         **_joined([*parts, tables_of(study.params.study.task).of_no_model(test, study)]),

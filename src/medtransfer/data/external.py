@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -23,13 +24,14 @@ from medtransfer.data.prepare import LEAK, keep_rows, pack_rows, read_set, set_w
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, VALUE, Prepared
 from medtransfer.data.selection import Dropped
 from medtransfer.data.targets import TARGETS, Encoded
-from medtransfer.study import Data
+from medtransfer.study import Data, External
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
 from medtransfer.util.text import counted, listed, yaml_word
 
 AUDIT, AUDIT_PAGE = "data.json", "data.md"
 MOST_SHOWN = 3
+OWN_FIELD = re.compile(rf"\bdata\.(?=(?:{'|'.join(External.model_fields)})\b)")
 
 
 def prepare_external(name: str, raw: Path, data: Data, home: Prepared, kind: str, target: Path) -> Prepared:
@@ -60,7 +62,8 @@ def prepare_external(name: str, raw: Path, data: Data, home: Prepared, kind: str
             warnings += [*number_warning(whole, own.group), *contradictions, *leaks, *absent]
             warnings += [] if entry is None else entry.warnings(published=False)
             _store(whole, folder, home, warnings)
-            audit = {"layout": as_yaml(reading.layout), **reading.as_read}
+            description = [line.replace(str(raw), own.folder) for line in reading.as_read["description"]]
+            audit = {"layout": as_yaml(reading.layout), **reading.as_read, "description": description}
             audit |= audit_of(Prepared(folder), whole, near, None, [], reading.dropped)
             write_json(folder / AUDIT, audit)
             write_text(folder / AUDIT_PAGE, audit_page(audit))
@@ -70,8 +73,9 @@ def prepare_external(name: str, raw: Path, data: Data, home: Prepared, kind: str
 
 
 def _placed(problem: str, name: str) -> str:
-    """Say of a problem with a field of `data` that it is one of an external set."""
-    return problem.replace("data.", f"data.external.{name}.") if "data." in problem else f"{name}: {problem}"
+    """Say of a problem that it is one of an external set, and of a field of `data` that the set has its own."""
+    own = OWN_FIELD.sub(f"data.external.{name}.", problem)
+    return own if own != problem else f"data.external.{name}: {problem}"
 
 
 def _targets(encoded: Encoded, rows: pd.DataFrame, own: Data, home: Prepared) -> tuple[pd.DataFrame, list[str]]:
@@ -146,7 +150,7 @@ def _without_learned(
         f"{home.table['path'].iloc[learned[int(example['first'])]]}"
     )
     if data.leakage == "fail":
-        raise UserError(f"leakage: {sentence}; data.leakage: drop leaves them out, report continues and marks tables")
+        raise UserError(f"{sentence}; data.leakage: drop leaves them out, report continues and marks tables")
     if data.leakage == "report":
         return whole, [f"LEAKAGE: {sentence}"]
     arrays = [folder / array for array in ((IMAGES, MASKS) if data.masks else (IMAGES,))]
