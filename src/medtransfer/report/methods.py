@@ -10,6 +10,7 @@ from medtransfer.comparison.margins import in_words
 from medtransfer.comparison.sections import in_millions
 from medtransfer.deployment.model_card import as_text
 from medtransfer.report.material import Material
+from medtransfer.report.sections import SECTIONS
 from medtransfer.report.sections.checklists import LISTS, items
 from medtransfer.report.sections.origin import code_commit, data_facts, versions
 from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
@@ -86,8 +87,8 @@ def _data(material: Material) -> Iterator[str]:
     near, exact = audit.get("near_duplicates", {}), audit.get("exact_duplicates", {})
     yield (
         f"Images were resized to {data.image_size} x {data.image_size} pixels ({data.resize}) and stored with 8 bits "
-        f"per channel. Duplicates: {counted(exact.get('sets', 0), 'set')} of identical files and "
-        f"{counted(near.get('pairs', 0), 'pair')} of near duplicates; they were kept in one group."
+        f"per channel. Duplicates are in one group: {counted(exact.get('sets', 0), 'set')} of identical files and "
+        f"{counted(near.get('pairs', 0), 'pair')} of near duplicates."
     )
 
 
@@ -206,7 +207,7 @@ def _statistics(material: Material, cited: dict[str, None]) -> Iterator[str]:
 
 
 def _checklists(material: Material) -> Iterator[str]:
-    rows = [[*(numbers or "–" for numbers in of[:-2][:3]), of[3], of[4]] for of in items(material)]
+    rows = [[*(numbers or "–" for numbers in of[:3]), *of[3:5]] for of in items(material) if SECTIONS[of[5]].applies(material)]
     yield markdown_table(["CLAIM 2024", "TRIPOD+AI", "REFORMS", "Item", "Answer"], rows, left=5)
     yield f"Metrics Reloaded: {_fingerprint(material)}"
     yield LEFT
