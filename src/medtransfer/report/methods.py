@@ -207,7 +207,11 @@ def _statistics(material: Material, cited: dict[str, None]) -> Iterator[str]:
 
 
 def _checklists(material: Material) -> Iterator[str]:
-    rows = [[*(numbers or "–" for numbers in of[:3]), *of[3:5]] for of in items(material) if SECTIONS[of[5]].applies(material)]
+    rows = [
+        [*(numbers or "–" for numbers in of[:3]), *of[3:5]]
+        for of in items(material)
+        if SECTIONS[of[5]].applies(material)
+    ]
     yield markdown_table(["CLAIM 2024", "TRIPOD+AI", "REFORMS", "Item", "Answer"], rows, left=5)
     yield f"Metrics Reloaded: {_fingerprint(material)}"
     yield LEFT
