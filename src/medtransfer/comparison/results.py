@@ -96,10 +96,10 @@ class Comparison:
         METRIC_validation, the study's metric on validation images;
         ece without an interval; parameters, trainable_parameters, multiply_adds; difference_to_best, difference_low,
         difference_high, p_corrected, tied_with_best by the study's metric; source of a published result.
-    pairs: one row per metric and pair of variants. difference: a - b, with se and its degrees of freedom, low and high; p of the paired test;
-        p_corrected by Holm's rule over all pairs of the metric; different: p_corrected < 1 - confidence. mcnemar_p:
-        exact, over groups and runs, for accuracy; delong_p for ROC-AUC; resampled_t_p (Nadeau and Bengio) if folds take
-        turns in testing.
+    pairs: one row per metric and pair of variants. difference: a - b, with se, its degrees of freedom (freedom), low
+        and high; p of the paired test; p_corrected by Holm's rule over all pairs of the metric; different: whether
+        that is below 1 - confidence. mcnemar_p: exact, over groups and runs, for accuracy; delong_p for ROC-AUC;
+        resampled_t_p (Nadeau and Bengio) if folds take turns in testing.
     effects: one row per metric, factor (backbone, augmentation, strategy, or a field of it) and pair of its levels that
         occur together in two or more contexts, the rest of a variant: the mean difference a - b over these, its
         interval and test (Holm over all effects of the metric), and the smallest and largest difference of a context.

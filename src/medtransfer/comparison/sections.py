@@ -98,7 +98,8 @@ def _legend(found: Comparison) -> str:
     lines = [
         f"Value [{confidence} interval]: bootstrap over the test set's {test['groups']} groups ({test['images']} "
         f"images), {test['resamples']} resamples, quantiles of Student's t on a scale without bounds: the logit of "
-        "shares, the logarithm of errors; if groups differ in size, standard errors leave out each group in turn (CR3).",
+        "shares, the logarithm of errors; if groups differ in size, standard errors leave out each group in turn "
+        "(CR3).",
         f"SD runs: standard deviation of {title} over trainings. SE images: standard error over test images.",
         "p: of the paired difference from the best, corrected by Holm's rule over all pairs of variants; if it is "
         f"{level} or more, the variant is tied with the best (=).",
