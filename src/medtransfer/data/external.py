@@ -19,6 +19,7 @@ from medtransfer.data.catalogue import find_entry
 from medtransfer.data.catalogue.fit import as_described
 from medtransfer.data.groups import join_groups, number_warning
 from medtransfer.data.images.packed import Images, open_packed
+from medtransfer.data.images.spacing import MILLIMETRES, PIXELS
 from medtransfer.data.layouts.read import as_yaml
 from medtransfer.data.prepare import LEAK, keep_rows, pack_rows, read_set, set_warnings, settle
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, VALUE, Prepared
@@ -87,6 +88,11 @@ def _targets(encoded: Encoded, rows: pd.DataFrame, own: Data, home: Prepared) ->
         names, known = own.masks.class_names if own.masks else [], home.mask_classes
         if names != known:
             raise UserError(f"data.masks.classes: expected the study's own, {listed(known)}, but got {listed(names)}")
+        if home.unit != (unit := PIXELS if own.masks is None or own.masks.spacing is None else MILLIMETRES):
+            raise UserError(
+                f"data.masks.spacing: lengths of the study are in {home.unit}, but would be in {unit} here; give the "
+                "spacing of both sets, or of neither"
+            )
         return pd.DataFrame({"label_index": 0}, index=rows.index), []
     if home.outputs and len(home.outputs) == len(encoded.names) == 1:  # a number, whose column may be called otherwise
         return pd.DataFrame({"label_index": 0}, index=rows.index), []
@@ -177,7 +183,8 @@ def match_channels(path: Path, channels: int) -> None:
 def _store(whole: pd.DataFrame, folder: Path, home: Prepared, warnings: list[str]) -> None:
     """Write the table, and describe the set in the words of the study's own."""
     values = [f"{VALUE}{number}" for number in range(len(home.outputs))]
-    pixel = PIXEL if "masks" in home.about else ()
+    masked = (folder / MASKS).exists()
+    pixel = PIXEL if masked else ()
     whole[[*COLUMNS, *values, *pixel]].to_parquet(folder / TABLE, index=False)
     about = home.about | {
         "folds": 1,
@@ -185,8 +192,7 @@ def _store(whole: pd.DataFrame, folder: Path, home: Prepared, warnings: list[str
         "table_sha256": sha256_of_file(folder / TABLE),
         "warnings": warnings,
     }
-    if "masks" in about and (folder / MASKS).exists():
-        about["masks"] = about["masks"] | {"sha256": sha256_of_file(folder / MASKS)}
-    else:
-        about.pop("masks", None)
+    masks = about.pop("masks", None)
+    if masked and masks is not None:
+        about["masks"] = masks | {"sha256": sha256_of_file(folder / MASKS)}
     write_json(folder / ABOUT, about)
