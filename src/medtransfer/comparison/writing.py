@@ -39,7 +39,8 @@ def write_plots(folder: Path, found: Comparison) -> None:
 
 TABLES = (
     "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "per_finding", "agreement",
-    "ranges", "maps", "trials", "published",
+    "ranges", "maps", "trials", "fractions", "fraction_pairs",
+    "projections", "published",
 )  # fmt: skip
 
 
