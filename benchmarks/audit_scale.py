@@ -1,6 +1,6 @@
-"""Measure the time and memory of each part of `prepare`, from 1,000 to 30,000 images.
+"""Measure the time and memory of each part of `prepare`, from 1,000 to 112,120 images.
 
-    python benchmarks/audit_scale.py                 # 15 minutes; writes benchmarks/results/audit_scale.md
+    python benchmarks/audit_scale.py                 # an hour; writes benchmarks/results/audit_scale.md
     python benchmarks/audit_scale.py 500 1000 2000   # other numbers of images
 
 The images are simulated, 128 pixels, every tenth a rotated copy of its predecessor; they are packed at 224 pixels.
@@ -36,7 +36,7 @@ from medtransfer.util.places import Places
 from medtransfer.util.text import markdown_table
 
 ROOT = Path(__file__).parents[1]
-COUNTS = (1_000, 3_000, 10_000, 30_000)
+COUNTS = (1_000, 3_000, 10_000, 30_000, 112_120)
 SIZE, CHUNK = 128, 1_000
 CHALLENGE = Challenge.of(0.1)
 DATA = {
@@ -52,9 +52,9 @@ DATA = {
 }
 PARTS: dict[str, tuple[ModuleType, str]] = {
     "decode and pack": (preparing, "pack"),
-    "describe keypoints": (near_duplicates, "_describe"),
+    "describe keypoints": (near_duplicates, "StoredKeypoints"),
     "summarise each image": (near_duplicates, "_summaries"),
-    "nearest neighbours": (near_duplicates, "_nearest"),
+    "nearest neighbours": (near_duplicates, "_candidates"),
     "verify candidates": (preparing, "near_duplicate_pairs"),
     "split": (preparing, "assign_splits"),
     "image of pairs": (preparing, "write_pair_figure"),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from simulation import METRICS, Population, processes, scored, skill_of
+from simulation import METRICS, UNEVEN, Population, Uneven, processes, scored, skill_of
 from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.pairs import all_pairs
@@ -39,7 +39,7 @@ def main() -> None:
     """Measure and write the table."""
     started = time.perf_counter()
     with processes() as pool:
-        rows = [row for population in CASES for row in measure(pool, population)]
+        rows = [row for population in (*CASES, *UNEVEN) for row in measure(pool, population)]
     header = ["Classes", "Test images", "Metric", "pairs, p < .05", "studies of two", "studies of ten"]
     table = markdown_table(header, rows, left=3)
     minutes = (time.perf_counter() - started) / 60
@@ -47,27 +47,32 @@ def main() -> None:
     RESULTS.write_text(f"{INTRODUCTION}\n\n{table}\n\nMeasured in {minutes:.0f} minutes.\n", encoding="utf-8")
 
 
-def measure(pool: Executor, population: Population) -> list[list[str]]:
+def measure(pool: Executor, population: Population | Uneven) -> list[list[str]]:
     """Return one row per metric: the percentages of pairs and studies with a false positive."""
-    skill = skill_of(population.classes, ACCURACY[population.classes])
+    skill = skill_of(classes_of(population), ACCURACY[classes_of(population)])
     found = sum(pool.map(partial(count_found, population, skill), range(STUDIES // CHUNK)))
     rows = []
     for metric, shares in zip(METRICS, 100 * found / STUDIES, strict=True):
-        what = [str(population.classes), population.describe(), title_of(metric)]
+        what = [str(classes_of(population)), population.describe(), title_of(metric)]
         rows.append([*what, *(f"{share:.1f}" for share in shares)])
         print("  ".join(rows[-1]), flush=True)
     return rows
 
 
-def count_found(population: Population, skill: float, chunk: int) -> np.ndarray:
+def classes_of(population: Population | Uneven) -> int:
+    """Return the number of classes; uneven groups have two."""
+    return 2 if isinstance(population, Uneven) else population.classes
+
+
+def count_found(population: Population | Uneven, skill: float, chunk: int) -> np.ndarray:
     """Count false positives: [metric, (share of pairs with p < .05, studies of two, studies of ten)]."""
-    rng = np.random.default_rng([chunk, population.images, population.classes, population.label_of_group])
-    resamples = population.resamples(RESAMPLES, rng)
+    rng = np.random.default_rng([chunk, *population.describe().encode()])
     found = np.zeros((len(METRICS), 3))
     with threadpool_limits(1):
         for _ in range(CHUNK):
-            labels, variants = population.draw([skill] * 10, rng)
-            test = population.test_set(labels, resamples)
+            drawn = population.realised(rng) if isinstance(population, Uneven) else population
+            labels, variants = drawn.draw([skill] * 10, rng)
+            test = drawn.test_set(labels, drawn.resamples(RESAMPLES, rng))
             ten = scored(labels, variants, test)
             for place, count in ((2, 10), (1, 2)):
                 chosen = dict(list(ten.items())[:count])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -41,30 +41,27 @@ class Population:
     """A population of test sets: `groups` groups of `size` images each.
 
     The score of the right class is `skill` above the others, plus noise of variance 1, of which images of a group share
-    half and variants share `shared`. label_of_group: all images of a group have the same label.
+    half and variants share `shared`. label_of_group: all images of a group have the same label. sizes, labels: the
+    sizes and labels of the groups, if these are drawn already; see `Uneven`.
     """
 
     classes: int
     groups: int
     size: int = 1
     label_of_group: bool = False
+    sizes: tuple[int, ...] = ()
+    labels: tuple[int, ...] = ()
 
     @property
     def images(self) -> int:
         """The number of test images."""
-        return self.groups * self.size
+        return sum(self.sizes) or self.groups * self.size
 
     def draw(
         self, skills: Sequence[float], rng: np.random.Generator, shared: float = 0.5
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Draw labels [images] that cover all classes, and the probabilities [images, classes] of each variant."""
-        shares = np.array(SHARES[self.classes])
-        while True:
-            units = self.groups if self.label_of_group else self.images
-            labels = rng.choice(self.classes, units, p=shares / shares.sum())
-            labels = np.repeat(labels, self.size) if self.label_of_group else labels
-            if len(np.unique(labels)) == self.classes:
-                break
+        labels = np.array(self.labels, int)[self._groups()] if self.labels else self._draw_labels(rng)
         common = self._noise(rng)
         variants = []
         for skill in skills:
@@ -73,6 +70,15 @@ class Population:
             scores = np.exp(2 * logits)
             variants.append((scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
         return labels, variants
+
+    def _draw_labels(self, rng: np.random.Generator) -> np.ndarray:
+        shares = np.array(SHARES[self.classes])
+        while True:
+            units = self.groups if self.label_of_group else self.images
+            labels = rng.choice(self.classes, units, p=shares / shares.sum())
+            labels = np.repeat(labels, self.size) if self.label_of_group else labels
+            if len(np.unique(labels)) == self.classes:
+                return labels
 
     def draw_dice(self, rng: np.random.Generator) -> np.ndarray:
         """Draw a Dice-like value in (0, 1) for each image of one run: [images]."""
@@ -88,8 +94,8 @@ class Population:
         return numbers, numbers + NUMBER_NOISE * self._noise(rng)[:, 0]
 
     def _noise(self, rng: np.random.Generator) -> np.ndarray:
-        share = WITHIN_GROUP if self.size > 1 else 0.0
-        of_group = np.repeat(rng.normal(size=(self.groups, self.classes)), self.size, axis=0)
+        share = WITHIN_GROUP if self.images > self.groups else 0.0
+        of_group = rng.normal(size=(self.groups, self.classes))[self._groups()]
         return np.sqrt(share) * of_group + np.sqrt(1 - share) * rng.normal(size=(self.images, self.classes))
 
     def resamples(self, number: int, rng: np.random.Generator) -> Resamples:
@@ -103,7 +109,7 @@ class Population:
         return EvaluationSet(images, names, the_sample(self._groups()), resamples)
 
     def _groups(self) -> np.ndarray:
-        return np.repeat(np.arange(self.groups), self.size)
+        return np.repeat(np.arange(self.groups), self.sizes or self.size)
 
     def describe(self) -> str:
         """Describe the test set in words."""
@@ -111,6 +117,46 @@ class Population:
             return f"{self.images} single images"
         labels = "one label per group" if self.label_of_group else "labels vary within groups"
         return f"{self.images} in {self.groups} groups, {labels}"
+
+
+@dataclass(frozen=True)
+class Uneven:
+    """A population of test sets whose groups differ in size, and whose images of one group have one label of two.
+
+    positive: the share of groups with the second label, of which there are at least `LEAST_OF_A_LABEL` each. kind:
+    `lognormal` (sigma 1, median 3) or `zipf` (exponent 2, at most 60). longer: how many times as large positive groups
+    are.
+    """
+
+    groups: int
+    positive: float
+    kind: str = "lognormal"
+    longer: float = 1.0
+
+    def realised(self, rng: np.random.Generator) -> Population:
+        """Draw the sizes and labels of the groups."""
+        labels = np.zeros(self.groups, int)
+        while not LEAST_OF_A_LABEL <= labels.sum() <= self.groups - LEAST_OF_A_LABEL:
+            labels = (rng.random(self.groups) < self.positive).astype(int)
+        if self.kind == "zipf":
+            sizes = np.minimum(rng.zipf(2.0, self.groups), 60).astype(float)
+        else:
+            sizes = 3 * np.exp(rng.normal(size=self.groups))
+        sizes = np.maximum(np.rint(sizes * np.where(labels == 1, self.longer, 1.0)), 1).astype(int)
+        return Population(2, self.groups, 0, True, tuple(sizes.tolist()), tuple(labels.tolist()))
+
+    def describe(self) -> str:
+        """Describe the test set in words."""
+        longer = f", positive ones {self.longer:g} times as large" if self.longer != 1 else ""
+        return f"{self.groups} groups, {self.positive:.0%} positive, {self.kind} sizes{longer}"
+
+
+LEAST_OF_A_LABEL = 2
+UNEVEN = [
+    Uneven(groups, positive, kind, longer)
+    for groups, positive in ((25, 0.15), (40, 0.3), (80, 0.15))
+    for kind, longer in (("lognormal", 1.0), ("lognormal", 2.0), ("zipf", 1.0))
+]
 
 
 class OneRun:
@@ -183,7 +229,17 @@ def true_kappa(classes: int, images: int = 1_000_000) -> float:
 def truth(classes: int, skill: float, images: int = 1_000_000) -> dict[str, float]:
     """Return the metrics of the population, estimated from a million images: accurate to a few in ten thousand."""
     rng = np.random.default_rng(0)
-    population = Population(classes, images)
+    return values_of(Population(classes, images), skill, rng)
+
+
+def truth_of_uneven(population: Uneven, skill: float) -> dict[str, float]:
+    """Return the metrics of a population of uneven groups, estimated from two hundred thousand of them."""
+    rng = np.random.default_rng(0)
+    return values_of(replace(population, groups=200_000).realised(rng), skill, rng)
+
+
+def values_of(population: Population, skill: float, rng: np.random.Generator) -> dict[str, float]:
+    """Return the metrics of one test set."""
     labels, (probabilities,) = population.draw([skill], rng)
     test = population.test_set(labels, population.resamples(2, rng))
     found = score(run_of(labels, probabilities), test, 0.95)

@@ -100,3 +100,19 @@ def test_a_task_without_classes_has_the_metrics_that_are_means_over_images() -> 
     assert estimate.spread == pytest.approx(values.mean(axis=1).std(ddof=1))
     assert estimate.low < estimate.value < estimate.high
     assert (found.right, found.influence, test.warnings) == (None, None, [])
+
+
+def test_groups_of_several_sizes_are_left_out_in_turn() -> None:
+    tests = drawn_predictions(1.0, 0, 2, 3).tests
+    number = tests.table["path"].str[5:8].astype(int)
+    tests = ClassPredictions(tests.table.assign(group=np.sqrt(number).astype(int).astype(str)))  # of 1, 3, 5, … images
+    test = draw_evaluation_set(tests.images, tuple(CLASSES), 300, np.random.default_rng(0))
+    found = score(tests, test, 0.95)
+    assert len(found.left_out["accuracy"]) == test.groups
+    right = (tests.replicates.argmax(axis=2) == test.labels).mean(axis=0)
+    groups = test.images["group"].to_numpy()
+    names = np.unique(groups)
+    without = np.array([right[groups != name].mean() for name in names])
+    expected = np.sqrt((len(names) - 1) / len(names) * ((right.mean() - without) ** 2).sum())
+    assert found.estimates["accuracy"].error == pytest.approx(expected)
+    assert scored(2)[0].left_out == {}, "groups of one size"

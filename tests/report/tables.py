@@ -14,6 +14,7 @@ from medtransfer.comparison.results import (
     EFFECTS,
     IMAGES,
     MAPS,
+    MARGINS,
     OPERATING,
     PAIRS,
     PER_CLASS,
@@ -27,6 +28,17 @@ from .study import ACCURACY, CLASSES, EXPLAINED, SOURCE, VARIANTS, image_paths
 def frame(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Make a table of exactly these columns."""
     return pd.DataFrame(rows, columns=columns)
+
+
+def margins() -> pd.DataFrame:
+    """Return one row per variant: the second is equivalent to the best, and recommended."""
+    outcomes = ("best", "equivalent", "worse", "worse")
+    rows = [
+        {"variant": name, "margin": 0.05, "difference": value - 0.9, "se": 0.01, "detectable": 0.04, "outcome": outcome}
+        | {"p_not_inferior": 0.01, "p_equivalent": 0.02, "not_inferior": number < 2, "equivalent": number == 1}
+        for number, ((name, value), outcome) in enumerate(zip(ACCURACY.items(), outcomes, strict=True))
+    ]
+    return frame(MARGINS, rows)
 
 
 def table() -> pd.DataFrame:

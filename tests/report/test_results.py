@@ -16,6 +16,7 @@ from medtransfer.study.use import use_study
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
+from medtransfer.util.text import duration
 
 from .comparison import make_comparison
 
@@ -47,8 +48,8 @@ def test_the_page_has_tables_figures_costs_and_the_command(finished: Places, tmp
         assert (path.parent / figure).read_bytes() == (finished.plots / "figures" / Path(figure).name).read_bytes()
     assert "## Cost" in text
     assert f"```\nmedtransfer use phantom -S {CHANGE}\ndvc repro\nmedtransfer results\n```" in text
-    hours = pd.read_csv(finished.results / "cost.csv")["stage_seconds"].sum() / 3600
-    assert f"All training stages together took {hours:.2f} hours" in text
+    spent = duration(pd.read_csv(finished.results / "cost.csv")["stage_seconds"].sum())
+    assert f"All training stages together took {spent} min." in text
     assert len(re.findall("^# ", text, flags=re.MULTILINE)) == 1
 
 

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from medtransfer.statistics.intervals import LEAST, class_freedom, joint_freedom, tail_freedom
+from medtransfer.statistics.intervals import (
+    LEAST,
+    class_freedom,
+    jackknife,
+    jackknifed,
+    joint_freedom,
+    tail_freedom,
+)
 
 
 def test_satterthwaites_rule_for_two_classes_worked_by_hand() -> None:
@@ -47,3 +55,37 @@ def test_two_reductions_of_freedom_add_up() -> None:
     assert joint_freedom(60.0, 25.0, 61) == pytest.approx(25)
     assert joint_freedom(60.0, 500.0, 61) == pytest.approx(60)
     assert joint_freedom(LEAST, 2.0, 1) == LEAST
+
+
+def test_the_jackknifed_error_of_a_share_is_cr3_worked_by_hand() -> None:
+    # 8 of 12 images right, in groups of 1, 3 and 8
+    right, size = np.array([1.0, 1.0, 6.0]), np.array([1.0, 3.0, 8.0])
+    without = np.array([7 / 11, 7 / 9, 2 / 4])
+    np.testing.assert_allclose((right.sum() - right) / (size.sum() - size), without)
+    error, freedom = jackknifed(jackknife(8 / 12, without), 2.0)
+    assert error == pytest.approx(np.sqrt(2 / 3 * ((8 / 12 - without) ** 2).sum()))
+    assert LEAST <= freedom <= 2
+
+
+@pytest.mark.parametrize("variance", [0.2, 5.0])
+def test_groups_that_are_alike_have_nearly_the_error_and_freedom_of_a_mean(variance: float) -> None:
+    values = np.random.default_rng(0).normal(scale=variance, size=400)
+    without = (values.sum() - values) / 399
+    error, freedom = jackknifed(jackknife(values.mean(), without), 399.0)
+    assert error == pytest.approx(values.std(ddof=1) / 20)
+    assert 300 < freedom <= 399
+
+
+def test_intervals_of_groups_of_several_sizes_hold_the_truth() -> None:
+    rng = np.random.default_rng(3)
+    held, plain = 0, 0
+    for _ in range(1000):
+        size = np.maximum(np.rint(3 * np.exp(rng.normal(size=40))), 1)
+        totals = size * rng.normal(size=40)
+        value, without = totals.sum() / size.sum(), (totals.sum() - totals) / (size.sum() - size)
+        error, freedom = jackknifed(jackknife(value, without), 39.0)
+        held += abs(value) < stats.t.ppf(0.975, freedom) * error
+        residuals = (totals - value * size) / size.sum()
+        plain += abs(value) < stats.t.ppf(0.975, 39) * np.sqrt((residuals**2).sum() * 40 / 39)
+    assert 930 <= held <= 970
+    assert plain < 930

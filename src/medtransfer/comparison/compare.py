@@ -14,6 +14,7 @@ from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation
 from medtransfer.comparison.fractions import fraction_tables
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.comparison.maps import maps_table
+from medtransfer.comparison.margins import margin_table
 from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
@@ -60,6 +61,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
+    margins = margin_table(table, pairs, settings.metric, settings.margin, settings.confidence)
     return Comparison(
         study=study,
         metrics=metrics,
@@ -73,7 +75,8 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *budget_warnings(study),
             *test.warnings,
         ),
-        verdict=verdict_of(table, settings.metric),
+        verdict=verdict_of(table, settings.metric, margins),
+        margins=margins,
         table=table,
         pairs=pairs,
         effects=factor_effects(study, of_variants, metrics, test, settings.confidence),

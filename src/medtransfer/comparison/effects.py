@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
-from medtransfer.comparison.pairs import freedom_of_difference
+from medtransfer.comparison.pairs import freedom_of_difference, influence_of_difference
 from medtransfer.comparison.results import EFFECTS
 from medtransfer.comparison.scores import Scores
 from medtransfer.statistics.paired_tests import holm, paired_differences
@@ -91,12 +91,14 @@ def _effect(
 ) -> dict[str, Any]:
     by_context = np.array([scores[a].estimates[metric].value - scores[b].estimates[metric].value for a, b in pairs])
     resampled = np.mean([scores[a].resampled[metric] - scores[b].resampled[metric] for a, b in pairs], axis=0)
+    parts = [part for a, b in pairs if (part := influence_of_difference(metric, scores, a, [b])) is not None]
     found = paired_differences(
         by_context.mean(keepdims=True),
         resampled[:, None],
         test.groups,
         freedom_of_difference(metric, test),
         confidence,
+        np.mean(parts, axis=0) if parts else None,
     )
     factor, a, b = effect
     return {

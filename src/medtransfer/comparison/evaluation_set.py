@@ -10,9 +10,11 @@ import pandas as pd
 
 from medtransfer.statistics.intervals import class_freedom
 from medtransfer.statistics.metrics import Average
-from medtransfer.statistics.resampling import Resamples, draw, the_sample
+from medtransfer.statistics.resampling import Resamples, draw, leave_each_out, the_sample
 
 FEW_GROUPS, FEW_OF_A_CLASS = 10, 5
+MOST_LEFT_OUT = 1000
+"""With more groups than this, their number limits no interval, and leaving out each would take long."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,13 @@ class EvaluationSet:
     def single(self) -> bool:
         """Whether every image is its own group."""
         return self.groups == len(self.images)
+
+    @cached_property
+    def without(self) -> Resamples | None:
+        """The test set without each group, if groups differ in size: the errors of values are then jackknifed."""
+        sizes = np.bincount(self.sample.group)
+        uneven = len(np.unique(sizes)) > 1 and 1 < self.groups <= MOST_LEFT_OUT
+        return leave_each_out(self.images["group"].to_numpy()) if uneven else None
 
     @cached_property
     def groups_of_class(self) -> np.ndarray:

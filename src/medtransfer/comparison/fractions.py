@@ -11,7 +11,7 @@ import pandas as pd
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.comparison.inputs import StageOutputs
-from medtransfer.comparison.pairs import freedom_of_difference
+from medtransfer.comparison.pairs import freedom_of_difference, influence_of_difference
 from medtransfer.comparison.results import FRACTION_PAIRS, FRACTIONS, PROJECTIONS
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.statistics.intervals import standard_error, transformed_interval
@@ -168,16 +168,20 @@ def _lacking(curve: Curve, metric: str, test: EvaluationSet) -> str:
 
 def _pairs(curves: dict[str, Curve], metric: str, test: EvaluationSet, confidence: float) -> pd.DataFrame:
     """Test the differences between variants at each fraction that both have; Holm's rule corrects over all of them."""
-    rows, values, resampled = [], [], []
+    rows: list[dict[str, Any]] = []
+    freedom = freedom_of_difference(metric, test)
     for a, b in combinations(curves, 2):
         for fraction in sorted({*curves[a].fractions} & {*curves[b].fractions}):
-            one, other = (curve.scores[curve.fractions.index(fraction)] for curve in (curves[a], curves[b]))
-            rows.append({"fraction": fraction, "a": a, "b": b})
-            values.append(one.estimates[metric].value - other.estimates[metric].value)
-            resampled.append(one.resampled[metric] - other.resampled[metric])
-    if not rows:
-        return pd.DataFrame(columns=FRACTION_PAIRS)
-    freedom = freedom_of_difference(metric, test)
-    found = paired_differences(np.array(values), np.array(resampled).T, test.groups, freedom, confidence)
-    tested = {"difference": found.value, "low": found.low, "high": found.high, "p": found.p}
-    return pd.DataFrame(rows).assign(**tested, p_corrected=holm(found.p))[list(FRACTION_PAIRS)]
+            at = {name: curves[name].scores[curves[name].fractions.index(fraction)] for name in (a, b)}
+            found = paired_differences(
+                np.array([at[a].estimates[metric].value - at[b].estimates[metric].value]),
+                (at[a].resampled[metric] - at[b].resampled[metric])[:, None],
+                test.groups,
+                freedom,
+                confidence,
+                influence_of_difference(metric, at, a, [b]),
+            )
+            tested = {"difference": found.value[0], "low": found.low[0], "high": found.high[0], "p": found.p[0]}
+            rows.append({"fraction": fraction, "a": a, "b": b, **tested})
+    table = pd.DataFrame(rows, columns=FRACTION_PAIRS)
+    return table.assign(p_corrected=holm(table["p"].to_numpy(float)))

@@ -12,9 +12,9 @@ def comparison_page(found: Comparison) -> str:
     main, *others = sections(found)
     parts = [f"# {found.study.params.study.title}"]
     parts += [f"> **Warning.** {warning}" for warning in found.warnings]
-    parts += [_markdown_table(main), main.note]
+    parts += [_markdown_table(main), _markdown_note(main.note)]
     for section in others:
-        parts += [f"## {section.title}", _markdown_table(section), section.note]
+        parts += [f"## {section.title}", _markdown_table(section), _markdown_note(section.note)]
     return without_html("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -24,6 +24,12 @@ def _markdown_table(section: TextTable) -> str:
         for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
     ]
     return markdown_table(section.header, rows, section.left)
+
+
+def _markdown_note(note: str) -> str:
+    """Return a note as it is, or its parts as a list."""
+    lines = note.split("\n")
+    return note if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
 
 
 def _marked_in_markdown(name: str, mark: str) -> str:

@@ -41,6 +41,16 @@ def freedom_of_difference(metric: str, test: EvaluationSet) -> float:
     return test.freedom(METRICS[metric].difference_average or METRICS[metric].average)
 
 
+def influence_of_difference(metric: str, scores: dict[str, Scores], a: str, others: list[str]) -> np.ndarray | None:
+    """Return the influences of groups on a variant's differences from others [groups, others]; see `Scores.left_out`.
+
+    It is None if a test set is not jackknifed.
+    """
+    if not others or metric not in scores[a].left_out:
+        return None
+    return np.stack([scores[a].left_out[metric] - scores[name].left_out[metric] for name in others], axis=1)
+
+
 def all_pairs(
     scores: dict[str, Scores], metrics: tuple[str, ...], test: EvaluationSet, folds: Folds | None, confidence: float
 ) -> pd.DataFrame:
@@ -64,6 +74,7 @@ def all_pairs(
             "b": [b for _, b in names],
             "difference": found.value,
             "se": found.error,
+            "freedom": found.freedom,
             "low": found.low,
             "high": found.high,
             "p": found.p,
@@ -78,7 +89,7 @@ def _differences(scores: dict[str, Scores], metric: str, test: EvaluationSet, co
     """Test the pairs of one metric, in the order of `combinations`."""
     values = np.array([found.estimates[metric].value for found in scores.values()])
     resampled = np.stack([found.resampled[metric] for found in scores.values()], axis=1)
-    freedom = freedom_of_difference(metric, test)
+    freedom, names = freedom_of_difference(metric, test), list(scores)
     parts = [
         paired_differences(
             values[number] - values[number + 1 :],
@@ -86,10 +97,11 @@ def _differences(scores: dict[str, Scores], metric: str, test: EvaluationSet, co
             test.groups,
             freedom,
             confidence,
+            influence_of_difference(metric, scores, names[number], names[number + 1 :]),
         )
         for number in range(len(values))
     ]
-    fields = ("value", "error", "low", "high", "p")
+    fields = ("value", "error", "freedom", "low", "high", "p")
     return Differences(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
 
 

@@ -17,8 +17,8 @@ def _with_intervals(*names: str) -> tuple[str, ...]:
 
 
 PAIRS = (
-    "metric", "a", "b", "difference", "se", "low", "high", "p", "p_corrected", "different", "mcnemar_p", "delong_p",
-    "resampled_t_p",
+    "metric", "a", "b", "difference", "se", "freedom", "low", "high", "p", "p_corrected", "different", "mcnemar_p",
+    "delong_p", "resampled_t_p",
 )  # fmt: skip
 EFFECTS = (
     "metric", "factor", "a", "b", "contexts", "difference", "low", "high", "p", "p_corrected", "smallest", "largest",
@@ -47,6 +47,10 @@ MAPS = (
     "variant", "method", "run", "block", "images", "groups", "mask_share",
     *_with_intervals(*POINTING, "likeness_to_untrained"),
 )  # fmt: skip
+MARGINS = (
+    "variant", "margin", "difference", "se", "detectable", "p_not_inferior", "not_inferior", "p_equivalent",
+    "equivalent", "worse", "outcome",
+)  # fmt: skip
 TRIALS = (
     "variant", "fold", "seed", "fraction", "trial", "state", "kept", "epochs", "validation_loss", "validation_score",
 )  # fmt: skip
@@ -62,6 +66,8 @@ class Verdict:
 
     best: the best variant; value, low, high: its value and interval. tied: the other variants whose difference from it
     is not significant (Holm over all pairs), in the table's order. worse: the rest, with their corrected p values.
+    margin: the largest difference that does not matter; None if the study names none. not_inferior: the other variants
+    shown to be within it; recommended: the cheapest of these and the best.
     """
 
     metric: str
@@ -71,6 +77,9 @@ class Verdict:
     high: float
     tied: tuple[str, ...]
     worse: dict[str, float]
+    margin: float | None = None
+    not_inferior: tuple[str, ...] = ()
+    recommended: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,10 @@ class Comparison:
         METRIC_validation, the study's metric on validation images;
         ece without an interval; parameters, trainable_parameters, multiply_adds; difference_to_best, difference_low,
         difference_high, p_corrected, tied_with_best by the study's metric; source of a published result.
-    pairs: one row per metric and pair of variants. difference: a - b, with se, low and high; p of the paired test;
-        p_corrected by Holm's rule over all pairs of the metric; different: p_corrected < 1 - confidence. mcnemar_p:
-        exact, over groups and runs, for accuracy; delong_p for ROC-AUC; resampled_t_p (Nadeau and Bengio) if folds take
-        turns in testing.
+    pairs: one row per metric and pair of variants. difference: a - b, with se, its degrees of freedom (freedom), low
+        and high; p of the paired test; p_corrected by Holm's rule over all pairs of the metric; different: whether
+        that is below 1 - confidence. mcnemar_p: exact, over groups and runs, for accuracy; delong_p for ROC-AUC;
+        resampled_t_p (Nadeau and Bengio) if folds take turns in testing.
     effects: one row per metric, factor (backbone, augmentation, strategy, or a field of it) and pair of its levels that
         occur together in two or more contexts, the rest of a variant: the mean difference a - b over these, its
         interval and test (Holm over all effects of the metric), and the smallest and largest difference of a context.
@@ -127,6 +136,11 @@ class Comparison:
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
         the trained network, the same network untrained (_untrained), and their difference (_gain);
         likeness_to_untrained, Spearman's correlation between the maps of both.
+    margins: one row per variant, by the study's metric: its difference from the best with its standard error; the true
+        difference from the best that would be found with a power of 80 % (detectable; at the level of Holm's first
+        step); with a margin, the corrected p values of being inferior to any other variant by the margin, and of not
+        being equivalent to the best; worse: significantly different from the best; outcome: best, equivalent, not
+        inferior, worse or undecided.
     trials: one row per trial of a search: its run, whether it was complete, pruned or diverged and whether it was kept,
         its epochs, the loss and the task's score on validation images; then a column for each value that was searched.
     fractions: one row per variant and fraction of the training images that it was trained on: their mean number, the
@@ -172,6 +186,7 @@ class Comparison:
     fractions: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=FRACTIONS))
     fraction_pairs: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=FRACTION_PAIRS))
     projections: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PROJECTIONS))
+    margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
 
     @property
     def unit(self) -> str:

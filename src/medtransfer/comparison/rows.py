@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.inputs import StageOutputs
+from medtransfer.comparison.margins import recommended
 from medtransfer.comparison.results import PUBLISHED, Verdict
 from medtransfer.comparison.scores import Scores
 from medtransfer.statistics.metrics import METRICS
@@ -69,9 +70,10 @@ def published_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PUBLISHED)
 
 
-def verdict_of(table: pd.DataFrame, metric: str) -> Verdict:
-    """Summarise the comparison table."""
-    variants = table[table["kind"] == "variant"]
+def verdict_of(table: pd.DataFrame, metric: str, margins: pd.DataFrame) -> Verdict:
+    """Summarise the comparison table and the table of margins."""
+    variants, margin = table[table["kind"] == "variant"], margins["margin"].iloc[0]
+    not_inferior = margins[margins["not_inferior"].eq(True) & (margins["outcome"] != "best")]
     best, others = variants.iloc[0], variants.iloc[1:]
     return Verdict(
         metric=metric,
@@ -81,6 +83,9 @@ def verdict_of(table: pd.DataFrame, metric: str) -> Verdict:
         high=float(best[f"{metric}_high"]),
         tied=tuple(row["variant"] for _, row in others.iterrows() if is_tied(row)),
         worse={row["variant"]: float(row["p_corrected"]) for _, row in others.iterrows() if not is_tied(row)},
+        margin=None if np.isnan(margin) else float(margin),
+        not_inferior=tuple(not_inferior["variant"]),
+        recommended=recommended(margins, table),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.statistics.intervals import (
     SHARE,
     Bounds,
+    jackknife,
+    jackknifed,
     joint_freedom,
     standard_error,
     tail_freedom,
@@ -39,13 +41,15 @@ class Scores:
 
     estimates: by metric. resampled: float [resamples] by metric, the mean over runs. right: int [groups], the images
     predicted right, summed over runs; influence: float [groups], on the area under the ROC curve; None if the task does
-    not define them.
+    not define them. left_out: influences of the groups, float [groups] by metric, if the test set is jackknifed; see
+    `EvaluationSet.without`.
     """
 
     estimates: dict[str, Estimate]
     resampled: dict[str, np.ndarray]
     right: np.ndarray | None
     influence: np.ndarray | None
+    left_out: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def score(
@@ -62,24 +66,28 @@ def score(
     sample, drawn = tests.outcomes(test.sample), tests.outcomes(test.resamples)
     right, influence = [run.right for run in sample], [run.influence for run in sample]
     joined = None if influence[0] is None else np.mean(influence, axis=0)
-    estimates, resampled = {}, {}
+    lacking = [] if test.without is None else tests.outcomes(test.without)
+    estimates, resampled, left_out = {}, {}, {}
     for name, metric in metrics_of(tests.task, len(test.classes), requested).items():
         if not metric.has_interval or (only and name not in only):
             continue
         runs = np.array([metric.value(run) for run in sample])
         resampled[name] = np.mean([metric.compute(run) for run in drawn], axis=0)
-        freedom = test.freedom(metric.average)
-        if metric.average == "pairs" and joined is not None:
+        freedom, without = test.freedom(metric.average), None
+        if lacking:
+            without = np.mean([metric.compute(run) for run in lacking], axis=0)
+            left_out[name] = jackknife(runs.mean(), without)
+        elif metric.average == "pairs" and joined is not None:
             freedom = joint_freedom(freedom, tail_freedom(joined), test.groups)
         if isinstance(metric.average, int) and not test.groups_of_class[metric.average]:
             runs = np.full_like(runs, np.nan)
         proportion = metric.proportion and len(runs) == 1 and test.single
         estimates[name] = estimate(
-            runs, resampled[name], freedom, test, confidence, metric.bounds, len(test.images) * proportion
+            runs, resampled[name], freedom, test, confidence, metric.bounds, len(test.images) * proportion, without
         )
     by_image = None if right[0] is None else np.sum(right, axis=0)
     by_group = None if by_image is None else np.bincount(test.sample.group, weights=by_image).astype(int)
-    return Scores(estimates, resampled, by_group, joined)
+    return Scores(estimates, resampled, by_group, joined, left_out)
 
 
 def estimate(
@@ -90,10 +98,16 @@ def estimate(
     confidence: float,
     bounds: Bounds = SHARE,
     trials: int = 0,
+    without: np.ndarray | None = None,
 ) -> Estimate:
-    """Estimate a mean over runs from its values in resamples; with `trials`, as a proportion, by Wilson's rule."""
+    """Estimate a mean over runs from its values in resamples; with `trials`, as a proportion, by Wilson's rule.
+
+    without: float [groups], its values without each group, from which the error is jackknifed if all are defined.
+    """
     value, error = float(runs.mean()), standard_error(resampled, test.groups)
-    if math.isinf(bounds.low) and math.isfinite(bounds.high) and value < bounds.high:
+    if without is not None and np.isfinite(without).all():
+        error, freedom = jackknifed(jackknife(value, without), freedom)
+    elif math.isinf(bounds.low) and math.isfinite(bounds.high) and value < bounds.high:
         # of a value without a lower bound, resamples of little variety have no mean: their logarithm has
         below = np.log(np.maximum(bounds.high - resampled, np.finfo(float).tiny))
         error = standard_error(below, test.groups) * (bounds.high - value)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.comparison.maps import maps_legend
+from medtransfer.comparison.margins import in_words
 from medtransfer.comparison.results import POINTING, Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.tables import tables_of
@@ -20,7 +21,8 @@ from medtransfer.util.text import MISSING, in_figures, is_missing
 class TextTable:
     """A table as text, with its title and the note below it.
 
-    rows: cells, the first `left` of which are names. marked: the mark of each row's name; empty for none.
+    rows: cells, the first `left` of which are names. note: one line per part. marked: the mark of each
+    row's name; empty for none.
     """
 
     title: str
@@ -69,7 +71,9 @@ def _main(found: Comparison) -> TextTable:
     metric, (first, *others) = found.metric, found.metrics
     sizes = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
     titles = [title_of(name, found.unit) for name in others]
-    header = ["Variant", title_of(first, found.unit), "SD runs", "SE images", "p", "Validation", *titles]
+    outcomes = found.margins.set_index("variant")["outcome"].dropna()
+    judged = [f"Margin {in_figures(found.verdict.margin)}"] if len(outcomes) else []
+    header = ["Variant", title_of(first, found.unit), "SD runs", "SE images", "p", *judged, "Validation", *titles]
     rows, marks = [], []
     for row in found.table[found.table["kind"] != "published"].to_dict("records"):
         rows.append(
@@ -78,6 +82,7 @@ def _main(found: Comparison) -> TextTable:
                 with_interval(row, metric),
                 *(in_figures(row[f"{metric}_{spread}"]) for spread in ("sd", "se")),
                 in_probability(row["p_corrected"]) if row["variant"] != found.verdict.best else "best",
+                *(outcomes.get(row["variant"], MISSING) for _ in judged),
                 in_figures(row[f"{metric}_validation"]),
                 *(with_interval(row, name) for name in others),
                 *_sizes(row, *sizes),
@@ -89,17 +94,22 @@ def _main(found: Comparison) -> TextTable:
 
 def _legend(found: Comparison) -> str:
     title, confidence, test = phrase_of(found.metric), f"{found.confidence:.0%}", found.test
-    return (
-        f"Value [{confidence} interval]. Intervals: bootstrap over the test set's {test['groups']} groups "
-        f"({test['images']} images), {test['resamples']} resamples, quantiles of Student's t on a scale without "
-        "bounds: the logit of shares, the logarithm of errors. "
-        f"SD runs: standard deviation of {title} over trainings; SE images: standard error over test images. p: of the "
-        "paired difference from the best, corrected by Holm's rule over all pairs of variants; if "
-        f"p is {f'{1 - found.confidence:.2g}'.removeprefix('0')} or more, the variant is tied with the best (=). "
-        f"Validation: {title} on the images that training and selection were judged by. "
-        f"Baselines (in italics) train no network. {tables_of(found.study.params.study.task).legend(found.about)}"
-        "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`."
-    )
+    level = f"{1 - found.confidence:.2g}".removeprefix("0")
+    lines = [
+        f"Value [{confidence} interval]: bootstrap over the test set's {test['groups']} groups ({test['images']} "
+        f"images), {test['resamples']} resamples, quantiles of Student's t on a scale without bounds: the logit of "
+        "shares, the logarithm of errors; if groups differ in size, standard errors leave out each group in turn "
+        "(CR3).",
+        f"SD runs: standard deviation of {title} over trainings. SE images: standard error over test images.",
+        "p: of the paired difference from the best, corrected by Holm's rule over all pairs of variants; if it is "
+        f"{level} or more, the variant is tied with the best (=).",
+        *in_words(found.margins, found.metric, found.verdict.recommended),
+        f"Validation: {title} on the images that training and selection were judged by.",
+        "Baselines (in italics) train no network.",
+        tables_of(found.study.params.study.task).legend(found.about).strip(),
+        "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`.",
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _best(found: Comparison) -> TextTable:

@@ -10,11 +10,14 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from medtransfer.comparison.results import Comparison, Verdict
+from medtransfer.data.targets import TARGETS
 from medtransfer.report.material import Material
+from medtransfer.report.methods import write_methods
 from medtransfer.report.sections import SECTIONS
 from medtransfer.report.svg import THEME
 from medtransfer.report.wording import SPACE, breakable, in_interval, p_value
 from medtransfer.statistics.metrics import phrase_of
+from medtransfer.tasks import TASKS
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
 from medtransfer.util.plotting import MARKERS
@@ -28,8 +31,10 @@ MOST_NAMED = 4
 
 
 def write_report(found: Comparison, places: Places) -> None:
-    """Write `report/index.html`, and its figures as PNG to `plots/`."""
-    write_text(places.report / "index.html", render(Material(found, places)))
+    """Write `report/index.html`, `report/methods.md`, and the page's figures as PNG to `plots/`."""
+    material = Material(found, places)
+    write_text(places.report / "index.html", render(material))
+    write_methods(material)
 
 
 def render(material: Material) -> str:
@@ -75,17 +80,30 @@ def verdict_text(verdict: Verdict, unit: str = "") -> Markup:
         in_interval(verdict.low, verdict.high),
     )
     tied = f"; {_tied(verdict.tied)} tied with it. " if verdict.tied else ". "
-    return best + tied + _worse(verdict)
+    return best + tied + " ".join(part for part in (_worse(verdict), _recommended(verdict)) if part)
+
+
+def _recommended(verdict: Verdict) -> str:
+    if not verdict.recommended or verdict.margin is None:
+        return ""
+    margin = typeset(verdict.margin)
+    if not verdict.not_inferior:
+        return f"No other variant is shown to be less than {margin} worse than every other."
+    told = "" if verdict.recommended == verdict.best else f"; recommended: {verdict.recommended}, the cheapest"
+    return f"Not inferior by a margin of {margin}: {listed(_some(verdict.not_inferior))}{told}."
 
 
 def _tied(names: tuple[str, ...]) -> str:
-    shown = [*names] if len(names) <= MOST_NAMED + 1 else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} others"]
-    return f"{listed(shown)} {'is' if len(names) == 1 else 'are'}"
+    return f"{listed(_some(names))} {'is' if len(names) == 1 else 'are'}"
+
+
+def _some(names: tuple[str, ...]) -> list[str]:
+    return [*names] if len(names) <= MOST_NAMED + 1 else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} others"]
 
 
 def _worse(verdict: Verdict) -> str:
     if not verdict.worse:
-        return "No other variant is significantly worse." if verdict.tied else ""
+        return ""
     if len(verdict.worse) <= MOST_NAMED:
         parts = listed([f"{name} (p{SPACE}{p_value(p)})" for name, p in verdict.worse.items()])
         return (
@@ -98,10 +116,11 @@ def _worse(verdict: Verdict) -> str:
 
 def _facts(material: Material) -> str:
     found, test = material.found, material.found.test
+    target = TARGETS[TASKS[found.study.params.study.task].target]
     groups = f" in {counted(test['groups'], 'group')}" if test["groups"] < test["images"] else ""
     parts = [
         str(found.study.params.study.task),
-        *([f"{len(found.classes)} classes"] if found.classes else []),
+        *([f"{len(found.classes)} {target.listed_as}"] if found.classes else []),
         f"{counted(test['images'], 'test image')}{groups}",
         counted(len(material.names), "variant"),
     ]

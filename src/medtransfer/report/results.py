@@ -13,12 +13,14 @@ from medtransfer.study.use import command_of
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_folder, write_text
 from medtransfer.util.places import Places
+from medtransfer.util.text import duration
 
 CODE = ("src", "stages", "dvc.yaml")
 FIGURES = {
     "comparison": "All variants with their intervals",
     "size": "Performance against the number of parameters",
     "learning": "Learning curves",
+    "findings": "ROC-AUC of each finding",
     "predicted-0": "Predicted and true numbers of the best variant",
     "agreement-0": "Limits of agreement of the best variant",
     "error-by-range": "Error by range of the true number",
@@ -64,8 +66,8 @@ def _figures(places: Places) -> list[tuple[Path, str, str]]:
 
 
 def _origin(costs: Path) -> str:
-    hours = pd.read_csv(costs)["stage_seconds"].sum() / 3600
+    spent = duration(pd.read_csv(costs)["stage_seconds"].sum())
+    unit = "h" if spent.count(":") == 2 else "min"
     return (
-        f"Git commit {code_commit(*CODE)}. All training stages together took {hours:.2f} hours. "
-        f"{', '.join(versions())}."
+        f"Git commit {code_commit(*CODE)}. All training stages together took {spent} {unit}. {', '.join(versions())}."
     )

@@ -24,8 +24,9 @@ def class_freedom(groups_of_class: np.ndarray, groups: int) -> float:
 def tail_freedom(influence: np.ndarray) -> float:
     """Return the degrees of freedom of the variance of influences [groups], which heavy tails reduce.
 
-    The variance of n values with kurtosis k has 2 n / (k - 1 + 2 / (n - 1)) degrees of freedom (Cramér 1946, moments of
-    the sample variance). If all influences are 0, because the classes are separated perfectly, it has n - 1.
+    The tails are those of the values and of the sizes of groups, as influence grows with size. The variance of n values
+    with kurtosis k has 2 n / (k - 1 + 2 / (n - 1)) degrees of freedom (Cramér 1946, moments of the sample variance).
+    If all influences are 0, because the classes are separated perfectly, it has n - 1.
     """
     number, square = len(influence), float((influence**2).mean())
     if number < 2:
@@ -42,6 +43,25 @@ def joint_freedom(first: float, second: float, groups: int) -> float:
         return LEAST
     lost = max(1 / first + 1 / second - 1 / (groups - 1), 1 / (groups - 1))
     return max(1 / lost, LEAST)
+
+
+def jackknife(value: np.ndarray | float, without: np.ndarray) -> np.ndarray:
+    """Return the influence of each group on a value, scaled so that their sum of squares is its variance.
+
+    value: [...]. without: [groups, ...], the value without each group. This variance is CR3 of the cluster-robust
+    literature (MacKinnon, Nielsen and Webb 2023, "Fast and reliable jackknife and bootstrap methods for cluster-robust
+    inference"): unlike that of the bootstrap, it is not too small if few groups have most of the images.
+    """
+    groups = len(without)
+    return (value - without) * math.sqrt((groups - 1) / groups)
+
+
+def jackknifed(influence: np.ndarray, freedom: float) -> tuple[float, float]:
+    """Return the standard error of a value and its degrees of freedom from the influences of groups [groups].
+
+    freedom: that of groups that are alike, which those of the tails replace if they are fewer.
+    """
+    return math.sqrt(float((influence**2).sum())), max(min(freedom, tail_freedom(influence)), LEAST)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medtransfer.statistics.intervals import jackknifed
+
 
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Correct p values by Holm's step-down rule (1979): the k-th smallest of m times m - k + 1, made non-decreasing.
@@ -27,23 +29,30 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Differences:
-    """Differences with their standard error, interval and two-sided p value, each an array of one shape."""
+    """Differences: standard error and its degrees of freedom, interval and two-sided p value, each an array."""
 
     value: np.ndarray
     error: np.ndarray
+    freedom: np.ndarray
     low: np.ndarray
     high: np.ndarray
     p: np.ndarray
 
 
 def paired_differences(
-    value: np.ndarray, resampled: np.ndarray, groups: int, freedom: float, confidence: float
+    value: np.ndarray,
+    resampled: np.ndarray,
+    groups: int,
+    freedom: float,
+    confidence: float,
+    influence: np.ndarray | None = None,
 ) -> Differences:
     """Test differences that were computed in every resample.
 
     value: [differences]. resampled: [resamples, differences], nan where not defined. The p value and interval are those
     of Student's t with `freedom` degrees of freedom and the bootstrap standard error. A constant difference
-    has p = 0, or p = 1 if it is 0.
+    has p = 0, or p = 1 if it is 0. influence: [groups, differences], that of groups of several sizes, from which error
+    and freedom are taken where all are defined; see `jackknife`.
     """
     from scipy.special import stdtr, stdtrit  # those of scipy.stats.t, which takes half a second to import
 
@@ -52,13 +61,17 @@ def paired_differences(
     mean = np.where(known, resampled, 0).sum(axis=0) / np.maximum(count, 1)
     square = np.where(known, (resampled - mean) ** 2, 0).sum(axis=0) / np.maximum(count - 1, 1)
     error = np.sqrt(square * groups / max(groups - 1, 1))
+    by_difference = np.full(len(value), float(freedom))
+    if influence is not None:
+        for number in np.flatnonzero(np.isfinite(influence).all(axis=0)):
+            error[number], by_difference[number] = jackknifed(influence[:, number], freedom)
     error = np.where(error < ROUNDING, 0.0, error)
     error = np.where((count > 1) & (groups > 1), error, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = 2 * stdtr(freedom, -np.abs(value) / error)
+        p = 2 * stdtr(by_difference, -np.abs(value) / error)
     p = np.where(error == 0, np.where(value == 0, 1.0, 0.0), p)
-    reach = stdtrit(freedom, (1 + confidence) / 2) * error
-    return Differences(value, error, value - reach, value + reach, p)
+    reach = stdtrit(by_difference, (1 + confidence) / 2) * error
+    return Differences(value, error, by_difference, value - reach, value + reach, p)
 
 
 def sign_flip_test(differences: np.ndarray) -> float:

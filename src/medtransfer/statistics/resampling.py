@@ -113,6 +113,12 @@ def draw(groups: np.ndarray, resamples: int, rng: np.random.Generator) -> Resamp
     return Resamples(group, drawn.astype(np.float32))
 
 
+def leave_each_out(groups: np.ndarray) -> Resamples:
+    """Return one resample for each group, which has all others, in double precision; see `intervals.jackknife`."""
+    group, number = _numbered(groups)
+    return Resamples(group, 1 - np.eye(number))
+
+
 def _numbered(groups: np.ndarray) -> tuple[np.ndarray, int]:
     names, group = np.unique(groups, return_inverse=True)
     return group, len(names)

@@ -159,13 +159,15 @@ class Comparison(Section):
     """The metric that orders the table, and how intervals are computed.
 
     costs: what it costs to predict a class for an image of another, by label and then by prediction, 0 if right. With
-    them, cost-weighted accuracy is in the table.
+    them, cost-weighted accuracy is in the table. margin: a difference in the metric that does not matter. With it, the
+    table tells which variants are not inferior to any other, and recommends the cheapest.
     """
 
     metric: str = "accuracy"
     costs: dict[Label, dict[Label, NotNegative]] | None = None
     resamples: Annotated[int, Field(ge=200)] = 2000
     confidence: Fraction = 0.95
+    margin: Positive | None = None
     reference: Reference | None = None
 
     @property

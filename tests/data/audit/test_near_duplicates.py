@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from fetal_phantom import write_phantom
+from medtransfer.data.audit import near_duplicates
 from medtransfer.data.audit.near_duplicates import near_duplicate_pairs
 from medtransfer.data.groups import join_groups
 
@@ -78,10 +79,24 @@ def test_few_or_blank_images_have_no_pairs(count: int) -> None:
     assert near_duplicate_pairs(np.zeros((count, 32, 32, 3), np.uint8), range(count)).empty
 
 
-def test_the_result_is_the_same_twice(heads: np.ndarray) -> None:
+def test_the_result_is_the_same_twice_also_if_fewer_are_compared_at_once(
+    heads: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = np.concatenate([heads, heads[:, :, ::-1]])
-    first, second = (near_duplicate_pairs(images, range(len(images))) for _ in range(2))
-    pd.testing.assert_frame_equal(first, second)
+    first = near_duplicate_pairs(images, range(len(images)))
+    monkeypatch.setattr(near_duplicates, "MOST_SIMILARITIES", 7 * len(images))
+    pd.testing.assert_frame_equal(first, near_duplicate_pairs(images, range(len(images))))
+
+
+def test_stored_keypoints_are_those_of_each_image(heads: np.ndarray, tmp_path: Path) -> None:
+    images = [*heads[:3], np.zeros_like(heads[0]), heads[3]]  # without any on a blank image
+    with (tmp_path / "keypoints").open("w+b") as file:
+        stored = near_duplicates.StoredKeypoints(map(near_duplicates.keypoints_of, images), file)
+        assert len(stored) == len(images)
+        for number in (4, 3, 0):
+            alone = near_duplicates.keypoints_of(images[number])
+            np.testing.assert_array_equal(stored[number].places, alone.places)
+            np.testing.assert_array_equal(stored[number].descriptors, alone.descriptors)
 
 
 def test_groups_that_share_a_pair_are_joined_along_chains() -> None:

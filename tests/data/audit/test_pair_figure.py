@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medtransfer.data.audit import pairs as pair_sheet
 from medtransfer.data.audit.pairs import MOST_PAIRS, write_pair_figure
-from medtransfer.util.plotting import new_figure
+from medtransfer.util import plotting
 
 IMAGES = np.arange(40, dtype=np.uint8)[:, None, None, None] + np.zeros((1, 8, 8, 1), np.uint8)
 
@@ -37,7 +36,8 @@ def pairs_of(*pairs: tuple[int, int, str, int]) -> pd.DataFrame:
 def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Return a function that draws a figure and returns the titles of its sections and the captions of its pairs."""
     figures = []
-    monkeypatch.setattr(pair_sheet, "new_figure", lambda *size: figures.append(new_figure(*size)) or figures[-1])
+    draw_new = plotting.new_figure
+    monkeypatch.setattr(plotting, "new_figure", lambda *size: figures.append(draw_new(*size)) or figures[-1])
 
     def draw(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[list[str], list[str]]:
         write_pair_figure(IMAGES, table, pairs, tmp_path / "sheet.png")

@@ -37,14 +37,18 @@ def test_grey_images_are_packed_in_one_channel_in_the_order_of_their_paths(tmp_p
         assert tuple(table.loc[row, ["sha256", "width", "height", "mode"]]) == described
 
 
-def test_one_coloured_image_gives_all_three_channels(tmp_path: Path) -> None:
-    names = write_images(tmp_path, 3, coloured={1})
+@pytest.mark.parametrize("coloured", [{0}, {4}, {5, 6}], ids=str)
+def test_one_coloured_image_gives_all_three_channels(
+    tmp_path: Path, coloured: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medtransfer.data.images.pack.CHUNK", 2)
+    names = write_images(tmp_path, 7, coloured)
     pack(tmp_path, names, 8, "stretch", tmp_path / "packed.npy")
     packed = np.load(tmp_path / "packed.npy")
-    assert packed.shape == (3, 8, 8, 3)
-    np.testing.assert_array_equal(packed[1], decode(tmp_path / names[1], 8, "stretch").pixels)
-    grey = decode(tmp_path / names[2], 8, "stretch").pixels
-    np.testing.assert_array_equal(packed[2], np.dstack([grey] * 3))
+    assert packed.shape == (7, 8, 8, 3)
+    for number, name in enumerate(names):
+        alone = decode(tmp_path / name, 8, "stretch").pixels
+        np.testing.assert_array_equal(packed[number], alone if number in coloured else np.dstack([alone] * 3))
 
 
 def test_more_images_than_a_chunk_stay_in_order(tmp_path: Path) -> None:

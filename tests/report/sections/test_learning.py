@@ -30,9 +30,10 @@ def test_a_scale_of_losses_that_start_a_hundred_times_higher_is_logarithmic() ->
     histories = {str(number): history("loss", [500.0, 2.0, 1.0, 0.5], [90.0, 1.0, 0.8, 0.6]) for number in range(3)}
     limits = limits_of(list(histories.values()), LOSS)
     assert limits == pytest.approx((0.5 / 1.05, 1.05 * 500))
-    axes = learning_figure(histories, LOSS, limits).axes
+    axes = learning_figure(histories, LOSS, dict.fromkeys(histories, limits)).axes
     assert [axis.get_yscale() for axis in axes] == ["log"] * 3
-    assert [axis.get_yscale() for axis in learning_figure(histories, LOSS, (0.0, 1.0)).axes] == ["linear"] * 3
+    axes = learning_figure(histories, LOSS, dict.fromkeys(histories, (0.0, 1.0))).axes
+    assert [axis.get_yscale() for axis in axes] == ["linear"] * 3
 
 
 def test_folds_are_averaged() -> None:

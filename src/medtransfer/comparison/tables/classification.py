@@ -71,14 +71,19 @@ class ClassificationTables(TaskTables):
 def per_class_table(name: str, tests: ClassPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
     """Return a variant's rows of `Comparison.per_class`; a class without test images has no values."""
     sample, drawn = tests.outcomes(test.sample), tests.outcomes(test.resamples)
+    lacking = [] if test.without is None else tests.outcomes(test.without)
     rows = pd.DataFrame({"variant": name, "class": test.classes, "groups": test.groups_of_class})
     rows["images"] = np.bincount(test.labels, minlength=len(test.classes))
     for value in ("precision", "recall", "f1"):
         runs = np.stack([getattr(run.counts, value)[0] for run in sample])
         resampled = np.mean([run.counts.known(value) for run in drawn], axis=0)
         runs[:, test.groups_of_class == 0] = np.nan
+        left = [run.counts.known(value) for run in lacking]
+        without = np.mean(left, axis=0).T if left else [None] * len(test.classes)
         found = [
-            estimate(runs[:, number], resampled[:, number], test.freedom(number), test, confidence)
+            estimate(
+                runs[:, number], resampled[:, number], test.freedom(number), test, confidence, without=without[number]
+            )
             for number in range(len(test.classes))
         ]
         rows[[value, f"{value}_low", f"{value}_high"]] = [(of.value, of.low, of.high) for of in found]

@@ -46,13 +46,18 @@ class MultilabelTables(TaskTables):
 def per_finding_table(name: str, tests: FindingPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
     """Return a variant's rows of `Comparison.per_finding`."""
     sample, drawn, truth = tests.outcomes(test.sample), tests.outcomes(test.resamples), tests.truth
+    lacking = [] if test.without is None else tests.outcomes(test.without)
     rows = pd.DataFrame({"variant": name, "finding": tests.classes, "groups": test.groups_of_class})
     rows["images"], rows["known"] = (truth == 1).sum(axis=0), np.isfinite(truth).sum(axis=0)
     for value in ("roc_auc", "pr_auc", "f1"):
         runs, resampled = ([_by_finding(run, value) for run in of] for of in (sample, drawn))
         means = np.mean(resampled, axis=0)
+        left = [_by_finding(run, value) for run in lacking]
+        without = np.mean(left, axis=0).T if left else [None] * len(rows)
         found = [
-            estimate(np.stack(runs)[:, 0, each], means[:, each], test.freedom(each), test, confidence)
+            estimate(
+                np.stack(runs)[:, 0, each], means[:, each], test.freedom(each), test, confidence, without=without[each]
+            )
             for each in range(len(rows))
         ]
         rows[[value, f"{value}_low", f"{value}_high"]] = [(of.value, of.low, of.high) for of in found]

@@ -73,10 +73,15 @@ def _rate(right: np.ndarray, base: np.ndarray, test: EvaluationSet, confidence: 
     if not trials.all():
         return Estimate(*(float("nan"),) * 5)
     with np.errstate(invalid="ignore"):
-        resampled = (test.resamples.totals(right.T) / test.resamples.totals(base.T)).mean(axis=1)
+        resampled, without = (
+            None if weights is None else (weights.totals(right.T) / weights.totals(base.T)).mean(axis=1)
+            for weights in (test.resamples, test.without)
+        )
+    assert resampled is not None
     groups = len(np.unique(test.sample.group[base.any(axis=0)]))
     plain = int(trials[0]) if len(base) == 1 and test.single else 0
-    return estimate(right.sum(axis=1) / trials, resampled, max(groups - 1.0, 1.0), test, confidence, trials=plain)
+    shares, freedom = right.sum(axis=1) / trials, max(groups - 1.0, 1.0)
+    return estimate(shares, resampled, freedom, test, confidence, trials=plain, without=without)
 
 
 def _net_benefit(name: str, by_image: np.ndarray, test: EvaluationSet, confidence: float) -> pd.DataFrame:

@@ -57,9 +57,13 @@ def agreement_table(name: str, tests: NumberPredictions, test: EvaluationSet, co
     errors = [predicted - truth for truth, predicted, _, _ in tests.values.transpose(0, 2, 1)]
     runs = np.concatenate([limits_of_agreement(error, test.sample) for error in errors])
     resampled = np.mean([limits_of_agreement(error, test.resamples) for error in errors], axis=0)
+    left = [] if test.without is None else [limits_of_agreement(error, test.without) for error in errors]
+    without = np.mean(left, axis=0).T if left else [None] * 3
     row: dict[str, Any] = {"variant": name, "images": len(test.images), "groups": test.groups}
     for place, value in enumerate(("lower", "bias", "upper")):
-        found = estimate(runs[:, place], resampled[:, place], test.groups - 1.0, test, confidence, ANY)
+        found = estimate(
+            runs[:, place], resampled[:, place], test.groups - 1.0, test, confidence, ANY, without=without[place]
+        )
         row |= {value: found.value, f"{value}_low": found.low, f"{value}_high": found.high}
     return pd.DataFrame([row], columns=list(AGREEMENT))
 
@@ -79,8 +83,9 @@ def range_table(name: str, tests: NumberPredictions, test: EvaluationSet, unit: 
         for value, each, bounds in (("mae", np.abs(errors), POSITIVE), ("bias", errors, ANY)):
             within = np.where(inside, each, np.nan).T
             resampled = test.resamples.means_of_known(within).mean(axis=1)
+            without = None if test.without is None else test.without.means_of_known(within).mean(axis=1)
             runs, freedom = each[:, inside].mean(axis=1), max(groups - 1.0, LEAST_FREEDOM)
-            found = estimate(runs, resampled, freedom, test, confidence, bounds)
+            found = estimate(runs, resampled, freedom, test, confidence, bounds, without=without)
             low, high = (found.low, found.high) if groups >= FEW_OF_A_CLASS else (math.nan, math.nan)
             row |= {value: found.value, f"{value}_low": low, f"{value}_high": high}
         rows.append(row)

@@ -8,20 +8,26 @@ agree on one affine map (RANSAC, Fischler and Bolles 1981). No network and no we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from medtransfer.data.images.packed import Images
+from medtransfer.util.places import state_folder
 from medtransfer.util.progress import in_threads
 
 SIZE, KEYPOINTS, CONTRAST = 128, 100, 0.02
 WORDS, WORD_SAMPLE, DIMENSIONS, DIMENSION_SAMPLE = 64, 8000, 256, 1000
 CANDIDATES = 5
-BLOCK = 256
+BLOCK, MOST_SIMILARITIES = 256, 1 << 24
+"""Vectors that are compared with all others at once, and the most similarities of them, which are in memory."""
+
 LEAST_INLIERS = 35
 """Of about 100 keypoints. Two heads, or two chests, of different patients agree on at most 20, except one in 1,000."""
 
@@ -30,6 +36,8 @@ REPROJECTION = 2.0
 
 LARGEST_SCALE = 3.0
 """Largest change of area between the two images; more is not detected at this size."""
+
+KEYPOINT_BYTES = 2 * 4 + 128
 
 _MIRROR = np.arange(128).reshape(4, 4, 8)[::-1, :, -np.arange(8) % 8].reshape(128)
 """The place of each number of a descriptor in that of the mirrored image: rows and directions are reversed."""
@@ -49,6 +57,31 @@ class Keypoints:
         return np.sqrt(found / sums, dtype=np.float32)
 
 
+class StoredKeypoints:
+    """The keypoints of many images in a file, of which only their places in the file are in memory.
+
+    Those of 112,120 images are 1.5 GB. Threads may share it: reading leaves the position of the file unchanged.
+    """
+
+    def __init__(self, keypoints: Iterable[Keypoints], file: BinaryIO) -> None:
+        ends = [0]
+        for each in keypoints:
+            file.write(each.places.tobytes() + each.descriptors.tobytes())
+            ends.append(ends[-1] + len(each.places))
+        file.flush()
+        self._file, self._ends = file, np.array(ends)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> Keypoints:
+        start, stop = map(int, self._ends[number : number + 2])
+        found = os.pread(self._file.fileno(), (stop - start) * KEYPOINT_BYTES, start * KEYPOINT_BYTES)
+        places = np.frombuffer(found, np.float32, (stop - start) * 2)
+        descriptors = np.frombuffer(found, np.uint8, offset=places.nbytes)
+        return Keypoints(places.reshape(-1, 2), descriptors.reshape(-1, 128))
+
+
 def near_duplicate_pairs(images: Images, same: Sequence[object]) -> pd.DataFrame:
     """Find the near duplicates among packed images uint8 [n, size, size, channels].
 
@@ -59,15 +92,17 @@ def near_duplicate_pairs(images: Images, same: Sequence[object]) -> pd.DataFrame
     rows = np.sort(pd.Series(np.arange(len(images)), index=list(same)).groupby(level=0, sort=False).first())
     pairs: list[tuple[int, int, bool, int]] = []
     if len(rows) > 1:
-        keypoints = _describe(images, rows)
-        plain, mirrored = _summaries(keypoints)
-        candidates = sorted(_nearest(plain, plain, False) | _nearest(plain, mirrored, True))
-        found = in_threads(lambda pair: _inliers(keypoints, *pair), candidates, "near duplicates", "pair")
-        pairs = [
-            (int(rows[one]), int(rows[other]), mirror, inliers)
-            for (one, other, mirror), inliers in zip(candidates, found, strict=True)
-            if inliers >= LEAST_INLIERS
-        ]
+        state_folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state_folder()) as file:
+            keypoints = StoredKeypoints(_describe(images, rows), file)
+            candidates = _candidates(*_summaries(keypoints))
+            numbers = range(len(candidates))
+            found = in_threads(lambda one: _inliers(keypoints, *candidates[one]), numbers, "near duplicates", "pair")
+            pairs = [
+                (int(rows[one]), int(rows[other]), bool(mirror), inliers)
+                for (one, other, mirror), inliers in zip(candidates, found, strict=True)
+                if inliers >= LEAST_INLIERS
+            ]
     return pd.DataFrame(pairs, columns=["first", "second", "mirrored", "inliers"])
 
 
@@ -84,16 +119,16 @@ def keypoints_of(pixels: np.ndarray) -> Keypoints:
     return Keypoints(np.array([point.pt for point in found], np.float32), descriptors.astype(np.uint8))
 
 
-def _describe(images: Images, rows: np.ndarray) -> list[Keypoints]:
+def _describe(images: Images, rows: np.ndarray) -> Iterator[Keypoints]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the images are shared among the cores
     try:
-        return list(in_threads(lambda row: keypoints_of(images[row]), list(rows), "keypoints", "image"))
+        yield from in_threads(lambda row: keypoints_of(images[row]), rows.tolist(), "keypoints", "image")
     finally:
         cv2.setNumThreads(threads)
 
 
-def _summaries(keypoints: list[Keypoints]) -> tuple[np.ndarray, np.ndarray]:
+def _summaries(keypoints: StoredKeypoints) -> tuple[np.ndarray, np.ndarray]:
     """Return VLAD vectors [n, d] of unit length of the images and of their mirror images, on the same axes."""
     rng = np.random.default_rng(0)
     sample = rng.permutation(len(keypoints))[:DIMENSION_SAMPLE]
@@ -104,9 +139,11 @@ def _summaries(keypoints: list[Keypoints]) -> tuple[np.ndarray, np.ndarray]:
         return empty, empty
     words = _words(described)
     axes = _axes(np.stack([_vlad(keypoints[number].rooted(), words) for number in sample]))
-    plain = np.stack([_vlad(item.rooted(), words) @ axes for item in keypoints])
-    mirrored = np.stack([_vlad(item.rooted(mirrored=True), words) @ axes for item in keypoints])
-    return _unit(plain), _unit(mirrored)
+    plain, mirrored = np.empty((2, len(keypoints), axes.shape[1]), np.float32)
+    for number in range(len(keypoints)):
+        for mirror, vectors in enumerate((plain, mirrored)):
+            vectors[number] = _unit(_vlad(keypoints[number].rooted(bool(mirror)), words) @ axes)
+    return plain, mirrored
 
 
 def _words(described: np.ndarray) -> np.ndarray:
@@ -137,20 +174,30 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
 
 
-def _nearest(vectors: np.ndarray, others: np.ndarray, mirrored: bool) -> set[tuple[int, int, bool]]:
-    """Return each vector's nearest among the others as pairs (smaller number, larger number, mirrored)."""
-    count = min(CANDIDATES, len(vectors) - 1)
-    pairs = set()
-    for start in range(0, len(vectors), BLOCK):
-        similarity = vectors[start : start + BLOCK] @ others.T
-        own = np.arange(len(similarity))
-        similarity[own, start + own] = -2.0
-        for row, found in enumerate(np.argpartition(-similarity, count - 1, axis=1)[:, :count]):
-            pairs |= {(min(start + row, int(other)), max(start + row, int(other)), mirrored) for other in found}
-    return pairs
+def _candidates(plain: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Return the pairs to be verified [pairs, 3]: two numbers of images, the smaller first, and whether mirrored."""
+    count = len(plain)
+    codes = np.concatenate([_nearest(plain, plain) * 2, _nearest(plain, mirrored) * 2 + 1])
+    pairs, mirror = np.divmod(np.unique(codes), 2)
+    return np.stack([pairs // count, pairs % count, mirror], axis=1)
 
 
-def _inliers(keypoints: list[Keypoints], first: int, second: int, mirrored: bool) -> int:
+def _nearest(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return each vector's nearest among the others, as pairs: smaller number x vectors + larger number."""
+    count, size = len(vectors), min(CANDIDATES, len(vectors) - 1)
+    block = max(1, min(BLOCK, MOST_SIMILARITIES // count))
+    found = []
+    for start in range(0, count, block):
+        distance = vectors[start : start + block] @ others.T
+        np.negative(distance, out=distance)
+        own = np.arange(start, start + len(distance))
+        distance[own - start, own] = 2.0
+        nearest = np.argpartition(distance, size - 1, axis=1)[:, :size]
+        found.append((np.minimum(nearest, own[:, None]) * count + np.maximum(nearest, own[:, None])).ravel())
+    return np.concatenate(found)
+
+
+def _inliers(keypoints: StoredKeypoints, first: int, second: int, mirrored: bool) -> int:
     """Count the keypoints that agree on one affine map; 0 if no map of two copies of one image looks like it."""
     one, other = keypoints[first], keypoints[second]
     if min(len(one.places), len(other.places)) < LEAST_INLIERS:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from medtransfer.data.images.arrays import is_row, read_row
 from medtransfer.data.images.dicom import is_dicom, read_dicom
@@ -122,5 +122,10 @@ def _read(path: Path) -> tuple[Image.Image, str]:
         image, mode = read_dicom(path) if is_dicom(path) else read_raster(path)
     if image.mode == "L":
         return image, mode
-    colourless = all(np.ptp(np.asarray(strip), axis=2).max() == 0 for _, strip in strips(image))
-    return (image.getchannel(0) if colourless else image), mode
+    return (image.getchannel(0) if all(_is_grey(strip) for _, strip in strips(image)) else image), mode
+
+
+def _is_grey(image: Image.Image) -> bool:
+    """Return whether all channels are equal."""
+    first, *others = image.split()
+    return all(ImageChops.difference(first, other).getbbox() is None for other in others)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -43,23 +44,24 @@ def pack(
         raise UserError(missing)
     unreadable: list[str] = []
     described: dict[int, dict[str, object]] = {}
-    colour = False
-    scratch = target.with_suffix(".rgb")
-    with scratch.open("wb") as file:  # a plain file: pages of a memory-mapped one would count as memory
+    channels = 1
+    with target.open("w+b") as file:  # a plain file: pages of a memory-mapped one would count as memory
+        write_npy_header(file, (len(paths), size, size, channels))
+        start = file.tell()
         for position, item in enumerate(in_threads(decoded, paths, "prepare", "image")):
             if isinstance(item, str):
                 unreadable.append(item)
                 continue
-            grey = item.pixels.ndim == 2
-            colour |= not grey
-            pixels = np.repeat(item.pixels[..., None], 3, axis=2) if grey else item.pixels
-            file.write(np.ascontiguousarray(pixels).tobytes())
+            pixels = item.pixels[..., None] if item.pixels.ndim == 2 else item.pixels
+            if pixels.shape[-1] > channels:
+                channels = pixels.shape[-1]
+                _repeat_channels(file, start, len(described), size * size, channels)
+            file.write(np.broadcast_to(pixels, (size, size, channels)).tobytes())
             described[position] = {name: getattr(item, name) for name in DESCRIPTION}
-    usable = described and (drop_unreadable or not unreadable)
-    if usable:
-        _keep_channels(scratch, (len(described), size, size, 3 if colour else 1), target)
-    scratch.unlink()
-    if not usable:
+        file.seek(0)
+        write_npy_header(file, (len(described), size, size, channels))
+    if not described or (unreadable and not drop_unreadable):
+        target.unlink()
         raise UserError(unreadable)
     return pd.DataFrame.from_dict(described, orient="index")
 
@@ -75,15 +77,15 @@ def repack(path: Path, rows: np.ndarray) -> None:
     smaller.replace(path)
 
 
-def _keep_channels(scratch: Path, shape: tuple[int, int, int, int], target: Path) -> None:
-    """Copy the first channels of raw pixels of three channels into a .npy file of that shape."""
-    count, size, _, channels = shape
-    with scratch.open("rb") as source, target.open("wb") as file:
-        write_npy_header(file, shape)
-        for start in range(0, count, CHUNK):
-            rows = min(CHUNK, count - start)
-            chunk = np.fromfile(source, np.uint8, rows * size * size * 3).reshape(rows, size, size, 3)
-            file.write(np.ascontiguousarray(chunk[..., :channels]).tobytes())
+def _repeat_channels(file: BinaryIO, start: int, count: int, pixels: int, channels: int) -> None:
+    """Repeat each byte of `count` grey images, from byte `start` of a file on, in place: the last images first."""
+    for first in range((count - 1) // CHUNK * CHUNK, -1, -CHUNK):
+        size = min(CHUNK, count - first) * pixels
+        file.seek(start + first * pixels)
+        grey = np.frombuffer(file.read(size), np.uint8)
+        file.seek(start + first * pixels * channels)
+        file.write(np.repeat(grey, channels).data)
+    file.seek(start + count * pixels * channels)
 
 
 def pack_masks(

@@ -104,7 +104,7 @@ function showSides() {
   for (const select of sides) {
     const pane = document.getElementById(`pane-${select.dataset.side}`);
     const template = document.getElementById(`detail-${select.value}`);
-    pane.querySelector("h3").textContent = data.compared[select.value];
+    pane.querySelector("h3").textContent = template.content.childElementCount ? data.compared[select.value] : "";
     pane.querySelector("div").replaceChildren(template.content.cloneNode(true));
   }
   showDifferences(a, b);

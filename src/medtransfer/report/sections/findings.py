@@ -15,8 +15,8 @@ from medtransfer.report.wording import in_interval
 from medtransfer.util.plotting import MUTED, Look, panels
 from medtransfer.util.text import shortened, typeset
 
-WIDTH, LINE, LONGEST_NAME = 6.0, 0.34, 28
-MARGINS = (2.1, 0.15, 0.5, 0.3)
+WIDTH, LINE, LONGEST_NAME = 7.5, 0.34, 28
+MARGINS = (2.1, 0.15, 0.5, 0.6)
 VALUES = ("roc_auc", "pr_auc", "f1")
 
 
@@ -38,7 +38,7 @@ def forest_figure(table: pd.DataFrame, looks: dict[str, Look]) -> Figure:
     """Draw ROC-AUC and its interval of each finding, the most frequent at the top; one line for each variant."""
     order = table.drop_duplicates("finding").sort_values("images", kind="stable")
     names = list(order["finding"])
-    figure, (axis,) = panels(1, 1, (WIDTH, 1.0 + LINE * len(names) * max(1, len(looks) / 2)), MARGINS)
+    figure, (axis,) = panels(1, 1, (WIDTH, 1.3 + LINE * len(names) * max(1, len(looks) / 2)), MARGINS)
     for place, (variant, look) in enumerate(looks.items()):
         rows = table[table["variant"] == variant].set_index("finding").loc[names]
         heights = np.arange(len(names)) + 0.7 * ((place + 0.5) / len(looks) - 0.5)
@@ -48,8 +48,8 @@ def forest_figure(table: pd.DataFrame, looks: dict[str, Look]) -> Figure:
     axis.axvline(0.5, color=MUTED, linestyle=":", linewidth=1)
     labels = [f"{shortened(name, LONGEST_NAME)} ({count})" for name, count in zip(names, order["images"], strict=True)]
     axis.set_yticks(range(len(names)), labels)
-    axis.set(xlabel="ROC-AUC", title="By finding (its test images)")
-    axis.legend(fontsize=7, loc="lower left")
+    axis.set(xlabel="ROC-AUC, by finding (its test images)")
+    axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,11 @@ def content(material: Material) -> dict[str, Any]:
     trained = _trained(material)
     shown = dict(list(trained.items())[:MOST_PANELS])
     measure = measure_of(TASKS[material.found.study.params.study.task], material.unit)
-    limits = limits_of(list(shown.values()), measure)
+    groups = losses_of(material, shown) if measure.name == "loss" else dict.fromkeys(shown, "")
+    limits = {
+        name: limits_of([history for other, history in shown.items() if groups[other] == groups[name]], measure)
+        for name in shown
+    }
     small = max(map(len, shown)) > SHORT_NAME
     material.save(learning_figure(shown, measure, limits, small), "learning")
     figures = {name: learning_figure({name: history}, measure, limits, small) for name, history in shown.items()}
@@ -62,9 +67,16 @@ def content(material: Material) -> dict[str, Any]:
             for number, (name, figure) in enumerate(figures.items())
         ],
         "lines": list(LEARNING.values()),
+        "losses": len(set(groups.values())) > 1,
         "at_once": [name for name in material.names if name not in trained],
         "left_out": counted(len(trained) - len(shown), "variant") if len(trained) > len(shown) else "",
     }
+
+
+def losses_of(material: Material, names: Iterable[str]) -> dict[str, str]:
+    """Return the training loss of each variant in words; losses of other kinds have no common scale."""
+    variants = {name: material.found.study.variant(name).strategy.loss for name in names}
+    return {name: f"{loss.kind} {loss.class_weights or ''}".strip() for name, loss in variants.items()}
 
 
 def _trained(material: Material) -> dict[str, pd.DataFrame]:
@@ -72,19 +84,22 @@ def _trained(material: Material) -> dict[str, pd.DataFrame]:
 
 
 def learning_figure(
-    histories: dict[str, pd.DataFrame], measure: Measure, limits: tuple[float, float], small: bool = False
+    histories: dict[str, pd.DataFrame],
+    measure: Measure,
+    limits: Mapping[str, tuple[float, float]],
+    small: bool = False,
 ) -> Figure:
-    """Draw a measure of each variant by epoch on one scale, logarithmic for losses whose lower limit is not 0.
+    """Draw a measure of each variant by epoch on its scale, logarithmic for losses whose lower limit is not 0.
 
     small: whether names are in a font in which long ones fit.
     """
     figure, axes = panels(len(histories), COLUMNS, (WIDTH, HEIGHT), MARGINS)
     start, size = (-MARGINS[0] / (WIDTH - MARGINS[0] - MARGINS[1]), 5.8) if small else (0.0, 8.5)
-    is_logarithmic = not measure.is_share and limits[0] > 0
     for axis, (name, history) in zip(axes, histories.items(), strict=False):
+        is_logarithmic = not measure.is_share and limits[name][0] > 0
         draw_learning_curves(axis, history, measure.name, measure.label)
         axis.set_yscale("log" if is_logarithmic else "linear")
-        axis.set_ylim(*limits)
+        axis.set_ylim(*limits[name])
         axis.set_title(shortened(name, LONGEST_NAME), loc="left", fontsize=size, x=start)
         axis.locator_params(axis="x", integer=True, nbins=4)
         if is_logarithmic:
