@@ -39,7 +39,8 @@ def write_plots(folder: Path, found: Comparison) -> None:
 
 TABLES = (
     "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "per_finding", "agreement",
-    "ranges", "maps", "margins", "trials", "published", "external", "rankings",
+    "ranges", "maps", "margins", "ensembles", "trials", "fractions", "fraction_pairs", "projections", "published",
+    "external", "rankings",
 )  # fmt: skip
 
 
