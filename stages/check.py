@@ -24,7 +24,7 @@ def main() -> None:
     In a study of the installed package, this stage runs every time; parameters that were already checked by the same
     code are not checked again.
     """
-    study, places = load_study(), Places()
+    study, places = read(), Places()
     about = {
         "params": study.params.model_dump(mode="json"),
         "code": script_digest(Path(__file__)),
@@ -36,6 +36,16 @@ def main() -> None:
             write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n")
         write_text(folder / VERSION, f"{version('medtransfer')}\n")
     write_json(places.checked, checked)
+
+
+def read() -> Study:
+    """Read the parameters; raises `UserError` with everything that is wrong with them, not just their form."""
+    try:
+        return load_study()
+    except UserError:
+        from medtransfer.check import study_problems
+
+        return load_study(further=study_problems)
 
 
 def check(study: Study) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build
 from medtransfer.models.heads import HEADS
 from medtransfer.models.trained_part import part_problem
 from medtransfer.statistics.metrics import metrics_of, ranking_metrics
-from medtransfer.study import Features, Labels, Strategy, Study, Variant
+from medtransfer.study import Data, Features, Strategy, Study, Variant
 from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
@@ -58,7 +58,7 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
     problems = _unknown(_choices(study.params)) + task.problems(study.params)
     if (dataset := study.params.data.dataset) and (problem := reference_problem(dataset)):
         problems.append(f"data.dataset: {problem}")
-    problems += _label_problems(study.params.data.labels, TARGETS[task.target])
+    problems += _target_problems(study.params.data, TARGETS[task.target])
     known, metric = ranking_metrics(study.params.study.task), study.params.comparison.metric
     if metric not in known:
         problems.append(f"comparison.metric: no metric {metric!r}{near(metric, known)}")
@@ -69,16 +69,15 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
             found = _strategy_problems(variant.strategy, task)
             found = found or _variant_problems(variant) + task.variant_problems(variant)
             problems += [f"variants.{name}{problem}" for problem in found]
-    return problems + _explain_problems(study)
+    return problems + _prompt_problems(study) + _explain_problems(study)
 
 
-def _label_problems(labels: Labels, target: Target) -> list[str]:
-    """List the fields of `data.labels` that the target of the study does not have."""
+def _target_problems(data: Data, target: Target) -> list[str]:
+    """List the fields of `data` and `data.labels` that the target of the study does not have."""
     of_some = frozenset().union(*(each.settings for each in TARGETS.values()))
-    return [
-        f"data.labels.{name}: the {target.noun} of this task have no such property; omit it"
-        for name in sorted(labels.model_fields_set & of_some - target.settings)
-    ]
+    unknown = [f"labels.{name}" for name in sorted(data.labels.model_fields_set & of_some - target.settings)]
+    unknown += [name for name in ("order", "unit") if getattr(data, name) is not None and name not in target.properties]
+    return [f"data.{name}: the {target.noun} of this task have no such property; omit it" for name in unknown]
 
 
 def with_dataset(reference: str | None, changes: Sequence[str], study: Path) -> list[str]:
@@ -234,6 +233,25 @@ def _features_problems(variant: Variant) -> list[str]:
     except UserError as error:
         return [f": {problem}" for problem in error.problems]
     return []
+
+
+def _prompt_problems(study: Study) -> list[str]:
+    """List the variants whose prompts are not about the same classes as the study's others, or as `data.order`."""
+    said = {
+        name: prompts.classes
+        for name, variant in study.variants.items()
+        if variant.strategy.head == "prompts" and (prompts := variant.strategy.prompts) is not None
+    }
+    known = set(study.params.data.order or ()) or set().union(*said.values())
+    left_out = set(study.params.data.labels.drop)
+    problems = []
+    for name, classes in said.items():
+        where = f"variants.{name}: prompts.classes"
+        if missing := sorted(known - classes.keys()):
+            problems.append(f"{where}: no words for {', '.join(missing)}; add them")
+        if unknown := sorted(classes.keys() - known | classes.keys() & left_out):
+            problems.append(f"{where}: the set has no class {', '.join(unknown)}; omit it")
+    return problems
 
 
 def _explain_problems(study: Study) -> list[str]:

@@ -73,6 +73,9 @@ def part_problem(body: nn.Module, strategy: Strategy) -> str | None:
     found = sum(1 for block in blocks_of(body) if any(one.ndim > 1 for one in block.parameters()))
     if count is not None and count > found:
         return f"last_blocks: {count}, but there are {found}"
+    owners = sum(1 for module in body.modules() if _owns(module))
+    if not isinstance(train, str) and train.last is not None and train.last > owners:
+        return f"last: {train.last}, but there are {owners} modules with parameters"
     if strategy.trains_backbone and not trained_part(body, strategy)[1]:
         lora = None if isinstance(train, str) else train.lora
         if lora is None:
