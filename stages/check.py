@@ -50,13 +50,13 @@ def read() -> Study:
 
 def check(study: Study) -> dict[str, Any]:
     """Return what other stages need to know of a study; raises `UserError` that lists its problems."""
-    from medtransfer.check import study_problems
+    from medtransfer.check import remarks, study_problems
     from medtransfer.tasks import TASKS
 
     if problems := study_problems(study):
         raise UserError(problems)
     task = TASKS[study.params.study.task]
-    for warning in task.warnings(study.params):
+    for warning in [*task.warnings(study.params), *remarks(study)]:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     return {"schema": SCHEMA_VERSION, "target": task.target}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_study import LINE, STUDY, params_with
 
-from medtransfer.check import choice_problems, study_problems
+from medtransfer.check import choice_problems, remarks, study_problems
 from medtransfer.models.heads import build_head
 from medtransfer.study import check_study, load_study
 from medtransfer.study.use import use_study
@@ -109,11 +109,6 @@ TOGETHER = [
     ),
     ("data.unit", "mm", "data.unit: the labels of this task have no such property; omit it"),
     (
-        "variants.head_only",
-        LINE | {"train": {"last": 9999}},
-        "variants.head_only: train: last: 9999, but there are 40 modules with parameters in resnet18",
-    ),
-    (
         "explain",
         {"variants": ["neighbours"], "methods": ["grad_cam"]},
         "explain.variants: neighbours has head: knn, whose outputs have no gradient for grad_cam; remove one",
@@ -153,6 +148,14 @@ def choices(changes: dict[str, Any]) -> list[str]:
 def problems(changes: dict[str, Any]) -> list[str]:
     found = study_problems(check_study(params_with(changes), "params.yaml"))
     return [problem for problem in found if "data.folder" not in problem]
+
+
+def test_more_last_modules_than_a_model_has_are_told() -> None:
+    study = check_study(params_with({"variants.head_only": LINE | {"train": {"last": 9999}}}), "params.yaml")
+    assert choice_problems(study) == []
+    told = "variants.head_only: train: last: 9999 is more than the 40 modules with parameters of resnet18; all of them"
+    assert [remark[: len(told)] for remark in remarks(study)] == [told]
+    assert remarks(check_study(params_with(), "params.yaml")) == []
 
 
 def test_prompts_must_be_about_the_classes_of_the_order_and_of_each_other() -> None:

@@ -22,7 +22,7 @@ from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.models.blocks import blocks_of
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.heads import HEADS
-from medtransfer.models.trained_part import part_problem
+from medtransfer.models.trained_part import owners, part_problem
 from medtransfer.statistics.metrics import metrics_of, ranking_metrics
 from medtransfer.study import Data, Features, Strategy, Study, Variant
 from medtransfer.study.loading import error_lines, read_yaml
@@ -308,29 +308,46 @@ def _block_problems(study: Study) -> list[str]:
     return problems
 
 
+def remarks(study: Study) -> list[str]:
+    """List what is allowed in a study that was found to be right, but may not be meant; one per line."""
+    return [
+        f"variants.{name}: train: last: {last} is more than the {found} modules with parameters of {variant.model}; "
+        "all of them train"
+        for name, variant, body in _bodies(study, study.params.backbones)
+        if not isinstance(variant.strategy.train, str)
+        and (last := variant.strategy.train.last or 0) > (found := len(owners(body)))
+    ]
+
+
 def _part_problems(study: Study, backbones: Collection[str]) -> list[str]:
     """List the variants on `backbones` that lack the blocks or layers that their strategies train or recompute."""
-    problems, size = [], study.params.data.image_size
-    bodies: dict[str, nn.Module] = {}
-    for name, variant in study.variants.items():
+    problems = []
+    for name, variant, body in _bodies(study, backbones):
         model, strategy = variant.model, variant.strategy
-        partial = strategy.trains_backbone and strategy.train != "all"
-        if not (partial or strategy.gradient_checkpointing) or variant.backbone_name not in backbones:
-            continue
-        if variant.backbone_name not in bodies and TASKS[study.params.study.task].per_pixel:
-            bodies[variant.backbone_name] = SegmenterFamily.of(model).build(model, variant.backbone, 1, 0.0)[0]
-        elif variant.backbone_name not in bodies:
-            bodies[variant.backbone_name] = build_on_meta(model, size)
-            ClassifierFamily.of(model).remove_classifier(bodies[variant.backbone_name], keep_spatial=False)
-        body = bodies[variant.backbone_name]
         if strategy.gradient_checkpointing and not any(blocks_of(body)):
             problems.append(
                 f"variants.{name}: gradient_checkpointing: {model} is a plain sequence of layers, without blocks to "
                 "recompute"
             )
-        if partial and (problem := part_problem(body, strategy)):
+        if strategy.train != "all" and (problem := part_problem(body, strategy)):
             problems.append(f"variants.{name}: train: {problem} in {model}")
     return problems
+
+
+def _bodies(study: Study, backbones: Collection[str]) -> Iterator[tuple[str, Variant, nn.Module]]:
+    """Yield the variants on `backbones` that train a part of their body or recompute its blocks, with that body."""
+    bodies: dict[str, nn.Module] = {}
+    for name, variant in study.variants.items():
+        model, strategy, backbone = variant.model, variant.strategy, variant.backbone_name
+        partial = strategy.trains_backbone and strategy.train != "all"
+        if not (partial or strategy.gradient_checkpointing) or backbone not in backbones:
+            continue
+        if backbone not in bodies and TASKS[study.params.study.task].per_pixel:
+            bodies[backbone] = SegmenterFamily.of(model).build(model, variant.backbone, 1, 0.0)[0]
+        elif backbone not in bodies:
+            bodies[backbone] = build_on_meta(model, study.params.data.image_size)
+            ClassifierFamily.of(model).remove_classifier(bodies[backbone], keep_spatial=False)
+        yield name, variant, bodies[backbone]
 
 
 def _folder_problems(study: Study) -> list[str]:
