@@ -17,10 +17,10 @@ from frozen import CUTMIX, FLIPS, FRESH, MIXUP, assert_same_results, inputs_of, 
 from medtransfer.augmentation.store import open_views
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
-from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.features.embedder import Embedder
 from medtransfer.study import Policy
 from medtransfer.training import runs
+from medtransfer.util.disk_cache import LIMIT_VARIABLE
 from medtransfer.util.files import sha256_of_folder
 
 
@@ -148,7 +148,5 @@ def test_fresh_views_of_a_frozen_body_are_cached_by_all_that_determines_them(
     assert {path: path.stat().st_mtime_ns for path in shelves} == shelves
     assert sha256_of_folder(tmp_path / "first/model") == sha256_of_folder(tmp_path / "again/model")
     other = Policy.model_validate(FRESH | {"mix": {"method": "mixup"}})
-    opened = [
-        open_views(prepared, tmp_path, policy, seed) for policy in (inputs.variant.policy, other) for seed in (1, 2)
-    ]
+    opened = [open_views(prepared, policy, seed) for policy in (inputs.variant.policy, other) for seed in (1, 2)]
     assert len({views.source(view).sha256 for views in opened for view in (0, 1)}) == 8
