@@ -264,6 +264,8 @@ def _add_changes(command: argparse.ArgumentParser) -> None:
 def _add_prediction(predict: argparse.ArgumentParser) -> None:
     _add_model(predict)
     _of_files(predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders"))
+    others = "average with this variant, too; may be given several times"
+    predict.add_argument("--with", action="append", default=[], dest="others", metavar="MODEL", help=others)
     text = "file to write (default: predictions.csv, or submission.csv with --submission)"
     predict.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
     predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
@@ -383,6 +385,9 @@ def _predict(options: argparse.Namespace) -> None:
     from medtransfer.deployment.predict import MapOptions, predict_files
 
     _import_extensions()
+    others = [find_model(name, options.run) for name in options.others]
+    if others and (options.submission is not None or options.explain):
+        raise UserError("--with goes neither with --submission nor with --explain; they are of one model")
     if options.submission is not None:
         _submit(options, model, files)
         return
@@ -390,9 +395,10 @@ def _predict(options: argparse.Namespace) -> None:
         raise UserError("--labels and --values say how to fill a sample; name it with --submission")
     options.output = options.output or Path("predictions.csv")
     maps = MapOptions(options.method, options.block) if options.explain else None
-    unreadable = predict_files(model, files, options.output, maps)
+    unreadable = predict_files(model, files, options.output, maps, others)
     images, runs = counted(len(files) - len(unreadable), "image"), counted(len(model.runs), "run")
-    sys.stdout.write(f"{options.output}: {images}, mean of {runs}\n")
+    of = f" of each of {counted(1 + len(others), 'variant')}" if others else ""
+    sys.stdout.write(f"{options.output}: {images}, mean of {runs}{of}\n")
     if unreadable:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
 

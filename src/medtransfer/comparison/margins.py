@@ -92,7 +92,7 @@ def in_words(margins: pd.DataFrame, metric: str, recommendation: str) -> list[st
             f"{phrase_of(metric)} would be found with a power of 80 % (median over the variants, corrected for all "
             "pairs)."
         )
-    if not recommendation:
+    if not recommendation or margins.empty:
         return sentences
     margin, others = in_figures(margins["margin"].iloc[0]), margins[margins["outcome"] != "best"]
     sentences.append(

@@ -54,6 +54,10 @@ MARGINS = (
 TRIALS = (
     "variant", "fold", "seed", "fraction", "trial", "state", "kept", "epochs", "validation_loss", "validation_score",
 )  # fmt: skip
+ENSEMBLES = (
+    "ensemble", "members", "variants", "best", "difference_to_best", "difference_low", "difference_high", "p_corrected",
+    "parameters", "multiply_adds",
+)  # fmt: skip
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
 
@@ -94,10 +98,10 @@ class Comparison:
         METRIC_validation, the study's metric on validation images;
         ece without an interval; parameters, trainable_parameters, multiply_adds; difference_to_best, difference_low,
         difference_high, p_corrected, tied_with_best by the study's metric; source of a published result.
-    pairs: one row per metric and pair of variants. difference: a - b, with se and its degrees of freedom, low and high; p of the paired test;
-        p_corrected by Holm's rule over all pairs of the metric; different: p_corrected < 1 - confidence. mcnemar_p:
-        exact, over groups and runs, for accuracy; delong_p for ROC-AUC; resampled_t_p (Nadeau and Bengio) if folds take
-        turns in testing.
+    pairs: one row per metric and pair of variants. difference: a - b, with se, its degrees of freedom (freedom), low
+        and high; p of the paired test; p_corrected by Holm's rule over all pairs of the metric; different: whether
+        that is below 1 - confidence. mcnemar_p: exact, over groups and runs, for accuracy; delong_p for ROC-AUC;
+        resampled_t_p (Nadeau and Bengio) if folds take turns in testing.
     effects: one row per metric, factor (backbone, augmentation, strategy, or a field of it) and pair of its levels that
         occur together in two or more contexts, the rest of a variant: the mean difference a - b over these, its
         interval and test (Holm over all effects of the metric), and the smallest and largest difference of a context.
@@ -133,6 +137,9 @@ class Comparison:
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
         the trained network, the same network untrained (_untrained), and their difference (_gain);
         likeness_to_untrained, Spearman's correlation between the maps of both.
+    ensembles: one row per mean of the predictions of several variants: of all, and of those that are tied with the best
+        on validation images; its metrics with intervals, its difference from the best single variant by the study's
+        metric, p_corrected (Holm over these rows), and the sums of its members' parameters and multiply-adds.
     margins: one row per variant, by the study's metric: its difference from the best with its standard error; the true
         difference from the best that would be found with a power of 80 % (detectable; at the level of Holm's first
         step); with a margin, the corrected p values of being inferior to any other variant by the margin, and of not
@@ -174,6 +181,7 @@ class Comparison:
     agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
     ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
     trials: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=TRIALS))
+    ensembles: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=ENSEMBLES))
     margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
 
     @property

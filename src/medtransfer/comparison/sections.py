@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from medtransfer.comparison.ensembles import ensembles_note
 from medtransfer.comparison.maps import maps_legend
 from medtransfer.comparison.margins import in_words
 from medtransfer.comparison.results import POINTING, Comparison
@@ -40,8 +41,8 @@ class TextTable:
 
 def sections(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
-    parts = [_main(found), _best(found), _effects(found), _calibration(found), _operating(found), _maps(found)]
-    parts += [_agreement(found), _ranges(found), _published(found)]
+    parts = [_main(found), _best(found), _ensembles(found), _effects(found), _calibration(found), _operating(found)]
+    parts += [_maps(found), _agreement(found), _ranges(found), _published(found)]
     return [part for part in parts if part.rows]
 
 
@@ -98,7 +99,8 @@ def _legend(found: Comparison) -> str:
     lines = [
         f"Value [{confidence} interval]: bootstrap over the test set's {test['groups']} groups ({test['images']} "
         f"images), {test['resamples']} resamples, quantiles of Student's t on a scale without bounds: the logit of "
-        "shares, the logarithm of errors; if groups differ in size, standard errors leave out each group in turn (CR3).",
+        "shares, the logarithm of errors; if groups differ in size, standard errors leave out each group in turn "
+        "(CR3).",
         f"SD runs: standard deviation of {title} over trainings. SE images: standard error over test images.",
         "p: of the paired difference from the best, corrected by Holm's rule over all pairs of variants; if it is "
         f"{level} or more, the variant is tied with the best (=).",
@@ -109,6 +111,25 @@ def _legend(found: Comparison) -> str:
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`.",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _ensembles(found: Comparison) -> TextTable:
+    titles = [title_of(name, found.unit) for name in found.metrics]
+    header = ["Ensemble", "Members", *titles, "Difference", "p", "Parameters", "Multiply-adds"]
+    rows = [
+        [
+            f"{row['ensemble']}",
+            str(row["members"]),
+            *(with_interval(row, name) for name in found.metrics),
+            with_interval(
+                {"d": row["difference_to_best"], "d_low": row["difference_low"], "d_high": row["difference_high"]}, "d"
+            ),
+            in_probability(row["p_corrected"]),
+            *_sizes(row, "parameters", "multiply_adds"),
+        ]
+        for row in found.ensembles.to_dict("records")
+    ]
+    return TextTable("Ensembles", header, rows, ensembles_note(found.ensembles, found.metric))
 
 
 def _best(found: Comparison) -> TextTable:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from medtransfer.comparison.results import Comparison, Verdict
 from medtransfer.data.targets import TARGETS
 from medtransfer.report.material import Material
+from medtransfer.report.methods import write_methods
 from medtransfer.report.sections import SECTIONS
 from medtransfer.report.svg import THEME
 from medtransfer.report.wording import SPACE, breakable, in_interval, p_value
@@ -30,8 +31,10 @@ MOST_NAMED = 4
 
 
 def write_report(found: Comparison, places: Places) -> None:
-    """Write `report/index.html`, and its figures as PNG to `plots/`."""
-    write_text(places.report / "index.html", render(Material(found, places)))
+    """Write `report/index.html`, `report/methods.md`, and the page's figures as PNG to `plots/`."""
+    material = Material(found, places)
+    write_text(places.report / "index.html", render(material))
+    write_methods(material)
 
 
 def render(material: Material) -> str:

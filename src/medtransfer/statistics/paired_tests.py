@@ -29,7 +29,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Differences:
-    """Differences with their standard error and its degrees of freedom, interval and two-sided p value: each an array."""
+    """Differences: standard error and its degrees of freedom, interval and two-sided p value, each an array."""
 
     value: np.ndarray
     error: np.ndarray

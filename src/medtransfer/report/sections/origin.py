@@ -35,7 +35,7 @@ def content(material: Material) -> dict[str, Any]:
         "Versions": ", ".join(versions()),
         "Trained on": "; ".join(machines(costs)),
         "Compared on": machine,
-        **_data(material),
+        **data_facts(material),
         "Weights": "; ".join(_weights(material)),
         "Time": f"{training} of training; {stages} for all training stages",
     }
@@ -65,7 +65,8 @@ def code_commit(*paths: str) -> str:
     return f"{commit}, with uncommitted changes in {', '.join(paths)}" if is_changed else commit
 
 
-def _data(material: Material) -> dict[str, str]:
+def data_facts(material: Material) -> dict[str, str]:
+    """Return what the manifest and the prepared set say of the data: source, version, licence, hashes."""
     about, path, facts = material.found.about, material.places.manifest, {}
     if path.exists():
         manifest = json.loads(path.read_text(encoding="utf-8"))
