@@ -42,7 +42,7 @@ class TextTable:
 def sections(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
     parts = [_main(found), _best(found), _ensembles(found), _effects(found), _calibration(found), _operating(found)]
-    parts += [_maps(found), _agreement(found), _ranges(found), _published(found)]
+    parts += [_maps(found), _agreement(found), _ranges(found), _images(found), _published(found)]
     return [part for part in parts if part.rows]
 
 
@@ -222,6 +222,31 @@ def _ranges(found: Comparison) -> TextTable:
     ]
     note = "Ranges of the true number, by quantiles of the test images. Bias: mean of predicted less true."
     return TextTable("Error by range", header, rows, note, left=2)
+
+
+def _images(found: Comparison) -> TextTable:
+    header = ["Variant", "Fraction", "Images", title_of(found.metric, found.unit), "SD runs"]
+    rows = [
+        [
+            row["variant"],
+            f"{row['fraction']:g}",
+            f"{row['images']:,.0f}",
+            with_interval(row, "value"),
+            in_figures(row["sd"]),
+        ]
+        for row in found.fractions.to_dict("records")
+    ]
+    said = [
+        f"{row['variant']}: {row['reason']}"
+        if row["reason"]
+        else f"{row['variant']}: {with_interval(row, 'value')}, a gain of {with_interval(row, 'gain')}"
+        for row in found.projections.to_dict("records")
+    ]
+    note = (
+        "Trainings on nested subsets of the training images. Twice as many images, by a power law fitted to these "
+        f"points: {'; '.join(said)}. Differences at each fraction: `metrics/tables/fraction_pairs.csv`."
+    )
+    return TextTable("How many images are enough?", header, rows, note, left=2)
 
 
 def _published(found: Comparison) -> TextTable:

@@ -146,6 +146,22 @@ def defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+def role_at(role: str, fraction: float) -> str:
+    """Return the role of rows that a training on a smaller fraction of its images predicts."""
+    return f"{role}@{fraction:g}"
+
+
+def split_fractions(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[float, pd.DataFrame]]:
+    """Return the rows of the table's runs, and those of runs on smaller fractions by these, their roles as usual."""
+    roles = table["role"].astype(str).str.partition("@")
+    smaller = {
+        float(fraction): rows.assign(role=roles[0][rows.index])
+        for fraction, rows in table.groupby(roles[2])
+        if fraction
+    }
+    return (table[roles[2] == ""] if smaller else table), smaller
+
+
 def write_rows(path: Path, frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Write the rows of all runs as one parquet file, atomically, and return them."""
     table = pd.concat(frames, ignore_index=True)
