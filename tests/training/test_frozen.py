@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import tiny_prepared
+from builders import tiny_inputs, tiny_prepared
 from frozen import CUTMIX, FLIPS, FRESH, MIXUP, assert_same_results, inputs_of, train
 
 from medtransfer.augmentation.store import open_views
@@ -65,6 +65,18 @@ def test_cached_activations_train_as_the_whole_network_does_on_the_same_views(
         without_embedder(plain)
         train(inputs, tmp_path / "plain")
     assert_same_results(inputs, tmp_path / "kept", tmp_path / "plain")
+
+
+@pytest.mark.parametrize("policy", [FLIPS, CUTMIX], ids=["flips", "cutmix"])
+def test_training_on_kept_views_and_on_drawn_ones_gives_the_same_bytes(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("medtransfer.augmentation.store.WORTH", 0.0)
+    for limit in ("0", "10"):
+        monkeypatch.setenv(LIMIT_VARIABLE, limit)
+        train(tiny_inputs(prepared, policy, epochs=2), tmp_path / limit)
+        assert len(list(tmp_path.glob(".medtransfer/features/views-*/views.npy"))) == (limit == "10")
+    assert sha256_of_folder(tmp_path / "0/model") == sha256_of_folder(tmp_path / "10/model")
 
 
 @pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}, "batch_size": 12}], ids=["head", "last layers"])
