@@ -197,6 +197,26 @@ def _add_result_commands(add: Add) -> None:
         )
     )
 
+    suspects = add(
+        RESULTS,
+        _suspects,
+        "List the images whose label is least believed, for somebody to review. It needs a variant with a frozen "
+        "backbone, or a k-fold study; fixed test images are left alone",
+        "lite0_frozen -o suspects.csv",
+    )
+    suspects.add_argument("model", metavar="MODEL", help="a trained variant, or its folder (models/VARIANT)")
+    _of_files(
+        suspects.add_argument(
+            "-o",
+            "--output",
+            type=Path,
+            default=Path("suspects.csv"),
+            metavar="FILE",
+            help=("the CSV to fill in (default: suspects.csv); its pictures are next to it as PNG"),
+        )
+    )
+    suspects.add_argument("--most", type=int, default=100, metavar="N", help="the most images to list (default: 100)")
+
     export = add(
         RESULTS,
         _export,
@@ -401,6 +421,24 @@ def _predict(options: argparse.Namespace) -> None:
     sys.stdout.write(f"{options.output}: {images}, mean of {runs}{of}\n")
     if unreadable:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
+
+
+def _suspects(options: argparse.Namespace) -> None:
+    from medtransfer.deployment.model import find_model
+
+    if options.most < 1:
+        raise UserError(f"--most: expected 1 or more, but got {options.most}")
+    model = find_model(options.model)
+    from medtransfer.deployment.suspects import write_suspects
+    from medtransfer.util.places import Places
+    from medtransfer.util.text import counted
+
+    _import_extensions()
+    judged, suspect = write_suspects(model, Places(), options.output, options.most)
+    sys.stdout.write(
+        f"{options.output}: {suspect:,} of {counted(judged, 'label')} {'is' if suspect == 1 else 'are'} suspect; fill "
+        "in the column corrected, copy the file to extensions/ and name it in data.labels.corrections\n"
+    )
 
 
 def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> None:
