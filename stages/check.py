@@ -11,7 +11,7 @@ from medtransfer.study import SCHEMA_VERSION, Study, load_study
 from medtransfer.util.command import run
 from medtransfer.util.digests import script_digest
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import atomic_folder, measured, write_json, write_text
+from medtransfer.util.files import atomic_folder, measured, sha256_of_file, write_json, write_text
 from medtransfer.util.places import VERSION, Places
 
 LIBRARIES = ("albumentations", "captum", "segmentation-models-pytorch", "timm", "torch", "torchvision")
@@ -31,11 +31,22 @@ def main() -> None:
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     checked = measured("checked", about, lambda: check(study))
+    inputs = {"prepare": corrections_of(study)}
     with atomic_folder(places.code) as folder:
         for script in sorted(Path(__file__).parent.glob("*.py")):
-            write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n")
+            write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n{inputs.get(script.stem, '')}")
         write_text(folder / VERSION, f"{version('medtransfer')}\n")
     write_json(places.checked, checked)
+
+
+def corrections_of(study: Study) -> str:
+    """Return a line with the hash of the corrected labels, on which `prepare` depends; empty if there are none."""
+    name = study.params.data.labels.corrections
+    if name is None:
+        return ""
+    if not Path(name).is_file():
+        raise UserError(f"{study.where}: data.labels.corrections: {name} is not a file")
+    return f"{name} {sha256_of_file(Path(name))}\n"
 
 
 def check(study: Study) -> dict[str, Any]:

@@ -21,8 +21,10 @@ def main(name: str) -> None:
 
 def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     """Import torch only here: that takes seconds, during which the tracker starts."""
+    import pandas as pd
+
     from medtransfer.data.prepared import Prepared
-    from medtransfer.deployment.trained import predict_variant
+    from medtransfer.deployment.trained import predict_smaller, predict_variant
     from medtransfer.tasks import TASKS
     from medtransfer.tasks.predictions import write_rows
     from medtransfer.training.model_files import HISTORY, read_card
@@ -32,8 +34,10 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     model, prepared = HERE.model(name), Prepared(HERE.prepared)
     task = TASKS[prepared.task]
     compute = replace(choose_compute(study.params.training.device), precision=read_card(model)["precision"])
-    frames = predict_variant(study.variant(name), prepared, model, compute)
-    table = write_rows(HERE.predictions(name), list(frames))
+    variant = study.variant(name)
+    frames = list(predict_variant(variant, prepared, model, compute))
+    write_rows(HERE.predictions(name), [*frames, *predict_smaller(variant, prepared, model, compute)])
+    table = pd.concat(frames, ignore_index=True)
     found = task.summary(table, prepared)
     figure = HERE.figure(name)
     task.figure(name, model / HISTORY, table, found, prepared, figure)

@@ -197,7 +197,7 @@ def test_a_fitted_head_needs_stored_views() -> None:
         "variants.head_only": LINE | {"strategy": "prototypes", "augmentation": "fresh"},
     }
     assert choices(changes) == [
-        "params.yaml: variants.head_only: head: prototypes is fitted once on stored views; "
+        "params.yaml: variants.head_only: head: prototypes is fitted once, on all views; "
         "set the views of its augmentation to a number"
     ]
 

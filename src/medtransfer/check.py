@@ -207,7 +207,7 @@ def _variant_problems(variant: Variant) -> list[str]:
     if policy.mix is not None:
         problems.append(f": head: {head} needs hard labels, but {policy.mix.method} produces soft ones")
     if policy.views == "fresh":
-        problems.append(f": head: {head} is fitted once on stored views; set the views of its augmentation to a number")
+        problems.append(f": head: {head} is fitted once, on all views; set the views of its augmentation to a number")
     return problems
 
 

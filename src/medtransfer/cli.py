@@ -197,6 +197,26 @@ def _add_result_commands(add: Add) -> None:
         )
     )
 
+    suspects = add(
+        RESULTS,
+        _suspects,
+        "List the images whose label is least believed, for somebody to review. It needs a variant with a frozen "
+        "backbone, or a k-fold study; fixed test images are left alone",
+        "lite0_frozen -o suspects.csv",
+    )
+    suspects.add_argument("model", metavar="MODEL", help="a trained variant, or its folder (models/VARIANT)")
+    _of_files(
+        suspects.add_argument(
+            "-o",
+            "--output",
+            type=Path,
+            default=Path("suspects.csv"),
+            metavar="FILE",
+            help=("the CSV to fill in (default: suspects.csv); its pictures are next to it as PNG"),
+        )
+    )
+    suspects.add_argument("--most", type=int, default=100, metavar="N", help="the most images to list (default: 100)")
+
     export = add(
         RESULTS,
         _export,
@@ -264,6 +284,8 @@ def _add_changes(command: argparse.ArgumentParser) -> None:
 def _add_prediction(predict: argparse.ArgumentParser) -> None:
     _add_model(predict)
     _of_files(predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders"))
+    others = "average with this variant, too; may be given several times"
+    predict.add_argument("--with", action="append", default=[], dest="others", metavar="MODEL", help=others)
     text = "file to write (default: predictions.csv, or submission.csv with --submission)"
     predict.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
     predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
@@ -383,6 +405,9 @@ def _predict(options: argparse.Namespace) -> None:
     from medtransfer.deployment.predict import MapOptions, predict_files
 
     _import_extensions()
+    others = [find_model(name, options.run) for name in options.others]
+    if others and (options.submission is not None or options.explain):
+        raise UserError("--with goes neither with --submission nor with --explain; they are of one model")
     if options.submission is not None:
         _submit(options, model, files)
         return
@@ -390,11 +415,30 @@ def _predict(options: argparse.Namespace) -> None:
         raise UserError("--labels and --values say how to fill a sample; name it with --submission")
     options.output = options.output or Path("predictions.csv")
     maps = MapOptions(options.method, options.block) if options.explain else None
-    unreadable = predict_files(model, files, options.output, maps)
+    unreadable = predict_files(model, files, options.output, maps, others)
     images, runs = counted(len(files) - len(unreadable), "image"), counted(len(model.runs), "run")
-    sys.stdout.write(f"{options.output}: {images}, mean of {runs}\n")
+    of = f" of each of {counted(1 + len(others), 'variant')}" if others else ""
+    sys.stdout.write(f"{options.output}: {images}, mean of {runs}{of}\n")
     if unreadable:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
+
+
+def _suspects(options: argparse.Namespace) -> None:
+    from medtransfer.deployment.model import find_model
+
+    if options.most < 1:
+        raise UserError(f"--most: expected 1 or more, but got {options.most}")
+    model = find_model(options.model)
+    from medtransfer.deployment.suspects import write_suspects
+    from medtransfer.util.places import Places
+    from medtransfer.util.text import counted
+
+    _import_extensions()
+    judged, suspect = write_suspects(model, Places(), options.output, options.most)
+    sys.stdout.write(
+        f"{options.output}: {suspect:,} of {counted(judged, 'label')} {'is' if suspect == 1 else 'are'} suspect; fill "
+        "in the column corrected, copy the file to extensions/ and name it in data.labels.corrections\n"
+    )
 
 
 def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,19 @@ def test_a_colour_image_is_the_same_as_its_grey_one(finished: Path, tmp_path: Pa
     predict_files(find_model("tiny", root=finished), files, tmp_path / "a.csv")
     first, second = pd.read_csv(tmp_path / "a.csv").drop(columns="path").to_numpy()
     assert list(first) == list(second)
+
+
+def test_several_variants_are_averaged_if_they_see_the_same(finished: Path, tmp_path: Path) -> None:
+    Image.new("L", (40, 30), 100).save(tmp_path / "a.png")
+    model, files = find_model("tiny", root=finished), [tmp_path / "a.png"]
+    runs = [replace(model, runs=[run]) for run in model.runs]
+    predict_files(model, files, tmp_path / "mean.csv")
+    predict_files(runs[0], files, tmp_path / "joint.csv", others=runs[1:])  # a run each: the mean of all
+    mean, joint = (pd.read_csv(tmp_path / f"{name}.csv").filter(like="p_").to_numpy() for name in ("mean", "joint"))
+    assert np.allclose(mean, joint, atol=1e-6)
+    other = replace(model, card=model.card | {"image_size": 64})
+    with pytest.raises(UserError, match="its image_size is 64, but that of tiny is"):
+        predict_files(model, files, tmp_path / "b.csv", others=[other])
 
 
 def test_unreadable_files_are_returned_and_the_others_written(finished: Path, tmp_path: Path) -> None:

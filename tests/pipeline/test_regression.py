@@ -24,7 +24,7 @@ backbones:
   pretrained: {model: cnn_small, weights: pretrained.safetensors}
 strategies:
   scratch: {init: random, train: all, loss: huber, epochs: 2, monitor: score, patience: 2}
-  frozen: {train: head, loss: gaussian, lr: 1.0e-2, epochs: 20}
+  frozen: {train: head, loss: gaussian, lr: 1.0e-2, epochs: 20, fraction: [0.5, 1.0]}
 training: {seeds: [0, 1]}
 variants:
   scratch: {backbone: cnn_small, strategy: scratch, augmentation: zoomed}
@@ -61,6 +61,10 @@ def test_a_study_of_numbers_runs_to_the_page_predicts_in_units_and_is_exported(n
     report = numbers.read("report/index.html")
     assert all(f'id="{section}"' in report for section in ("predicted_numbers", "agreement", "error_by_range"))
     assert len(pd.read_csv(numbers.folder / "metrics/tables/ranges.csv")) == 4 * 5
+    curve = pd.read_csv(numbers.folder / "metrics/tables/fractions.csv").set_index("fraction")
+    assert set(curve.index) == {0.5, 1.0}
+    assert curve.loc[1.0, "value"] == pytest.approx(table.loc["frozen", "mae"])
+    assert 'id="images_needed"' in report
 
     numbers.run(*CLI, "predict", "frozen", "data/raw/test", "-o", "mine.csv")
     mine = pd.read_csv(numbers.folder / "mine.csv").set_index("path")["head_circumference_px"]

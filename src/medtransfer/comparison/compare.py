@@ -10,7 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.cost import cost_table, learning_table
 from medtransfer.comparison.effects import factor_effects
+from medtransfer.comparison.ensembles import ensemble_table
 from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.fractions import fraction_tables
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.comparison.maps import maps_table
 from medtransfer.comparison.margins import margin_table
@@ -76,6 +78,9 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         ),
         verdict=verdict_of(table, settings.metric, margins),
         margins=margins,
+        ensembles=ensemble_table(
+            study, {name: inputs.predictions[name] for name in study.variants}, of_variants, test, metrics, table
+        ),
         table=table,
         pairs=pairs,
         effects=factor_effects(study, of_variants, metrics, test, settings.confidence),
@@ -83,6 +88,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         costs=cost_table(inputs.cards, places.results / "cost"),
         maps=maps_table(study, places),
         trials=trials_table(study, places),
+        **fraction_tables(study, inputs, of_variants, test),
         published=published_table(table),
         audit=inputs.audit,
         about=inputs.about,

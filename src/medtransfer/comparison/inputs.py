@@ -16,20 +16,24 @@ from medtransfer.comparison.pairs import Folds
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import BASELINES, Study
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.predictions import Predictions
+from medtransfer.tasks.predictions import Predictions, split_fractions
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
 
 
 @dataclass(frozen=True)
 class StageOutputs:
-    """Predictions and metrics by variant and baseline, cards by variant, and the two reports of `prepare`."""
+    """Predictions and metrics by variant and baseline, cards by variant, and the two reports of `prepare`.
+
+    smaller: the predictions of variants that were also trained on smaller fractions of their images, by these.
+    """
 
     predictions: dict[str, Predictions]
     metrics: dict[str, dict[str, Any]]
     cards: dict[str, dict[str, Any]]
     about: dict[str, Any]
     audit: dict[str, Any]
+    smaller: dict[str, dict[float, Predictions]]
 
 
 def read_inputs(study: Study, places: Places) -> StageOutputs:
@@ -43,7 +47,8 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
     if missing:
         raise UserError([f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in missing])
     _warn_of_orphans(set(names), places)
-    predictions = {name: task.predictions(pd.read_parquet(places.predictions(name))) for name in names}
+    tables = {name: split_fractions(pd.read_parquet(places.predictions(name))) for name in names}
+    predictions = {name: task.predictions(table) for name, (table, _) in tables.items()}
     images = predictions[names[0]].of_role("test").images
     for name, found in predictions.items():
         if not found.tests.images.equals(images):
@@ -54,6 +59,9 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
         cards={name: _read_json(places.model(name) / "card.json") for name in study.variants},
         about=_read_json(places.prepared / "dataset.json"),
         audit=_read_json(places.results / "data.json"),
+        smaller={
+            name: {of: task.predictions(rows) for of, rows in found.items()} for name, (_, found) in tables.items()
+        },
     )
 
 

@@ -54,6 +54,13 @@ MARGINS = (
 TRIALS = (
     "variant", "fold", "seed", "fraction", "trial", "state", "kept", "epochs", "validation_loss", "validation_score",
 )  # fmt: skip
+FRACTIONS = ("variant", "fraction", "images", *_with_intervals("value"), "sd")
+FRACTION_PAIRS = ("fraction", "a", "b", "difference", "low", "high", "p", "p_corrected")
+PROJECTIONS = ("variant", "images", *_with_intervals("value", "gain"), "reason")
+ENSEMBLES = (
+    "ensemble", "members", "variants", "best", "difference_to_best", "difference_low", "difference_high", "p_corrected",
+    "parameters", "multiply_adds",
+)  # fmt: skip
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
 
 
@@ -133,6 +140,9 @@ class Comparison:
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
         the trained network, the same network untrained (_untrained), and their difference (_gain);
         likeness_to_untrained, Spearman's correlation between the maps of both.
+    ensembles: one row per mean of the predictions of several variants: of all, and of those that are tied with the best
+        on validation images; its metrics with intervals, its difference from the best single variant by the study's
+        metric, p_corrected (Holm over these rows), and the sums of its members' parameters and multiply-adds.
     margins: one row per variant, by the study's metric: its difference from the best with its standard error; the true
         difference from the best that would be found with a power of 80 % (detectable; at the level of Holm's first
         step); with a margin, the corrected p values of being inferior to any other variant by the margin, and of not
@@ -140,6 +150,12 @@ class Comparison:
         inferior, worse or undecided.
     trials: one row per trial of a search: its run, whether it was complete, pruned or diverged and whether it was kept,
         its epochs, the loss and the task's score on validation images; then a column for each value that was searched.
+    fractions: one row per variant and fraction of the training images that it was trained on: their mean number, the
+        study's metric (value) with its interval, and its standard deviation over runs.
+    fraction_pairs: one row per fraction and pair of variants that were trained on it: the difference a - b, its
+        interval and test; Holm's rule corrects over all rows.
+    projections: one row per variant with such a curve: what twice as many images would bring by a power law, the gain
+        over the fitted value at all images, or the reason why that is not said.
     published: one row per published value: ours with its interval, and whether that excludes it (differs).
     audit: `metrics/data.json`. about: `data/prepared/dataset.json`. test: the numbers of images, groups and resamples.
     warnings: sentences that belong on every page and figure.
@@ -174,6 +190,10 @@ class Comparison:
     agreement: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=AGREEMENT))
     ranges: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANGES))
     trials: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=TRIALS))
+    fractions: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=FRACTIONS))
+    fraction_pairs: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=FRACTION_PAIRS))
+    projections: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PROJECTIONS))
+    ensembles: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=ENSEMBLES))
     margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from medtransfer.comparison.ensembles import ensembles_note
 from medtransfer.comparison.maps import maps_legend
 from medtransfer.comparison.margins import in_words
 from medtransfer.comparison.results import POINTING, Comparison
@@ -40,8 +41,8 @@ class TextTable:
 
 def sections(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
-    parts = [_main(found), _best(found), _effects(found), _calibration(found), _operating(found), _maps(found)]
-    parts += [_agreement(found), _ranges(found), _published(found)]
+    parts = [_main(found), _best(found), _ensembles(found), _effects(found), _calibration(found), _operating(found)]
+    parts += [_maps(found), _agreement(found), _ranges(found), _images(found), _published(found)]
     return [part for part in parts if part.rows]
 
 
@@ -110,6 +111,25 @@ def _legend(found: Comparison) -> str:
         "All pairs: `metrics/tables/pairs.csv`. Cost: `metrics/cost.md`.",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _ensembles(found: Comparison) -> TextTable:
+    titles = [title_of(name, found.unit) for name in found.metrics]
+    header = ["Ensemble", "Members", *titles, "Difference", "p", "Parameters", "Multiply-adds"]
+    rows = [
+        [
+            f"{row['ensemble']}",
+            str(row["members"]),
+            *(with_interval(row, name) for name in found.metrics),
+            with_interval(
+                {"d": row["difference_to_best"], "d_low": row["difference_low"], "d_high": row["difference_high"]}, "d"
+            ),
+            in_probability(row["p_corrected"]),
+            *_sizes(row, "parameters", "multiply_adds"),
+        ]
+        for row in found.ensembles.to_dict("records")
+    ]
+    return TextTable("Ensembles", header, rows, ensembles_note(found.ensembles, found.metric))
 
 
 def _best(found: Comparison) -> TextTable:
@@ -202,6 +222,31 @@ def _ranges(found: Comparison) -> TextTable:
     ]
     note = "Ranges of the true number, by quantiles of the test images. Bias: mean of predicted less true."
     return TextTable("Error by range", header, rows, note, left=2)
+
+
+def _images(found: Comparison) -> TextTable:
+    header = ["Variant", "Fraction", "Images", title_of(found.metric, found.unit), "SD runs"]
+    rows = [
+        [
+            row["variant"],
+            f"{row['fraction']:g}",
+            f"{row['images']:,.0f}",
+            with_interval(row, "value"),
+            in_figures(row["sd"]),
+        ]
+        for row in found.fractions.to_dict("records")
+    ]
+    said = [
+        f"{row['variant']}: {row['reason']}"
+        if row["reason"]
+        else f"{row['variant']}: {with_interval(row, 'value')}, a gain of {with_interval(row, 'gain')}"
+        for row in found.projections.to_dict("records")
+    ]
+    note = (
+        "Trainings on nested subsets of the training images. Twice as many images, by a power law fitted to these "
+        f"points: {'; '.join(said)}. Differences at each fraction: `metrics/tables/fraction_pairs.csv`."
+    )
+    return TextTable("How many images are enough?", header, rows, note, left=2)
 
 
 def _published(found: Comparison) -> TextTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +22,7 @@ from medtransfer.data.audit.pairs import sibling_pairs, write_pair_figure
 from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
 from medtransfer.data.catalogue import find_entry
 from medtransfer.data.catalogue.fit import as_described, check_fit, summary_of
+from medtransfer.data.corrections import LEFT_OUT, correct_labels
 from medtransfer.data.groups import group_keys, join_groups, number_warning
 from medtransfer.data.images.decode import readable
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
@@ -94,7 +95,7 @@ def prepare(
     entry = None if data.dataset is None else find_entry(data.dataset)
     target = TARGETS[kind]
     with as_described(entry):
-        reading = read_set(raw, data, target)
+        reading = read_set(raw, data, target, places.root)
     known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
         whole = _pack(raw, data, reading, folder)
@@ -135,8 +136,8 @@ def set_warnings(data: Data, notes: Sequence[str], shortcuts: list[Shortcut]) ->
     return [*warnings, *notes, *(shortcut.warning() for shortcut in shortcuts if shortcut.strong)]
 
 
-def read_set(raw: Path, data: Data, target: Target) -> Reading:
-    """Read the set and its groups, and print how it was understood."""
+def read_set(raw: Path, data: Data, target: Target, root: Path = Path()) -> Reading:
+    """Read the set and its groups, and print how it was understood; `root` is the folder of the study."""
     base = data.layout.root
     unwanted = frozenset(unwanted_files(raw, data.files))
     copies = find_copies(raw, base, unwanted)
@@ -146,8 +147,15 @@ def read_set(raw: Path, data: Data, target: Target) -> Reading:
     given = Given(aside, unwanted, data.labels, tuple(data.tables), target)
     layout = resolve_layout(raw, data.layout, given)
     found = read_rows(raw, layout, given)
+    left_out: list[str] = []
+    corrections: dict[str, Any] | None = None
+    if data.labels.corrections is not None:
+        elsewhere = [*found.dropped, *found.without_row]
+        file = root / data.labels.corrections
+        table, left_out, corrections = correct_labels(found.table, file, target, elsewhere)
+        found = replace(found, table=table)
     excluded = list(map(str, images_of(map(PurePosixPath, sorted(unwanted)), raw)))
-    dropped: Dropped = {EXCLUDED: excluded, LABEL: found.dropped, ROWLESS: found.without_row}
+    dropped: Dropped = {EXCLUDED: excluded, LABEL: found.dropped, LEFT_OUT: left_out, ROWLESS: found.without_row}
     split, notes = published_split(raw, layout.root, found, data.split, set(chain(*dropped.values(), copies)))
     encoded = target.encode(found.table["label"], data)
     rows = found.table[["path"]].assign(split=split, key=group_keys(raw, found, data.group))
@@ -171,7 +179,8 @@ def read_set(raw: Path, data: Data, target: Target) -> Reading:
     print("\n".join([*lines, "", *samples_as_text(samples)]), flush=True)  # noqa: T201
     proposals = propose_groups(raw, found.table, unwanted) if data.group is None else []
     notes = [*proposals, *notes]
-    return Reading(rows, masks, layout, dropped, notes, {"description": lines, "sample": samples}, encoded)
+    about = {"description": lines, "sample": samples} | ({} if corrections is None else {"corrections": corrections})
+    return Reading(rows, masks, layout, dropped, notes, about, encoded)
 
 
 def _more(rows: pd.DataFrame, data: Data, dropped: Dropped) -> list[str]:

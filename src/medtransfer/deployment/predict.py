@@ -12,7 +12,7 @@ from medtransfer.deployment.explain.explainer import Explainer, open_explainer
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.deployment.images import ImageBatches
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.predictor import Predictor
+from medtransfer.deployment.predictor import JointPredictor, Predictor
 from medtransfer.deployment.tables import ImageTable, MapTable, MaskTable, PredictionTable, pictures_next_to
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.heads import HEADS
@@ -32,15 +32,22 @@ class MapOptions:
     block: str | None = None
 
 
-def predict_files(model: Model, files: Sequence[Path], target: Path, maps: MapOptions | None = None) -> list[str]:
+ALIKE = ("task", "classes", "image_size", "channels", "resize")
+"""What models must share so that the mean of their predictions has a meaning."""
+
+
+def predict_files(
+    model: Model, files: Sequence[Path], target: Path, maps: MapOptions | None = None, others: Sequence[Model] = ()
+) -> list[str]:
     """Predict images and write a CSV with one row per image: see `ImageTable`, `MapTable` and `MaskTable`.
 
     Predictions are by the mean of the probabilities over the model's runs. Masks are written to the folder
-    `TARGET_masks` next to the table, and maps, if requested, to `TARGET_maps`. Returns a line for each unreadable file;
+    `TARGET_masks` next to the table, and maps, if requested, to `TARGET_maps`. others: further models, whose
+    probabilities are averaged with those of the first. Returns a line for each unreadable file;
     if all files are unreadable, raises `UserError` and writes nothing.
     """
     compute = model.compute()
-    predictor = Predictor(model.folder, model.runs, compute)
+    predictor = _predictor(model, others, compute)
     batches = ImageBatches(files, model.card, BATCH)
     written = 0
     with atomic_file(target) as temporary, _open_table(model, files, target, maps, compute) as table:
@@ -55,6 +62,19 @@ def predict_files(model: Model, files: Sequence[Path], target: Path, maps: MapOp
                 [*batches.unreadable, f"{target}: not written, as none of {counted(len(files), 'file')} could be read"]
             )
     return batches.unreadable
+
+
+def _predictor(model: Model, others: Sequence[Model], compute: Compute) -> Predictor | JointPredictor:
+    """Return the predictor of one model or several. Raises `UserError` if models do not go together."""
+    for other in others:
+        if differing := [name for name in ALIKE if other.card[name] != model.card[name]]:
+            raise UserError(
+                f"--with {other.name}: its {differing[0]} is {other.card[differing[0]]}, but that of {model.name} is "
+                f"{model.card[differing[0]]}"
+            )
+    each = [Predictor(one.folder, one.runs, one.compute()) for one in others]
+    first = Predictor(model.folder, model.runs, compute)
+    return JointPredictor([first, *each]) if others else first
 
 
 @contextmanager

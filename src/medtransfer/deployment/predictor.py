@@ -65,9 +65,33 @@ class Predictor:
             found.append(batch_logits(embedder.rest, activations[embedder.key], self._compute))
         return found
 
+    @property
+    def per_pixel(self) -> bool:
+        """Whether the task predicts a class for each pixel."""
+        return self._task.per_pixel
+
+    def mean_probabilities(self, pixels: np.ndarray) -> torch.Tensor:
+        """Return the mean over runs of the probabilities for packed images, float64 [n, outputs, ...], n at most 32."""
+        each = [self._task.probabilities(logits, self._loss) for logits in self.logits(pixels)]
+        return torch.stack(each).double().mean(dim=0)
+
     def as_module(self) -> Ensemble:
         """Return all runs as one self-contained module, on the CPU and in float32."""
         return Ensemble(self.networks, self._task, self._loss).cpu().eval()
+
+
+class JointPredictor:
+    """Several variants, each of which has the same weight; the first's task says how probabilities are averaged."""
+
+    def __init__(self, predictors: Sequence[Predictor]) -> None:
+        self._predictors = predictors
+
+    def answers(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the joint answers of all variants for packed images; see `Predictor.answers`."""
+        first = self._predictors[0]
+        means = [predictor.mean_probabilities(pixels) for predictor in self._predictors]
+        mean = torch.stack(means).mean(dim=0)
+        return np.asarray(mean.argmax(dim=1).byte() if first.per_pixel else mean.float())
 
 
 class Ensemble(nn.Module):

@@ -5,7 +5,7 @@ Only `predict_variant` reads test rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from medtransfer.models.network import Network, Normalise, load_tensors
 from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.predictions import role_at
 from medtransfer.training.batches import ImageExamples
 from medtransfer.training.model_files import BASE, CARD, as_body, read_card
 from medtransfer.training.prediction import predict_batches
@@ -66,29 +67,28 @@ def _read_base(folder: Path, _changed: int) -> Weights:
 def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
     """Yield the predictions of a trained variant for each run and role, as rows in the task's format."""
     for run in read_card(model)["runs"]:
-        yield from _predictions(variant, prepared, model, compute, run, ("validation", "test"))
+        yield from _predictions(variant, prepared, model, compute, run)
 
 
 def predict_smaller(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
-    """Yield the predictions for test rows of each run on a smaller fraction, whose column `fraction` they have."""
+    """Yield the same of each run on a smaller fraction of its training images; see `role_at`."""
     for run in read_card(model).get("smaller_runs", []):
-        for frame in _predictions(variant, prepared, model, compute, run, ("test",)):
-            yield frame.assign(fraction=run["fraction"])
+        yield from _predictions(variant, prepared, model, compute, run)
 
 
 def _predictions(
-    variant: Variant, prepared: Prepared, model: Path, compute: Compute, run: dict[str, Any], roles: Sequence[str]
+    variant: Variant, prepared: Prepared, model: Path, compute: Compute, run: dict[str, Any]
 ) -> Iterator[pd.DataFrame]:
-    """Yield the predictions of a run for each role."""
+    """Yield the predictions of a run for validation and test rows."""
     task, fold, seed = TASKS[prepared.task], run["fold"], run["seed"]
     network = load_run(model, fold, seed, run.get("fraction")).to(compute.device)
     embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
     if embedder is not None:
         embedder.plan(len(prepared.table))
-    rows_of = prepared.roles(fold)
-    for role in roles:
-        rows: np.ndarray = getattr(rows_of, role)
+    roles = prepared.roles(fold)
+    for role, rows in (("validation", roles.validation), ("test", roles.test)):
         examples = ImageExamples(prepared, rows, embedder)
         batches = predict_batches(embedder.rest if embedder else network, examples, compute)
         answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]
-        yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, role)
+        named = role_at(role, run["fraction"]) if "fraction" in run else role
+        yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, named)

@@ -13,9 +13,10 @@ import numpy as np
 from medtransfer.data.prepared import ABOUT, Prepared
 from medtransfer.engine.probe import Probe, probe
 from medtransfer.engine.schedule import stages_expected
-from medtransfer.features.cache import PAGE, fits
+from medtransfer.features.cache import PAGE
 from medtransfer.study import Policy, Study, Variant, load_study
 from medtransfer.tasks import TASKS
+from medtransfer.util.disk_cache import fits
 from medtransfer.util.files import write_json
 from medtransfer.util.places import PLAN, cache_folder, state_folder
 from medtransfer.util.progress import progress
@@ -164,7 +165,7 @@ class Estimator:
         missing = self._missing(variant, probe)
         kept_bytes = 0 if missing is None else probe.row_bytes
         new = trained + validated if missing is None else missing
-        runs = self._prepared.folds * len(self._study.params.training.seeds)
+        runs = self._prepared.folds * len(self._study.params.training.seeds) * len(strategy.fractions)
         at_once = runs if missing is not None and strategy.train == "head" and not one_step else 1 / strategy.trials
         seconds = probe.start + new * probe.prefix + (trained * probe.step + validated * probe.forward) / at_once
         what = counted(runs, "run")
@@ -177,7 +178,7 @@ class Estimator:
 
     def evaluate(self, variant: Variant, probe: Probe) -> Estimate:
         """Estimate predicting the validation and test images of all runs of a variant."""
-        seeds = len(self._study.params.training.seeds)
+        seeds = len(self._study.params.training.seeds) * len(variant.strategy.fractions)
         roles = [self._prepared.roles(fold) for fold in range(self._prepared.folds)]
         images = seeds * sum(len(role.validation) + len(role.test) for role in roles)
         return Estimate(probe.start + images * probe.forward, probe.memory, 0.0, f"{images:,} images")
@@ -185,11 +186,12 @@ class Estimator:
     def _images(self, variant: Variant) -> tuple[int, int]:
         """Count the images that an epoch of all runs trains on, and those it validates on."""
         seeds, shots = len(self._study.params.training.seeds), variant.strategy.shots
+        fractions = variant.strategy.fractions
         roles = [self._prepared.roles(fold) for fold in range(self._prepared.folds)]
         most = np.inf if shots is None else shots * len(self._prepared.classes)
         return (
-            seeds * int(sum(min(len(role.train), most) for role in roles)),
-            seeds * sum(len(role.validation) for role in roles),
+            seeds * int(sum(fractions) * sum(min(len(role.train), most) for role in roles)),
+            seeds * len(fractions) * sum(len(role.validation) for role in roles),
         )
 
     def _missing(self, variant: Variant, probe: Probe) -> int | None:

@@ -38,7 +38,8 @@ class Labels(Section):
 
     Aliases come first. A name that is its own alias is confirmed: it is not questioned for resembling another.
     positive: of two classes, the one whose sensitivity and precision are reported, such as the disease; by default
-    the second in alphabetical order.
+    the second in alphabetical order. corrections: a CSV in the folder `extensions`, with the columns path and
+    corrected, of labels that somebody has corrected; `-` leaves an image out, and an empty cell its label as it is.
 
     Of several findings, `aliases` and `drop` are of single findings, and an image keeps its others. separator: what
     separates the findings in a cell; "" if each cell is one. none: the words that mean that there is no finding; by
@@ -53,9 +54,12 @@ class Labels(Section):
     none: list[Label] | None = None
     uncertain: Literal["ignore", "positive", "negative"] | None = None
     empty: Literal["ignore", "negative"] | None = None
+    corrections: Annotated[str, Field(pattern=r"^extensions/[^/].*\.csv$")] | None = None
 
     @model_validator(mode="after")
     def _aliases_end(self) -> Labels:
+        if self.corrections is not None and leaves_folder(PurePosixPath(self.corrections)):
+            raise ValueError(f"corrections: expected a file in the folder extensions, but got {self.corrections}")
         for name, target in self.aliases.items():
             if self.aliases.get(target, target) != target:
                 raise ValueError(f"aliases: {name!r} becomes {target!r}, which becomes another; name the last one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,11 @@ class Predictions(ABC):
     image_columns: ClassVar[tuple[str, ...]] = ("path", "group")
 
     @property
+    def averaged(self) -> list[str]:
+        """The columns of `table` whose mean over variants is a prediction; empty if there are none."""
+        return []
+
+    @property
     def classes(self) -> list[str]:
         """The names of the classes of images, by number; empty if images have none."""
         return []
@@ -55,6 +61,10 @@ class Predictions(ABC):
     @cached_property
     def _outcomes(self) -> dict[Resamples, list[Outcomes]]:
         return {}
+
+    def of_mean(self, table: pd.DataFrame) -> Self:
+        """Return predictions whose `averaged` columns are means."""
+        return replace(self, table=table)
 
     def for_comparison(self, settings: Comparison) -> Self:
         """Return a copy with the settings of a study that metrics depend on."""
@@ -113,9 +123,43 @@ class Predictions(ABC):
         }
 
 
+def average(several: Sequence[Predictions]) -> Predictions | None:
+    """Return the mean of the predictions of several variants for the same runs and images; None if they have none.
+
+    Sums are in float64, in the order of the variants.
+    """
+    first, keys = several[0], ["role", *RUN, "path"]
+    columns = first.averaged
+    if not columns:
+        return None
+    tables = [each.table.sort_values(keys, kind="stable", ignore_index=True) for each in several]
+    if any(not table[keys].equals(tables[0][keys]) for table in tables):
+        return None
+    mean = np.mean([table[columns].to_numpy(np.float64) for table in tables], axis=0)
+    table = tables[0].copy()
+    table[columns] = mean.astype(first.table[columns[0]].dtype)
+    return first.of_mean(table)
+
+
 def defined(value: float) -> float | None:
     """Return a value for JSON: None if it is nan."""
     return None if np.isnan(value) else float(value)
+
+
+def role_at(role: str, fraction: float) -> str:
+    """Return the role of rows that a training on a smaller fraction of its images predicts."""
+    return f"{role}@{fraction:g}"
+
+
+def split_fractions(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[float, pd.DataFrame]]:
+    """Return the rows of the table's runs, and those of runs on smaller fractions by these, their roles as usual."""
+    roles = table["role"].astype(str).str.partition("@")
+    smaller = {
+        float(fraction): rows.assign(role=roles[0][rows.index])
+        for fraction, rows in table.groupby(roles[2])
+        if fraction
+    }
+    return (table[roles[2] == ""] if smaller else table), smaller
 
 
 def write_rows(path: Path, frames: list[pd.DataFrame]) -> pd.DataFrame:

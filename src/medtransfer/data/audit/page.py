@@ -11,6 +11,7 @@ from medtransfer.util.places import HERE
 from medtransfer.util.text import code, in_figures, markdown_table, visible, without_html
 
 MOST_LISTED = 10
+MOST_CORRECTED = 50
 ORDER = ("train", "val", "test", "rotating")
 TARGETS = {"class": "the class", "test": "test images from the others"}
 
@@ -19,6 +20,8 @@ def audit_page(audit: dict[str, Any]) -> str:
     """Write the page of an audit, the value of `audit.audit_of` and the layout, as Markdown."""
     parts = ["# The data", *(f"> **Warning.** {warning}" for warning in audit["warnings"])]
     parts += [_facts(audit), "## As read", *_as_read(audit)]
+    if "corrections" in audit:
+        parts += ["## Labels corrected", *_corrected(audit["corrections"])]
     if audit["dropped"]:
         parts += ["## Images excluded", *_dropped(audit["dropped"])]
     parts += ["## Classes and splits", *_classes(audit), "## Duplicates", *_duplicates(audit)]
@@ -61,6 +64,15 @@ def _dropped(dropped: dict[str, Any]) -> Iterator[str]:
     )
     for reason, found in dropped.items():
         yield from _listed(reason.capitalize(), [[path] for path in found["paths"]], found["images"])
+
+
+def _corrected(found: dict[str, Any]) -> Iterator[str]:
+    yield f"`{found['file']}`: {found['reviewed']:,} labels were reviewed, {found['changed']:,} of them changed."
+    rows = [list(map(str, row)) for row in found["labels"]]
+    if rows:
+        yield markdown_table(["Image", "Label", "Corrected"], rows[:MOST_CORRECTED], left=3)
+    if len(rows) > MOST_CORRECTED:
+        yield f"The first {MOST_CORRECTED} of {len(rows):,}; all are in `metrics/data.json`."
 
 
 def _as_read(audit: dict[str, Any]) -> Iterator[str]:

@@ -33,6 +33,11 @@ class ClassPredictions(Predictions):
     image_columns: ClassVar[tuple[str, ...]] = ("path", "group", "label")
 
     @property
+    def averaged(self) -> list[str]:
+        """The probabilities."""
+        return self._columns
+
+    @property
     def classes(self) -> list[str]:
         """The names of the classes, by number."""
         return [name.removeprefix(PREFIX) for name in self._columns]

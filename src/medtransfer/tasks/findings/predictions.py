@@ -33,6 +33,11 @@ class FindingPredictions(Predictions):
     task: ClassVar[str] = "multilabel"
 
     @property
+    def averaged(self) -> list[str]:
+        """The probabilities."""
+        return self._columns(PREFIX)
+
+    @property
     def classes(self) -> list[str]:
         """The names of the findings."""
         return [name.removeprefix(PREFIX) for name in self.table.columns if name.startswith(PREFIX)]
@@ -54,6 +59,10 @@ class FindingPredictions(Predictions):
         truth = self.truth
         present, absent = truth == 1, truth == 0
         return np.where(present.sum(axis=0) <= absent.sum(axis=0), present, absent)
+
+    def of_mean(self, table: pd.DataFrame) -> Self:
+        """Choose the thresholds of the means on their validation rows."""
+        return replace(self, table=table, chosen={})
 
     @cached_property
     def thresholds(self) -> Thresholds:

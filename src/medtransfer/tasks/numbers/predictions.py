@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import Outcomes
 from medtransfer.statistics.resampling import Resamples
+from medtransfer.tasks.numbers.intervals import with_intervals
 from medtransfer.tasks.numbers.metrics import NumberOutcomes
 from medtransfer.tasks.predictions import Predictions
 
@@ -25,6 +27,15 @@ class NumberPredictions(Predictions):
 
     task: ClassVar[str] = "regression"
     image_columns: ClassVar[tuple[str, ...]] = ("path", "group", "truth")
+
+    @property
+    def averaged(self) -> list[str]:
+        """The numbers."""
+        return ["predicted"]
+
+    def of_mean(self, table: pd.DataFrame) -> Self:
+        """Add predicted intervals of the means, from their validation rows."""
+        return replace(self, table=with_intervals(table.drop(columns=["low", "high"]).assign(deviation=np.nan)))
 
     def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
         """Return the numbers, predictions and intervals of each replicate."""
