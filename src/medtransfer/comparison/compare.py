@@ -21,6 +21,7 @@ from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
+from medtransfer.comparison.subgroups import compare_subgroups
 from medtransfer.comparison.tables import TABLES, Tables, tables_of
 from medtransfer.comparison.tuning import budget_warnings, trials_table
 from medtransfer.comparison.warnings import chance_warnings, promise_warnings
@@ -64,9 +65,9 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
     margins = margin_table(table, pairs, settings.metric, settings.margin, settings.confidence)
-    elsewhere = compare_elsewhere(
-        study, {name: inputs.predictions[name] for name in study.variants}, test, metrics, places
-    )
+    own = {name: inputs.predictions[name] for name in study.variants}
+    elsewhere = compare_elsewhere(study, own, test, metrics, places)
+    subgroups, gaps = compare_subgroups(study, own, metrics, places)
     return Comparison(
         study=study,
         metrics=metrics,
@@ -95,6 +96,8 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         trials=trials_table(study, places),
         **fraction_tables(study, inputs, of_variants, test),
         published=published_table(table),
+        subgroups=subgroups,
+        gaps=gaps,
         external=elsewhere.scores,
         rankings=elsewhere.rankings,
         external_tables=elsewhere.tables,

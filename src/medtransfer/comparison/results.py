@@ -54,6 +54,12 @@ MARGINS = (
 TRIALS = (
     "variant", "fold", "seed", "fraction", "trial", "state", "kept", "epochs", "validation_loss", "validation_score",
 )  # fmt: skip
+SUBGROUPS = (
+    "set", "subgroup", "level", "variant", "metric", "images", "groups", "few", *_with_intervals("value"),
+)  # fmt: skip
+GAPS = (
+    "set", "subgroup", "variant", "metric", "higher", "lower", *_with_intervals("gap"), "pairs", "p", "p_corrected",
+)  # fmt: skip
 EXTERNAL = ("set", "variant", "metric", "images", "groups", *_with_intervals("value", "home", "drop"))
 RANKINGS = ("set", "metric", "variants", *_with_intervals("tau"), "best_at_home", "best_there")
 FRACTIONS = ("variant", "fraction", "images", *_with_intervals("value"), "sd")
@@ -152,6 +158,11 @@ class Comparison:
         inferior, worse or undecided.
     trials: one row per trial of a search: its run, whether it was complete, pruned or diverged and whether it was kept,
         its epochs, the loss and the task's score on validation images; then a column for each value that was searched.
+    subgroups: one row per test set (`home`, or an external one), subgroup, level of it, metric and variant: the images
+        and groups, whether these are few, and the value with its interval.
+    gaps: the largest gap between two levels that are not few of each test set, subgroup, metric and variant, with its
+        interval, simultaneous over the `pairs` of levels, and the p value of Welch's test; p_corrected, the smallest of
+        the subgroup's gaps: corrected by Holm's rule over all subgroups, levels and variants of the set and metric.
     external: one row per external test set, metric and variant: its value there; that at home, of the classes that
         occur there; and the drop, by which the value there is worse, whose interval takes both test sets as samples.
     rankings: one row per external test set and metric: Kendall's tau between the variants' values at home and there,
@@ -204,6 +215,8 @@ class Comparison:
     ensembles: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=ENSEMBLES))
     margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
 
+    subgroups: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=SUBGROUPS))
+    gaps: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=GAPS))
     external: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=EXTERNAL))
     rankings: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANKINGS))
     external_tables: dict[str, pd.DataFrame] = field(default_factory=dict)

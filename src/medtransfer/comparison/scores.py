@@ -26,13 +26,17 @@ from medtransfer.tasks.predictions import Predictions
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, the mean over runs; its standard deviation over runs; its standard error and interval over images."""
+    """A value, the mean over runs; its standard deviation over runs; its standard error and interval over images.
+
+    freedom: the degrees of freedom of the standard error.
+    """
 
     value: float
     spread: float
     error: float
     low: float
     high: float
+    freedom: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -113,5 +117,5 @@ def estimate(
         error = standard_error(below, test.groups) * (bounds.high - value)
     spread = float(runs.std(ddof=1)) if len(runs) > 1 else float("nan")
     if trials:
-        return Estimate(value, spread, error, *wilson_interval(round(value * trials), trials, confidence))
-    return Estimate(value, spread, error, *transformed_interval(value, error, freedom, confidence, bounds))
+        return Estimate(value, spread, error, *wilson_interval(round(value * trials), trials, confidence), freedom)
+    return Estimate(value, spread, error, *transformed_interval(value, error, freedom, confidence, bounds), freedom)

@@ -14,7 +14,7 @@ from medtransfer.comparison.results import POINTING, Comparison
 from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.tables import tables_of
 from medtransfer.deployment.explain.methods import METHODS
-from medtransfer.statistics.metrics import phrase_of, title_of
+from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
 from medtransfer.util.text import MISSING, in_figures, is_missing, visible
 
 
@@ -43,7 +43,7 @@ def sections(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
     parts = [_main(found), _best(found), _ensembles(found), _effects(found), _calibration(found), _operating(found)]
     parts += [_maps(found), _agreement(found), _ranges(found), _images(found)]
-    parts += [_external(found), _operating_elsewhere(found), _published(found)]
+    parts += [_external(found), _operating_elsewhere(found), _subgroups(found), _published(found)]
     return [part for part in parts if part.rows]
 
 
@@ -192,6 +192,36 @@ def _operating(found: Comparison) -> TextTable:
         "(half), the largest sensitivity + specificity (youden), a sensitivity of at least 95 % (sensitivity_95)."
     )
     return TextTable("Operating points", header, rows, note, left=2)
+
+
+def _subgroups(found: Comparison) -> TextTable:
+    header = ["Variant", "Test set", "Subgroup", "Worst", "Best", "Largest gap", "p"]
+    rows = []
+    of_metric = found.subgroups[found.subgroups["metric"] == found.metric]
+    gaps = found.gaps[found.gaps["metric"] == found.metric].set_index(["set", "subgroup", "variant"])
+    for (place, name, variant), part in of_metric.groupby(["set", "subgroup", "variant"], sort=False):
+        order = part.dropna(subset="value").sort_values("value", ascending=not METRICS[found.metric].lower_is_better)
+        ends = [_level(row) for row in order.iloc[[0, -1]].to_dict("records")] if len(order) else [MISSING, MISSING]
+        gap = gaps.loc[(place, name, variant)] if (place, name, variant) in gaps.index else None
+        told = [MISSING, MISSING] if gap is None else [with_interval(gap, "gap"), in_probability(gap["p_corrected"])]
+        rows.append([str(variant), str(place), str(name), *ends, *told])
+    return TextTable("Subgroups", header, rows, subgroups_note(found), left=3)
+
+
+def _level(row: dict[str, Any]) -> str:
+    return f"{row['level']}{' (few)' if row['few'] else ''}: {with_interval(row, 'value')}"
+
+
+def subgroups_note(found: Comparison) -> str:
+    """Say what a gap is, how it is tested, and which subgroups are too small."""
+    few = found.subgroups[found.subgroups["few"].astype(bool)].drop_duplicates(["set", "subgroup", "level"])
+    small = ", ".join(f"{row['subgroup']} {row['level']} ({row['groups']})" for row in few.to_dict("records"))
+    return (
+        "Largest gap: between two levels of a subgroup, with an interval for all of its pairs at once; p: Welch's "
+        "test, corrected by Holm's rule over all subgroups, levels and variants of a test set."
+        + (f" Few groups, so that no gap is measured: {small}." if small else "")
+        + " All metrics: `metrics/tables/subgroups.csv` and `gaps.csv`."
+    )
 
 
 def _external(found: Comparison) -> TextTable:

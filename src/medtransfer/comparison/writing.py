@@ -40,7 +40,7 @@ def write_plots(folder: Path, found: Comparison) -> None:
 TABLES = (
     "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "per_finding", "agreement",
     "ranges", "maps", "margins", "ensembles", "trials", "fractions", "fraction_pairs", "projections", "published",
-    "external", "rankings",
+    "external", "rankings", "subgroups", "gaps",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from medtransfer.data.groups import join_groups, number_warning
 from medtransfer.data.images.packed import Images, open_packed
 from medtransfer.data.images.spacing import MILLIMETRES, PIXELS
 from medtransfer.data.layouts.read import as_yaml
-from medtransfer.data.prepare import LEAK, keep_rows, pack_rows, read_set, set_warnings, settle
+from medtransfer.data.prepare import LEAK, keep_rows, pack_rows, read_set, set_warnings, settle, write_columns
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, VALUE, Prepared
 from medtransfer.data.selection import Dropped
 from medtransfer.data.targets import TARGETS, Encoded
@@ -32,6 +32,7 @@ from medtransfer.util.text import counted, listed, yaml_word
 
 AUDIT, AUDIT_PAGE = "data.json", "data.md"
 MOST_SHOWN = 3
+EXTERNAL_COLUMNS = "columns.parquet"
 OWN_FIELD = re.compile(rf"\bdata\.(?=(?:{'|'.join(External.model_fields)})\b)")
 
 
@@ -63,6 +64,7 @@ def prepare_external(name: str, raw: Path, data: Data, home: Prepared, kind: str
             warnings += [*number_warning(whole, own.group), *contradictions, *leaks, *absent]
             warnings += [] if entry is None else entry.warnings(published=False)
             _store(whole, folder, home, warnings)
+            write_columns(reading.columns, Prepared(folder), folder / EXTERNAL_COLUMNS)
             description = [line.replace(str(raw), own.folder) for line in reading.as_read["description"]]
             audit = {"layout": as_yaml(reading.layout), **reading.as_read, "description": description}
             audit |= audit_of(Prepared(folder), whole, near, None, [], reading.dropped)

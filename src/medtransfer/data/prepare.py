@@ -44,7 +44,7 @@ from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.data.targets.target import COUNTED, STRATA
 from medtransfer.study import Data, Layout
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import atomic_folder, sha256_of_file, write_json, write_text
+from medtransfer.util.files import atomic_file, atomic_folder, sha256_of_file, write_json, write_text
 from medtransfer.util.places import Places, state_folder
 from medtransfer.util.text import counted
 
@@ -78,6 +78,7 @@ class Reading:
     notes: list[str]
     as_read: dict[str, Any]
     encoded: Encoded
+    columns: pd.DataFrame
 
 
 def prepare(
@@ -118,9 +119,17 @@ def prepare(
         _store(table, whole, data, folder, reading.encoded, {"task": task, "per_pixel": target.per_pixel}, warnings)
     audit = {"layout": as_yaml(reading.layout), **reading.as_read} | ({} if known is None else {"known": known})
     audit |= audit_of(Prepared(places.prepared), whole, near, crossing, shortcuts, reading.dropped)
+    write_columns(reading.columns, Prepared(places.prepared), places.columns)
     write_json(places.audit, audit)
     write_text(places.audit_page, audit_page(audit))
     return audit
+
+
+def write_columns(columns: pd.DataFrame, prepared: Prepared, target: Path) -> None:
+    """Write all columns that the tables of a set have on its images, as text, in the order of the prepared ones."""
+    kept = columns.set_index("path").reindex(prepared.table["path"]).fillna("").astype(str).reset_index()
+    with atomic_file(target) as temporary:
+        kept.to_parquet(temporary, index=False)
 
 
 def set_warnings(data: Data, notes: Sequence[str], shortcuts: list[Shortcut]) -> list[str]:
@@ -180,7 +189,7 @@ def read_set(raw: Path, data: Data, target: Target, root: Path = Path()) -> Read
     proposals = propose_groups(raw, found.table, unwanted) if data.group is None else []
     notes = [*proposals, *notes]
     about = {"description": lines, "sample": samples} | ({} if corrections is None else {"corrections": corrections})
-    return Reading(rows, masks, layout, dropped, notes, about, encoded)
+    return Reading(rows, masks, layout, dropped, notes, about, encoded, found.table)
 
 
 def _more(rows: pd.DataFrame, data: Data, dropped: Dropped) -> list[str]:

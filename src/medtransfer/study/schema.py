@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from medtransfer.study.data import Data
 from medtransfer.study.section import (
@@ -155,6 +155,26 @@ class Reference(Section):
     rows: dict[str, dict[str, float]]
 
 
+class Subgroup(Section):
+    """Subgroups of test images by a column of the set's tables: one for each value, or for each range of numbers.
+
+    bins: the ends of the ranges, ascending; each range contains its lower end.
+    """
+
+    column: str
+    bins: Annotated[list[float], Field(min_length=2)] | None = None
+
+    @model_validator(mode="after")
+    def _bins_ascend(self) -> Subgroup:
+        if self.bins is not None and sorted(set(self.bins)) != self.bins:
+            raise ValueError(f"bins: expected ascending numbers, but got {self.bins}")
+        return self
+
+
+def _column_alone(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
 class Comparison(Section):
     """The metric that orders the table, and how intervals are computed.
 
@@ -169,6 +189,7 @@ class Comparison(Section):
     confidence: Fraction = 0.95
     margin: Positive | None = None
     reference: Reference | None = None
+    subgroups: dict[str, Annotated[Subgroup, BeforeValidator(_column_alone)]] = Field(default_factory=dict)
 
     @property
     def requested(self) -> tuple[str, ...]:

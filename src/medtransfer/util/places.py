@@ -63,6 +63,7 @@ class Places:
         self.raw = root / "data" / "raw"
         self.manifest = root / "data" / "manifest.json"
         self.prepared = root / "data" / "prepared"
+        self.columns = root / "data" / "columns.parquet"
         self.models = root / "models"
         self.results = root / "metrics"
         self.costs = self.results / "cost"
