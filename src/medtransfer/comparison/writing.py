@@ -40,21 +40,24 @@ def write_plots(folder: Path, found: Comparison) -> None:
 TABLES = (
     "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "per_finding", "agreement",
     "ranges", "maps", "margins", "ensembles", "trials", "fractions", "fraction_pairs", "projections", "published",
+    "external", "rankings",
 )  # fmt: skip
 
 
 def write_comparison(found: Comparison, places: Places) -> None:
     """Write `metrics/summary.json`, the comparison and cost tables, and the points for `dvc plots`."""
     results = places.results
-    _write_csv(results / "comparison.csv", found.table)
+    write_csv(results / "comparison.csv", found.table)
     write_text(results / "comparison.md", comparison_page(found))
     write_text(results / "comparison.tex", comparison_tables(found))
     write_json(results / "summary.json", _summary(found))
-    _write_csv(results / "cost.csv", found.costs)
+    write_csv(results / "cost.csv", found.costs)
     write_text(results / "cost.md", cost_page(found.costs))
     with atomic_folder(results / "tables") as folder:
         for name in TABLES:
-            _write_csv(folder / f"{name}.csv", getattr(found, name))
+            write_csv(folder / f"{name}.csv", getattr(found, name))
+        for name, table in found.external_tables.items():
+            write_csv(folder / f"external_{name}.csv", table)
     write_plots(places.plots / "points", found)
 
 
@@ -63,10 +66,14 @@ def _summary(found: Comparison) -> dict[str, dict[str, float]]:
     shown = [name for name, metric in metrics_of(found.study.params.study.task).items() if metric.in_summary]
     wanted = dict.fromkeys((*shown, found.metric))
     rows = found.table[found.table["kind"] == "variant"].set_index("variant")
-    return {
+    summary = {
         name: {metric: round(float(rows.loc[name, metric]), 4) for metric in wanted} for name in found.study.variants
     }
+    for row in found.external[found.external["metric"] == found.metric].to_dict("records"):
+        summary[row["variant"]][f"{found.metric}_{row['set']}"] = round(float(row["value"]), 4)
+    return summary
 
 
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table; names in it are those that `prepare` accepted, of which no spreadsheet runs any."""
     write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -50,10 +50,12 @@ def use_study(
     """
     text = _text(name, changes, folder)
     where = f"{name} with -S" if changes else str(folder / f"{name}.yaml")
-    study = check_study(parse_yaml(text, where), where)
-    import_extensions(study.params.extensions, target.parent, where)
-    if problems := problems_of(study):
-        raise UserError(problems)
+
+    def further(study: Study) -> list[str]:
+        import_extensions(study.params.extensions, target.parent, where)
+        return problems_of(study)
+
+    check_study(parse_yaml(text, where), where, further)
     write_text(target, text)
 
 
