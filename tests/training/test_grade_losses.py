@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from builders import tiny_grades
+from frozen import inputs_of, predictions, train
 from torch.nn import functional
 
+from medtransfer.deployment.trained import load_run
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
-from medtransfer.training.losses import GRADE_LOSSES, ClassLoss, cumulative_logits, earth_mover, squared_error
+from medtransfer.training.losses import GRADE_LOSSES, ClassLoss, coral, cumulative_logits, earth_mover, squared_error
+from medtransfer.training.runs import make_job
 
 GRADES = 4
 TASK = TASKS["ordinal"]
@@ -43,6 +48,37 @@ def test_cumulative_logits_are_the_log_loss_of_their_probabilities() -> None:
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(6))
     found = cumulative_logits(logits, functional.one_hot(labels, GRADES).float())
     torch.testing.assert_close(found, functional.nll_loss(probabilities.log(), labels, reduction="none"))
+
+
+def test_coral_is_the_cross_entropy_of_every_step() -> None:
+    logits, labels = logits_of(GRADES - 1), [0, 1, 2, 3, 3, 0]
+    found = coral(logits, functional.one_hot(torch.tensor(labels), GRADES).float())
+    for value, row, label in zip(found.tolist(), logits.tolist(), labels, strict=True):
+        steps = [sigmoid(one) if label > grade else 1 - sigmoid(one) for grade, one in enumerate(row)]
+        assert value == pytest.approx(-sum(map(math.log, steps)), rel=1e-5)
+
+
+def test_probabilities_of_coral_are_differences_of_steps_that_never_rise() -> None:
+    logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, -1.0]])
+    found = TASK.probabilities(logits, Loss(kind="coral"))
+    above = [sigmoid(2), 0.5, sigmoid(-1)]
+    expected = [1 - above[0], above[0] - 0.5, 0.5 - above[2], above[2]]
+    torch.testing.assert_close(found, torch.tensor([expected, [0.5, 0.0, 0.5 - above[2], above[2]]]))
+
+
+def test_a_network_of_coral_has_one_score_for_all_steps_and_is_loaded_as_it_was_trained(tmp_path: Path) -> None:
+    prepared = tiny_grades(tmp_path / "set")
+    inputs = inputs_of(prepared, tmp_path, {"transforms": []}, loss="coral", head="mlp", hidden=4, epochs=2, lr=0.05)
+    train(inputs, tmp_path)
+    network, start = load_run(tmp_path / "model", 0, 0), make_job(inputs, 0, 0).network
+    score, bias = network.head[-1].score, network.head[-1].bias
+    assert (score.weight.shape, bias.shape) == ((1, 4), (2,))
+    assert not torch.equal(score.weight, start.head[-1].score.weight)
+    assert not torch.equal(bias, start.head[-1].bias)
+    torch.testing.assert_close(start.head[-1].bias.detach(), torch.tensor([1.0, 0.5]))
+    found = predictions(inputs, tmp_path)
+    assert found.shape[1] == 3
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
 
 
 def test_probabilities_of_exceeding_a_grade_never_rise_with_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import pandas as pd
 
@@ -16,10 +16,13 @@ from medtransfer.tasks.task import Baselines
 if TYPE_CHECKING:
     import torch
 
+    from medtransfer.models.assemble import Weights
+    from medtransfer.models.network import Network, Normalise
     from medtransfer.study import Loss, Variant
     from medtransfer.study.schema import Params
     from medtransfer.training.losses import LossFunction
     from medtransfer.util.registry import Registry
+    from medtransfer.util.seeds import Key
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +74,38 @@ class Ordinal(Classification):
         head, loss = variant.strategy.head, variant.strategy.loss.kind
         if HEADS[head].fitted and loss in OF_GRADES:
             return [f": head: {head} is fitted without a loss; omit loss: {loss}"]
+        if loss == "coral" and head not in ("linear", "mlp"):
+            return [
+                f": loss: coral shares the weights of the last dense layer; it needs head: linear or mlp, not {head}"
+            ]
         return []
+
+    def assemble(
+        self,
+        variant: Variant,
+        weights: Weights,
+        outputs: int,
+        image_size: int,
+        normalise: Normalise,
+        key: tuple[Key, ...],
+    ) -> Network:
+        """Build a variant's network; with `loss: coral`, its last layer has one score for all steps."""
+        network = super().assemble(variant, weights, outputs, image_size, normalise, key)
+        if variant.strategy.loss.kind == "coral":
+            import torch
+
+            from medtransfer.models.heads.linear import SharedSteps
+            from medtransfer.util.seeds import seed_from
+
+            torch.default_generator.manual_seed(seed_from("coral", *key))
+            head = cast("torch.nn.Sequential", network.head)
+            head[-1] = SharedSteps(cast("torch.nn.Linear", head[-1]).in_features, outputs)
+            network.eval()
+        return network
 
     def width(self, outputs: int, loss: Loss) -> int:
         """Return the number of grades, or that of the steps between them."""
-        return outputs - 1 if loss.kind == "cumulative_logits" else outputs
+        return outputs - 1 if loss.kind in ("coral", "cumulative_logits") else outputs
 
     def scores(
         self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None = None

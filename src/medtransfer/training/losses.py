@@ -86,6 +86,16 @@ def cumulative_logits(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tenso
     return -(passed * above + (reached - passed) * below).sum(dim=1)
 
 
+@GRADE_LOSSES.entry("coral")
+def coral(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """Return the sum of the binary cross-entropies of "above grade k" (CORAL: Cao, Mirjalili and Raschka 2020).
+
+    logits [n, grades - 1] share one score, to which each adds a bias; see `SharedSteps`.
+    """
+    passed = shares.flip(1).cumsum(1).flip(1)[:, 1:]
+    return functional.binary_cross_entropy_with_logits(logits, passed, reduction="none").sum(dim=1)
+
+
 @GRADE_LOSSES.entry("earth_mover")
 def earth_mover(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
     """Return the sum of the squared differences of the cumulative probabilities (Hou, Yu and Samaras 2016).
@@ -292,6 +302,18 @@ def conditional_products(logits: torch.Tensor) -> torch.Tensor:
     return (at_least[:, :-1] - at_least[:, 1:]).float()
 
 
+def differences_of_steps(logits: torch.Tensor) -> torch.Tensor:
+    """Return probabilities [n, grades], float32, from logits [n, grades - 1] of being above each grade; see `coral`.
+
+    A step that is more probable than the one before it counts as much as that one.
+    """
+    steps = list(logits.double().sigmoid().unbind(dim=1))
+    for number in range(1, len(steps)):  # ONNX has no running minimum
+        steps[number] = torch.minimum(steps[number], steps[number - 1])
+    at_least = torch.stack([torch.ones_like(steps[0]), *steps, torch.zeros_like(steps[0])], dim=1)
+    return (at_least[:, :-1] - at_least[:, 1:]).float()
+
+
 def neighbours_of_mean(logits: torch.Tensor) -> torch.Tensor:
     """Return the probabilities, float32, of the two grades next to the mean of the softmax, whose mean it is."""
     mean = mean_grade(logits.double().softmax(dim=1)).unsqueeze(1)
@@ -300,6 +322,7 @@ def neighbours_of_mean(logits: torch.Tensor) -> torch.Tensor:
 
 
 OF_GRADES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "coral": differences_of_steps,
     "cumulative_logits": conditional_products,
     "squared_error": neighbours_of_mean,
 }
