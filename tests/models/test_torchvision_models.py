@@ -8,7 +8,8 @@ import sys
 
 SCRIPT = """
 import sys
-from medtransfer.models.torchvision_models import models
+from medtransfer.models.torchvision_models import library, models
+assert library("timm").create_model("test_resnet", pretrained=False)
 assert "torch._dynamo" not in sys.modules, "the compiler was imported"
 model = models().get_model("squeezenet1_1", weights=None)
 import torch

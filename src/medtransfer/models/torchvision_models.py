@@ -4,10 +4,10 @@ The published wheel of torchvision is linked against CUDA. With a torch built fo
 are missing, and its import fails while it registers their shapes. Declaring both schemas first lets the import pass; no
 classification model calls them.
 
-For a detection operator, torchvision 0.28 imports `torch._dynamo` unconditionally; no setting prevents that. A stub
-answers its one question instead, which nearly halves the time of importing torch and torchvision
-(`benchmarks/against_libraries.py`). Import torchvision, and each library that imports it, only through this module, and
-where it is used: timm and segmentation-models-pytorch take a second.
+For a detection operator, torchvision 0.28 imports `torch._dynamo` unconditionally, and timm excludes a function from
+compilation; no setting prevents that. A stub answers both instead, which nearly halves the time of importing torch and
+torchvision (`benchmarks/against_libraries.py`). Import torchvision, and each library that imports it, only through this
+module, and where it is used: timm and segmentation-models-pytorch take a second.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 @contextmanager
 def _without_compiler() -> Iterator[None]:
-    """Have `torch._dynamo.utils.is_compile_supported` return False, unless the compiler is imported already."""
+    """Answer what imports ask of torch's compiler, unless it is imported already: that it compiles nothing."""
     if "torch._dynamo" in sys.modules:
         yield
         return
-    utils = ModuleType("torch._dynamo.utils")
+    compiler, utils = ModuleType("torch._dynamo"), ModuleType("torch._dynamo.utils")
     utils.is_compile_supported = lambda _: False  # type: ignore[attr-defined]
-    stubs = {"torch._dynamo": ModuleType("torch._dynamo"), "torch._dynamo.utils": utils}
+    compiler.disable = lambda function=None, *_, **__: function or (lambda each: each)  # type: ignore[attr-defined]
+    stubs = {"torch._dynamo": compiler, "torch._dynamo.utils": utils}
     sys.modules.update(stubs)
     try:
         yield
@@ -59,4 +60,4 @@ def library(name: str) -> Any:
             for operator in ("nms", "qnms"):
                 torch.library.define(f"torchvision::{operator}", SCHEMA)
             importlib.import_module("torchvision.models")
-    return importlib.import_module(name)
+        return importlib.import_module(name)
