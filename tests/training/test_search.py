@@ -108,10 +108,12 @@ def test_a_trial_that_ended_early_is_never_the_best() -> None:
     assert trials.best == 1
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_heads_searched_together_are_those_searched_one_by_one(
-    folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folded: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
-    inputs = inputs_of(folded, tmp_path, FLIPS, epochs=4, search={"space": SPACE, "trials": 5, "sampler": "random"})
+    search = {"space": SPACE, "trials": 5, "sampler": "random"}
+    inputs = inputs_of(folded, tmp_path, FLIPS, epochs=4, optimizer=optimizer, search=search)
     train(inputs, tmp_path / "together")
     monkeypatch.setattr(runs, "can_train_together", lambda *_: False)
     train(inputs, tmp_path / "alone")

@@ -174,3 +174,27 @@ def test_an_optimizer_that_sees_more_than_single_elements_is_not_stacked(monkeyp
     monkeypatch.setitem(OPTIMIZERS._items, "lbfgs", lambda groups: torch.optim.LBFGS(groups[0]["params"]))
     strategy = Strategy().model_copy(update={"optimizer": "lbfgs"})
     assert not is_stackable(HEADS["linear"](), strategy)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_runs_may_have_different_weight_decays(optimizer: str) -> None:
+    decays, rates = [0.0, 0.01, 0.3, 1.0], torch.tensor([0.1, 0.01, 0.05, 0.02])
+    heads, alone = heads_of(HEADS["linear"]), heads_of(HEADS["linear"])
+    stack = StackedHeads(heads, Strategy(optimizer=optimizer), [RUNS], [{} for _ in heads], decays)
+    optimizers = [
+        optimizer_of(
+            [{"params": list(head.parameters()), "lr": float(rate)}],
+            Strategy(optimizer=optimizer, weight_decay=decay),
+        )
+        for head, rate, decay in zip(alone, rates, decays, strict=True)
+    ]
+    for _ in range(3):
+        gradients = {name: torch.randn(RUNS, *one.shape) for name, one in alone[0].named_parameters()}
+        stack.step(gradients, rates)
+        for run, (head, one) in enumerate(zip(alone, optimizers, strict=True)):
+            for name, parameter in head.named_parameters():
+                parameter.grad = gradients[name][run].clone()
+            one.step()
+    for head, expected in zip(heads, alone, strict=True):
+        for mine, yours in zip(head.parameters(), expected.parameters(), strict=True):
+            torch.testing.assert_close(mine, yours, rtol=1e-4, atol=1e-5)

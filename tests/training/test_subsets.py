@@ -56,7 +56,11 @@ def test_images_with_findings_are_stratified_by_their_rarest(tmp_path: Path) -> 
     assert set(strata[~values.any(axis=1)]) == {0}
 
 
-@pytest.mark.parametrize("strategy", [{"epochs": 2}, {"train": "all", "init": "random", "epochs": 1}], ids=str)
+@pytest.mark.parametrize(
+    "strategy",
+    [{"epochs": 2}, pytest.param({"train": "all", "init": "random", "epochs": 1}, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_each_fraction_is_trained_as_if_it_were_the_only_one(tmp_path: Path, strategy: dict[str, object]) -> None:
     prepared: Prepared = tiny_prepared(tmp_path / "set")
     curve = inputs_of(prepared, tmp_path, FLIPS, fraction=[0.25, 0.5, 1.0], **strategy)
