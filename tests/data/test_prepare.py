@@ -123,7 +123,7 @@ def test_all_unreadable_images_are_listed_and_the_earlier_set_is_kept(tmp_path: 
     assert remedy == f"set data.unreadable: drop to leave them out: 2 of {len(SPLIT_SET)} images"
     assert sha256_of_folder(prepared.folder) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "metrics", "plots", "raw"]
-    assert [path.name for path in prepared.folder.parent.iterdir()] == ["prepared"]
+    assert sorted(path.name for path in prepared.folder.parent.iterdir()) == ["columns.parquet", "prepared"]
 
 
 def test_the_positive_class_is_the_second_whatever_the_alphabet(tmp_path: Path) -> None:
