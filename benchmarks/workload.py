@@ -117,7 +117,7 @@ def policy_of(views: int | str) -> Policy:
 def drawn(prepared: Prepared, policy: Policy, folder: Path) -> Views:
     """Write the views of a policy and open them; fresh ones are drawn on demand."""
     write_views(prepared, policy, 0, folder)
-    return open_views(prepared, folder, policy, 0)
+    return open_views(prepared, policy, 0)
 
 
 def inputs_of(

@@ -18,7 +18,7 @@ def main(name: str) -> None:
     policy, seed = study.policy(name), study.params.study.seed
     prepared, folder = Prepared(HERE.prepared), HERE.views(name)
     write_views(prepared, policy, seed, folder)
-    views = open_views(prepared, folder, policy, seed)
+    views = open_views(prepared, policy, seed)
     write_contact_sheet(prepared, views, name, HERE.view_sheet(name))
 
 

@@ -24,7 +24,7 @@ def main() -> None:
     In a study of the installed package, this stage runs every time; parameters that were already checked by the same
     code are not checked again.
     """
-    study, places = load_study(), Places()
+    study, places = read(), Places()
     about = {
         "params": study.params.model_dump(mode="json"),
         "code": script_digest(Path(__file__)),
@@ -39,6 +39,16 @@ def main() -> None:
     write_json(places.checked, checked)
 
 
+def read() -> Study:
+    """Read the parameters; raises `UserError` with everything that is wrong with them, not just their form."""
+    try:
+        return load_study()
+    except UserError:
+        from medtransfer.check import study_problems
+
+        return load_study(further=study_problems)
+
+
 def corrections_of(study: Study) -> str:
     """Return a line with the hash of the corrected labels, on which `prepare` depends; empty if there are none."""
     name = study.params.data.labels.corrections
@@ -51,13 +61,13 @@ def corrections_of(study: Study) -> str:
 
 def check(study: Study) -> dict[str, Any]:
     """Return what other stages need to know of a study; raises `UserError` that lists its problems."""
-    from medtransfer.check import study_problems
+    from medtransfer.check import remarks, study_problems
     from medtransfer.tasks import TASKS
 
     if problems := study_problems(study):
         raise UserError(problems)
     task = TASKS[study.params.study.task]
-    for warning in task.warnings(study.params):
+    for warning in [*task.warnings(study.params), *remarks(study)]:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     return {"schema": SCHEMA_VERSION, "target": task.target}
 

@@ -30,12 +30,11 @@ def train(study: Study, name: str, tracker: Tracker) -> None:
 
     params, variant = study.params, study.variant(name)
     prepared = Prepared(HERE.prepared)
-    views = HERE.views(variant.augmentation_name)
     inputs = Inputs(
         variant=variant,
         task=TASKS[prepared.task],
         prepared=prepared,
-        views=open_views(prepared, views, variant.policy, params.study.seed),
+        views=open_views(prepared, variant.policy, params.study.seed),
         weights=read_weights(HERE.weights(variant.backbone_name)),
         compute=choose_compute(params.training.device),
         seeds=params.training.seeds,

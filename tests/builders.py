@@ -166,7 +166,7 @@ def tiny_views(prepared: Prepared, policy: Policy) -> Views:
     """Draw the views of a policy next to the prepared set."""
     folder = prepared.folder.parent / "views"
     write_views(prepared, policy, 1, folder)
-    return open_views(prepared, folder, policy, 1)
+    return open_views(prepared, policy, 1)
 
 
 def pretrained(inputs: Inputs, folder: Path, model: str = "mobilenet_v3_small") -> Inputs:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_study import LINE, STUDY, params_with
 
-from medtransfer.check import choice_problems, study_problems
+from medtransfer.check import choice_problems, remarks, study_problems
 from medtransfer.models.heads import build_head
 from medtransfer.study import check_study, load_study
 from medtransfer.study.use import use_study
@@ -107,6 +107,7 @@ TOGETHER = [
         LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
         "variants.head_only: head: prototypes needs hard labels, but cutmix produces soft ones",
     ),
+    ("data.unit", "mm", "data.unit: the labels of this task have no such property; omit it"),
     (
         "explain",
         {"variants": ["neighbours"], "methods": ["grad_cam"]},
@@ -147,6 +148,50 @@ def choices(changes: dict[str, Any]) -> list[str]:
 def problems(changes: dict[str, Any]) -> list[str]:
     found = study_problems(check_study(params_with(changes), "params.yaml"))
     return [problem for problem in found if "data.folder" not in problem]
+
+
+def test_more_last_modules_than_a_model_has_are_told() -> None:
+    study = check_study(params_with({"variants.head_only": LINE | {"train": {"last": 9999}}}), "params.yaml")
+    assert choice_problems(study) == []
+    told = "variants.head_only: train: last: 9999 is more than the 40 modules with parameters of resnet18; all of them"
+    assert [remark[: len(told)] for remark in remarks(study)] == [told]
+    assert remarks(check_study(params_with(), "params.yaml")) == []
+
+
+def test_prompts_must_be_about_the_classes_of_the_order_and_of_each_other() -> None:
+    line = LINE | {"train": "none", "head": "prompts"}
+
+    def prompts(*names: str) -> dict[str, Any]:
+        return {"prompts": {"templates": ["{}"], "classes": {name: ["a word"] for name in names}}}
+
+    two = {"variants.one": line | prompts("a", "b", "c"), "variants.two": line | prompts("a", "b")}
+    assert "params.yaml: variants.two: prompts.classes: no words for c; add them" in choices(two)
+    ordered = choices(two | {"data.order": ["a", "b"]})
+    assert "params.yaml: variants.one: prompts.classes: the set has no class c; omit it" in ordered
+    assert not any("variants.two: prompts.classes" in problem for problem in ordered)
+
+
+def test_mistakes_of_every_kind_are_reported_at_once() -> None:
+    changes = {
+        "data.colour": "grey",
+        "strategies.scratch.epochs": 0,
+        "variants.other": LINE | {"strategy": "frozn"},
+        "variants.tuned": LINE | {"optimizer": "adamm"},
+        "backbones.resnet18.weights": "DEFALT",
+    }
+    with pytest.raises(UserError) as raised:
+        check_study(params_with(changes), "params.yaml", choice_problems)
+    found = [problem.removeprefix("params.yaml: ") for problem in raised.value.problems]
+    expected = (
+        "data.colour: unknown key",
+        "strategies.scratch.epochs: input should be greater",
+        "variants.other.strategy: no 'frozn' in strategies; did you mean 'frozen'?",
+        "variants.tuned.optimizer: no optimizer 'adamm'",
+        "backbones.resnet18: weights: no weights 'DEFALT'",
+    )
+    assert len(found) == len(expected)
+    for line in expected:
+        assert any(problem.startswith(line) for problem in found), line
 
 
 def test_a_right_study_has_no_problems() -> None:
@@ -197,7 +242,7 @@ def test_a_fitted_head_needs_stored_views() -> None:
         "variants.head_only": LINE | {"strategy": "prototypes", "augmentation": "fresh"},
     }
     assert choices(changes) == [
-        "params.yaml: variants.head_only: head: prototypes is fitted once on stored views; "
+        "params.yaml: variants.head_only: head: prototypes is fitted once, on all views; "
         "set the views of its augmentation to a number"
     ]
 

@@ -22,9 +22,9 @@ from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.models.blocks import blocks_of
 from medtransfer.models.families import ClassifierFamily, SegmenterFamily, build_on_meta, is_path
 from medtransfer.models.heads import HEADS
-from medtransfer.models.trained_part import part_problem
+from medtransfer.models.trained_part import owners, part_problem
 from medtransfer.statistics.metrics import metrics_of, ranking_metrics
-from medtransfer.study import Features, Labels, Strategy, Study, Variant
+from medtransfer.study import Data, Features, Strategy, Study, Variant
 from medtransfer.study.loading import error_lines, read_yaml
 from medtransfer.study.schema import Params
 from medtransfer.tasks import TASKS
@@ -58,7 +58,7 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
     problems = _unknown(_choices(study.params)) + task.problems(study.params)
     if (dataset := study.params.data.dataset) and (problem := reference_problem(dataset)):
         problems.append(f"data.dataset: {problem}")
-    problems += _label_problems(study.params.data.labels, TARGETS[task.target])
+    problems += _target_problems(study.params.data, TARGETS[task.target])
     known, metric = ranking_metrics(study.params.study.task), study.params.comparison.metric
     if metric not in known:
         problems.append(f"comparison.metric: no metric {metric!r}{near(metric, known)}")
@@ -69,16 +69,15 @@ def _registry_problems(study: Study, task: Task) -> list[str]:
             found = _strategy_problems(variant.strategy, task)
             found = found or _variant_problems(variant) + task.variant_problems(variant)
             problems += [f"variants.{name}{problem}" for problem in found]
-    return problems + _explain_problems(study)
+    return problems + _prompt_problems(study) + _explain_problems(study)
 
 
-def _label_problems(labels: Labels, target: Target) -> list[str]:
-    """List the fields of `data.labels` that the target of the study does not have."""
+def _target_problems(data: Data, target: Target) -> list[str]:
+    """List the fields of `data` and `data.labels` that the target of the study does not have."""
     of_some = frozenset().union(*(each.settings for each in TARGETS.values()))
-    return [
-        f"data.labels.{name}: the {target.noun} of this task have no such property; omit it"
-        for name in sorted(labels.model_fields_set & of_some - target.settings)
-    ]
+    unknown = [f"labels.{name}" for name in sorted(data.labels.model_fields_set & of_some - target.settings)]
+    unknown += [name for name in ("order", "unit") if getattr(data, name) is not None and name not in target.properties]
+    return [f"data.{name}: the {target.noun} of this task have no such property; omit it" for name in unknown]
 
 
 def with_dataset(reference: str | None, changes: Sequence[str], study: Path) -> list[str]:
@@ -207,7 +206,7 @@ def _variant_problems(variant: Variant) -> list[str]:
     if policy.mix is not None:
         problems.append(f": head: {head} needs hard labels, but {policy.mix.method} produces soft ones")
     if policy.views == "fresh":
-        problems.append(f": head: {head} is fitted once on stored views; set the views of its augmentation to a number")
+        problems.append(f": head: {head} is fitted once, on all views; set the views of its augmentation to a number")
     return problems
 
 
@@ -234,6 +233,25 @@ def _features_problems(variant: Variant) -> list[str]:
     except UserError as error:
         return [f": {problem}" for problem in error.problems]
     return []
+
+
+def _prompt_problems(study: Study) -> list[str]:
+    """List the variants whose prompts are not about the same classes as the study's others, or as `data.order`."""
+    said = {
+        name: prompts.classes
+        for name, variant in study.variants.items()
+        if variant.strategy.head == "prompts" and (prompts := variant.strategy.prompts) is not None
+    }
+    known = set(study.params.data.order or ()) or set().union(*said.values())
+    left_out = set(study.params.data.labels.drop)
+    problems = []
+    for name, classes in said.items():
+        where = f"variants.{name}: prompts.classes"
+        if missing := sorted(known - classes.keys()):
+            problems.append(f"{where}: no words for {', '.join(missing)}; add them")
+        if unknown := sorted(classes.keys() - known | classes.keys() & left_out):
+            problems.append(f"{where}: the set has no class {', '.join(unknown)}; omit it")
+    return problems
 
 
 def _explain_problems(study: Study) -> list[str]:
@@ -290,29 +308,46 @@ def _block_problems(study: Study) -> list[str]:
     return problems
 
 
+def remarks(study: Study) -> list[str]:
+    """List what is allowed in a study that was found to be right, but may not be meant; one per line."""
+    return [
+        f"variants.{name}: train: last: {last} is more than the {found} modules with parameters of {variant.model}; "
+        "all of them train"
+        for name, variant, body in _bodies(study, study.params.backbones)
+        if not isinstance(variant.strategy.train, str)
+        and (last := variant.strategy.train.last or 0) > (found := len(owners(body)))
+    ]
+
+
 def _part_problems(study: Study, backbones: Collection[str]) -> list[str]:
     """List the variants on `backbones` that lack the blocks or layers that their strategies train or recompute."""
-    problems, size = [], study.params.data.image_size
-    bodies: dict[str, nn.Module] = {}
-    for name, variant in study.variants.items():
+    problems = []
+    for name, variant, body in _bodies(study, backbones):
         model, strategy = variant.model, variant.strategy
-        partial = strategy.trains_backbone and strategy.train != "all"
-        if not (partial or strategy.gradient_checkpointing) or variant.backbone_name not in backbones:
-            continue
-        if variant.backbone_name not in bodies and TASKS[study.params.study.task].per_pixel:
-            bodies[variant.backbone_name] = SegmenterFamily.of(model).build(model, variant.backbone, 1, 0.0)[0]
-        elif variant.backbone_name not in bodies:
-            bodies[variant.backbone_name] = build_on_meta(model, size)
-            ClassifierFamily.of(model).remove_classifier(bodies[variant.backbone_name], keep_spatial=False)
-        body = bodies[variant.backbone_name]
         if strategy.gradient_checkpointing and not any(blocks_of(body)):
             problems.append(
                 f"variants.{name}: gradient_checkpointing: {model} is a plain sequence of layers, without blocks to "
                 "recompute"
             )
-        if partial and (problem := part_problem(body, strategy)):
+        if strategy.train != "all" and (problem := part_problem(body, strategy)):
             problems.append(f"variants.{name}: train: {problem} in {model}")
     return problems
+
+
+def _bodies(study: Study, backbones: Collection[str]) -> Iterator[tuple[str, Variant, nn.Module]]:
+    """Yield the variants on `backbones` that train a part of their body or recompute its blocks, with that body."""
+    bodies: dict[str, nn.Module] = {}
+    for name, variant in study.variants.items():
+        model, strategy, backbone = variant.model, variant.strategy, variant.backbone_name
+        partial = strategy.trains_backbone and strategy.train != "all"
+        if not (partial or strategy.gradient_checkpointing) or backbone not in backbones:
+            continue
+        if backbone not in bodies and TASKS[study.params.study.task].per_pixel:
+            bodies[backbone] = SegmenterFamily.of(model).build(model, variant.backbone, 1, 0.0)[0]
+        elif backbone not in bodies:
+            bodies[backbone] = build_on_meta(model, study.params.data.image_size)
+            ClassifierFamily.of(model).remove_classifier(bodies[backbone], keep_spatial=False)
+        yield name, variant, bodies[backbone]
 
 
 def _folder_problems(study: Study) -> list[str]:

@@ -85,9 +85,11 @@ def test_a_killed_drawer_ends_the_stage_with_one_line_and_writes_nothing(
         raise AssertionError
 
     monkeypatch.setattr(ViewMaker, "draw", killed)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="memory ran out"):
         write_views(prepared, POLICY, 5, tmp_path / "views")
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "views").exists()
+    assert not list(tmp_path.rglob("*.npy"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="drawers are threads on other systems")

@@ -140,11 +140,15 @@ def test_a_mix_that_blends_masks_is_a_problem(method: str, problems: list[str]) 
     assert policy_problems(policy, SIZE, 1) == []
 
 
-@pytest.mark.parametrize("views", [3, "fresh"])
-def test_kept_and_fresh_views_equal_those_of_the_maker(drawn: Prepared, tmp_path: Path, views: int | str) -> None:
+@pytest.mark.parametrize(("views", "worth"), [(3, 0.0), (3, float("inf")), ("fresh", 0.0)])
+def test_kept_and_drawn_views_equal_those_of_the_maker(
+    drawn: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: int | str, worth: float
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("medtransfer.augmentation.store.WORTH", worth)
     policy = Policy.model_validate({"transforms": [{"HorizontalFlip": {"p": 0.5}}], "views": views})
     about = write_views(drawn, policy, 5, tmp_path / "views")
-    opened = open_views(drawn, tmp_path / "views", policy, 5)
+    opened = open_views(drawn, policy, 5)
     maker, rows = ViewMaker(drawn, policy, 5), np.array([4, 0, 3])
     for view in range(3):
         pixels = view_pixels(opened, rows, view)
@@ -154,6 +158,7 @@ def test_kept_and_fresh_views_equal_those_of_the_maker(drawn: Prepared, tmp_path
             expected = maker.draw(int(row), view)
             np.testing.assert_array_equal(pixels[place], expected[0])
             np.testing.assert_array_equal(masks[place], expected[1])
+    assert len(list(tmp_path.glob(".medtransfer/features/*/learned.npy"))) == (views == 3 and not worth)
     if views == 3:
         other = write_views(drawn, policy, 6, tmp_path / "other")
         assert about["sha256"] != other["sha256"]
@@ -162,7 +167,7 @@ def test_kept_and_fresh_views_equal_those_of_the_maker(drawn: Prepared, tmp_path
 def test_views_without_transforms_are_the_images_and_masks(drawn: Prepared, tmp_path: Path) -> None:
     policy = Policy(transforms=[])
     write_views(drawn, policy, 5, tmp_path / "views")
-    views, rows = open_views(drawn, tmp_path / "views", policy, 5), np.array([2, 1])
+    views, rows = open_views(drawn, policy, 5), np.array([2, 1])
     np.testing.assert_array_equal(view_pixels(views, rows, 0), drawn.images[rows])
     np.testing.assert_array_equal(views.labels(rows, 0), drawn.targets(rows))
 
@@ -170,5 +175,5 @@ def test_views_without_transforms_are_the_images_and_masks(drawn: Prepared, tmp_
 def test_the_contact_sheet_shows_the_masks(drawn: Prepared, tmp_path: Path) -> None:
     policy = Policy.model_validate({"transforms": [{"Rotate": {"limit": 40, "p": 1.0}}], "views": 3})
     write_views(drawn, policy, 5, tmp_path / "views")
-    write_contact_sheet(drawn, open_views(drawn, tmp_path / "views", policy, 5), "turned", tmp_path / "sheet.png")
+    write_contact_sheet(drawn, open_views(drawn, policy, 5), "turned", tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 5000

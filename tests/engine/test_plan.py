@@ -12,8 +12,8 @@ from tiny import tiny_data
 from medtransfer.data.prepared import Prepared
 from medtransfer.engine.plan import Estimate, Estimator, by_backbone, page
 from medtransfer.engine.probe import Probe
-from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.study import Study, load_study
+from medtransfer.util.disk_cache import LIMIT_VARIABLE
 
 STUDY = (
     "study: {name: tiny, title: Tiny, task: classification, seed: 1}\n"

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from medtransfer.features import cache as cache_module
-from medtransfer.features.cache import DONE, LIMIT_VARIABLE, ROWS, FeatureCache, evict, fits, limit, lock_of
+from medtransfer.features.cache import DONE, ROWS, FeatureCache
+from medtransfer.util.disk_cache import LIMIT_VARIABLE, evict, fits, limit, lock_of
 from medtransfer.util.errors import UserError
 
 COUNT, ROW_BYTES, BATCH = 50, 12, 4

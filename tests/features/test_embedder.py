@@ -14,10 +14,10 @@ from builders import COMPUTE, assembled
 
 from medtransfer.data.images.packed import Pixels
 from medtransfer.features import cut
-from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.features.embedder import Embedder, embedder_of
 from medtransfer.models.network import Network
 from medtransfer.util.compute import Compute
+from medtransfer.util.disk_cache import LIMIT_VARIABLE
 
 SIZE, COUNT = 64, 70
 

@@ -91,6 +91,11 @@ WRONG_TOGETHER = [
         "strategies.scratch: feature_search is for a head on frozen features",
     ),
     (
+        "strategies.frozen.feature_search",
+        {"blocks": [1, 1], "poolings": ["avg"]},
+        "strategies.frozen.feature_search: blocks: expected each once, but got [1, 1]",
+    ),
+    (
         "strategies.frozen.gradient_checkpointing",
         True,
         "strategies.frozen: gradient_checkpointing needs train: all",

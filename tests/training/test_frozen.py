@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import tiny_prepared
+from builders import tiny_inputs, tiny_prepared
 from frozen import CUTMIX, FLIPS, FRESH, MIXUP, assert_same_results, inputs_of, train
 
 from medtransfer.augmentation.store import open_views
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import load_run
-from medtransfer.features.cache import LIMIT_VARIABLE
 from medtransfer.features.embedder import Embedder
 from medtransfer.study import Policy
 from medtransfer.training import runs
+from medtransfer.util.disk_cache import LIMIT_VARIABLE
 from medtransfer.util.files import sha256_of_folder
 
 
@@ -65,6 +65,18 @@ def test_cached_activations_train_as_the_whole_network_does_on_the_same_views(
         without_embedder(plain)
         train(inputs, tmp_path / "plain")
     assert_same_results(inputs, tmp_path / "kept", tmp_path / "plain")
+
+
+@pytest.mark.parametrize("policy", [FLIPS, CUTMIX], ids=["flips", "cutmix"])
+def test_training_on_kept_views_and_on_drawn_ones_gives_the_same_bytes(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("medtransfer.augmentation.store.WORTH", 0.0)
+    for limit in ("0", "10"):
+        monkeypatch.setenv(LIMIT_VARIABLE, limit)
+        train(tiny_inputs(prepared, policy, epochs=2), tmp_path / limit)
+        assert len(list(tmp_path.glob(".medtransfer/features/views-*/views.npy"))) == (limit == "10")
+    assert sha256_of_folder(tmp_path / "0/model") == sha256_of_folder(tmp_path / "10/model")
 
 
 @pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}, "batch_size": 12}], ids=["head", "last layers"])
@@ -148,7 +160,5 @@ def test_fresh_views_of_a_frozen_body_are_cached_by_all_that_determines_them(
     assert {path: path.stat().st_mtime_ns for path in shelves} == shelves
     assert sha256_of_folder(tmp_path / "first/model") == sha256_of_folder(tmp_path / "again/model")
     other = Policy.model_validate(FRESH | {"mix": {"method": "mixup"}})
-    opened = [
-        open_views(prepared, tmp_path, policy, seed) for policy in (inputs.variant.policy, other) for seed in (1, 2)
-    ]
+    opened = [open_views(prepared, policy, seed) for policy in (inputs.variant.policy, other) for seed in (1, 2)]
     assert len({views.source(view).sha256 for views in opened for view in (0, 1)}) == 8

@@ -1,13 +1,15 @@
-"""Views for training: kept on disk and shared by all variants, or drawn again in each epoch."""
+"""Views for training: drawn when they are read, or kept where that is worth it; their bytes are the same both ways."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
+import time
 from abc import ABC, abstractmethod
-from contextlib import closing
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +17,23 @@ from medtransfer.data.images.packed import Pixels, open_packed, write_npy_header
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Policy
 from medtransfer.util.digests import module_digest
-from medtransfer.util.files import atomic_folder, sha256_of_file, sha256_of_json, write_json
+from medtransfer.util.disk_cache import evict, fits, lock_of
+from medtransfer.util.files import atomic_folder, measured, sha256_of_json, write_json
+from medtransfer.util.places import cache_folder, state_folder
 from medtransfer.util.progress import one_ahead, progress
 
-PIXELS, LABELS, MASKS, ABOUT = "views.npy", "labels.npy", "masks.npy", "views.json"
+if TYPE_CHECKING:
+    from medtransfer.augmentation.drawers import Drawers
+
+PIXELS, LEARNED, ABOUT = "views.npy", "learned.npy", "views.json"
+CACHE = "features"
+"""The folder, in the user's cache, of all that is kept under one limit."""
+
+WORTH = 4.0
+"""How many times as long as reading must drawing take for views to be kept: they take the place of features."""
+
+SAMPLE = 64
+"""The number of views by which both are measured."""
 
 BLOCK = 16_000_000
 """Bytes of pixels that are drawn at once and then written."""
@@ -29,6 +44,9 @@ class Views(ABC):
 
     count: int | None = None
     """Number of distinct views per image, which take turns; None if each epoch has a new one."""
+
+    sha256: str
+    """The hash of all that determines them."""
 
     def view_of(self, epoch: int) -> int:
         """Return the number of the view of an epoch."""
@@ -52,129 +70,185 @@ def view_pixels(views: Views, rows: np.ndarray, view: int) -> np.ndarray:
     return views.source(view).read(views.items(rows))
 
 
-class StoredViews(Views):
-    """Views that `write_views` kept, or the prepared images themselves if the policy changes nothing."""
+class OriginalViews(Views):
+    """The prepared images themselves, for a policy that changes nothing."""
 
-    def __init__(self, prepared: Prepared, folder: Path) -> None:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        self.count = about["views"]
-        self._hashes: list[str] = about["view_sha256"]
-        self._prepared, self._pixels = prepared, folder / PIXELS
-        self._places = np.full(len(prepared.table), -1)
-        self._places[prepared.learnable_rows] = np.arange(len(prepared.learnable_rows))
-        kept = [folder / name for name in (LABELS, MASKS) if (folder / name).exists()]
-        self._labels = np.load(kept[0], mmap_mode="r") if kept else None
+    count = 1
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self.sha256 = str(prepared.about["pixels_sha256"])
 
     def source(self, view: int) -> Pixels:
-        """Return the pixels of one view of all images that train."""
-        if not self._hashes:
-            return self._prepared.pixels
-        pixels = open_packed(self._pixels, part=view)
-        return Pixels(self._hashes[view], len(pixels), pixels.row_bytes, pixels.__getitem__)
-
-    def items(self, rows: np.ndarray) -> np.ndarray:
-        """Return the positions of rows among those that train."""
-        return self._places[rows] if self._hashes else rows
-
-    def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Return the labels or masks of a view; see `Views`."""
-        if self._labels is None:
-            return self._prepared.targets(rows)
-        return np.asarray(self._labels[view, self._places[rows]])
-
-
-class FreshViews(Views):
-    """Views drawn on request: a new one in each epoch, none kept."""
-
-    def __init__(self, prepared: Prepared, policy: Policy, seed: int) -> None:
-        from medtransfer.augmentation.drawers import Drawers  # importing Albumentations takes a second
-        from medtransfer.augmentation.views import ViewMaker
-
-        self._prepared, self._drawers = prepared, Drawers(ViewMaker(prepared, policy, seed))
-        self._unmixed = policy.mix is None and prepared.target_masks is None
-        self._view, self._learned = -1, dict[int, np.ndarray]()
-        self._origin = {
-            "policy": policy.model_dump(mode="json"),
-            "seed": seed,
-            "data": [prepared.about["pixels_sha256"], prepared.about["table_sha256"]],
-            "code": module_digest("medtransfer.augmentation.views"),
-        }
-
-    def source(self, view: int) -> Pixels:
-        """Return the pixels of one view of all images, with a hash of everything that determines them."""
-        images = self._prepared.images
-        sha256 = sha256_of_json(self._origin | {"view": view})
-        return Pixels(sha256, len(images), images.row_bytes, lambda rows: self._draw(rows, view))
+        """Return the pixels of the images."""
+        return self._prepared.pixels
 
     def items(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows themselves."""
         return rows
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
-        """Return the labels or masks of a view, see `Views`; those of the last drawn view are in memory."""
-        if self._unmixed:
-            return self._prepared.targets(rows)
+        """Return the labels or masks of the images; see `Views`."""
+        return self._prepared.targets(rows)
+
+
+class DrawnViews(Views):
+    """Views by their definition: read where they are kept, else drawn.
+
+    folder: where they are kept, if they are.
+    """
+
+    def __init__(self, prepared: Prepared, policy: Policy, seed: int) -> None:
+        self.count = policy.distinct
+        self.prepared, self.policy, self._seed = prepared, policy, seed
+        self._origin: dict[str, Any] = {
+            "policy": policy.model_dump(mode="json", exclude={"views"}),
+            "seed": seed,
+            "data": [prepared.about["pixels_sha256"], prepared.about["table_sha256"]],
+            "code": module_digest("medtransfer.augmentation.views"),
+        }
+        if prepared.target_masks is not None:
+            self._origin["data"].append(prepared.about["masks"]["sha256"])
+        self.sha256 = sha256_of_json(self._origin | {"views": self.count})
+        self.folder = cache_folder() / CACHE / f"views-{self.sha256[:32]}"
+        self._places = np.full(len(prepared.table), -1)
+        self._places[prepared.learnable_rows] = np.arange(len(prepared.learnable_rows))
+        self._view, self._learned = -1, dict[int, np.ndarray]()
+
+    @property
+    def hard(self) -> bool:
+        """Whether the label of a view is that of its image."""
+        return self.policy.mix is None and self.prepared.target_masks is None
+
+    @cached_property
+    def drawers(self) -> Drawers:
+        """What draws views; raises `UserError` if the policy does not fit the images."""
+        from medtransfer.augmentation.drawers import Drawers  # importing Albumentations takes half a second
+        from medtransfer.augmentation.views import ViewMaker
+
+        return Drawers(ViewMaker(self.prepared, self.policy, self._seed))
+
+    def source(self, view: int) -> Pixels:
+        """Return the pixels of one view of all images, with a hash of everything that determines them."""
+        images, kept = self.prepared.images, None
+        with suppress(FileNotFoundError):  # views that are not kept, or were deleted
+            kept = open_packed(self.folder / PIXELS, part=view)
+            os.utime(self.folder)  # last used now: see `evict`
+
+        def read(rows: np.ndarray) -> np.ndarray:
+            places = self._places[rows]
+            return self._draw(rows, view) if kept is None or (places < 0).any() else kept[places]
+
+        return Pixels(sha256_of_json(self._origin | {"view": view}), len(images), images.row_bytes, read)
+
+    def items(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows themselves."""
+        return rows
+
+    def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
+        """Return the labels or masks of a view, see `Views`.
+
+        Mixed labels of the last drawn view, and masks of the last drawn rows, are in memory.
+        """
+        if self.hard:
+            return self.prepared.targets(rows)
+        places = self._places[rows]
+        if self._kept_labels is not None and (places >= 0).all():
+            return np.asarray(self._kept_labels[view, places])
         missing = [row for row in rows.tolist() if view != self._view or row not in self._learned]
         if missing:
             self._draw(np.array(missing), view)
         return np.stack([self._learned[row] for row in rows.tolist()])
 
+    @cached_property
+    def _kept_labels(self) -> np.ndarray | None:
+        with suppress(FileNotFoundError):
+            return np.asarray(np.load(self.folder / LEARNED, mmap_mode="r"))
+        return None
+
     def _draw(self, rows: np.ndarray, view: int) -> np.ndarray:
-        pixels, learned = self._drawers.draw(rows, view)
-        if view != self._view:
+        pixels, learned = self.drawers.draw(rows, view)
+        if view != self._view or self.prepared.target_masks is not None:  # masks of a whole view may fill the memory
             self._view, self._learned = view, {}
         self._learned |= zip(rows.tolist(), learned, strict=True)
         return pixels
 
 
-def open_views(prepared: Prepared, folder: Path, policy: Policy, seed: int) -> Views:
-    """Open the views of a policy, kept or fresh."""
-    return FreshViews(prepared, policy, seed) if policy.views == "fresh" else StoredViews(prepared, folder)
+def open_views(prepared: Prepared, policy: Policy, seed: int) -> Views:
+    """Open the views of a policy, kept or not."""
+    return OriginalViews(prepared) if policy.original else DrawnViews(prepared, policy, seed)
 
 
 def write_views(prepared: Prepared, policy: Policy, seed: int, folder: Path) -> dict[str, Any]:
-    """Draw all kept views of all rows that train in some fold; return the contents of views.json.
+    """Write what determines the views of a policy, and keep them if that is worth it; return the former.
 
-    views.npy: uint8 [views, rows, size, size, channels]. labels.npy: float32 [views, rows, classes], only for mixed
-    views. masks.npy: uint8 [views, rows, size, size], only for segmentation. Policies with fresh views and policies
-    without transforms and mixing keep no views.
+    It is the input of training: whether views are kept is a matter of time and disk space, and of no result.
     """
-    about: dict[str, Any] = {"policy": policy.model_dump(mode="json"), "view_sha256": []}
+    views = open_views(prepared, policy, seed)
+    if isinstance(views, DrawnViews):
+        keep_if_worth(views)
+    about = {"policy": policy.model_dump(mode="json"), "views": views.count, "sha256": views.sha256}
     with atomic_folder(folder) as target:
-        if policy.original or policy.views == "fresh":
-            about |= {"views": policy.distinct, "sha256": prepared.about["pixels_sha256"]}
-        else:
-            about |= {"views": policy.views, "view_sha256": _draw_all(prepared, policy, seed, target)}
-            learned = [sha256_of_file(target / name) for name in (LABELS, MASKS) if (target / name).exists()]
-            about["sha256"] = hashlib.sha256("".join([*about["view_sha256"], *learned]).encode()).hexdigest()
         write_json(target / ABOUT, about)
     return about
 
 
-def _draw_all(prepared: Prepared, policy: Policy, seed: int, target: Path) -> list[str]:
-    """Draw and write all views, the next block while one is written; return the hash of each view's pixels."""
-    from medtransfer.augmentation.drawers import Drawers
-    from medtransfer.augmentation.views import ViewMaker
+def keep_if_worth(views: DrawnViews) -> None:
+    """Draw and keep all views of all rows that train in some fold, where that is worth it and within the limit.
 
-    rows, views, size = prepared.learnable_rows, int(policy.views), max(1, BLOCK // prepared.images.row_bytes)
-    blocks = [(view, rows[start : start + size]) for view in range(views) for start in range(0, len(rows), size)]
-    hashes = [hashlib.sha256() for _ in range(views)]
-    masked, targets = prepared.target_masks is not None, prepared.targets(rows[:1])
-    learned_file = target / (MASKS if masked else LABELS)
+    views.npy: uint8 [views, rows, size, size, channels]. learned.npy, of mixed views and of masks: float32 [views,
+    rows, outputs] or uint8 [views, rows, size, size].
+    """
+    drawers = views.drawers  # raises an error of the policy, whether views are kept or not
+    if views.count is None or views.folder.exists():
+        return
+    rows, images, root = len(views.prepared.learnable_rows), views.prepared.images, views.folder.parent
+    needed = views.count * rows * images.row_bytes
+    if not fits(root, needed):
+        return
+    cost = measured("view_costs", {"views": views.sha256}, lambda: _costs(views, drawers))
+    # Mixing decides on labels, too, which training needs even if all features are cached.
+    if views.policy.mix is None and cost["draw_ms"] < WORTH * cost["read_ms"]:
+        return
+    evict(root, needed, set())
+    with lock_of(views.folder), atomic_folder(views.folder) as target:
+        _draw_all(views, drawers, target)
+
+
+def _costs(views: DrawnViews, drawers: Drawers) -> dict[str, float]:
+    """Measure the milliseconds to draw one view, and to read it from the disk."""
+    rows = np.resize(views.prepared.learnable_rows, SAMPLE)
+    started = time.perf_counter()
+    pixels, _ = drawers.draw(rows, 0)
+    drawn = time.perf_counter() - started
+    with TemporaryFile(dir=state_folder()) as file:
+        file.write(pixels.data)
+        file.flush()
+        os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # not from the memory of the system
+        started = time.perf_counter()
+        os.pread(file.fileno(), pixels.nbytes, 0)
+        read = time.perf_counter() - started
+    return {"draw_ms": 1000 * drawn / SAMPLE, "read_ms": 1000 * read / SAMPLE}
+
+
+def _draw_all(views: DrawnViews, drawers: Drawers, target: Path) -> None:
+    """Draw and write all views, the next block while one is written."""
+    prepared, count = views.prepared, int(views.count or 1)
+    rows, size = prepared.learnable_rows, max(1, BLOCK // prepared.images.row_bytes)
+    blocks = [(view, rows[start : start + size]) for view in range(count) for start in range(0, len(rows), size)]
+    targets = prepared.targets(rows[:1])
     with (
-        closing(Drawers(ViewMaker(prepared, policy, seed))) as drawers,
-        progress(total=views * len(rows), desc="augment", unit="view") as bar,
+        progress(total=count * len(rows), desc="augment", unit="view") as bar,
         (target / PIXELS).open("wb") as pixels_out,
-        learned_file.open("wb") as learned_out,
+        (target / LEARNED).open("wb") as learned_out,
     ):
-        write_npy_header(pixels_out, (views, len(rows), *prepared.images.shape[1:]))
-        write_npy_header(learned_out, (views, len(rows), *targets.shape[1:]), targets.dtype)
-        drawn = one_ahead(lambda block: (block[0], *drawers.draw(block[1], block[0])), blocks)
-        for view, pixels, learned in drawn:
-            hashes[view].update(pixels.data)
+        write_npy_header(pixels_out, (count, len(rows), *prepared.images.shape[1:]))
+        write_npy_header(learned_out, (count, len(rows), *targets.shape[1:]), targets.dtype)
+        for pixels, learned in one_ahead(lambda block: drawers.draw(block[1], block[0]), blocks):
             pixels_out.write(pixels.data)
             learned_out.write(learned.data)
             bar.update(len(pixels))
-    if policy.mix is None and not masked:
-        learned_file.unlink()  # the labels are those of the images
-    return [one.hexdigest() for one in hashes]
+    if views.hard:
+        (target / LEARNED).unlink()  # the labels are those of the images

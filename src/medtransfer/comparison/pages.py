@@ -88,6 +88,9 @@ def _latex_table(section: TextTable, *caption: str) -> str:
 
 
 def _line(cells: list[str]) -> str:
+    """Join cells to a row; the end of the row above would read a star or a bracket as its own option."""
+    if cells[0].startswith(("*", "[")):
+        cells = [f"{{}}{cells[0]}", *cells[1:]]
     return " & ".join(cells) + r" \\"
 
 

@@ -15,7 +15,7 @@ from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.tables import tables_of
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.statistics.metrics import phrase_of, title_of
-from medtransfer.util.text import MISSING, in_figures, is_missing
+from medtransfer.util.text import MISSING, in_figures, is_missing, visible
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,8 @@ def _published(found: Comparison) -> TextTable:
         ]
         for row in found.published.to_dict("records")
     ]
-    note = f"Published: {', '.join(dict.fromkeys(found.published['source']))}."
+    sources = dict.fromkeys(visible(" ".join(source.split())) for source in found.published["source"])
+    note = f"Published: {', '.join(sources)}."
     return TextTable("Published values and ours", header, rows, note, left=2)
 
 

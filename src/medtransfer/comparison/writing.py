@@ -46,15 +46,15 @@ TABLES = (
 def write_comparison(found: Comparison, places: Places) -> None:
     """Write `metrics/summary.json`, the comparison and cost tables, and the points for `dvc plots`."""
     results = places.results
-    _write_csv(results / "comparison.csv", found.table)
+    write_csv(results / "comparison.csv", found.table)
     write_text(results / "comparison.md", comparison_page(found))
     write_text(results / "comparison.tex", comparison_tables(found))
     write_json(results / "summary.json", _summary(found))
-    _write_csv(results / "cost.csv", found.costs)
+    write_csv(results / "cost.csv", found.costs)
     write_text(results / "cost.md", cost_page(found.costs))
     with atomic_folder(results / "tables") as folder:
         for name in TABLES:
-            _write_csv(folder / f"{name}.csv", getattr(found, name))
+            write_csv(folder / f"{name}.csv", getattr(found, name))
     write_plots(places.plots / "points", found)
 
 
@@ -68,5 +68,6 @@ def _summary(found: Comparison) -> dict[str, dict[str, float]]:
     }
 
 
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table; names in it are those that `prepare` accepted, of which no spreadsheet runs any."""
     write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -14,10 +14,11 @@ import pandas as pd
 from medtransfer.data.layouts.files import words
 from medtransfer.study import Labels
 from medtransfer.util.errors import near
-from medtransfer.util.text import counted, listed, yaml_word
+from medtransfer.util.text import FORMULA, UNSHOWN, counted, listed, yaml_word
 
 MOST_SHOWN = 6
-UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20 "
+FORMULA_NAME = "formula"
 
 
 def rename_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -64,11 +65,15 @@ def _empty(table: pd.DataFrame, labels: Labels) -> Iterator[str]:
 
 
 def _unshown(names: Sequence[str], labels: Labels) -> Iterator[str]:
-    """Find names with control characters, line breaks or marks that reverse the direction of what follows."""
+    """Find names that other programs would obey: control characters, marks of direction, and formulas."""
     clean = {name: " ".join(UNSHOWN.sub(" ", name).split()) for name in names if UNSHOWN.search(name)}
     if clean:
         shown = ", ".join(map(yaml_word, list(clean)[:MOST_SHOWN]))
         yield f"names with control characters: {shown}; to rename them: {as_yaml(labels, clean)}"
+    formulas = {name: name.lstrip(SIGNS) or FORMULA_NAME for name in names if name not in clean and FORMULA.match(name)}
+    if formulas:
+        shown = ", ".join(map(yaml_word, list(formulas)[:MOST_SHOWN]))
+        yield f"names that a spreadsheet would run as formulas: {shown}; to rename them: {as_yaml(labels, formulas)}"
 
 
 def _spellings(names: Sequence[str], confirmed: Collection[str], labels: Labels) -> Iterator[str]:

@@ -18,6 +18,7 @@ from medtransfer.deployment.images import ImageBatch
 from medtransfer.tasks import TASKS
 from medtransfer.util.files import atomic_folder
 from medtransfer.util.plotting import COLOURS
+from medtransfer.util.text import FORMULA
 
 if TYPE_CHECKING:
     from medtransfer.deployment.explain.explainer import Explainer
@@ -47,7 +48,7 @@ class ImageTable:
     def rows(self, batch: ImageBatch, answers: np.ndarray) -> list[list[str]]:
         """See `PredictionTable`; answers are those of the task, [n, outputs]."""
         return [
-            [str(file), *self._task.cells(self._outputs, answer)]
+            [path_cell(file), *self._task.cells(self._outputs, answer)]
             for file, answer in zip(batch.files, answers, strict=True)
         ]
 
@@ -102,7 +103,12 @@ class MaskTable:
         whole = unfit_mask(Image.fromarray(mask), *size, self._resize)
         shares = np.bincount(np.asarray(whole).ravel(), minlength=self._count) / (size[0] * size[1])
         whole.putpalette(self._palette)
-        return [str(file), str(self._pictures.save(file, whole)), *(f"{share:.6g}" for share in shares[1:])]
+        return [path_cell(file), str(self._pictures.save(file, whole)), *(f"{share:.6g}" for share in shares[1:])]
+
+
+def path_cell(file: Path) -> str:
+    """Return the path of a file for a table; one that a spreadsheet would run as a formula begins with `./`."""
+    return f"./{file}" if FORMULA.match(str(file)) else str(file)
 
 
 def _scaled(maps: np.ndarray) -> np.ndarray:

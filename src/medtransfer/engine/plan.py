@@ -13,9 +13,10 @@ import numpy as np
 from medtransfer.data.prepared import ABOUT, Prepared
 from medtransfer.engine.probe import Probe, probe
 from medtransfer.engine.schedule import stages_expected
-from medtransfer.features.cache import PAGE, fits
+from medtransfer.features.cache import PAGE
 from medtransfer.study import Policy, Study, Variant, load_study
 from medtransfer.tasks import TASKS
+from medtransfer.util.disk_cache import fits
 from medtransfer.util.files import write_json
 from medtransfer.util.places import PLAN, cache_folder, state_folder
 from medtransfer.util.progress import progress

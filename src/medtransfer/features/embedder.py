@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from medtransfer.data.images.packed import Pixels
-from medtransfer.features.cache import LIMIT_VARIABLE, FeatureCache, evict, fits, limit
+from medtransfer.features.cache import FeatureCache
 from medtransfer.features.cut import CannotCutError, NetworkCut, cut_network
 from medtransfer.models.cuda_graphs import RecordedForward
 from medtransfer.models.network import BATCH, Network, pad_batch, to_channels_first
 from medtransfer.util.compute import Compute
 from medtransfer.util.digests import module_digest
+from medtransfer.util.disk_cache import LIMIT_VARIABLE, evict, fits, limit
 from medtransfer.util.files import sha256_of_json
 from medtransfer.util.places import cache_folder
 from medtransfer.util.progress import one_ahead, one_behind

@@ -27,7 +27,7 @@ def trained_part(body: nn.Module, strategy: Strategy) -> tuple[set[nn.Module], l
     elif isinstance(train, str):
         modules = list(body.modules()) if train == "all" else []
     elif train.last is not None:
-        modules = [module for module in body.modules() if _owns(module)][-train.last :]
+        modules = owners(body)[-train.last :]
     else:
         modules = last_blocks(body, train.last_blocks or 0)
     return set(modules), [one for module in modules for one in module.parameters(recurse=False)]
@@ -80,6 +80,11 @@ def part_problem(body: nn.Module, strategy: Strategy) -> str | None:
         remedy = "a lower rank" + (", or targets: all" if lora.targets == "attention" else "")
         return f"no layer of targets: {lora.targets} is larger than its adapter of rank {lora.rank} (try {remedy})"
     return None
+
+
+def owners(body: nn.Module) -> list[nn.Module]:
+    """Return the modules of a body that own parameters, in order."""
+    return [module for module in body.modules() if _owns(module)]
 
 
 def _owns(module: nn.Module) -> bool:

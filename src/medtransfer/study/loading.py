@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from medtransfer.study.schema import Backbone, Params, Policy, VariantLine
+from medtransfer.study.schema import Backbone, Explain, Params, Policy, VariantLine
 from medtransfer.study.section import OTHER, WORD
 from medtransfer.study.strategy import Strategy
 from medtransfer.study.variant import Variant
@@ -23,6 +24,8 @@ NAME = re.compile(r"[a-z0-9_]+")
 STAGE = re.compile(r"(?:[^@]*:)?[a-z_]+@", re.DOTALL)
 """What precedes the name in DVC's name of a stage, with `dvc.yaml:` if DVC was started in another folder."""
 Item = TypeVar("Item")
+MANY = ("augmentation", "backbones", "strategies", "variants")
+"""The sections of parts by name."""
 BASELINES = ("constant", "nearest_neighbour")
 
 
@@ -66,11 +69,18 @@ def item_of(stage: str) -> str:
     return name
 
 
-def load_study(path: Path = Path("params.yaml")) -> Study:
+Further = Callable[["Study"], list[str]]
+"""Further checks of a study, or of what is right in it: they return one line per problem."""
+
+
+def load_study(path: Path = Path("params.yaml"), further: Further = lambda _: []) -> Study:
     """Read and check a parameter file, and import its extensions; see `check_study`."""
-    study = check_study(read_yaml(path), str(path))
-    import_extensions(study.params.extensions, path.parent, study.where)
-    return study
+
+    def check(study: Study) -> list[str]:
+        import_extensions(study.params.extensions, path.parent, study.where)
+        return further(study)
+
+    return check_study(read_yaml(path), str(path), check)
 
 
 def import_extensions(names: Sequence[str], folder: Path, where: str) -> None:
@@ -93,21 +103,38 @@ def import_extensions(names: Sequence[str], folder: Path, where: str) -> None:
         EXTENSIONS.append(path)
 
 
-def check_study(raw: Any, where: str) -> Study:
+def check_study(raw: Any, where: str, further: Further = lambda _: []) -> Study:
     """Check the plain values of a parameter file, which error lines call `where`.
 
-    Raises `UserError` with one line per problem: keys, types and ranges first; if those are right, names that refer to
-    nothing and parts that do not go together. Names of registered choices are checked in `medtransfer.check`.
+    Raises `UserError` with one line per problem: keys, types, ranges, names that refer to nothing and parts that do not
+    go together; and, of what is right in these, the problems that `further` finds. Names of registered choices are
+    checked in `medtransfer.check`.
     """
     if isinstance(raw, dict) and "grid" in raw:
         raise UserError(f"{where}: grid is only for files in studies/; `medtransfer use NAME` expands it")
+    problems: list[str] = []
+    params: Params | None = None
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
-        raise UserError(error_lines(error, where, Params)) from None
+        problems = error_lines(error, where, Params)
+        params = right_part(raw, error)
+    if params is None:
+        raise UserError(problems)
+    study, found = _resolved(params, raw, where)
+    problems += found
+    if study.variants or not problems:
+        problems += further(study)
+    if problems:
+        raise UserError(problems)
+    return study
+
+
+def _resolved(params: Params, raw: Any, where: str) -> tuple[Study, list[str]]:
+    """Fill the parts of variants in; return those that are right as a study, and the problems of the others."""
     problems = [
         f"{where}: {section}.{name}: names match [a-z0-9_]+"
-        for section in ("augmentation", "backbones", "strategies", "variants")
+        for section in MANY
         for name in getattr(params, section)
         if not NAME.fullmatch(name)
     ]
@@ -115,21 +142,56 @@ def check_study(raw: Any, where: str) -> Study:
     for name, line in params.variants.items():
         variant, found = _resolve(name, line, params)
         problems += [f"{where}: variants.{name}{problem}" for problem in found]
-        if variant is not None:
+        if variant is not None and not found:
             variants[name] = variant
-    for section, names, known in (
-        ("blocks", params.explain.blocks, params.backbones),
-        ("variants", params.explain.variants, params.variants),
+    for section, names, target in (
+        ("blocks", params.explain.blocks, "backbones"),
+        ("variants", params.explain.variants, "variants"),
     ):
-        target = "backbones" if section == "blocks" else "variants"
+        known = raw[target]
         problems += [
             f"{where}: explain.{section}: no {name!r} in {target}{near(name, known)}"
             for name in names
             if name not in known
         ]
-    if problems:
-        raise UserError(problems)
-    return Study(params, variants, where)
+    if problems or len(params.variants) < len(raw["variants"]):
+        params = params.model_copy(update={"explain": Explain()})
+    return Study(params, variants, where), problems
+
+
+def right_part(raw: Any, error: ValidationError) -> Params | None:
+    """Return the parameters without the keys, parts and variants in which validation found a mistake.
+
+    None if what is left does not make a study, or if a mistake is in something that it cannot be without.
+    """
+    rest = deepcopy(raw)
+    for item in error.errors():
+        place = [part for part in item["loc"] if part not in (WORD, OTHER)]
+        if len(place) > 1 and place[0] in MANY:
+            rest[place[0]].pop(place[1], None)
+        elif place[:1] == ["explain"]:
+            rest.pop("explain", None)
+        elif item["type"] != "extra_forbidden" or not _remove(rest, place):
+            return None
+    for name, line in list(rest["variants"].items()):
+        parts = {"backbone": "backbones", "strategy": "strategies", "augmentation": "augmentation"}
+        wrong = (line.get(field) in raw[section].keys() - rest[section].keys() for field, section in parts.items())
+        if not isinstance(line, dict) or any(wrong):
+            del rest["variants"][name]
+    try:
+        return Params.model_validate(rest)
+    except ValidationError:
+        return None
+
+
+def _remove(values: Any, place: Sequence[Any]) -> bool:
+    """Remove a key from nested sections; return whether it was there."""
+    *above, last = place
+    for part in above:
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return isinstance(values, dict) and values.pop(last, None) is not None
 
 
 def read_yaml(path: Path) -> Any:

@@ -85,6 +85,14 @@ class FeatureSearch(Section):
     blocks: Annotated[list[Count], Field(min_length=1)]
     poolings: Annotated[list[Pooling], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _no_repetition(self) -> FeatureSearch:
+        for name in ("blocks", "poolings"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: expected each once, but got {values}")
+        return self
+
 
 class Lora(Section):
     """Low-rank adapters: W + alpha / rank * B A for the weights W of layers, which stay frozen (Hu et al. 2022).

@@ -50,10 +50,13 @@ def use_study(
     """
     text = _text(name, changes, folder)
     where = f"{name} with -S" if changes else str(folder / f"{name}.yaml")
-    study = check_study(parse_yaml(text, where), where)
-    import_extensions(study.params.extensions, target.parent, where)
-    if problems := problems_of(study):
-        raise UserError(_of_another_task(name, study.params.study.task, folder) or problems)
+
+    def further(study: Study) -> list[str]:
+        import_extensions(study.params.extensions, target.parent, where)
+        problems = problems_of(study)
+        return problems and (_of_another_task(name, study.params.study.task, folder) or problems)
+
+    check_study(parse_yaml(text, where), where, further)
     write_text(target, text)
 
 

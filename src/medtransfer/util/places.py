@@ -31,7 +31,7 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what all studies of a user share: features of frozen layers.
+    """Return the folder of what all studies of a user share: features of frozen layers, and views.
 
     It is the user's cache folder, or MEDTRANSFER_CACHE; a relative path is in the `repository`. All its files are keyed
     by their content and may be deleted at any time.

@@ -15,18 +15,32 @@ from typing import Any
 MISSING = "–"
 LEAST = 8
 """The narrowest column of a table that is wrapped."""
+UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line breaks, marks that reverse the direction of what follows, and bytes that are not UTF-8."""
+FORMULA = re.compile(r"[=\uff1d].|[+\-@\uff0b\uff0d\uff20].*[(|!]")
+"""The start of a text that a spreadsheet runs: a formula that calls something; `-1` and `+ve` are none."""
 OTHER_THAN_TEXT = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 """Words that some version of YAML reads as a truth value or as nothing."""
 
 
+def visible(text: str) -> str:
+    """Show what a terminal or a page would not show, but obey, by its number: a line break as `\\u000a`."""
+    return UNSHOWN.sub(lambda found: _escaped(found[0]), text)
+
+
 def without_html(page: str) -> str:
-    """Escape what a reader of Markdown may take for a tag of HTML, as in a class named `<b>`."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", page)
+    """Escape what a reader of Markdown may take for a tag of HTML or a link, as in a class named `<b>`."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", page).replace("](", r"]\(")
+
+
+def code(text: str) -> str:
+    """Format a name as code in Markdown, whatever is in it."""
+    return f"`{visible(text).replace('`', '′')}`"
 
 
 def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
     """Format a Markdown table with padded cells; all but the first `left` columns are right-aligned."""
-    header, *rows = [[cell.replace("|", r"\|") for cell in row] for row in [header, *rows]]
+    header, *rows = [[_in_cell(cell) for cell in row] for row in [header, *rows]]
     # three characters, for the rule that gives the alignment
     widths = [max(3, *(len(row[column]) for row in [header, *rows])) for column in range(len(header))]
 
@@ -39,6 +53,12 @@ def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> s
 
     rules = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
     return "\n".join([line(header), line(rules), *(line(row) for row in rows)])
+
+
+def _in_cell(text: str) -> str:
+    """Escape what would end a cell; a backslash before it would be read in two ways."""
+    text = re.sub(r"(?<=\\)\|", "&#124;", visible(text))
+    return re.sub(r"(?<!\\)\|", r"\\|", text)
 
 
 def terminal_width() -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 from medtransfer.data.audit.leakage import Crossing
 from medtransfer.data.audit.shortcuts import ALL, MEASURES, BalancedAccuracy
 from medtransfer.util.places import HERE
-from medtransfer.util.text import in_figures, markdown_table, without_html
+from medtransfer.util.text import code, in_figures, markdown_table, visible, without_html
 
 MOST_LISTED = 10
 MOST_CORRECTED = 50
@@ -82,7 +82,7 @@ def _corrected(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _as_read(audit: dict[str, Any]) -> Iterator[str]:
-    yield "\n".join(["```", *audit["description"], "```"])
+    yield "\n".join(["```", *(visible(line).replace("```", "′′′") for line in audit["description"]), "```"])
     header = list(audit["sample"][0])
     yield markdown_table(header, [list(row.values()) for row in audit["sample"]], left=len(header))
 
@@ -126,7 +126,7 @@ def _duplicates(audit: dict[str, Any]) -> Iterator[str]:
 def _listed(title: str, found: list[list[str]], count: int) -> Iterator[str]:
     if found:
         yield f"{title}{f', {MOST_LISTED} of {count:,}' if count > MOST_LISTED else ''}:"
-        yield "\n".join(f"- {', '.join(f'`{path}`' for path in paths)}" for paths in found[:MOST_LISTED])
+        yield "\n".join(f"- {', '.join(map(code, paths))}" for paths in found[:MOST_LISTED])
 
 
 def _appearance(audit: dict[str, Any]) -> Iterator[str]:
@@ -169,7 +169,7 @@ def _masks(masks: dict[str, Any]) -> Iterator[str]:
 def _known(known: dict[str, Any]) -> Iterator[str]:
     version = "" if known["version"] is None else f", version {known['version']}"
     rows = [
-        ["Set", f"[{known['title']}]({known['page']}) (`{known['reference']}`{version})"],
+        ["Set", f"{known['title']} (`{known['reference']}`{version}), {known['page']}"],
         ["Licence", known["licence"] or "not known"],
         ["Citation", known["citation"] or "not known"],
     ]

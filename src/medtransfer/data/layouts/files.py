@@ -34,7 +34,7 @@ SPLIT_NAMES = {
     for split, names in {"train": "train training", "val": "val valid validation dev", "test": "test testing"}.items()
     for name in names.split()
 }
-JUNK = frozenset(("thumbs.db", "desktop.ini", "@eadir"))
+JUNK = frozenset(("thumbs.db", "desktop.ini", "@eadir", "icon\r"))
 
 
 def words(name: str) -> list[str]:

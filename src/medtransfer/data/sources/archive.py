@@ -15,6 +15,7 @@ from typing import Any
 
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.progress import progress
+from medtransfer.util.text import UNSHOWN
 
 MOST_FILES = 2_000_000
 MOST_BYTES = 1 << 40
@@ -99,7 +100,7 @@ def _problem(name: str, member: zipfile.ZipInfo) -> str | None:
     parts = name.split("/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in parts:
         return "it would be outside of the folder of the set"
-    if "" in parts or "." in parts or not name.isprintable():
+    if "" in parts or "." in parts or UNSHOWN.search(name):
         return "its name is not a plain path"
     if len(parts) > DEEPEST or max(len(part.encode()) for part in parts) > LONGEST:
         return f"it is in more than {DEEPEST} folders, or has a name of more than {LONGEST} bytes"

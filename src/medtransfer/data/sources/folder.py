@@ -14,7 +14,7 @@ from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import shown
 from medtransfer.util.places import HERE
-from medtransfer.util.text import counted
+from medtransfer.util.text import UNSHOWN, counted
 
 OWN = (HERE.raw, HERE.prepared, HERE.models, HERE.root / "weights", HERE.plots, HERE.results)
 """Folders of the pipeline's own outs: DVC deletes them before a stage runs."""
@@ -62,12 +62,18 @@ def folder_problem(folder: Path) -> str | None:
 
 
 def _damage(source: Path, files: Sequence[Path]) -> str | None:
-    """Return a problem if names are not UTF-8, which Parquet and JSON require, or something is not a plain file."""
+    """Return a problem if Parquet, JSON or a page could not contain a name, or something is not a plain file."""
     odd = [file for file in files if not _is_utf_8(str(file.relative_to(source)))]
     if odd:
         return (
             f"{counted(len(odd), 'name')} not in UTF-8, such as {os.fsencode(odd[0].name)!r}; rename the files, "
             f"for example by convmv -f latin1 -t utf8 -r --notest {source}"
+        )
+    unshown = [file for file in files if UNSHOWN.search(str(file.relative_to(source)))]
+    if unshown:
+        return (
+            f"{counted(len(unshown), 'name')} with control characters, such as {unshown[0].relative_to(source)}; "
+            "rename the files"
         )
     special = [path for path in source.rglob("*") if path.exists() and not path.is_file() and not path.is_dir()]
     if special:

@@ -13,6 +13,8 @@ from medtransfer.util.errors import UserError
 class Classes(Target):
     """See `Target`."""
 
+    properties = frozenset(("order",))
+
     def problems(self, table: pd.DataFrame, labels: Labels) -> list[str]:
         """Return labels that are missing or may be one class under two names; and refuse fewer than two classes."""
         found = label_problems(table, labels)

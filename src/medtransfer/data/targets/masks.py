@@ -15,6 +15,7 @@ class Masks(Classes):
 
     per_pixel = True
     noun = "masks"
+    properties = frozenset[str]()
 
     def problems(self, table: pd.DataFrame, labels: Labels) -> list[str]:
         """Return labels that are missing or may be one class under two names."""

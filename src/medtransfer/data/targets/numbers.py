@@ -30,6 +30,7 @@ class Numbers(Target):
 
     noun = "numbers"
     listed_as = "ranges"
+    properties = frozenset(("unit",))
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
         """Return a reading for each numeric column of each table that names images: which one is meant is asked."""

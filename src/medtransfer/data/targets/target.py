@@ -55,6 +55,8 @@ class Target:
     listed_as = "classes"
     settings: frozenset[str] = frozenset()
     """The fields of `data.labels` that only some targets understand, of which this is one."""
+    properties: frozenset[str] = frozenset()
+    """Which of `data.order` and `data.unit` it has."""
     ordered = False
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading] | None:
