@@ -115,6 +115,10 @@ def _choices(params: Params) -> Iterator[tuple[str, Registry[Any], str]]:
     yield "data.source", SOURCES, params.data.source
     if params.data.layout.kind != "auto":
         yield "data.layout.kind", LAYOUTS, params.data.layout.kind
+    for name, external in params.data.external.items():
+        yield f"data.external.{name}.source", SOURCES, external.source
+        if external.layout.kind != "auto":
+            yield f"data.external.{name}.layout.kind", LAYOUTS, external.layout.kind
     for name, policy in params.augmentation.items():
         if policy.mix is not None:
             yield f"augmentation.{name}.mix.method", MIXES, policy.mix.method
@@ -352,5 +356,9 @@ def _bodies(study: Study, backbones: Collection[str]) -> Iterator[tuple[str, Var
 
 def _folder_problems(study: Study) -> list[str]:
     data = study.params.data
-    problem = folder_problem(Path(data.folder)) if data.source == "folder" else None
-    return [problem] if problem else []
+    places = {"data.folder": data} | {f"data.external.{name}.folder": each for name, each in data.external.items()}
+    return [
+        problem.replace("data.folder", place, 1)
+        for place, each in places.items()
+        if each.source == "folder" and (problem := folder_problem(Path(each.folder)))
+    ]

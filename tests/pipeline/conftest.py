@@ -58,7 +58,16 @@ atexit.register(record)
 """
 """Code that each Python of a project runs at its start, so that each stage lists what it has imported at its end."""
 
-PARTS = [".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/incoming/.gitkeep", "dvc.yaml", "extensions"]
+PARTS = [
+    ".dvc/config",
+    ".dvc/plots",
+    ".dvcignore",
+    ".gitignore",
+    "data/external/.gitkeep",
+    "data/incoming/.gitkeep",
+    "dvc.yaml",
+    "extensions",
+]
 PARTS += ["metrics/explain/.gitkeep", "plots/explain/.gitkeep", "src", "stages"]
 
 

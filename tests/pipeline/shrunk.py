@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 from fetal_phantom import write_phantom
 from medtransfer.study.schema import Params
@@ -46,6 +47,7 @@ def changes(path: Path) -> list[str]:
     found = ["training.seeds=[0]", "comparison.resamples=200", f"data.image_size={PIXELS}"]
     if params.data.source != "phantom":
         found += ["data.source=folder", "data.folder=mine"]
+        found += [f"data.external.{name}.folder=mine" for name in params.data.external]
     else:
         found += ["data.phantom.patients=60", "data.phantom.frames=2"]
     if path.stem == "own_numbers":  # which column is meant is never guessed
@@ -162,7 +164,21 @@ def _numbers(images: list[Picture], folder: Path) -> None:
     pd.DataFrame(rows).to_csv(folder / "circumference.csv", index=False)
 
 
+def _blood_cells(images: list[Picture], folder: Path) -> None:
+    """Two laboratories, each with numbered images in a folder and a table of classes."""
+    for laboratory, (column, suffix) in enumerate((("class label", "bmp"), ("class", "jpg")), start=1):
+        rows = []
+        for file, label, patient, _ in images:
+            if patient % 2 == laboratory % 2:
+                rows.append({"image ID": len(rows) + 1, column: label + 1})
+                target = folder / f"Dataset {laboratory}" / f"{len(rows):03}.{suffix}"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                Image.open(file).save(target)
+        pd.DataFrame(rows).to_csv(folder / f"Class Labels of Dataset {laboratory}.csv", index=False)
+
+
 LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
+    "blood_cells": _blood_cells,
     "bone_skin_fractures": _fractures,
     "bone_skin_lesions": _lesions,
     "fetal_head": _fetal_head,

@@ -12,6 +12,7 @@ from medtransfer.comparison.cost import cost_table, learning_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.ensembles import ensemble_table
 from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.external import compare_elsewhere
 from medtransfer.comparison.fractions import fraction_tables
 from medtransfer.comparison.inputs import read_folds, read_inputs
 from medtransfer.comparison.maps import maps_table
@@ -63,6 +64,9 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
     margins = margin_table(table, pairs, settings.metric, settings.margin, settings.confidence)
+    elsewhere = compare_elsewhere(
+        study, {name: inputs.predictions[name] for name in study.variants}, test, metrics, places
+    )
     return Comparison(
         study=study,
         metrics=metrics,
@@ -75,6 +79,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *promise_warnings(study, table),
             *budget_warnings(study),
             *test.warnings,
+            *elsewhere.warnings,
         ),
         verdict=verdict_of(table, settings.metric, margins),
         margins=margins,
@@ -90,6 +95,9 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         trials=trials_table(study, places),
         **fraction_tables(study, inputs, of_variants, test),
         published=published_table(table),
+        external=elsewhere.scores,
+        rankings=elsewhere.rankings,
+        external_tables=elsewhere.tables,
         audit=inputs.audit,
         about=inputs.about,
         **_joined([*parts, tables_of(study.params.study.task).of_no_model(test, study)]),

@@ -54,6 +54,8 @@ MARGINS = (
 TRIALS = (
     "variant", "fold", "seed", "fraction", "trial", "state", "kept", "epochs", "validation_loss", "validation_score",
 )  # fmt: skip
+EXTERNAL = ("set", "variant", "metric", "images", "groups", *_with_intervals("value", "home", "drop"))
+RANKINGS = ("set", "metric", "variants", *_with_intervals("tau"), "best_at_home", "best_there")
 FRACTIONS = ("variant", "fraction", "images", *_with_intervals("value"), "sd")
 FRACTION_PAIRS = ("fraction", "a", "b", "difference", "low", "high", "p", "p_corrected")
 PROJECTIONS = ("variant", "images", *_with_intervals("value", "gain"), "reason")
@@ -150,6 +152,12 @@ class Comparison:
         inferior, worse or undecided.
     trials: one row per trial of a search: its run, whether it was complete, pruned or diverged and whether it was kept,
         its epochs, the loss and the task's score on validation images; then a column for each value that was searched.
+    external: one row per external test set, metric and variant: its value there; that at home, of the classes that
+        occur there; and the drop, by which the value there is worse, whose interval takes both test sets as samples.
+    rankings: one row per external test set and metric: Kendall's tau between the variants' values at home and there,
+        its interval over resamples of both sets, and the best variant of each.
+    external_tables: further tables of the task on the external sets, by name, with a first column `set`; thresholds and
+        temperatures are those of the study's own validation images.
     fractions: one row per variant and fraction of the training images that it was trained on: their mean number, the
         study's metric (value) with its interval, and its standard deviation over runs.
     fraction_pairs: one row per fraction and pair of variants that were trained on it: the difference a - b, its
@@ -195,6 +203,10 @@ class Comparison:
     projections: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PROJECTIONS))
     ensembles: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=ENSEMBLES))
     margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
+
+    external: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=EXTERNAL))
+    rankings: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RANKINGS))
+    external_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:

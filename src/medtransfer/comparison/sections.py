@@ -42,7 +42,8 @@ class TextTable:
 def sections(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
     parts = [_main(found), _best(found), _ensembles(found), _effects(found), _calibration(found), _operating(found)]
-    parts += [_maps(found), _agreement(found), _ranges(found), _images(found), _published(found)]
+    parts += [_maps(found), _agreement(found), _ranges(found), _images(found)]
+    parts += [_external(found), _operating_elsewhere(found), _published(found)]
     return [part for part in parts if part.rows]
 
 
@@ -197,6 +198,69 @@ def _operating(found: Comparison) -> TextTable:
         "(half), the largest sensitivity + specificity (youden), a sensitivity of at least 95 % (sensitivity_95)."
     )
     return TextTable("Operating points", header, rows, note, left=2)
+
+
+def _external(found: Comparison) -> TextTable:
+    header = ["Variant", "Test set", title_of(found.metric, found.unit), "Drop", "ECE", "ECE at home"]
+    rows = [
+        [row["variant"], row["set"], with_interval(row, "value"), with_interval(row, "drop"), *_errors(found, row)]
+        for row in found.external[found.external["metric"] == found.metric].to_dict("records")
+    ]
+    if all(row[4:] == [MISSING, MISSING] for row in rows):
+        header, rows = header[:4], [row[:4] for row in rows]
+    return TextTable("Test sets from elsewhere", header, rows, external_note(found), left=2)
+
+
+def external_note(found: Comparison) -> str:
+    """Say what a drop is, and whether the variants' ranking is the same elsewhere."""
+    lines = [
+        f"Drop: how much worse {phrase_of(found.metric)} is there than on the study's own test images; its interval "
+        "takes both as independent samples (Newcombe 1998; Zou and Donner 2008)."
+    ]
+    for row in found.rankings[found.rankings["metric"] == found.metric].to_dict("records"):
+        if row["variants"] < 2:
+            continue
+        best = (
+            "is best there, too"
+            if row["best_at_home"] == row["best_there"]
+            else f"is best at home, {row['best_there']} there"
+        )
+        lines.append(
+            f"{row['set']}: Kendall's tau between the rankings there and at home is {with_interval(row, 'tau')} "
+            f"(1: the same, -1: reversed; both test sets are resampled); {row['best_at_home']} {best}."
+        )
+    return " ".join(
+        [*lines, "All metrics: `metrics/tables/external.csv`; how a set was read: `data/external/SET/data.md`."]
+    )
+
+
+def _errors(found: Comparison, row: dict[str, Any]) -> list[str]:
+    """Return the calibration errors of a variant on an external set and at home."""
+    there = found.external_tables.get("calibration")
+    if there is None:
+        return [MISSING, MISSING]
+    of_set = there[there["set"] == row["set"]]
+    return [
+        in_figures(float(table.loc[table["variant"] == row["variant"], "ece"].iloc[0]))
+        for table in (of_set, found.calibration)
+    ]
+
+
+def _operating_elsewhere(found: Comparison) -> TextTable:
+    rates = ("sensitivity", "specificity", "precision")
+    table = found.external_tables.get("operating", found.operating[:0])
+    rows = [
+        [
+            row["variant"],
+            row["set"],
+            row["rule"],
+            in_figures(row["threshold"]),
+            *(with_interval(row, of) for of in rates),
+        ]
+        for row in table.to_dict("records")
+    ]
+    header = ["Variant", "Test set", "Rule", "Threshold", *(rate.capitalize() for rate in rates)]
+    return TextTable("Operating points chosen at home, elsewhere", header, rows, left=3)
 
 
 def _maps(found: Comparison) -> TextTable:

@@ -40,6 +40,7 @@ def write_plots(folder: Path, found: Comparison) -> None:
 TABLES = (
     "pairs", "effects", "calibration", "reliability", "operating", "curves", "per_class", "per_finding", "agreement",
     "ranges", "maps", "margins", "ensembles", "trials", "fractions", "fraction_pairs", "projections", "published",
+    "external", "rankings",
 )  # fmt: skip
 
 
@@ -55,6 +56,8 @@ def write_comparison(found: Comparison, places: Places) -> None:
     with atomic_folder(results / "tables") as folder:
         for name in TABLES:
             write_csv(folder / f"{name}.csv", getattr(found, name))
+        for name, table in found.external_tables.items():
+            write_csv(folder / f"external_{name}.csv", table)
     write_plots(places.plots / "points", found)
 
 
@@ -63,9 +66,12 @@ def _summary(found: Comparison) -> dict[str, dict[str, float]]:
     shown = [name for name, metric in metrics_of(found.study.params.study.task).items() if metric.in_summary]
     wanted = dict.fromkeys((*shown, found.metric))
     rows = found.table[found.table["kind"] == "variant"].set_index("variant")
-    return {
+    summary = {
         name: {metric: round(float(rows.loc[name, metric]), 4) for metric in wanted} for name in found.study.variants
     }
+    for row in found.external[found.external["metric"] == found.metric].to_dict("records"):
+        summary[row["variant"]][f"{found.metric}_{row['set']}"] = round(float(row["value"]), 4)
+    return summary
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

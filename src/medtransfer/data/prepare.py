@@ -100,8 +100,8 @@ def prepare(
         reading = read_set(raw, data, target, places.root)
     known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
-        whole = _pack(raw, data, reading, folder)
-        whole, contradictions = _settle(whole, data, reading, folder, target)
+        whole = pack_rows(raw, data, reading, folder)
+        whole, contradictions = settle(whole, data, reading, folder, target)
         packed = open_packed(folder / IMAGES)
         near = near_duplicate_pairs(packed, list(whole["sha256"]))
         pairs = sibling_pairs(whole, near)
@@ -204,7 +204,7 @@ def _lines_of(dropped: Dropped) -> list[str]:
     return [f"dropped  {len(paths):,} {reason}" for reason, paths in dropped.items() if paths]
 
 
-def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame:
+def pack_rows(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame:
     """Pack the pixels of all rows, and their masks if there are any; return the rows with properties of the files."""
     drop, rows = data.unreadable == "drop", reading.rows
     with _remedy_of_unreadable(len(rows), drop):
@@ -214,7 +214,7 @@ def _pack(raw: Path, data: Data, reading: Reading, folder: Path) -> pd.DataFrame
     if data.masks:
         with _remedy_of_unreadable(len(whole), drop):
             kept = pack_masks(raw, whole, reading.masks, data.masks, data.image_size, data.resize, folder / MASKS, drop)
-        whole = _keep(whole, kept, [folder / IMAGES], reading.dropped, UNREADABLE)
+        whole = keep_rows(whole, kept, [folder / IMAGES], reading.dropped, UNREADABLE)
         whole[list(PIXEL)] = pixel_sides(whole, data.image_size, data.resize)
         if data.masks.spacing is not None:
             spacing = read_spacing(raw, data.layout.root, data.masks.spacing, list(whole["path"]))
@@ -235,7 +235,9 @@ def _remedy_of_unreadable(images: int, drop: bool) -> Iterator[None]:
         raise UserError([*error.problems, remedy]) from None
 
 
-def _keep(whole: pd.DataFrame, kept: np.ndarray, arrays: Sequence[Path], dropped: Dropped, reason: str) -> pd.DataFrame:
+def keep_rows(
+    whole: pd.DataFrame, kept: np.ndarray, arrays: Sequence[Path], dropped: Dropped, reason: str
+) -> pd.DataFrame:
     """Keep rows, bool [rows], of a table and of packed arrays; the others are recorded as left out."""
     if kept.all():
         return whole
@@ -247,7 +249,7 @@ def _keep(whole: pd.DataFrame, kept: np.ndarray, arrays: Sequence[Path], dropped
     return whole[kept].reset_index(drop=True)
 
 
-def _settle(
+def settle(
     whole: pd.DataFrame, data: Data, reading: Reading, folder: Path, target: Target
 ) -> tuple[pd.DataFrame, list[str]]:
     """Treat copies of one image with different labels, or masks, as `data.contradictions` says; return warnings."""
@@ -271,7 +273,7 @@ def _settle(
         )
     if data.contradictions == "report":
         return whole, [f"CONTRADICTORY {what.upper()}: {sentence}"]
-    return _keep(whole, ~wrong.to_numpy(), arrays, reading.dropped, CONTRADICTORY), []
+    return keep_rows(whole, ~wrong.to_numpy(), arrays, reading.dropped, CONTRADICTORY), []
 
 
 def _split(

@@ -5,7 +5,7 @@ Only `predict_variant` reads test rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,12 +22,14 @@ from medtransfer.models.network import Network, Normalise, load_tensors
 from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.predictions import role_at
+from medtransfer.tasks.predictions import EXTERNAL, role_at
 from medtransfer.training.batches import ImageExamples
 from medtransfer.training.model_files import BASE, CARD, as_body, read_card
 from medtransfer.training.prediction import predict_batches
 from medtransfer.util.compute import Compute
 from medtransfer.util.places import run_name
+
+ROLES = ("validation", "test")
 
 
 def load_run(folder: Path, fold: int, seed: int, fraction: float | None = None) -> Network:
@@ -67,26 +69,36 @@ def _read_base(folder: Path, _changed: int) -> Weights:
 def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
     """Yield the predictions of a trained variant for each run and role, as rows in the task's format."""
     for run in read_card(model)["runs"]:
-        yield from _predictions(variant, prepared, model, compute, run)
+        yield from _predictions(variant, prepared, model, compute, run, ROLES)
 
 
 def predict_smaller(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
     """Yield the same of each run on a smaller fraction of its training images; see `role_at`."""
     for run in read_card(model).get("smaller_runs", []):
-        yield from _predictions(variant, prepared, model, compute, run)
+        yield from _predictions(variant, prepared, model, compute, run, ROLES)
+
+
+def predict_external(
+    variant: Variant, name: str, external: Prepared, model: Path, compute: Compute
+) -> Iterator[pd.DataFrame]:
+    """Yield the predictions of each run for all images of an external test set, whose role has its name."""
+    for run in read_card(model)["runs"]:
+        for frame in _predictions(variant, external, model, compute, run, ("test",)):
+            yield frame.assign(role=f"{EXTERNAL}{name}")
 
 
 def _predictions(
-    variant: Variant, prepared: Prepared, model: Path, compute: Compute, run: dict[str, Any]
+    variant: Variant, prepared: Prepared, model: Path, compute: Compute, run: dict[str, Any], wanted: Sequence[str]
 ) -> Iterator[pd.DataFrame]:
-    """Yield the predictions of a run for validation and test rows."""
+    """Yield the predictions of a run for the rows of each role that is wanted."""
     task, fold, seed = TASKS[prepared.task], run["fold"], run["seed"]
     network = load_run(model, fold, seed, run.get("fraction")).to(compute.device)
     embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
     if embedder is not None:
         embedder.plan(len(prepared.table))
-    roles = prepared.roles(fold)
-    for role, rows in (("validation", roles.validation), ("test", roles.test)):
+    roles = prepared.roles(min(fold, prepared.folds - 1))  # an external set is the same in all folds
+    for role in wanted:
+        rows: np.ndarray = getattr(roles, role)
         examples = ImageExamples(prepared, rows, embedder)
         batches = predict_batches(embedder.rest if embedder else network, examples, compute)
         answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]

@@ -128,6 +128,19 @@ def _expit(value: float) -> float:
     return 0.5 * (1 + math.tanh(value / 2))
 
 
+def difference_interval(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:
+    """Return the interval of the difference between two independent values, each given with its own interval.
+
+    The distances of both values from the ends of their intervals are squared and added (Newcombe 1998 for proportions;
+    Zou and Donner 2008, MOVER), so that it is as skew as they are, and holds at their bounds.
+    """
+    (value, low, high), (other, other_low, other_high) = first, second
+    return (
+        value - other - math.hypot(value - low, other_high - other),
+        value - other + math.hypot(high - value, other - other_low),
+    )
+
+
 def wilson_interval(right: int, trials: int, confidence: float) -> tuple[float, float]:
     """Return Wilson's score interval (1927) of a proportion; nan without trials."""
     from scipy.stats import binomtest

@@ -39,6 +39,18 @@ def average_ranks(values: np.ndarray, confidence: float) -> Ranks:
     return Ranks(average, _friedman(values), difference, _cliques(average, difference))
 
 
+def pairwise_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Kendall's tau between rows of two arrays of values [rows, variants]; pairs that tie in one count as 0.
+
+    It is nan for a single variant. Kendall 1938, "A new measure of rank correlation".
+    """
+    upper = np.triu_indices(first.shape[1], 1)
+    signs = [np.sign(each[:, upper[0]] - each[:, upper[1]]) for each in (first, second)]
+    if not len(upper[0]):
+        return np.full(len(first), np.nan)
+    return np.asarray((signs[0] * signs[1]).mean(axis=1))
+
+
 def _friedman(values: np.ndarray) -> float:
     """Return the p value of Iman and Davenport's F (1980), which is less conservative than Friedman's chi-square."""
     from scipy import stats

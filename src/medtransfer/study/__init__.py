@@ -1,6 +1,6 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
-from medtransfer.study.data import Data, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
+from medtransfer.study.data import Data, External, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
 from medtransfer.study.loading import BASELINES, Study, check_study, item_of, load_study
 from medtransfer.study.schema import (
     SCHEMA_VERSION,
@@ -24,6 +24,7 @@ __all__ = [
     "Comparison",
     "Data",
     "Explain",
+    "External",
     "Features",
     "Files",
     "Group",

@@ -191,6 +191,7 @@ ForEachSplit = Annotated[
 ]
 """One path, or one for each split."""
 
+AUTO_MASKS = BeforeValidator(lambda value: {} if value == "auto" else value)
 DEEP_LAYOUTS = ("class_folders", "split_folders")
 FOLDER_LAYOUTS = (*DEEP_LAYOUTS, "auto", "class_split_folders", "images")
 
@@ -320,6 +321,40 @@ class Split(Section):
         return self
 
 
+class External(Section):
+    """A test set from elsewhere, on which trained variants are evaluated, and which nothing else uses.
+
+    The fields are those of `data`; image size, resizing and treatment of leakage are the study's own. All of its images
+    count as test images, whatever split the set has. Its labels have to be among those of the study: `labels` renames
+    them or leaves them out. Images that the study trains or selects with are treated as `data.leakage` says; `regroup`
+    leaves them out, too.
+    """
+
+    dataset: str | None = None
+    source: str
+    folder: str
+    phantom: PhantomSource | None = None
+    kaggle: KaggleSource | None = None
+    layout: Annotated[Layout, KIND_ALONE]
+    masks: Annotated[MaskFiles, AUTO_MASKS] | None = None
+    files: Files = Files()
+    unreadable: Literal["fail", "drop"] = "fail"
+    labels: Labels = Labels()
+    contradictions: Literal["report", "drop", "fail"] = "report"
+    tables: list[JoinedTable] = Field(default_factory=list)
+    group: Groups | None = None
+
+    @model_validator(mode="after")
+    def _source_is_described(self) -> External:
+        _require_description(self, "data.external.NAME")
+        return self
+
+
+def _require_description(section: External | Data, place: str) -> None:
+    if section.source in ("phantom", "kaggle") and getattr(section, section.source) is None:
+        raise ValueError(f"source: {section.source} needs a section {place}.{section.source}")
+
+
 class Data(Section):
     """Where the images come from, how they are laid out, and how they are split.
 
@@ -328,7 +363,7 @@ class Data(Section):
     their images, that cannot be decoded. contradictions: how to treat copies of one image that have different labels;
     `drop` leaves all of them out, `report` adds a warning to every table. order: the classes from the lowest to the
     highest, if they have an order. unit: that of the numbers to predict, such as mm or months; empty if they have none.
-    group: one key, or several that are joined.
+    group: one key, or several that are joined. external: test sets from elsewhere, by name.
     """
 
     dataset: str | None = None
@@ -338,7 +373,7 @@ class Data(Section):
     kaggle: KaggleSource | None = None
     settings: Any = None
     layout: Annotated[Layout, KIND_ALONE]
-    masks: Annotated[MaskFiles, BeforeValidator(lambda value: {} if value == "auto" else value)] | None = None
+    masks: Annotated[MaskFiles, AUTO_MASKS] | None = None
     files: Files = Files()
     unreadable: Literal["fail", "drop"] = "fail"
     labels: Labels = Labels()
@@ -351,6 +386,7 @@ class Data(Section):
     resize: Literal["stretch", "crop", "pad"]
     split: Split
     leakage: Literal["fail", "regroup", "drop", "report"]
+    external: dict[str, External] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -370,6 +406,12 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _source_is_described(self) -> Data:
-        if self.source in ("phantom", "kaggle") and getattr(self, self.source) is None:
-            raise ValueError(f"source: {self.source} needs a section data.{self.source}")
+        _require_description(self, "data")
         return self
+
+    def of_external(self, name: str) -> Data:
+        """Return the section as it would be if an external set were the study's own."""
+        own = self.external[name]
+        taken = {field: getattr(own, field) for field in type(own).model_fields}
+        others: dict[str, Any] = {"settings": None, "order": None, "split": Split(method="random"), "external": {}}
+        return self.model_copy(update=taken | others)

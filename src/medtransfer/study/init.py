@@ -17,7 +17,7 @@ from medtransfer.util.files import write_text
 from medtransfer.util.places import shipped
 
 COPIED = (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore")
-KEPT_FOLDERS = ("data/incoming", "extensions", "metrics/explain", "plots/explain")
+KEPT_FOLDERS = ("data/external", "data/incoming", "extensions", "metrics/explain", "plots/explain")
 """Folders on which stages depend even if they are empty."""
 SCRIPT = re.compile(r"PYTHONPATH=src python stages/(\w+)\.py")
 CODE = "deps: [params.yaml, stages, src, extensions]\n"

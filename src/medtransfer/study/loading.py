@@ -154,6 +154,9 @@ def _resolved(params: Params, raw: Any, where: str) -> tuple[Study, list[str]]:
             for name in names
             if name not in known
         ]
+    problems += [
+        f"{where}: data.external.{name}: names match [a-z0-9_]+" for name in params.data.external if not _is_name(name)
+    ]
     if problems or len(params.variants) < len(raw["variants"]):
         params = params.model_copy(update={"explain": Explain()})
     return Study(params, variants, where), problems
@@ -192,6 +195,10 @@ def _remove(values: Any, place: Sequence[Any]) -> bool:
             return False
         values = values[part]
     return isinstance(values, dict) and values.pop(last, None) is not None
+
+
+def _is_name(name: str) -> bool:
+    return NAME.fullmatch(name) is not None
 
 
 def read_yaml(path: Path) -> Any:

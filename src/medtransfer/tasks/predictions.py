@@ -19,13 +19,16 @@ from medtransfer.util.files import atomic_file
 from medtransfer.util.places import run_name
 
 RUN = ["fold", "seed"]
+EXTERNAL = "external/"
+"""What precedes the name of an external test set in the role of its rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions(ABC):
     """Predictions of all runs of a variant; each task has a subclass.
 
-    table: path, group, fold, seed, role (`validation` or `test`), and columns of the task.
+    table: path, group, fold, seed, role (`validation`, `test`, or that of an external test set), and columns of the
+    task.
     """
 
     table: pd.DataFrame
@@ -74,6 +77,11 @@ class Predictions(ABC):
     def of_role(self, role: str) -> Self:
         """Keep the rows of one role."""
         return replace(self, table=self.table[self.table["role"] == role])
+
+    def of_external(self, name: str) -> Self:
+        """Return the predictions as if the images of an external test set were the test rows."""
+        kept = self.table[self.table["role"].isin(("validation", f"{EXTERNAL}{name}"))]
+        return replace(self, table=kept.assign(role=kept["role"].replace(f"{EXTERNAL}{name}", "test")))
 
     @cached_property
     def tests(self) -> Self:

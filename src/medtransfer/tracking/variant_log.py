@@ -122,6 +122,9 @@ class VariantLog:
             model = log_model(parent, Path(folder), first)
         data = {"dataset_name": self._study, "dataset_digest": card["data"]["pixels_sha256"][:DIGEST]}
         self._log_metrics(parent, _of_test(found["mean"]), 0, **data)
+        for name, of_set in found.get("external", {}).items():
+            values = {f"{metric}_{name}": value for metric, value in of_set["mean"].items()}
+            self._log_metrics(parent, _of_test(values), 0)
         for child in self._runs(f"tags.`mlflow.parentRunId` = '{parent}'"):
             name = child.data.tags["medtransfer.run"]
             link = {"model_id": model} if model and name == run_name(*first) else {}

@@ -72,6 +72,10 @@ class Places:
         self.duplicates = self.plots / "duplicates.png"
         self.report = root / "report"
 
+    def external(self, name: str) -> Path:
+        """Return the folder of a prepared external test set."""
+        return self.root / "data" / "external" / name
+
     def views(self, policy: str) -> Path:
         """Return the folder of the views of an augmentation policy."""
         return self.root / "data" / "views" / policy

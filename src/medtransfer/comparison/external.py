@@ -1,0 +1,170 @@
+"""All variants on test sets from elsewhere: their scores, how far they fall behind those at home, and their ranking."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.results import EXTERNAL, RANKINGS
+from medtransfer.comparison.scores import Scores, score
+from medtransfer.comparison.tables import Tables, tables_of
+from medtransfer.data.prepared import Prepared
+from medtransfer.statistics.intervals import difference_interval
+from medtransfer.statistics.metrics import METRICS
+from medtransfer.statistics.ranks import pairwise_tau
+from medtransfer.study import Study
+from medtransfer.tasks.predictions import Predictions
+from medtransfer.util.errors import UserError
+from medtransfer.util.hardware import cpu_count
+from medtransfer.util.places import Places
+from medtransfer.util.seeds import generator
+
+SHOWN = ("calibration", "operating", "per_class", "per_finding", "agreement", "ranges")
+"""The tables of a task that are also made of external test sets."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """All external test sets; see `Comparison` for the tables. tables: those of `SHOWN`, with a first column `set`."""
+
+    scores: pd.DataFrame
+    rankings: pd.DataFrame
+    tables: Tables
+    warnings: tuple[str, ...]
+
+
+def compare_elsewhere(
+    study: Study, predictions: dict[str, Predictions], home: EvaluationSet, metrics: tuple[str, ...], places: Places
+) -> Elsewhere:
+    """Score the variants on each external test set, next to the study's own.
+
+    predictions: by variant. home: the study's own test images. Classes without an image in an external set are left out
+    at home, too, so that both scores are about the same classes. Raises `UserError` if predictions are missing.
+    """
+    scores, rankings, warnings = [], [], []
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for name in study.params.data.external:
+        _require(name, predictions)
+        there = {variant: found.of_external(name) for variant, found in predictions.items()}
+        at_home, rows = _of_present(predictions, there, home), next(iter(there.values())).tests
+        test = _drawn(study, rows, name)
+        own = home if at_home is predictions else _drawn(study, next(iter(at_home.values())).tests, f"{name} at home")
+        with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
+            first = list(pool.map(partial(_scores, study, own), at_home.values()))
+            second = list(pool.map(partial(_scores, study, test), there.values()))
+            parts = list(pool.map(partial(_tables, study, test), there, there.values()))
+        pairs = dict(zip(predictions, zip(first, second, strict=True), strict=True))
+        scores += [_row(name, variant, metric, *pairs[variant], test) for metric in metrics for variant in pairs]
+        rankings += [_ranking(name, metric, pairs, study.params.comparison.confidence) for metric in metrics]
+        for part in parts:
+            for table in [each for each in SHOWN if each in part]:
+                part[table].insert(0, "set", name)
+                tables.setdefault(table, []).append(part[table])
+        told = [*Prepared(places.external(name)).about["warnings"], *test.warnings]
+        warnings += [f"EXTERNAL TEST SET: {name}: {warning}" for warning in told]
+    joined = {table: pd.concat(parts, ignore_index=True) for table, parts in tables.items()}
+    return Elsewhere(
+        pd.DataFrame(scores, columns=list(EXTERNAL)),
+        pd.DataFrame(rankings, columns=list(RANKINGS)),
+        joined,
+        tuple(warnings),
+    )
+
+
+def _require(name: str, predictions: dict[str, Predictions]) -> None:
+    images: pd.DataFrame | None = None
+    for variant, found in predictions.items():
+        own = found.of_external(name).tests.images
+        if own.empty or (images is not None and not own.equals(images)):
+            raise UserError(
+                f"predictions/{variant}.parquet does not cover the external set {name}; `dvc repro evaluate@{variant}`"
+            )
+        images = own
+
+
+def _of_present(
+    home: dict[str, Predictions], there: dict[str, Predictions], test: EvaluationSet
+) -> dict[str, Predictions]:
+    """Leave the classes out of predictions at home that no external image has; of exclusive classes only."""
+    rows = next(iter(there.values())).tests
+    if "label" not in rows.table or not test.classes:
+        return home
+    present = rows.table["label"].unique()
+    if set(test.labels) <= set(present):
+        return home
+    return {
+        name: replace(found, table=found.table[(found.table["role"] != "test") | found.table["label"].isin(present)])
+        for name, found in home.items()
+    }
+
+
+def _drawn(study: Study, rows: Predictions, name: str) -> EvaluationSet:
+    rng = generator("bootstrap", study.params.study.seed, name)
+    members = rows.members if rows.classes else None
+    return draw_evaluation_set(rows.images, tuple(rows.classes), study.params.comparison.resamples, rng, members)
+
+
+def _scores(study: Study, test: EvaluationSet, predictions: Predictions) -> Scores:
+    settings = study.params.comparison
+    tests = predictions.for_comparison(settings).tests
+    return score(tests, test, settings.confidence, settings.requested)
+
+
+def _tables(study: Study, test: EvaluationSet, name: str, predictions: Predictions) -> Tables:
+    made = tables_of(study.params.study.task).of_variant(
+        name, predictions.for_comparison(study.params.comparison), test, study
+    )
+    return {table: rows.copy() for table, rows in made.items() if table in SHOWN}
+
+
+def _row(name: str, variant: str, metric: str, home: Scores, there: Scores, test: EvaluationSet) -> dict[str, Any]:
+    own, other = home.estimates[metric], there.estimates[metric]
+    worse = -1 if METRICS[metric].lower_is_better else 1
+    low, high = difference_interval((own.value, own.low, own.high), (other.value, other.low, other.high))
+    ends = sorted((worse * low, worse * high)) if math.isfinite(low + high) else (math.nan, math.nan)
+    return {
+        "set": name,
+        "variant": variant,
+        "metric": metric,
+        "images": len(test.images),
+        "groups": test.groups,
+        "value": other.value,
+        "value_low": other.low,
+        "value_high": other.high,
+        "home": own.value,
+        "home_low": own.low,
+        "home_high": own.high,
+        "drop": worse * (own.value - other.value),
+        "drop_low": ends[0],
+        "drop_high": ends[1],
+    }
+
+
+def _ranking(name: str, metric: str, pairs: dict[str, tuple[Scores, Scores]], confidence: float) -> dict[str, Any]:
+    """Compare the rankings of the variants at home and elsewhere; both test sets are resampled."""
+    key = METRICS[metric].sort_key
+    values = [np.array([of[side].estimates[metric].value for of in pairs.values()]) for side in (0, 1)]
+    drawn = [np.stack([of[side].resampled[metric] for of in pairs.values()], axis=1) for side in (0, 1)]
+    least = min(len(each) for each in drawn)
+    taus = pairwise_tau(drawn[0][:least], drawn[1][:least])
+    taus = taus[np.isfinite(taus)]
+    ends = np.quantile(taus, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(taus) else (math.nan, math.nan)
+    best = [list(pairs)[int(np.argmin(key(each)))] for each in values]
+    return {
+        "set": name,
+        "metric": metric,
+        "variants": len(pairs),
+        "tau": float(pairwise_tau(values[0][None], values[1][None])[0]),
+        "tau_low": float(ends[0]),
+        "tau_high": float(ends[1]),
+        "best_at_home": best[0],
+        "best_there": best[1],
+    }
