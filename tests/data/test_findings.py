@@ -161,3 +161,16 @@ def test_prepare_counts_and_splits_by_finding(tmp_path: Path, capsys: pytest.Cap
 def test_a_finding_too_rare_for_the_split_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'Z' has 2 images, too few for 3 parts; .*drop: \[Z\]"):
         prepared_of(tmp_path, ["A|B", "A", "No Finding", "B"] * 9 + ["A|Z", "Z"])
+
+
+def test_images_that_lose_all_their_findings_are_counted_and_named(tmp_path: Path) -> None:
+    cells = ["Mass", "Edema", "Mass, Edema", "Hernia", "Hernia, Mass", "Normal"] * 10
+    prepared_of(tmp_path, cells, labels={"drop": ["Hernia"], "separator": ","})
+    audit = json.loads(Places(tmp_path).audit.read_text(encoding="utf-8"))
+    (found,) = audit["emptied"].values()
+    assert found["images"] == 10
+    assert "3.png" in found["paths"]
+    assert audit["left_out"] == 0
+    page = Places(tmp_path).audit_page.read_text(encoding="utf-8")
+    assert "## Images that count as without a finding" in page
+    assert "`3.png`" in page

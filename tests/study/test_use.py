@@ -103,6 +103,14 @@ def test_a_bad_change_is_one_line_and_changes_nothing(studies: Path, target: Pat
     assert [path.name for path in target.parent.iterdir() if path.is_file()] == ["params.yaml"]
 
 
+def test_a_change_of_the_task_names_the_template_of_the_other(studies: Path, target: Path) -> None:
+    (studies / "own_numbers.yaml").write_text("study: {task: regression}\n")
+    with pytest.raises(UserError, match="start from own_numbers instead"):
+        use_study("small", ["study.task=regression"], studies, target, lambda _: ["no metric"])
+    with pytest.raises(UserError, match="no metric"):
+        use_study("small", ["study.seed=1"], studies, target, lambda _: ["no metric"])
+
+
 def test_an_unknown_study_is_answered_by_the_nearest_name(studies: Path, target: Path) -> None:
     with pytest.raises(UserError, match="no study 'smal'; did you mean 'small'"):
         use_study("smal", [], studies, target)

@@ -177,6 +177,12 @@ def _calibration(found: Comparison) -> TextTable:
         "Expected calibration error (ECE, 15 bins), and that of a calibrated model on as many images: its mean and, "
         f"in parentheses, its {found.confidence:.0%} quantile. T: temperature fitted on validation rows."
     )
+    strategies = {name: found.study.variant(name).strategy for name in found.study.variants}
+    if squared := [name for name, strategy in strategies.items() if strategy.loss.kind == "squared_error"]:
+        note += (
+            f" {', '.join(squared)}: the loss squared_error trains the mean grade, not the probability of each grade; "
+            "their calibration says nothing of their grades."
+        )
     return TextTable("Calibration", header, rows, note)
 
 

@@ -32,6 +32,7 @@ from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.describe import Aside, describe_set, sample_rows, samples_as_text
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.files import images_of
+from medtransfer.data.layouts.label_csv import EMPTIED
 from medtransfer.data.layouts.mask_pairs import find_masks
 from medtransfer.data.layouts.read import Given, as_yaml, read_rows
 from medtransfer.data.layouts.unused_masks import unused_masks
@@ -39,6 +40,7 @@ from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABL
 from medtransfer.data.proposals import propose_groups
 from medtransfer.data.published import published_split
 from medtransfer.data.selection import Dropped, unwanted_files
+from medtransfer.data.selection import summary_of as summary_of_dropped
 from medtransfer.data.split import assign_splits
 from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.data.targets.target import COUNTED, STRATA
@@ -182,6 +184,8 @@ def read_set(raw: Path, data: Data, target: Target, root: Path = Path()) -> Read
         rows = rows[~maskless].reset_index(drop=True)
     others = Aside(masks, copies, unused, given)
     lines = describe_set(raw, layout, rows, others, found.without_image).splitlines()
+    if found.emptied:
+        lines.append(f"emptied  {len(found.emptied):,} with findings in data.labels.drop alone: now without a finding")
     lines += [f"order    {' < '.join(encoded.classes)}"] * target.ordered + _more(rows, data, dropped)
     shown = rows.assign(label=rows[AS_READ].astype(str))
     samples = sample_rows(shown, None if data.group is None else rows["key"], masks, lambda path: readable(raw / path))
@@ -189,6 +193,7 @@ def read_set(raw: Path, data: Data, target: Target, root: Path = Path()) -> Read
     proposals = propose_groups(raw, found.table, unwanted) if data.group is None else []
     notes = [*proposals, *notes]
     about = {"description": lines, "sample": samples} | ({} if corrections is None else {"corrections": corrections})
+    about |= {"emptied": summary_of_dropped({EMPTIED: found.emptied})} if found.emptied else {}
     return Reading(rows, masks, layout, dropped, notes, about, encoded, found.table)
 
 

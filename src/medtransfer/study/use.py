@@ -53,10 +53,27 @@ def use_study(
 
     def further(study: Study) -> list[str]:
         import_extensions(study.params.extensions, target.parent, where)
-        return problems_of(study)
+        problems = problems_of(study)
+        return problems and (_of_another_task(name, study.params.study.task, folder) or problems)
 
     check_study(parse_yaml(text, where), where, further)
     write_text(target, text)
+
+
+def _of_another_task(name: str, task: str, folder: Path) -> list[str]:
+    """Return a line on the template to start from, if a change has made a study one of another task."""
+    own = read_yaml(folder / f"{name}.yaml").get("study", {}).get("task", "classification")
+    templates = {
+        path.stem: read_yaml(path).get("study", {}).get("task", "classification")
+        for path in sorted(folder.glob("own_*.yaml"))
+    }
+    others = [other for other, of in templates.items() if of == task]
+    if own == task or not others:
+        return []
+    return [
+        f"study.task={task}: {name} is a study of {own}; start from {' or '.join(others)} instead: `medtransfer init "
+        f"FOLDER --study {others[0]}` or `medtransfer use {others[0]}`"
+    ]
 
 
 def command_of(folder: Path, target: Path) -> str:

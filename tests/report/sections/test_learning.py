@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from medtransfer.report.sections.learning import Measure, learning_figure, limits_of
+from medtransfer.report.sections.learning import Measure, learning_figure, limits_of, measure_of
+from medtransfer.tasks import TASKS
 
 LOSS = Measure("loss", "loss (nats)")
 DICE = Measure("dice", "mean Dice", is_share=True)
@@ -39,3 +40,15 @@ def test_a_scale_of_losses_that_start_a_hundred_times_higher_is_logarithmic() ->
 def test_folds_are_averaged() -> None:
     folds = pd.concat([history("dice", [0.1, 0.9], [0.1, 0.6]), history("dice", [0.1, 0.9], [0.1, 0.8])])
     assert limits_of([folds], DICE) == (0.7, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "label"),
+    [
+        ({"cross_entropy", "focal"}, "loss (nats)"),
+        ({"squared_error"}, "loss (squared grades)"),
+        ({"cross_entropy", "earth_mover"}, "loss (units differ)"),
+    ],
+)
+def test_a_loss_is_in_nats_only_if_it_is_a_likelihood(kinds: set[str], label: str) -> None:
+    assert measure_of(TASKS["ordinal"], "", kinds).label == label

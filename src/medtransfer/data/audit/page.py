@@ -12,6 +12,10 @@ from medtransfer.util.text import code, in_figures, markdown_table, visible, wit
 
 MOST_LISTED = 10
 MOST_CORRECTED = 50
+EMPTIED_NOTE = (
+    "`data.labels.drop` leaves out all findings of these images. They are kept, as images without any of the other "
+    "findings; to leave them out instead, name them in `data.files.exclude`."
+)
 ORDER = ("train", "val", "test", "rotating")
 TARGETS = {"class": "the class", "test": "test images from the others"}
 
@@ -24,6 +28,8 @@ def audit_page(audit: dict[str, Any]) -> str:
         parts += ["## Labels corrected", *_corrected(audit["corrections"])]
     if audit["dropped"]:
         parts += ["## Images excluded", *_dropped(audit["dropped"])]
+    if "emptied" in audit:
+        parts += ["## Images that count as without a finding", EMPTIED_NOTE, *_dropped(audit["emptied"])]
     parts += ["## Classes and splits", *_classes(audit), "## Duplicates", *_duplicates(audit)]
     parts += ["## Appearance", *_appearance(audit), "## Shortcuts", *_shortcuts(audit)]
     if audit["masks"]:

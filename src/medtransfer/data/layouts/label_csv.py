@@ -29,6 +29,7 @@ from medtransfer.study import Layout
 from medtransfer.util.errors import many, near
 
 WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
+EMPTIED = "images whose findings are all left out"
 """The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
 SPLITS = ("train", "val", "test")
 MOST_EXCLUDED = 10

@@ -13,7 +13,7 @@ import pandas as pd
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.layouts.files import ImageFiles, images_below
 from medtransfer.data.layouts.joins import join_images
-from medtransfer.data.layouts.label_csv import WITHOUT_IMAGE, WITHOUT_ROW
+from medtransfer.data.layouts.label_csv import EMPTIED, WITHOUT_IMAGE, WITHOUT_ROW
 from medtransfer.data.targets import TARGETS, Target
 from medtransfer.study import JoinedTable, Labels, Layout
 from medtransfer.util.errors import UserError
@@ -54,6 +54,7 @@ class Rows:
     """The rows of a set, the images whose label is left out, and joined columns whose rows differ, by their file.
 
     without_image: the names in rows of a table that `missing: drop` leaves out. without_row: images that it leaves out.
+    emptied: images whose findings are all left out, which then count as images without a finding.
     """
 
     table: pd.DataFrame
@@ -61,6 +62,7 @@ class Rows:
     differing: dict[str, str]
     without_image: list[str] = field(default_factory=list)
     without_row: list[str] = field(default_factory=list)
+    emptied: list[str] = field(default_factory=list)
 
 
 def read_layout(root: Path, layout: Layout, given: Given | Collection[str] = frozenset()) -> pd.DataFrame:
@@ -92,6 +94,7 @@ def read_rows(root: Path, layout: Layout, given: Given) -> Rows:
         table, dropped, problems = given.target.renamed(table, given.labels)
     if not problems:
         problems = [f"{base}: {problem}" for problem in given.target.problems(table, given.labels)]
+    emptied = [_within(layout, path) for path in table.attrs.get(EMPTIED, [])]
     differing: dict[str, str] = {}
     if not problems:
         table, differing, problems = join_images([base, root], table, given.tables)
@@ -100,7 +103,7 @@ def read_rows(root: Path, layout: Layout, given: Given) -> Rows:
         raise UserError([within + problem for problem in problems])
     table["path"] = [_within(layout, path) for path in table["path"]]
     dropped, without_row = ([_within(layout, path) for path in paths] for paths in (dropped, without_row))
-    return Rows(table.sort_values("path", ignore_index=True), dropped, differing, without_image, without_row)
+    return Rows(table.sort_values("path", ignore_index=True), dropped, differing, without_image, without_row, emptied)
 
 
 def _within(layout: Layout, path: str) -> str:

@@ -13,7 +13,7 @@ from medtransfer.data.labels import as_yaml, in_one_split, label_problems, plain
 from medtransfer.data.layouts import Reading
 from medtransfer.data.layouts.files import images_of
 from medtransfer.data.layouts.image_tables import MARKS, ImageTable, image_tables, label_columns, split_column
-from medtransfer.data.layouts.label_csv import folders_of_images
+from medtransfer.data.layouts.label_csv import EMPTIED, folders_of_images
 from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.data.targets.finding_cells import ABSENT, PRESENT, Cells, as_cell, joined_cells, read_cells
 from medtransfer.study import Data, Labels, Layout
@@ -83,6 +83,8 @@ class Findings(Target):
         out |= [bool(every) and len(of) == len(every) and PRESENT not in of.values() for of in states]
         texts = pd.Series([_as_text(of) for of in states], index=table.index)
         kept = table.assign(label=texts)[~out].reset_index(drop=True)
+        emptied = np.array([_loses_all(cell, labels) for cell in cells])
+        kept.attrs[EMPTIED] = list(table["path"][emptied & ~out])
         return kept, list(table["path"][out]), []
 
     def names(self, labels: pd.Series) -> pd.Series:
@@ -196,6 +198,12 @@ def _settled(cell: dict[str, str], labels: Labels) -> dict[str, str]:
     meaning = {"uncertain": uncertain, "empty": ABSENT if labels.empty == "negative" else "empty"}
     settled = {name: meaning.get(state, state) for name, state in named.items() if not _is_none(name, labels)}
     return {name: state for name, state in settled.items() if state != ABSENT}
+
+
+def _loses_all(cell: dict[str, str], labels: Labels) -> bool:
+    """Return whether an image has findings, all of which `data.labels.drop` leaves out."""
+    present = [name for name, state in _named(cell, labels).items() if state == PRESENT and not _is_none(name, labels)]
+    return bool(present) and all(name in labels.drop for name in present)
 
 
 def _unknown_names(cells: Cells, labels: Labels) -> list[str]:

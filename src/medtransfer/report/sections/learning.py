@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +40,18 @@ class Measure:
     is_share: bool = False
 
 
-def measure_of(task: Task, unit: str) -> Measure:
-    """Return what the curves of a task show: its loss, or its score where losses of several kinds have no scale."""
+NOT_IN_NATS = {"earth_mover": "squared probability", "squared_error": "squared grades"}
+"""The units of losses that are no likelihood, where others of their task are."""
+
+
+def measure_of(task: Task, unit: str, kinds: Collection[str] = ()) -> Measure:
+    """Return what the curves of a task show: its loss, or its score where losses of several kinds have no scale.
+
+    kinds: those of the losses that are shown.
+    """
     if not task.curve:
-        return Measure("loss", f"loss ({task.loss_unit})")
+        units = {NOT_IN_NATS.get(kind, task.loss_unit) for kind in kinds} or {task.loss_unit}
+        return Measure("loss", f"loss ({units.pop()})" if len(units) == 1 else "loss (units differ)")
     in_unit = f" ({unit})" if unit and task.lower_is_better else ""
     return Measure(task.score, task.curve + in_unit, is_share=not task.lower_is_better)
 
@@ -52,7 +60,7 @@ def content(material: Material) -> dict[str, Any]:
     """Draw the variants that were trained over epochs, the best first; name those fitted in one step."""
     trained = _trained(material)
     shown = dict(list(trained.items())[:MOST_PANELS])
-    measure = measure_of(TASKS[material.found.study.params.study.task], material.unit)
+    measure = measure_of(TASKS[material.found.study.params.study.task], material.unit, loss_kinds(material, shown))
     groups = losses_of(material, shown) if measure.name == "loss" else dict.fromkeys(shown, "")
     limits = {
         name: limits_of([history for other, history in shown.items() if groups[other] == groups[name]], measure)
@@ -71,6 +79,11 @@ def content(material: Material) -> dict[str, Any]:
         "at_once": [name for name in material.names if name not in trained],
         "left_out": counted(len(trained) - len(shown), "variant") if len(trained) > len(shown) else "",
     }
+
+
+def loss_kinds(material: Material, names: Iterable[str]) -> set[str]:
+    """Return the kinds of the losses of variants."""
+    return {material.found.study.variant(name).strategy.loss.kind for name in names}
 
 
 def losses_of(material: Material, names: Iterable[str]) -> dict[str, str]:

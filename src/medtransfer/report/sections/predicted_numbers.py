@@ -25,7 +25,13 @@ def content(material: Material) -> dict[str, Any]:
         figure = predicted_figure(numbers[numbers["variant"] == name], name, material.unit)
         description = f"Predicted against true numbers of test images, by {name}."
         figures.append(material.show(figure, f"predicted-{number}", description))
-    return {"figures": figures}
+    shown = numbers[numbers["variant"].isin(material.best_of_each_backbone(MOST_VARIANTS))]
+    return {"figures": figures, "intervals": bool(shown.groupby("variant")["low"].agg(_all_known).any())}
+
+
+def _all_known(ends: pd.Series) -> bool:
+    """Return whether each image has an interval: others are not drawn; see `draw_predicted`."""
+    return bool(ends.notna().all())
 
 
 def predicted_figure(rows: pd.DataFrame, name: str, unit: str) -> Figure:
