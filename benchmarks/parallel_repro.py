@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 VARIANTS, REPEATS = 8, 3
 MAPS = ("metrics/explain/.gitkeep", "plots/explain/.gitkeep")
 PARTS = (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "dvc.yaml", *MAPS)
-PARTS += ("data/incoming", "extensions", "src", "stages")
+PARTS += ("data/external", "data/incoming", "extensions", "src", "stages")
 ENVIRONMENT = os.environ | {"MEDTRANSFER_TRACKING": "off", "MEDTRANSFER_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
