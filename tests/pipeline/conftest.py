@@ -144,7 +144,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _new_project(root: Path, folder: Path) -> Project:
+def new_project(root: Path, folder: Path) -> Project:
+    """Copy what a project needs into `folder`, with the tiny study."""
     for part in PARTS:
         source = root / part
         if source.is_dir():
@@ -161,7 +162,7 @@ def _new_project(root: Path, folder: Path) -> Project:
 @pytest.fixture
 def fresh(root: Path, tmp_path: Path) -> Project:
     """Return a project that has not run, without git."""
-    project = _new_project(root, tmp_path / "fresh")
+    project = new_project(root, tmp_path / "fresh")
     project.run("dvc", "config", "--local", "core.no_scm", "true")
     return project
 
@@ -185,7 +186,7 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     done = shared / "finished.done"
     with FileLock(shared / "finished.lock"):
         if not done.exists():
-            project = _new_project(root, shared / "finished")
+            project = new_project(root, shared / "finished")
             project.run("git", "init", "-q")
             project.write("src/sitecustomize.py", RECORDER)
             project.run("dvc", "repro")

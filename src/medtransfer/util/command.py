@@ -16,6 +16,7 @@ from medtransfer.util.places import state_folder
 FULL = os.strerror(errno.ENOSPC)
 OF_THE_DISK = {
     errno.ENOSPC: "free some space, or move .medtransfer, .dvc/cache and MEDTRANSFER_CACHE to another disk by links",
+    errno.EFBIG: "a file may not be as large; raise the limit (ulimit -f), or use another file system",
     errno.EDQUOT: "your quota is used up; free some space, or move the caches to another disk by links",
     errno.EROFS: "the file system is read-only; use a copy of the study that you may write to",
     errno.EACCES: "you may not do this; check who owns the file and its folder",

@@ -112,6 +112,14 @@ def test_a_pipe_among_the_files_is_an_error_and_is_not_read(tmp_path: Path) -> N
         fetch(data_of(folder=str(source)), 0, tmp_path / "raw", tmp_path / "manifest.json")
 
 
+def test_names_with_control_characters_are_an_error(tmp_path: Path) -> None:
+    source = tmp_path / "images"
+    source.mkdir()
+    (source / "a\x1b[2J.png").touch()
+    with pytest.raises(UserError, match=r"1 name with control characters, such as a\\u001b\[2J\.png; rename the files"):
+        fetch(data_of(folder=str(source)), 0, tmp_path / "raw", tmp_path / "manifest.json")
+
+
 def test_names_that_are_not_utf_8_and_dangling_links_are_errors(tmp_path: Path) -> None:
     source = tmp_path / "set"
     source.mkdir()

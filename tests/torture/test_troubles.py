@@ -1,0 +1,30 @@
+"""Whatever happens to a run, one more command gives the files of an undisturbed one, and nothing else is left.
+
+`MEDTRANSFER_TORTURE` is the number of trials of each kind, `MEDTRANSFER_TORTURE_SEED` the seed of the first; a failure
+names its seed. `benchmarks/torture.py` runs them in numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pipeline.conftest import Project
+
+from .troubles import KINDS, Undisturbed, copy_of, suffer
+
+COUNT = int(os.environ.get("MEDTRANSFER_TORTURE", "2"))
+FIRST = int(os.environ.get("MEDTRANSFER_TORTURE_SEED", "0"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to find processes")
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+@pytest.mark.parametrize("name", KINDS)
+def test_one_more_command_restores_everything(
+    untouched: Project, complete: tuple[Project, Undisturbed], tmp_path: Path, name: str, seed: int
+) -> None:
+    kind = KINDS[name]
+    project = copy_of(complete[0] if kind.from_finished else untouched, tmp_path / "project")
+    suffer(kind, project, complete[1], seed)

@@ -1,0 +1,146 @@
+"""Troubles of a run, each at a random instant or place, and the state that one more command must restore."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import psutil
+from pipeline.conftest import Project
+from ruamel.yaml import YAML
+
+COST = ("metrics/cost", "plots/costs", "report")
+"""Outs that differ between two undisturbed runs, because they say what a run cost."""
+OWN = {".dvc", ".git", ".medtransfer", "__pycache__"}
+OUTS = ("data/raw", "data/prepared", "data/views", "weights", "models", "predictions", "metrics", "plots")
+PATIENCE = 300.0
+"""Seconds after which a run that was disturbed must have ended."""
+ORPHANS_MAY_LIVE = 30.0
+MOST_BLOCKS = 64
+"""The most kilobytes of a file in the trouble of a full disk: some stages finish, others cannot."""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What an undisturbed run left: the hash of each out, all files, and how long it took, in seconds."""
+
+    hashes: dict[str, str]
+    files: frozenset[str]
+    seconds: float
+
+
+def hashes(project: Project) -> dict[str, str]:
+    """Return the hash of every out, costs apart."""
+    stages = YAML(typ="safe", pure=True).load(project.read("dvc.lock"))["stages"]
+    outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    return {path: found for path, found in outs.items() if not path.startswith(COST)}
+
+
+def files(project: Project) -> frozenset[str]:
+    """Return the paths of all files that are not in the folders of tools."""
+    found = (path.relative_to(project.folder) for path in project.folder.rglob("*") if path.is_file())
+    return frozenset(path.as_posix() for path in found if OWN.isdisjoint(path.parts))
+
+
+def living(project: Project) -> list[psutil.Process]:
+    """Return the processes that work in the folder of the project."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and Path(process.cwd()).is_relative_to(project.folder):
+                found.append(process)
+    return found
+
+
+def kill_one(command: str) -> Callable[[Project, Random, float], str]:
+    """Return the trouble that a random process of a command is killed at a random instant."""
+
+    def trouble(project: Project, random: Random, seconds: float) -> str:
+        main = project.start(*command.split())
+        instant = random.uniform(0, seconds)
+        with suppress(subprocess.TimeoutExpired):
+            main.wait(instant)
+        processes = [process for process in living(project) if process.is_running()]
+        victim = random.choice(processes) if processes else None
+        told = "nothing ran"
+        if victim is not None:
+            with suppress(psutil.Error):
+                told = " ".join(victim.cmdline())[-60:]
+                victim.kill()
+        main.wait(PATIENCE)
+        return f"after {instant:.1f} s: {told}"
+
+    return trouble
+
+
+def spoil_a_file(project: Project, random: Random, seconds: float) -> str:
+    """Let a random file of a finished run vanish, be cut off, or change."""
+    candidates = sorted(path for out in OUTS for path in (project.folder / out).rglob("*") if path.is_file())
+    path = random.choice(candidates)
+    content, how = path.read_bytes(), random.choice(("vanishes", "is cut off", "changes"))
+    path.unlink()  # it may be a link into the cache
+    if how == "is cut off":
+        path.write_bytes(content[: random.randrange(len(content) + 1)])
+    elif how == "changes":
+        path.write_bytes(content + b"\0")
+    return f"{path.relative_to(project.folder)} {how}"
+
+
+def limit_files(project: Project, random: Random, seconds: float) -> str:
+    """Let no file grow beyond a random size, as a full disk does."""
+    blocks = random.randrange(1, MOST_BLOCKS)
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f {blocks}; dvc repro"],
+        cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    output = done.stdout + done.stderr
+    assert done.returncode != 0, output
+    assert "Traceback" not in output, output
+    return f"no file of more than {blocks} blocks"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of trouble: whether it starts from a finished run, and the command that must put everything right."""
+
+    trouble: Callable[[Project, Random, float], str]
+    from_finished: bool
+    repair: str
+
+
+KINDS = {
+    "kill of `dvc repro`": Kind(kill_one("dvc repro"), False, "dvc repro"),
+    "kill of `medtransfer repro`": Kind(kill_one("medtransfer repro -j 2"), False, "medtransfer repro -j 2"),
+    "spoiled file": Kind(spoil_a_file, True, "dvc repro"),
+    "full disk": Kind(limit_files, False, "dvc repro"),
+}
+
+
+def suffer(kind: Kind, project: Project, undisturbed: Undisturbed, seed: int) -> str:
+    """Disturb a project, repair it by one command, compare it with an undisturbed run, and say what was done."""
+    told = kind.trouble(project, Random(seed), undisturbed.seconds)
+    deadline = time.monotonic() + ORPHANS_MAY_LIVE
+    while living(project) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    where = f"seed {seed}: {told}"
+    assert not living(project), f"{where}: {[process.cmdline() for process in living(project)]}"
+    project.run(*kind.repair.split())
+    assert hashes(project) == undisturbed.hashes, where
+    assert files(project) == undisturbed.files, f"{where}: {files(project) ^ undisturbed.files}"
+    unfinished = project.folder / ".medtransfer/unfinished"
+    assert not unfinished.is_dir() or not list(unfinished.iterdir()), where
+    assert not living(project), where
+    return told
+
+
+def copy_of(project: Project, folder: Path) -> Project:
+    """Return a copy of a project."""
+    shutil.copytree(project.folder, folder, symlinks=True)
+    return Project(folder)
