@@ -81,8 +81,13 @@ def _evaluation(material: Material) -> list[Item]:
         ("37", "23a", "", "test performance", "all variants, whatever their result", "comparison"),
         ("39", "", "", "failures", "images that every variant gets wrong, confusion matrices", "hard_images"),
         ("39", "", "", "failures", "images that every variant segments badly", "hard_masks"),
-        ("33", "", "8a", "external validation", "none: all images are from one set", "audit"),
+        ("33", "", "8a", "external validation", *_external(material)),
     ]
+
+
+def _external(material: Material) -> tuple[str, str]:
+    sets = list(material.found.study.params.data.external)
+    return (f"on {listed(sets)}", "external") if sets else ("none: all images are from one set", "audit")
 
 
 def _imbalance(material: Material) -> str:
