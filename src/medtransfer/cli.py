@@ -200,8 +200,8 @@ def _add_result_commands(add: Add) -> None:
     suspects = add(
         RESULTS,
         _suspects,
-        "List the images whose label is least believed, for somebody to review. It needs a variant with a frozen "
-        "backbone, or a k-fold study; fixed test images are left alone",
+        "List the images whose label is least believed. It needs a variant with a frozen backbone, or a k-fold "
+        "study; fixed test images are left alone",
         "lite0_frozen -o suspects.csv",
     )
     suspects.add_argument("model", metavar="MODEL", help="a trained variant, or its folder (models/VARIANT)")

@@ -191,6 +191,7 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
             project.write("src/sitecustomize.py", RECORDER)
             project.run("dvc", "repro")
             (project.folder / "src/sitecustomize.py").unlink()
+            project.run("dvc", "repro", "check")
             project.run("git", "add", "-A")
             project.run("git", "commit", "-qm", "the tiny study")
             done.touch()

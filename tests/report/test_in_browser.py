@@ -209,6 +209,7 @@ def test_the_page_of_a_study_of_masks_opens(started_browser: Browser, mask_place
     sections = started_browser.run("return [...document.querySelectorAll('main section')].map(each => each.id)")
     assert sections == [
         "comparison",
+        "margins",
         "cost",
         "factors",
         "pairs",

@@ -23,7 +23,7 @@ from .study import SOURCE, TITLE, make_study
 
 ALL = ["comparison", "margins", "cost", "factors", "pairs", "classes", "curves", "calibration", "operating_points"]
 ALL += ["learning", "hard_images", "explanations", "audit", "origin", "checklists"]
-OF_SOME = ["tuning", "ensembles", "images_needed", "external"]
+OF_SOME = ["tuning", "ensembles", "images_needed", "external", "subgroups"]
 OF_MASKS = ["mask_examples", "hard_masks"]
 OF_FINDINGS = ["findings", "sure_errors"]
 OF_NUMBERS = ["agreement", "error_by_range", "predicted_numbers"]

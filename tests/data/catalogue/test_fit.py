@@ -125,7 +125,7 @@ def test_what_is_known_of_a_set_is_in_the_audit_and_on_its_page(raw: Path, tmp_p
     page = (tmp_path / "metrics/data.md").read_text("utf-8")
     for text in (
         "## What is known of this set",
-        f"[Chest X-Ray Images (Pneumonia)](https://www.kaggle.com/datasets/{CHEST}) (`{CHEST}`, version 2)",
+        f"Chest X-Ray Images (Pneumonia) (`{CHEST}`, version 2), https://www.kaggle.com/datasets/{CHEST}",
         "CC BY 4.0",
         "17 of its 5,856 images were read.",
         "- the published validation set has 16 images, too few to choose anything by (https://",
