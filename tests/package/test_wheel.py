@@ -57,6 +57,7 @@ def test_code_digests_of_the_wheel_are_those_of_the_repository(installed: Instal
     assert of_wheel == own
 
 
+@pytest.mark.slow
 def test_an_upgrade_runs_again_what_it_changes_and_the_plan_says_so(
     study: Path, installed: Installed, root: Path, upgraded: Callable[[str, str], None]
 ) -> None:

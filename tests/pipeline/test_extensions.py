@@ -80,6 +80,7 @@ def test_a_changed_statement_of_an_extension_reruns_the_study(fresh: Project) ->
     assert project.read("data/code/train.txt") != before
 
 
+@pytest.mark.slow
 def test_one_file_adds_a_task_with_its_target(fresh: Project) -> None:
     study = STUDY.replace("task: classification", "task: counting").replace("error_rate", "accuracy_counted")
     study = study.replace("  features: {backbone: tiny_pool, strategy: features, augmentation: none}\n", "")

@@ -34,6 +34,7 @@ def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
     assert set(kept) == {"scratch", "frozen", "few_shot"}
 
 
+@pytest.mark.slow
 def test_the_report_does_not_show_the_plan_of_another_training(project: Project) -> None:
     project.replace("lr: 1.0e-3, epochs: 2}", "lr: 1.0e-3, epochs: 3}")
     rows = project.run(*PLAN)

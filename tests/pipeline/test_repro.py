@@ -69,6 +69,7 @@ def test_a_changed_and_an_added_variant_run_alone_and_a_removed_one_leaves_the_t
     assert "new" not in set(pd.read_csv(project.folder / "metrics/comparison.csv")["variant"])
 
 
+@pytest.mark.slow
 def test_maps_are_drawn_for_exactly_the_named_variants(changed: Callable[..., set[str]], project: Project) -> None:
     assert {path.stem for path in (project.folder / "plots/explain").glob("*.png")} == {"frozen", "few_shot"}
     table = pd.read_csv(project.folder / "metrics/tables/maps.csv")

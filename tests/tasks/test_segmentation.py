@@ -58,6 +58,7 @@ def test_ignored_pixels_do_not_count_in_the_score() -> None:
         assert TASK.scores(logits_of([guess], 2), truth).tolist() == pytest.approx([2 / 3])
 
 
+@pytest.mark.slow
 def test_a_training_learns_and_reports_dice(prepared: Prepared, tmp_path: Path) -> None:
     inputs = tiny_inputs(prepared, loss="dice_cross_entropy", epochs=25, batch_size=4, lr=3e-3)
     epochs = train(inputs, tmp_path)
