@@ -10,7 +10,8 @@ import pytest
 
 from medtransfer.comparison.compare import compute_comparison
 from medtransfer.comparison.pages import comparison_page
-from medtransfer.comparison.subgroups import compare_subgroups, levels_of
+from medtransfer.comparison.results import GAPS
+from medtransfer.comparison.subgroups import compare_subgroups, corrected, levels_of
 from medtransfer.study import Study
 from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
 from medtransfer.util.errors import UserError
@@ -81,6 +82,15 @@ def test_a_planted_gap_is_found_with_its_size(study_with: MakeStudy, finished: P
     assert (gaps["p_corrected"] < 0.01).all()
     assert (gaps["higher"] == "0").all()
     assert (gaps["gap_low"] > 0.1).all()
+
+
+def test_the_largest_gap_has_its_own_p_value() -> None:
+    """And not that of a smaller one between larger levels."""
+    of_all = {"set": "home", "subgroup": "site", "variant": "a", "metric": "accuracy", "pairs": 2}
+    gaps = pd.DataFrame([{**of_all, "gap": 0.3, "p": 0.2}, {**of_all, "gap": 0.1, "p": 0.001}], columns=list(GAPS))
+    found = corrected(gaps)
+    assert list(found["gap"]) == [0.3]
+    assert list(found["p_corrected"]) == [0.2]
 
 
 @pytest.mark.slow

@@ -161,8 +161,8 @@ class Comparison:
     subgroups: one row per test set (`home`, or an external one), subgroup, level of it, metric and variant: the images
         and groups, whether these are few, and the value with its interval.
     gaps: the largest gap between two levels that are not few of each test set, subgroup, metric and variant, with its
-        interval, simultaneous over the `pairs` of levels, and the p value of Welch's test; p_corrected, the smallest of
-        the subgroup's gaps: corrected by Holm's rule over all subgroups, levels and variants of the set and metric.
+        interval, simultaneous over the `pairs` of levels, and the p value of its Welch's test; p_corrected by Holm's
+        rule over all subgroups, pairs of levels and variants of the set and metric.
     external: one row per external test set, metric and variant: its value there; that at home, of the classes that
         occur there; and the drop, by which the value there is worse, whose interval takes both test sets as samples.
     rankings: one row per external test set and metric: Kendall's tau between the variants' values at home and there,

@@ -62,7 +62,7 @@ def compare_subgroups(
             ]
         for metric in metrics:
             gaps += _gaps(place, metric, list(tests), found, study.params.comparison.confidence)
-    return pd.DataFrame(rows, columns=list(SUBGROUPS)), _corrected(pd.DataFrame(gaps, columns=list(GAPS)))
+    return pd.DataFrame(rows, columns=list(SUBGROUPS)), corrected(pd.DataFrame(gaps, columns=list(GAPS)))
 
 
 def levels_of(study: Study, columns: pd.DataFrame, paths: pd.Series, required: bool) -> Levels:
@@ -200,8 +200,8 @@ def _error(found: Estimate) -> float:
     return found.error or (found.high - found.low) / 2 / float(stdtrit(found.freedom, 0.975))
 
 
-def _corrected(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Keep the largest gap of each set, subgroup, variant and metric; its p value knows of all that were looked at.
+def corrected(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Keep the largest gap of each set, subgroup, variant and metric; with its own p value, corrected for all gaps.
 
     Holm's rule corrects over all subgroups, pairs of levels and variants of a set and metric.
     """
@@ -210,6 +210,5 @@ def _corrected(gaps: pd.DataFrame) -> pd.DataFrame:
     for _, rows in gaps.groupby(["set", "metric"]):
         gaps.loc[rows.index, "p_corrected"] = holm(rows["p"].to_numpy(float))
     keys = ["set", "subgroup", "variant", "metric"]
-    largest = gaps.loc[gaps.groupby(keys, sort=False)["gap"].idxmax()].copy()
-    largest["p_corrected"] = gaps.groupby(keys, sort=False)["p_corrected"].min().to_numpy()
+    largest = gaps.loc[gaps.groupby(keys, sort=False)["gap"].idxmax()]
     return largest[list(GAPS)].reset_index(drop=True)

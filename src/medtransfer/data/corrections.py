@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def correct_labels(
     current = dict(zip(table["path"], table["label"], strict=True))
     known = sorted(set(target.names(table["label"]).explode()))
     problems, changed, out = [], {}, []
-    unknown = [line[PATH] for line in lines if line[PATH] not in current and line[PATH] not in set(elsewhere)]
+    paths = {*current, *elsewhere}
+    unknown = [line[PATH] for line in lines if line[PATH] not in paths]
     problems += many(unknown, "is not an image of the set")
     for line in lines:
         path, new = line[PATH], line[CORRECTED].strip()
@@ -75,7 +77,7 @@ def _read(file: Path) -> list[dict[str, str]]:
         if lacking:
             raise UserError(f"{file}: no column {lacking[0]!r}; expected {PATH}, {LABEL} and {CORRECTED}")
         lines = [{name: value or "" for name, value in line.items() if name} for line in reader]
-    paths = [line[PATH] for line in lines]
-    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+    counts = Counter(line[PATH] for line in lines)
+    if twice := sorted(path for path, count in counts.items() if count > 1):
         raise UserError([f"{file}: {problem}" for problem in many(twice, "has several lines")])
     return lines

@@ -166,7 +166,7 @@ def _without_learned(
 
 
 def match_channels(path: Path, channels: int) -> None:
-    """Give a packed array as many channels as the study's own: grey is repeated, colour becomes grey (ITU-R 601)."""
+    """Convert a packed array to `channels` channels, in place: grey is repeated, colour becomes grey (ITU-R 601)."""
     packed = open_packed(path)
     if packed.shape[-1] == channels:
         return
