@@ -9,9 +9,10 @@ import pytest
 
 from medtransfer.report.material import Material
 from medtransfer.report.methods import methods_page
+from medtransfer.study import External, Study
 
 from .comparison import make_comparison
-from .study import write_places
+from .study import make_study, write_places
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,16 @@ def test_only_what_was_used_is_cited(text: str, tmp_path: Path) -> None:
     assert "Nadeau" not in text
     found = make_comparison(calibration=pd.DataFrame(), margins=make_comparison().margins.iloc[:0])
     assert "Guo et al. 2017, On" not in methods_page(Material(found, write_places(tmp_path)))
+
+
+def test_external_sets_are_named_in_the_text_and_in_the_checklists(tmp_path: Path) -> None:
+    study = make_study()
+    elsewhere = External.model_validate({"source": "folder", "folder": "elsewhere", "layout": "class_folders"})
+    data = study.params.data.model_copy(update={"external": {"hospital_b": elsewhere}})
+    changed = Study(study.params.model_copy(update={"data": data}), study.variants, study.where)
+    text = methods_page(Material(make_comparison(study=changed), write_places(tmp_path)))
+    assert "Further test sets, used for nothing but the evaluation: hospital_b." in text
+    assert "none: all images are from one set" not in text
 
 
 def test_names_are_no_markup(text: str) -> None:

@@ -110,8 +110,8 @@ def variance_by_chance(resampled: np.ndarray) -> float:
 def projection(curve: Curve, metric: str, test: EvaluationSet, confidence: float, seed: int) -> dict[str, Any]:
     """Return what twice the images would bring, with its interval and the gain; or the reason why that is not said.
 
-    Uncertain are the test images, by their resamples, and the trainings, whose own standard deviation is taken to be
-    proportional to the error, as estimated from all points.
+    The interval covers the choice of test images, by their resamples, and the spread of trainings, whose standard
+    deviation is assumed to be proportional to the error and is estimated from all points.
     """
     where: dict[str, Any] = {"images": TWICE * curve.images[-1], "reason": ""}
     if reason := _lacking(curve, metric, test):

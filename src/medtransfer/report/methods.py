@@ -20,7 +20,7 @@ from medtransfer.util.files import write_text
 from medtransfer.util.text import counted, in_figures, listed, markdown_table, without_html
 
 ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs", "monitor")
-"""Fields of a strategy that are told even if they have their default."""
+"""Fields of a strategy that are reported even if they have their default."""
 
 SOURCES = {
     "resampling": "Field and Welsh 2007, Bootstrapping clustered data, J. R. Stat. Soc. B 69(3)",
@@ -106,6 +106,8 @@ def _splits(material: Material) -> Iterator[str]:
         f"Test images: {test['images']:,} in {counted(test['groups'], 'group')}. They were read by the evaluation "
         "alone; epochs, rates and thresholds were chosen on validation images."
     )
+    if sets := list(params.data.external):
+        yield f"Further test sets, used for nothing but the evaluation: {listed(sets)}."
 
 
 def _split_in_words(split: Split) -> str:
@@ -181,7 +183,7 @@ def _statistics(material: Material, cited: dict[str, None]) -> Iterator[str]:
         f"from {found.test['resamples']:,} bootstrap resamples of the groups of test images (Field and Welsh 2007); if "
         "groups differ in size, from a jackknife over groups (CR3, Bell and McCaffrey 2002). Pairs of variants were "
         "compared on the same images and resamples (Efron and Tibshirani 1993), with p values corrected over all pairs "
-        "by Holm (1979). The spread over seeds and folds is reported apart."
+        "by Holm (1979). The spread over seeds and folds is reported separately."
     )
     if "resampled_t_p" in found.pairs and found.pairs["resampled_t_p"].notna().any():
         cited["folds"] = None
