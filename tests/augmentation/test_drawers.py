@@ -28,9 +28,11 @@ POLICY = Policy.model_validate(
 )
 ROWS = np.array([7, 0, 3, 3, 5, 1, 2])
 ENDLESS = r"""
-import os, sys
+import os, signal
 import numpy as np
 from medtransfer.augmentation.drawers import Drawers
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` ignores it
 
 class Maker:
     def draw(self, row, view):

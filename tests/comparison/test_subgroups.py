@@ -11,7 +11,7 @@ import pytest
 from medtransfer.comparison.compare import compute_comparison
 from medtransfer.comparison.pages import comparison_page
 from medtransfer.comparison.results import GAPS
-from medtransfer.comparison.subgroups import compare_subgroups, corrected, levels_of
+from medtransfer.comparison.subgroups import HOME, compare_subgroups, corrected, levels_of, require_columns
 from medtransfer.study import Study
 from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
 from medtransfer.util.errors import UserError
@@ -32,7 +32,7 @@ def columns_of(paths: list[str]) -> pd.DataFrame:
 
 def test_levels_are_values_or_ranges_and_the_unknown(study_with: MakeStudy) -> None:
     paths = [f"{number:02}.png" for number in range(30)]
-    found = levels_of(study_with(subgroups=SUBGROUPS), columns_of(paths), pd.Series(paths), required=True)
+    found = levels_of(study_with(subgroups=SUBGROUPS), columns_of(paths), pd.Series(paths))
     assert list(found) == [
         ("sex", "F"), ("sex", "M"), ("sex", "unknown"), ("age", "0 to 18"), ("age", "18 to 65"), ("age", "65 to 120"),
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_levels_are_values_or_ranges_and_the_unknown(study_with: MakeStudy) -> N
 @pytest.mark.parametrize(
     ("subgroups", "message"),
     [
-        ({"sex": "Sex"}, "no column|no table of the set has a column 'Sex'"),
+        ({"sex": "Sex"}, "no table of the set has a column 'Sex'"),
         ({"sex": {"column": "sex", "bins": [0, 1]}}, "bins need numbers"),
         ({"image": "name"}, "has 30 values on test images"),
     ],
@@ -52,8 +52,18 @@ def test_levels_are_values_or_ranges_and_the_unknown(study_with: MakeStudy) -> N
 def test_columns_that_make_no_subgroups(study_with: MakeStudy, subgroups: dict[str, object], message: str) -> None:
     paths = [f"{number:02}.png" for number in range(30)]
     columns = columns_of(paths).assign(name=paths)
+    study = study_with(subgroups=subgroups)
     with pytest.raises(UserError, match=message):
-        levels_of(study_with(subgroups=subgroups), columns, pd.Series(paths), required=True)
+        require_columns(study, {HOME: columns, "elsewhere": columns})
+        levels_of(study, columns, pd.Series(paths))
+
+
+def test_a_column_of_an_external_set_alone_makes_subgroups_there(study_with: MakeStudy) -> None:
+    paths = [f"{number:02}.png" for number in range(30)]
+    study, home = study_with(subgroups={"sex": "sex"}), pd.DataFrame({"path": paths})
+    require_columns(study, {HOME: home, "elsewhere": columns_of(paths)})
+    assert levels_of(study, home, pd.Series(paths)) == {}
+    assert len(levels_of(study, columns_of(paths), pd.Series(paths))) == 3
 
 
 def drawn(rng: np.random.Generator, skills: np.ndarray) -> ClassPredictions:

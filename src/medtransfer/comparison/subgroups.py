@@ -40,7 +40,7 @@ def compare_subgroups(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return `Comparison.subgroups` and `Comparison.gaps`: at home and on each external test set that has the columns.
 
-    predictions: by variant. Raises `UserError` if no table of the study's set has a column.
+    predictions: by variant. Raises `UserError` if no table of any set has a column.
     """
     if not study.params.comparison.subgroups:
         return pd.DataFrame(columns=SUBGROUPS), pd.DataFrame(columns=GAPS)
@@ -49,10 +49,11 @@ def compare_subgroups(
         sets[name] = {variant: found.of_external(name) for variant, found in predictions.items()}
     rows: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
+    columns = {place: _columns(places, place) for place in sets}
+    require_columns(study, columns)
     for place, each in sets.items():
-        file = places.columns if place == HOME else places.external(place) / "columns.parquet"
         tests = {variant: found.for_comparison(study.params.comparison).tests for variant, found in each.items()}
-        levels = levels_of(study, pd.read_parquet(file), next(iter(tests.values())).images["path"], place == HOME)
+        levels = levels_of(study, columns[place], next(iter(tests.values())).images["path"])
         found = {level: _scored(study, tests, paths, metrics, (place, *level)) for level, paths in levels.items()}
         for (subgroup, level), (test, estimates) in found.items():
             rows += [
@@ -65,21 +66,30 @@ def compare_subgroups(
     return pd.DataFrame(rows, columns=list(SUBGROUPS)), corrected(pd.DataFrame(gaps, columns=list(GAPS)))
 
 
-def levels_of(study: Study, columns: pd.DataFrame, paths: pd.Series, required: bool) -> Levels:
+def _columns(places: Places, place: str) -> pd.DataFrame:
+    return pd.read_parquet(places.columns if place == HOME else places.external(place) / "columns.parquet")
+
+
+def require_columns(study: Study, columns: dict[str, pd.DataFrame]) -> None:
+    """Raise `UserError` if no set has the column of a subgroup: an external set may have columns that home lacks."""
+    for name, spec in study.params.comparison.subgroups.items():
+        if not any(spec.column in each for each in columns.values()):
+            raise UserError(
+                f"comparison.subgroups.{name}: no table of the set has a column {spec.column!r}"
+                f"{near(spec.column, columns[HOME].columns)}; data.tables adds the columns of further tables"
+            )
+
+
+def levels_of(study: Study, columns: pd.DataFrame, paths: pd.Series) -> Levels:
     """Return the test images of each level of each subgroup; those without a value are the level `unknown`.
 
-    columns: path, and the columns of the set's tables as text. Raises `UserError` if a column is `required` and
-    missing, or has no numbers for bins.
+    columns: path, and the columns of the set's tables as text; a subgroup whose column is missing has no levels. Raises
+    `UserError` if a column has no numbers for bins, or too many values.
     """
     own = columns.set_index("path").reindex(paths)
     found: Levels = {}
     for name, spec in study.params.comparison.subgroups.items():
         if spec.column not in own:
-            if required:
-                raise UserError(
-                    f"comparison.subgroups.{name}: no table of the set has a column {spec.column!r}"
-                    f"{near(spec.column, own.columns)}; data.tables adds the columns of further tables"
-                )
             continue
         values = own[spec.column].fillna("").astype(str).str.strip()
         values = values if spec.bins is None else _ranges(values, spec.bins, name)
