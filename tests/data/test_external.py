@@ -99,6 +99,15 @@ def test_classes_without_images_there_are_named(home: tuple[Path, Prepared], tmp
     assert any("ABSENT THERE: no image is known to show c" in warning for warning in found.about["warnings"])
 
 
+def test_a_warning_names_the_fields_of_the_external_set(home: tuple[Path, Prepared], tmp_path: Path) -> None:
+    """The numbers of `A` and `c` are the same, and may be those of the same patients."""
+    data = section(labels={"aliases": {"A": "a", "c": "b"}}, group={"pattern": r"^(\d+)"})
+    found = prepare_external("hospital", there(tmp_path), data, home[1], "classes", tmp_path / "out")
+    (warning,) = [each for each in found.about["warnings"] if "GROUPS ACROSS CLASSES" in each]
+    assert warning.count("data.external.hospital.group: ") == 2
+    assert "set data.group" not in warning
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixels_get_the_channels_of_the_studys_own(tmp_path: Path, channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 5, 4 - channels), np.uint8)

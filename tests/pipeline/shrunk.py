@@ -20,6 +20,9 @@ Picture = tuple[Path, int, int, str]
 PIXELS = 80
 """The smallest size that Inception accepts."""
 
+MULTIPLE = 96
+"""A size for encoders of U-Nets, which need multiples of 32."""
+
 
 def pictures(folder: Path) -> list[Picture]:
     """Simulate 60 patients with two frames each."""
@@ -44,15 +47,21 @@ def pretrained(params: Params) -> dict[str, str]:
 def changes(path: Path) -> list[str]:
     """Return the changes for `medtransfer use -S`: the folder of the images, and shorter training."""
     params = read_study(path).params
-    found = ["training.seeds=[0]", "comparison.resamples=200", f"data.image_size={PIXELS}"]
+    pixels = MULTIPLE if path.stem == "own_masks" else PIXELS
+    found = ["training.seeds=[0]", "comparison.resamples=200", f"data.image_size={pixels}"]
     if params.data.source != "phantom":
         found += ["data.source=folder", "data.folder=mine"]
-        found += [f"data.external.{name}.folder=mine" for name in params.data.external]
+        for name, external in params.data.external.items():
+            is_here = external.folder == params.data.folder
+            found.append(f"data.external.{name}.folder={'mine' if is_here else 'mine_elsewhere'}")
     else:
         found += ["data.phantom.patients=60", "data.phantom.frames=2"]
     if path.stem == "own_numbers":  # which column is meant is never guessed
         columns = "file: circumference.csv, image: file, label: head_circumference_px, images: images"
         found += [f"data.layout={{kind: label_csv, {columns}}}", "data.group={column: exam}"]
+    if path.stem == "own_findings":
+        columns = "file: findings.csv, image: file, label: findings, images: images"
+        found += [f"data.layout={{kind: label_csv, {columns}}}", "data.labels={none: [No Finding]}"]
     if params.data.split.train_images is not None:
         found.append("data.split.train_images=40")
     found += [f"augmentation.{name}.views=2" for name, policy in params.augmentation.items() if policy.views != 1]
@@ -165,7 +174,7 @@ def _numbers(images: list[Picture], folder: Path) -> None:
 
 
 def _blood_cells(images: list[Picture], folder: Path) -> None:
-    """Two laboratories, each with numbered images in a folder and a table of classes."""
+    """Two laboratories, each with numbered images and their masks in a folder, and a table of classes."""
     for laboratory, (column, suffix) in enumerate((("class label", "bmp"), ("class", "jpg")), start=1):
         rows = []
         for file, label, patient, _ in images:
@@ -174,7 +183,53 @@ def _blood_cells(images: list[Picture], folder: Path) -> None:
                 target = folder / f"Dataset {laboratory}" / f"{len(rows):03}.{suffix}"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Image.open(file).save(target)
+                Image.new("L", (PIXELS, PIXELS)).save(target.with_suffix(".png"))
         pd.DataFrame(rows).to_csv(folder / f"Class Labels of Dataset {laboratory}.csv", index=False)
+
+
+def _knee_kl(images: list[Picture], folder: Path) -> None:
+    """Split folders of grades; both knees of a patient share the first seven digits; test images twice."""
+    for number, (file, label, patient, split) in enumerate(images):
+        name = f"{9000000 + patient}{'LR'[number % 2]}.png"
+        _copy(file, folder / ("val" if split == "valid" else split) / str(label) / name)
+        if split == "test":
+            _copy(file, folder / "auto_test" / str(label) / name)
+
+
+def _odir(images: list[Picture], folder: Path) -> None:
+    """A table of marks, one column for each finding, those of the patient."""
+    rows = []
+    for number, (file, label, patient, _) in enumerate(images):
+        marks = {
+            name: int(label == place or (label and place == 1 + patient % 7)) for place, name in enumerate("NDGCAHMO")
+        }
+        name = f"{patient}_{'left' if number % 2 else 'right'}.png"
+        _copy(file, folder / "preprocessed_images" / name)
+        rows.append({"ID": patient, "filename": name} | marks)
+    pd.DataFrame(rows).to_csv(folder / "full_df.csv", index=False)
+
+
+def _findings(images: list[Picture], folder: Path) -> None:
+    """A folder of images, and a table with the findings of each in one column."""
+    rows = []
+    for number, (file, label, patient, _) in enumerate(images):
+        _copy(file, folder / "images" / f"{number}.png")
+        findings = {f"finding {label}", f"finding {1 + patient % 4}"} if label else {"No Finding"}
+        rows.append({"file": f"{number}.png", "findings": "|".join(sorted(findings))})
+    pd.DataFrame(rows).to_csv(folder / "findings.csv", index=False)
+
+
+def _chest_xray_elsewhere(images: list[Picture], folder: Path) -> None:
+    """Split and class folders; those of a third of the patients in class folders of another set, with its table."""
+    _chest_xray([each for each in images if each[2] % 3], folder.parent / "chest")
+    (folder.parent / "chest/chest_xray").rename(folder)
+    elsewhere, rows = folder.with_name(f"{folder.name}_elsewhere"), []
+    for number, (file, label, patient, _) in enumerate([each for each in images if not each[2] % 3]):
+        name, kind = f"{patient:08}_{number:03}.png", ("No_findings", "Pneumonia", "Covid-19")[min(label, 2)]
+        _copy(file, elsewhere / "X-Ray Image DataSet" / kind / name)
+        about = {"Patient Age": 20 + patient, "Patient Gender": "MF"[patient % 2], "View Position": "PA"}
+        rows.append({"Image Index": name, "Finding Labels": kind} | about)
+    pd.DataFrame(rows).to_csv(elsewhere / "Data_Entry_2017_v2020.csv", index=False)
 
 
 LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
@@ -185,6 +240,7 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "fetal_head_grouped": _fetal_head,
     "chest_xray": _chest_xray,
     "chest_xray_backbones": _chest_xray,
+    "chest_xray_external": _chest_xray_elsewhere,
     "chest_xray_features": _chest_xray,
     "chest_xray_folds": _chest_xray,
     "own_images": _two_folders,
@@ -194,5 +250,9 @@ LAYOUTS: dict[str, Callable[[list[Picture], Path], None]] = {
     "xray_segmentation": _xray_segmentation,
     "hc18": _hc18,
     "head_circumference": _numbers,
+    "knee_kl": _knee_kl,
+    "odir": _odir,
+    "own_findings": _findings,
+    "own_masks": _hc18,
     "own_numbers": _numbers,
 }

@@ -11,9 +11,13 @@ from medtransfer.statistics.metrics import METRICS
 from medtransfer.study.use import read_study
 
 from .conftest import Project, write_weights
-from .shrunk import changes, lay_out, pictures, pretrained
+from .shrunk import LAYOUTS, changes, lay_out, pictures, pretrained
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
+
+
+def test_every_study_of_images_has_a_shrunk_set() -> None:
+    assert {path.stem for path in STUDIES if read_study(path).params.data.source != "phantom"} == set(LAYOUTS)
 
 
 @pytest.mark.slow

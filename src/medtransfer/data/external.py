@@ -63,7 +63,7 @@ def prepare_external(name: str, raw: Path, data: Data, home: Prepared, kind: str
             warnings = set_warnings(own, reading.notes, [])
             warnings += [*number_warning(whole, own.group), *contradictions, *leaks, *absent]
             warnings += [] if entry is None else entry.warnings(published=False)
-            _store(whole, folder, home, warnings)
+            _store(whole, folder, home, [OWN_FIELD.sub(f"data.external.{name}.", warning) for warning in warnings])
             write_columns(reading.columns, Prepared(folder), folder / EXTERNAL_COLUMNS)
             description = [line.replace(str(raw), own.folder) for line in reading.as_read["description"]]
             audit = {"layout": as_yaml(reading.layout), **reading.as_read, "description": description}

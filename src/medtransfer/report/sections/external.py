@@ -71,7 +71,7 @@ def _operating(rows: pd.DataFrame) -> list[tuple[str, list[Any]]]:
 
 def external_figure(values: pd.DataFrame, title: str) -> Figure:
     """Draw the value of each variant there (filled) and at home (hollow), with intervals, the best at home on top."""
-    size, margins = (7.2, 0.7 + 0.3 * len(values)), (2.3, 0.12, 0.5, 0.12)
+    size, margins = (7.2, 0.9 + 0.3 * len(values)), (2.3, 0.12, 0.5, 0.32)
     figure, (axis,) = panels(1, 1, size, margins)
     heights = np.arange(len(values))[::-1]
     for column, shift, colour, face, label in (
@@ -85,7 +85,7 @@ def external_figure(values: pd.DataFrame, title: str) -> Figure:
     axis.set_yticks(heights, [shortened(str(name), LONGEST_NAME) for name in values.index], fontsize=7.5)
     axis.set(xlabel=title)
     axis.grid(visible=False, axis="y")
-    axis.legend(fontsize=7, loc="best")
+    axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 
 

@@ -26,7 +26,8 @@ def content(material: Material) -> dict[str, Any]:
         }
         for (of, name), part in rows.groupby(["set", "subgroup"], sort=False)
     ]
-    return {"parts": parts, "note": subgroups_note(found), "title": title_of(found.metric, material.unit)}
+    note = subgroups_note(found).split(" All metrics")[0]
+    return {"parts": parts, "note": note, "title": title_of(found.metric, material.unit)}
 
 
 def _cells(part: pd.DataFrame, gaps: pd.DataFrame, variant: str) -> list[Any]:
