@@ -107,6 +107,11 @@ TOGETHER = [
         LINE | {"strategy": "prototypes", "augmentation": "cutmix"},
         "variants.head_only: head: prototypes needs hard labels, but cutmix produces soft ones",
     ),
+    (
+        "comparison.tta",
+        {"from_scratch": {}},
+        "comparison.tta.from_scratch: its augmentation has no transforms, so that",
+    ),
     ("data.unit", "mm", "data.unit: the labels of this task have no such property; omit it"),
     (
         "explain",
@@ -116,6 +121,7 @@ TOGETHER = [
 ]
 
 OF_MASKS = [
+    ("comparison.tta", {"whole": {}}, "comparison.tta.whole: its augmentation has no transforms, so that all views"),
     ("data.masks", None, "data.masks: segmentation needs masks"),
     ("explain", {"variants": ["whole"]}, "explain.variants: maps need one class for each image"),
     ("comparison.metric", "accuracy", "comparison.metric: no metric 'accuracy'; choose from assd, dice, hd95, iou"),

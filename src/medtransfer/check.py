@@ -12,6 +12,7 @@ from torch import nn
 
 from medtransfer.augmentation.mixing import MIXES
 from medtransfer.augmentation.policy import policy_problems
+from medtransfer.augmentation.tta import tta_problem
 from medtransfer.data.catalogue import find_entry, reference_problem
 from medtransfer.data.catalogue.page import changes_for
 from medtransfer.data.layouts import LAYOUTS
@@ -289,8 +290,14 @@ def _library_problems(study: Study) -> list[str]:
         found = (SegmenterFamily if masked else ClassifierFamily).backbone_problems(name, backbone, size)
         problems += [f"backbones.{name}: {problem}" for problem in found]
         sound += [] if found else [name]
-    for name, policy in params.augmentation.items():
-        problems += [f"augmentation.{name}: {problem}" for problem in policy_problems(policy, size, masked=masked)]
+    of_policies = {name: policy_problems(each, size, masked=masked) for name, each in params.augmentation.items()}
+    problems += [f"augmentation.{name}: {problem}" for name, found in of_policies.items() for problem in found]
+    problems += [
+        f"comparison.tta.{name}: {problem}"
+        for name in params.comparison.tta
+        if not of_policies[(variant := study.variants[name]).augmentation_name]
+        and (problem := tta_problem(variant.policy, size, masked))
+    ]
     known = metrics_of(params.study.task, requested=params.comparison.requested)
     problems += [
         f"comparison.reference.rows.{row}: no metric {name!r}{near(name, known)}"

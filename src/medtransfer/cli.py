@@ -288,6 +288,8 @@ def _add_prediction(predict: argparse.ArgumentParser) -> None:
     predict.add_argument("--with", action="append", default=[], dest="others", metavar="MODEL", help=others)
     text = "file to write (default: predictions.csv, or submission.csv with --submission)"
     predict.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
+    views = "mean over so many views of each image: test-time augmentation by the variant's own augmentation"
+    predict.add_argument("--views", type=int, default=1, metavar="N", help=views)
     predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
     method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
     predict.add_argument("--method", default="grad_cam", help=method)
@@ -408,6 +410,10 @@ def _predict(options: argparse.Namespace) -> None:
     others = [find_model(name, options.run) for name in options.others]
     if others and (options.submission is not None or options.explain):
         raise UserError("--with goes neither with --submission nor with --explain; they are of one model")
+    if options.views < 1:
+        raise UserError(f"--views: expected 1 or more, but got {options.views}")
+    if options.views > 1 and (options.submission is not None or options.explain):
+        raise UserError("--views goes neither with --submission nor with --explain")
     if options.submission is not None:
         _submit(options, model, files)
         return
@@ -415,10 +421,11 @@ def _predict(options: argparse.Namespace) -> None:
         raise UserError("--labels and --values say how to fill a sample; name it with --submission")
     options.output = options.output or Path("predictions.csv")
     maps = MapOptions(options.method, options.block) if options.explain else None
-    unreadable = predict_files(model, files, options.output, maps, others)
+    unreadable = predict_files(model, files, options.output, maps, others, options.views)
     images, runs = counted(len(files) - len(unreadable), "image"), counted(len(model.runs), "run")
     of = f" of each of {counted(1 + len(others), 'variant')}" if others else ""
-    sys.stdout.write(f"{options.output}: {images}, mean of {runs}{of}\n")
+    views = f" and {options.views} views" if options.views > 1 else ""
+    sys.stdout.write(f"{options.output}: {images}, mean of {runs}{of}{views}\n")
     if unreadable:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
 

@@ -15,7 +15,8 @@ from medtransfer.comparison.pages import comparison_page
 from medtransfer.study import Study
 from medtransfer.tasks.numbers.intervals import with_intervals
 from medtransfer.tasks.numbers.predictions import NumberPredictions
-from medtransfer.tasks.predictions import average
+from medtransfer.tasks.predictions import average, write_rows
+from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
 
 from .conftest import drawn_predictions
@@ -68,7 +69,22 @@ def test_ensembles_are_compared_with_the_best_single_variant(
     assert table.loc[TIED, "variants"] == "strong, twin"
     assert table.loc[ALL, "parameters"] == found.table["parameters"].sum()
     values = found.table.set_index("variant")["accuracy"]
-    assert table.loc[TIED, "accuracy"] - values[found.verdict.best] == pytest.approx(
-        table.loc[TIED, "difference_to_best"]
-    )
+    assert table.loc[TIED, "accuracy"] - values[found.verdict.best] == pytest.approx(table.loc[TIED, "difference"])
     assert "## Ensembles" in comparison_page(found)
+
+
+def test_views_are_compared_with_the_same_variant_without_them(study_with: MakeStudy, finished: Places) -> None:
+    views = drawn_predictions(1.2, 77, 2)
+    write_rows(finished.tta("weak"), [views.table])
+    found = compute_comparison(study_with(tta={"weak": {"views": 4}}), finished)
+    row, table = found.ensembles.iloc[-1], found.table.set_index("variant")
+    assert (row["ensemble"], row["reference"], row["views"], row["members"]) == ("weak, 4 views", "weak", 4, 1)
+    assert row["accuracy"] == pytest.approx(views.tests.mean_over_runs("accuracy"))
+    assert row["difference"] == pytest.approx(row["accuracy"] - table.loc["weak", "accuracy"])
+    assert (row["parameters"], row["multiply_adds"]) == tuple(
+        table.loc["weak", ["parameters", "multiply_adds"]] * [1, 4]
+    )
+    assert "weak, 4 views" in comparison_page(found)
+    finished.tta("weak").unlink()
+    with pytest.raises(UserError, match=r"predictions/tta/weak.parquet is missing; `dvc repro tta@weak`"):
+        compute_comparison(study_with(tta={"weak": {"views": 4}}), finished)

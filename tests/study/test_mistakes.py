@@ -163,6 +163,8 @@ WRONG_TOGETHER = [
     ("explain", {"variants": ["head_onyl"]}, "explain.variants: no 'head_onyl' in variants; did you mean 'head_only'?"),
     ("explain", {"blocks": {"resnet81": "a"}}, "explain.blocks: no 'resnet81' in backbones; did you mean 'resnet18'?"),
     ("explain", {"images": ["a", "a"]}, "explain: images: expected each once, but got ['a', 'a']"),
+    ("comparison.tta", {"head_onyl": {}}, "comparison.tta: no 'head_onyl' in variants; did you mean 'head_only'?"),
+    ("comparison.tta", {"head_only": {"views": 1}}, "comparison.tta.head_only.views: input should be greater than or"),
     ("explain", {"methods": []}, "explain.methods: list should have at least 1 item"),
     ("data.order", ["a", "b", "a"], "data: order: expected each class once, but got a, b, a"),
     (

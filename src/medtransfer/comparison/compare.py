@@ -84,9 +84,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         ),
         verdict=verdict_of(table, settings.metric, margins),
         margins=margins,
-        ensembles=ensemble_table(
-            study, {name: inputs.predictions[name] for name in study.variants}, of_variants, test, metrics, table
-        ),
+        ensembles=ensemble_table(study, inputs, of_variants, test, metrics, table),
         table=table,
         pairs=pairs,
         effects=factor_effects(study, of_variants, metrics, test, settings.confidence),

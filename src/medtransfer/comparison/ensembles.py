@@ -1,4 +1,4 @@
-"""Means of the predictions of several variants: what they cost, and whether they are better than the best single one.
+"""Joint predictions: means over several variants, or over views of the images, their cost and paired tests.
 
 Dietterich 2000, "Ensemble methods in machine learning". A run of an ensemble is the mean of the same run, that is fold
 and seed, of its members.
@@ -6,12 +6,14 @@ and seed, of its members.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.inputs import StageOutputs
 from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.results import ENSEMBLES
 from medtransfer.comparison.rows import differences_to
@@ -23,51 +25,63 @@ from medtransfer.tasks.predictions import Predictions, average
 from medtransfer.util.seeds import generator
 
 ALL, TIED = "mean of all variants", "mean of those tied on validation images"
-COSTS = ("parameters", "multiply_adds")
+
+
+@dataclass(frozen=True)
+class _Joint:
+    """Joint predictions: their members, how often each predicts an image, and the single variant to compare with."""
+
+    of: list[str]
+    views: int
+    reference: str
+    predictions: Predictions
 
 
 def ensemble_table(
     study: Study,
-    predictions: dict[str, Predictions],
+    inputs: StageOutputs,
     scores: dict[str, Scores],
     test: EvaluationSet,
     metrics: tuple[str, ...],
     table: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Score the means of the variants' predictions on test images; see `Comparison.ensembles`.
+    """Score joint predictions of test images; see `Comparison.ensembles`.
 
-    predictions: by variant. table: that of `Comparison`. It is empty if there are fewer than two variants, or if stored
+    table: that of `Comparison`. Means of several variants are left out if there are fewer than two, or if stored
     predictions of the task have no mean.
     """
-    members = {ALL: list(predictions)}
-    if len(predictions) < 2 or average(list(predictions.values())) is None:
-        return pd.DataFrame(columns=ENSEMBLES)
-    members[TIED] = tied_on_validation(study, predictions)
-    if not 1 < len(members[TIED]) < len(predictions):
-        del members[TIED]
     settings = study.params.comparison
     rows = table[table["kind"] == "variant"].set_index("variant")
-    best = str(rows.index[0])
-    found = {best: scores[best]}
-    for name, of in members.items():
-        mean = average([predictions[each] for each in of])
-        assert mean is not None
-        mean = mean.for_comparison(settings)
-        found[name] = score(mean.tests, test, settings.confidence, settings.requested)
-    pairs = all_pairs(found, (settings.metric,), test, None, settings.confidence)
-    to_best = differences_to(best, pairs)
-    p = pairs[pairs["a"] == best].set_index("b")["p"]
-    corrected = dict(zip(members, holm(np.array([p[name] for name in members])), strict=True))
+    joint = _means(study, {name: inputs.predictions[name] for name in study.variants}, str(rows.index[0]))
+    for name, views in settings.tta.items():
+        joint[f"{name}, {views.views} views"] = _Joint([name], views.views, name, inputs.views[name])
     lines = []
-    for name, of in members.items():
-        line: dict[str, Any] = {"ensemble": name, "members": len(of), "variants": ", ".join(of), "best": best}
+    for name, each in joint.items():
+        found = score(each.predictions.for_comparison(settings).tests, test, settings.confidence, settings.requested)
+        compared = {name: found, each.reference: scores[each.reference]}
+        pair = all_pairs(compared, (settings.metric,), test, None, settings.confidence).iloc[0]
+        line: dict[str, Any] = {"ensemble": name, "members": len(each.of), "views": each.views}
+        line |= {"variants": ", ".join(each.of), "reference": each.reference}
         for metric in metrics:
-            estimate = found[name].estimates[metric]
+            estimate = found.estimates[metric]
             line |= {metric: estimate.value, f"{metric}_low": estimate.low, f"{metric}_high": estimate.high}
-        gap = {key: to_best[name][key] for key in ("difference_to_best", "difference_low", "difference_high")}
-        costs = {cost: rows.loc[of, cost].sum() for cost in COSTS}
-        lines.append(line | gap | {"p_corrected": corrected[name]} | costs)
-    return pd.DataFrame(lines)
+        line |= {"difference": pair["difference"], "difference_low": pair["low"], "difference_high": pair["high"]}
+        sizes = rows.loc[each.of, ["parameters", "multiply_adds"]].sum()
+        costs = {"parameters": sizes["parameters"], "multiply_adds": each.views * sizes["multiply_adds"]}
+        lines.append(line | {"p_corrected": pair["p"]} | costs)
+    found = pd.DataFrame(lines, columns=None if lines else list(ENSEMBLES))
+    return found.assign(p_corrected=holm(found["p_corrected"].to_numpy(float)))
+
+
+def _means(study: Study, predictions: dict[str, Predictions], best: str) -> dict[str, _Joint]:
+    """Return the mean of all variants, and of some, by name; empty if there is no mean."""
+    if len(predictions) < 2 or average(list(predictions.values())) is None:
+        return {}
+    members = {ALL: list(predictions), TIED: tied_on_validation(study, predictions)}
+    if not 1 < len(members[TIED]) < len(predictions):
+        del members[TIED]
+    means = {name: average([predictions[each] for each in of]) for name, of in members.items()}
+    return {name: _Joint(members[name], 1, best, mean) for name, mean in means.items() if mean is not None}
 
 
 def tied_on_validation(study: Study, predictions: dict[str, Predictions]) -> list[str]:
@@ -97,10 +111,22 @@ def ensembles_note(ensembles: pd.DataFrame, metric: str) -> str:
     """Explain the table, and name the members that were chosen."""
     if ensembles.empty:
         return ""
-    chosen = ensembles.loc[ensembles["ensemble"] == TIED, "variants"]
-    told = "" if chosen.empty else f" Tied on validation images: {chosen.iloc[0]}; no test image was used to choose."
-    return (
-        f"Means of the stored predictions of several variants, run by run. Difference: in {phrase_of(metric)} from "
-        f"the best single variant, {ensembles['best'].iloc[0]}, which was found on the test images and is flattered by "
-        f"that; p: corrected by Holm's rule. Cost: the sum of the members'.{told}"
+    means, views = ensembles[ensembles["views"] == 1], ensembles[ensembles["views"] > 1]
+    told = []
+    if not means.empty:
+        told.append(
+            "Means of the stored predictions of several variants, run by run, against the best single variant, "
+            f"{means['reference'].iloc[0]}, which was found on the test images and is flattered by that."
+        )
+    for variants in means.loc[means["ensemble"] == TIED, "variants"]:
+        told.append(f"Tied, not shown to be worse, on validation images: {variants}; no test image was used to choose.")
+    if not views.empty:
+        told.append(
+            "Views: test-time augmentation, the mean over the image and draws of the variant's augmentation, against "
+            "the variant without it."
+        )
+    told.append(
+        f"Difference: in {phrase_of(metric)}; p: corrected by Holm's rule over these rows. Cost: the sum over members "
+        "and views."
     )
+    return " ".join(told)

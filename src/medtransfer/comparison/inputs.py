@@ -25,7 +25,8 @@ from medtransfer.util.places import Places
 class StageOutputs:
     """Predictions and metrics by variant and baseline, cards by variant, and the two reports of `prepare`.
 
-    smaller: the predictions of variants that were also trained on smaller fractions of their images, by these.
+    smaller: the predictions of variants that were also trained on smaller fractions of their images, by these. views:
+    those of variants with test-time augmentation.
     """
 
     predictions: dict[str, Predictions]
@@ -34,6 +35,7 @@ class StageOutputs:
     about: dict[str, Any]
     audit: dict[str, Any]
     smaller: dict[str, dict[float, Predictions]]
+    views: dict[str, Predictions]
 
 
 def read_inputs(study: Study, places: Places) -> StageOutputs:
@@ -42,15 +44,23 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
     Raises `UserError` if predictions are missing, or cover other test images than the first's.
     """
     task = TASKS[study.params.study.task]
-    names = [*study.variants, *BASELINES]
-    missing = [name for name in names if not places.predictions(name).exists()]
+    names, views = [*study.variants, *BASELINES], study.params.comparison.tta
+    missing = [
+        f"{name}.parquet is missing; `dvc repro evaluate@{name}`"
+        for name in names
+        if not places.predictions(name).exists()
+    ]
+    missing += [
+        f"tta/{name}.parquet is missing; `dvc repro tta@{name}`" for name in views if not places.tta(name).exists()
+    ]
     if missing:
-        raise UserError([f"predictions/{name}.parquet is missing; `dvc repro evaluate@{name}`" for name in missing])
+        raise UserError([f"predictions/{line}" for line in missing])
     _warn_of_orphans(set(names), places)
     tables = {name: split_fractions(pd.read_parquet(places.predictions(name))) for name in names}
     predictions = {name: task.predictions(table) for name, (table, _) in tables.items()}
+    of_views = {name: task.predictions(pd.read_parquet(places.tta(name))) for name in views}
     images = predictions[names[0]].of_role("test").images
-    for name, found in predictions.items():
+    for name, found in (predictions | {f"tta/{name}": each for name, each in of_views.items()}).items():
         if not found.tests.images.equals(images):
             raise UserError(f"predictions/{name}.parquet covers other test images; `dvc repro` updates it")
     return StageOutputs(
@@ -62,6 +72,7 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
         smaller={
             name: {of: task.predictions(rows) for of, rows in found.items()} for name, (_, found) in tables.items()
         },
+        views=of_views,
     )
 
 

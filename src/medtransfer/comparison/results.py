@@ -66,7 +66,7 @@ FRACTIONS = ("variant", "fraction", "images", *_with_intervals("value"), "sd")
 FRACTION_PAIRS = ("fraction", "a", "b", "difference", "low", "high", "p", "p_corrected")
 PROJECTIONS = ("variant", "images", *_with_intervals("value", "gain"), "reason")
 ENSEMBLES = (
-    "ensemble", "members", "variants", "best", "difference_to_best", "difference_low", "difference_high", "p_corrected",
+    "ensemble", "members", "views", "variants", "reference", *_with_intervals("difference"), "p_corrected",
     "parameters", "multiply_adds",
 )  # fmt: skip
 PUBLISHED = ("variant", "metric", "published", "ours", "low", "high", "differs", "source")
@@ -148,9 +148,10 @@ class Comparison:
         share of maps with their highest point in the mask, and energy_inside, the share of a map's sum in it, each for
         the trained network, the same network untrained (_untrained), and their difference (_gain);
         likeness_to_untrained, Spearman's correlation between the maps of both.
-    ensembles: one row per mean of the predictions of several variants: of all, and of those that are tied with the best
-        on validation images; its metrics with intervals, its difference from the best single variant by the study's
-        metric, p_corrected (Holm over these rows), and the sums of its members' parameters and multiply-adds.
+    ensembles: one row per mean of the predictions of several variants, of all and of those that are tied with the best
+        on validation images, and per variant with test-time augmentation (views > 1): its metrics with intervals, its
+        difference by the study's metric from the best single variant, or from the variant without augmentation
+        (reference), p_corrected (Holm over these rows), and parameters and multiply-adds over members and views.
     margins: one row per variant, by the study's metric: its difference from the best with its standard error; the true
         difference from the best that would be found with a power of 80 % (detectable; at the level of Holm's first
         step); with a margin, the corrected p values of being inferior to any other variant by the margin, and of not

@@ -121,10 +121,7 @@ def _ensembles(found: Comparison) -> TextTable:
         [
             f"{row['ensemble']}",
             str(row["members"]),
-            *(with_interval(row, name) for name in found.metrics),
-            with_interval(
-                {"d": row["difference_to_best"], "d_low": row["difference_low"], "d_high": row["difference_high"]}, "d"
-            ),
+            *(with_interval(row, name) for name in (*found.metrics, "difference")),
             in_probability(row["p_corrected"]),
             *_sizes(row, "parameters", "multiply_adds"),
         ]

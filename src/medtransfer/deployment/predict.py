@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from medtransfer.augmentation.tta import tta_problem
 from medtransfer.deployment.explain.explainer import Explainer, open_explainer
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.deployment.images import ImageBatches
@@ -17,6 +18,7 @@ from medtransfer.deployment.tables import ImageTable, MapTable, MaskTable, Predi
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.heads import HEADS
 from medtransfer.models.network import BATCH
+from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
 from medtransfer.util.compute import Compute
 from medtransfer.util.errors import UserError
@@ -37,17 +39,23 @@ ALIKE = ("task", "classes", "image_size", "channels", "resize")
 
 
 def predict_files(
-    model: Model, files: Sequence[Path], target: Path, maps: MapOptions | None = None, others: Sequence[Model] = ()
+    model: Model,
+    files: Sequence[Path],
+    target: Path,
+    maps: MapOptions | None = None,
+    others: Sequence[Model] = (),
+    views: int = 1,
 ) -> list[str]:
     """Predict images and write a CSV with one row per image: see `ImageTable`, `MapTable` and `MaskTable`.
 
     Predictions are by the mean of the probabilities over the model's runs. Masks are written to the folder
     `TARGET_masks` next to the table, and maps, if requested, to `TARGET_maps`. others: further models, whose
-    probabilities are averaged with those of the first. Returns a line for each unreadable file;
-    if all files are unreadable, raises `UserError` and writes nothing.
+    probabilities are averaged with those of the first. views: the number of views of each image that are averaged, for
+    test-time augmentation. Returns a line for each unreadable file; if all files are unreadable, raises `UserError` and
+    writes nothing.
     """
     compute = model.compute()
-    predictor = _predictor(model, others, compute)
+    predictor = _predictor(model, others, views, compute)
     batches = ImageBatches(files, model.card, BATCH)
     written = 0
     with atomic_file(target) as temporary, _open_table(model, files, target, maps, compute) as table:
@@ -64,16 +72,22 @@ def predict_files(
     return batches.unreadable
 
 
-def _predictor(model: Model, others: Sequence[Model], compute: Compute) -> Predictor | JointPredictor:
-    """Return the predictor of one model or several. Raises `UserError` if models do not go together."""
+def _predictor(model: Model, others: Sequence[Model], views: int, compute: Compute) -> Predictor | JointPredictor:
+    """Return the predictor of one model or several. Raises `UserError` if models or views do not fit."""
     for other in others:
         if differing := [name for name in ALIKE if other.card[name] != model.card[name]]:
             raise UserError(
                 f"--with {other.name}: its {differing[0]} is {other.card[differing[0]]}, but that of {model.name} is "
                 f"{model.card[differing[0]]}"
             )
-    each = [Predictor(one.folder, one.runs, one.compute()) for one in others]
-    first = Predictor(model.folder, model.runs, compute)
+    for one in (model, *others) if views > 1 else ():
+        if "study_seed" not in one.card:
+            raise UserError(f"--views: the card of {one.name} lacks its study's seed; train it again with this version")
+        policy = Variant.from_card(one.card).policy
+        if problem := tta_problem(policy, one.card["image_size"], TASKS[one.card["task"]].per_pixel):
+            raise UserError(f"--views: {one.name}: {problem}")
+    each = [Predictor(one.folder, one.runs, one.compute(), views) for one in others]
+    first = Predictor(model.folder, model.runs, compute, views)
     return JointPredictor([first, *each]) if others else first
 
 

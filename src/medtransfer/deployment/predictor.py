@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from medtransfer.augmentation.tta import TestTimeViews, moved_back
 from medtransfer.deployment.trained import load_run
 from medtransfer.features.embedder import embedder_of, fingerprint
 from medtransfer.models.network import Network, to_channels_first
@@ -28,11 +29,14 @@ class Predictor:
 
     The answer for an image is bit-identical to that of `evaluate` on the same device, whatever the other images in its
     batch: it is computed by the same functions, in batches of one size, and in eval mode images do not interact.
+    views: the number of views of each image whose predictions are averaged; see `TestTimeViews`.
     """
 
-    def __init__(self, model: Path, runs: Sequence[Run], compute: Compute) -> None:
+    def __init__(self, model: Path, runs: Sequence[Run], compute: Compute, views: int = 1) -> None:
         card = read_card(model)
-        strategy = Variant.from_card(card).strategy
+        variant = Variant.from_card(card)
+        strategy, size = variant.strategy, card["image_size"]
+        self._views = TestTimeViews(variant.policy, card["study_seed"], views, size) if views > 1 else None
         self._task, self._loss, self._compute = TASKS[card["task"]], strategy.loss, compute
         self.networks = [load_run(model, fold, seed).to(compute.device) for fold, seed in runs]
         if not strategy.trains_backbone:
@@ -41,8 +45,7 @@ class Predictor:
                 owner = first.setdefault(fingerprint(network), network)
                 network.normalise, network.body = owner.normalise, owner.body
         self._embedders = [
-            embedder_of(network, card["image_size"], compute) if self._task.flat_features else None
-            for network in self.networks
+            embedder_of(network, size, compute) if self._task.flat_features else None for network in self.networks
         ]
 
     def answers(self, pixels: np.ndarray) -> np.ndarray:
@@ -53,7 +56,17 @@ class Predictor:
         return self._task.joint_answers(self.logits(pixels), self._loss)
 
     def logits(self, pixels: np.ndarray) -> list[torch.Tensor]:
-        """Return the logits of each run for packed images, n at most 32."""
+        """Return the logits of each run for packed images, n at most 32; with several views, of each view and run."""
+        if self._views is None:
+            return self._logits_of(pixels)
+        found = []
+        for view in range(self._views.count):
+            drawn, places = self._views.draw(pixels, view)
+            logits = self._logits_of(drawn)
+            found += [moved_back(each, places) for each in logits] if self.per_pixel else logits
+        return found
+
+    def _logits_of(self, pixels: np.ndarray) -> list[torch.Tensor]:
         activations: dict[str, torch.Tensor] = {}
         found = []
         for network, embedder in zip(self.networks, self._embedders, strict=True):

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import load_file
 
+from medtransfer.augmentation.tta import TestTimeViews
 from medtransfer.data.prepared import Prepared
 from medtransfer.features.embedder import embedder_of
 from medtransfer.models.assemble import Weights
@@ -25,7 +26,7 @@ from medtransfer.tasks import TASKS
 from medtransfer.tasks.predictions import EXTERNAL, role_at
 from medtransfer.training.batches import ImageExamples
 from medtransfer.training.model_files import BASE, CARD, as_body, read_card
-from medtransfer.training.prediction import predict_batches
+from medtransfer.training.prediction import batches_of_views, predict_batches
 from medtransfer.util.compute import Compute
 from medtransfer.util.places import run_name
 
@@ -78,6 +79,14 @@ def predict_smaller(variant: Variant, prepared: Prepared, model: Path, compute: 
         yield from _predictions(variant, prepared, model, compute, run, ROLES)
 
 
+def predict_views(
+    variant: Variant, views: TestTimeViews, prepared: Prepared, model: Path, compute: Compute
+) -> Iterator[pd.DataFrame]:
+    """Yield the same as `predict_variant`, of the mean over several views of each image."""
+    for run in read_card(model)["runs"]:
+        yield from _predictions(variant, prepared, model, compute, run, ROLES, views)
+
+
 def predict_external(
     variant: Variant, name: str, external: Prepared, model: Path, compute: Compute
 ) -> Iterator[pd.DataFrame]:
@@ -88,19 +97,29 @@ def predict_external(
 
 
 def _predictions(
-    variant: Variant, prepared: Prepared, model: Path, compute: Compute, run: dict[str, Any], wanted: Sequence[str]
+    variant: Variant,
+    prepared: Prepared,
+    model: Path,
+    compute: Compute,
+    run: dict[str, Any],
+    wanted: Sequence[str],
+    views: TestTimeViews | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the predictions of a run for the rows of each role that is wanted."""
     task, fold, seed = TASKS[prepared.task], run["fold"], run["seed"]
     network = load_run(model, fold, seed, run.get("fraction")).to(compute.device)
     embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
     if embedder is not None:
-        embedder.plan(len(prepared.table))
+        embedder.plan(len(prepared.table) * (1 if views is None else views.count))
     roles = prepared.roles(min(fold, prepared.folds - 1))  # an external set is the same in all folds
     for role in wanted:
         rows: np.ndarray = getattr(roles, role)
-        examples = ImageExamples(prepared, rows, embedder)
-        batches = predict_batches(embedder.rest if embedder else network, examples, compute)
-        answers = [task.answers(logits, variant.strategy.loss) for logits, _ in batches]
+        loss, rest = variant.strategy.loss, embedder.rest if embedder else network
+        if views is None:
+            batches = predict_batches(rest, ImageExamples(prepared, rows, embedder), compute)
+            answers = [task.answers(logits, loss) for logits, _ in batches]
+        else:
+            together = batches_of_views(rest, views, prepared, rows, embedder, compute)
+            answers = [task.joint_answers(logits, loss) for logits in together]
         named = role_at(role, run["fraction"]) if "fraction" in run else role
         yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, named)

@@ -145,20 +145,20 @@ def _resolved(params: Params, raw: Any, where: str) -> tuple[Study, list[str]]:
         if variant is not None and not found:
             variants[name] = variant
     for section, names, target in (
-        ("blocks", params.explain.blocks, "backbones"),
-        ("variants", params.explain.variants, "variants"),
+        ("explain.blocks", params.explain.blocks, "backbones"),
+        ("explain.variants", params.explain.variants, "variants"),
+        ("comparison.tta", params.comparison.tta, "variants"),
     ):
         known = raw[target]
         problems += [
-            f"{where}: explain.{section}: no {name!r} in {target}{near(name, known)}"
-            for name in names
-            if name not in known
+            f"{where}: {section}: no {name!r} in {target}{near(name, known)}" for name in names if name not in known
         ]
     problems += [
         f"{where}: data.external.{name}: names match [a-z0-9_]+" for name in params.data.external if not _is_name(name)
     ]
     if problems or len(params.variants) < len(raw["variants"]):
-        params = params.model_copy(update={"explain": Explain()})
+        comparison = params.comparison.model_copy(update={"tta": {}})
+        params = params.model_copy(update={"explain": Explain(), "comparison": comparison})
     return Study(params, variants, where), problems
 
 

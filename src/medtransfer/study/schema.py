@@ -171,6 +171,17 @@ class Subgroup(Section):
         return self
 
 
+class TestTime(Section):
+    """Test-time augmentation of a variant: the mean of its predictions for so many views of each image.
+
+    The first view is the image, the others are draws of the variant's augmentation, without mixing.
+    """
+
+    __test__ = False  # the name is not that of a test
+
+    views: Annotated[int, Field(ge=2)] = 8
+
+
 def _column_alone(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
@@ -180,7 +191,8 @@ class Comparison(Section):
 
     costs: what it costs to predict a class for an image of another, by label and then by prediction, 0 if right. With
     them, cost-weighted accuracy is in the table. margin: a difference in the metric that does not matter. With it, the
-    table tells which variants are not inferior to any other, and recommends the cheapest.
+    table tells which variants are not inferior to any other, and recommends the cheapest. tta: variants that are also
+    evaluated with test-time augmentation, next to the ensembles.
     """
 
     metric: str = "accuracy"
@@ -190,6 +202,7 @@ class Comparison(Section):
     margin: Positive | None = None
     reference: Reference | None = None
     subgroups: dict[str, Annotated[Subgroup, BeforeValidator(_column_alone)]] = Field(default_factory=dict)
+    tta: dict[str, TestTime] = Field(default_factory=dict)
 
     @property
     def requested(self) -> tuple[str, ...]:

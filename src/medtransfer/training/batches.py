@@ -92,19 +92,25 @@ class ViewExamples:
 
 
 class ImageExamples:
-    """Prepared images without augmentation, with hard labels or masks: validation and test rows."""
+    """Prepared images without augmentation, with hard labels or masks: validation and test rows.
+
+    pixels: what is read instead of the images, such as a view of each.
+    """
 
     _read: Rows
 
-    def __init__(self, prepared: Prepared, rows: np.ndarray, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self, prepared: Prepared, rows: np.ndarray, embedder: Embedder | None = None, pixels: Pixels | None = None
+    ) -> None:
         self._prepared, self.rows, self._embedder = prepared, rows, embedder
+        self._pixels = pixels or prepared.pixels
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def start(self, epoch: int) -> None:
         """Open the images, the same in every epoch."""
-        self._read = _open(self._prepared.pixels, self.rows, self._embedder)
+        self._read = _open(self._pixels, self.rows, self._embedder)
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
         """Return images and their one-hot labels, or their masks."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
+from medtransfer.augmentation.tta import TestTimeViews, moved_back
 from medtransfer.models.network import BATCH, pad_batch
-from medtransfer.training.batches import Examples
+from medtransfer.training.batches import Examples, ImageExamples
 from medtransfer.util.compute import Compute
+
+if TYPE_CHECKING:
+    from medtransfer.data.prepared import Prepared
+    from medtransfer.features.embedder import Embedder
 
 
 def predict_batches(
@@ -32,3 +38,25 @@ def batch_logits(run: nn.Module, inputs: torch.Tensor, compute: Compute) -> torc
     with torch.inference_mode(), compute.autocast():
         outputs = run(pad_batch(inputs).to(compute.device))
     return outputs.float().cpu()[: len(inputs)]
+
+
+def batches_of_views(
+    run: nn.Module,
+    views: TestTimeViews,
+    prepared: Prepared,
+    rows: np.ndarray,
+    embedder: Embedder | None,
+    compute: Compute,
+) -> Iterator[list[torch.Tensor]]:
+    """Yield the logits of 32 rows at a time, one tensor for each view; those of masks at the places of the image."""
+    pixels, shape = prepared.pixels, prepared.images.shape[1:]
+    each = [
+        predict_batches(run, ImageExamples(prepared, rows, embedder, views.pixels(pixels, shape, view)), compute)
+        for view in range(views.count)
+    ]
+    for start, batch in zip(range(0, len(rows), BATCH), zip(*each, strict=True), strict=True):
+        logits = [found for found, _ in batch]
+        if prepared.target_masks is not None:
+            images = prepared.images[rows[start : start + BATCH]]
+            logits = [moved_back(found, views.draw(images, view)[1]) for view, found in enumerate(logits)]
+        yield logits

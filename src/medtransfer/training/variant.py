@@ -138,6 +138,7 @@ def _card(
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "trainable_parameters": trained,
         "multiply_adds": running.multiply_adds,
+        "study_seed": inputs.study_seed,
         "data": {key: prepared.about[key] for key in ("pixels_sha256", "table_sha256", "warnings")},
         "precision": inputs.compute.precision,
         "device": inputs.compute.device.type,

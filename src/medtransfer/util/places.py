@@ -101,6 +101,10 @@ class Places:
         """Return the predictions of a variant or baseline."""
         return self.root / "predictions" / f"{variant}.parquet"
 
+    def tta(self, variant: str) -> Path:
+        """Return the predictions of a variant with test-time augmentation."""
+        return self.root / "predictions" / "tta" / f"{variant}.parquet"
+
     def metrics(self, variant: str) -> Path:
         """Return the metrics of a variant or baseline."""
         return self.results / "variants" / f"{variant}.json"

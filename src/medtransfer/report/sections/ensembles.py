@@ -1,4 +1,4 @@
-"""Means of the predictions of several variants, next to the best single one."""
+"""Means of the predictions of several variants, or of several views, next to single ones."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def content(material: Material) -> dict[str, Any]:
 
 
 def _row(row: pd.Series, metrics: tuple[str, ...]) -> dict[str, Any]:
-    values = [(typeset(row[name]), in_interval(row[f"{name}_low"], row[f"{name}_high"])) for name in metrics]
-    gap = typeset(row["difference_to_best"]), in_interval(row["difference_low"], row["difference_high"])
+    names = (*metrics, "difference")
+    values = [(typeset(row[name]), in_interval(row[f"{name}_low"], row[f"{name}_high"])) for name in names]
     costs = [three_digits(row[name] / 1e6) for name in ("parameters", "multiply_adds")]
     return {
         "name": row["ensemble"],
         "members": row["members"],
-        "values": [*values, gap],
+        "values": values,
         "p": p_alone(row["p_corrected"]),
         "costs": costs,
     }
