@@ -36,6 +36,8 @@ def main() -> None:
         for script in sorted(Path(__file__).parent.glob("*.py")):
             write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n{inputs.get(script.stem, '')}")
         write_text(folder / VERSION, f"{version('medtransfer')}\n")
+        for name in study.params.backbones:
+            write_text(folder / "backbones" / f"{name}.txt", "used\n" if name in study.used_backbones else "unused\n")
     write_json(places.checked, checked)
 
 

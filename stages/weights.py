@@ -12,13 +12,15 @@ from medtransfer.util.places import HERE
 
 
 def main(name: str) -> None:
-    """Find the weights of a backbone as its `weights` says."""
+    """Find the weights of a backbone as its `weights` says; those of one that no variant uses are not fetched."""
     study = load_study()
     params, spec = study.params, study.backbone(name)
     model = spec.model or name
     with atomic_folder(HERE.weights(name)) as folder:
         if spec.weights == "none":
             card = without_weights(model)
+        elif name not in study.used_backbones:
+            card = without_weights(model, "not fetched: no variant uses this backbone")
         else:
             from medtransfer.models.weights import obtain_weights, save_state
 

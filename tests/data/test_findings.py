@@ -13,8 +13,9 @@ import pytest
 from data.sets import data_of, write_images
 from ruamel.yaml import YAML
 
+from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.read import Given, read_layout
-from medtransfer.data.prepare import prepare
+from medtransfer.data.prepare import prepare, read_set
 from medtransfer.data.prepared import Prepared
 from medtransfer.data.targets import TARGETS
 from medtransfer.study import Labels, Layout
@@ -124,8 +125,6 @@ def test_an_empty_cell_is_none_or_left_out_if_so_said(tmp_path: Path) -> None:
 
 def test_auto_asks_and_each_offer_can_be_read(tmp_path: Path) -> None:
     raw = set_of(tmp_path, ["Mass|Edema,1,0", "Mass,1,1", "No Finding,0,1", "Edema,0,0"] * 2, "image,Finding,a,b")
-    from medtransfer.data.layouts.detect import resolve_layout
-
     with pytest.raises(UserError, match="the findings are not detected") as error:
         resolve_layout(raw, Layout(kind="auto"), Given(target=TARGETS["findings"]))
     found = [YAML(typ="safe").load(text) for text in re.findall(r"\{kind: [^}]*\}", str(error.value))]
@@ -174,3 +173,45 @@ def test_images_that_lose_all_their_findings_are_counted_and_named(tmp_path: Pat
     page = Places(tmp_path).audit_page.read_text(encoding="utf-8")
     assert "## Images that count as without a finding" in page
     assert "`3.png`" in page
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["a folder for each split", "one folder"])
+def test_tables_of_marks_one_for_each_split_are_offered_and_read_as_one(tmp_path: Path, apart: bool) -> None:
+    folders = {split: f"images/{split if apart else 'all'}" for split in ("training", "test")}
+    rows = {"training": ["1,1,0,0", "2,0,1,1", "3,1,1,0"], "test": ["4,1,0,0", "5,0,1,0", "6,0,0,0"]}
+    if apart:  # as published: each split counts its images from 1
+        rows["test"] = ["1,1,0,0", "2,0,1,0", "3,0,0,0"]
+    for split, lines in rows.items():
+        write_images(tmp_path, *(f"{folders[split]}/{line[0]}.png" for line in lines))
+        text = "\n".join(["ID,DR,MH,ODC", *lines]) + "\n"
+        (tmp_path / f"{split} labels.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="the findings are not detected") as error:
+        resolve_layout(tmp_path, Layout(kind="auto"), Given(target=TARGETS["findings"]))
+    (text,) = re.findall(r"data\.layout: (\{kind: .*\}) \(findings DR 3, MH 3", str(error.value))
+    layout = Layout.model_validate(YAML(typ="safe").load(text))
+    table = read_layout(tmp_path, layout, Given(target=TARGETS["findings"]))
+    found = dict(zip(table["path"], zip(table["label"], table["split"], strict=True), strict=True))
+    names = (
+        {"1": "DR", "2": "MH|ODC", "3": "DR|MH"},
+        dict(zip([line[0] for line in rows["test"]], ["DR", "MH", "no finding"], strict=True)),
+    )
+    assert found == {
+        f"{folders[folder]}/{number}.png": (label, split)
+        for (folder, split), labels in zip({"training": "train", "test": "test"}.items(), names, strict=True)
+        for number, label in labels.items()
+    }
+    given = {"layout": layout.model_dump(exclude_defaults=True), "group": None, "split": {"method": "published"}}
+    reading = read_set(tmp_path, data_of(**given), TARGETS["findings"])
+    assert set(reading.rows["split"]) == {"train", "test"}
+
+
+def test_tables_of_marks_that_differ_need_the_names_of_the_columns(tmp_path: Path) -> None:
+    write_images(tmp_path, "1.png", "2.png", "3.png")
+    (tmp_path / "train.csv").write_text("ID,DR,MH\n1,1,0\n2,1,1\n", encoding="utf-8")
+    (tmp_path / "test.csv").write_text("ID,DR,MH,RS\n3,0,1,1\n", encoding="utf-8")
+    layout = {"kind": "one_hot_csv", "file": {"train": "train.csv", "test": "test.csv"}}
+    with pytest.raises(
+        UserError, match=r"train.csv, test.csv: the tables differ in their columns; name data.layout.cl"
+    ):
+        read(tmp_path, layout)
+    assert read(tmp_path, layout | {"classes": ["DR", "MH"]}) == ["DR", "DR|MH", "MH"]

@@ -55,6 +55,7 @@ def load_run(folder: Path, fold: int, seed: int, fraction: float | None = None) 
     network = task.assemble(variant, weights, outputs, card["image_size"], identity, (seed, fold))
     if weights.card.transform_input and strategy.init == "pretrained":
         network.body.transform_input = True  # type: ignore[assignment]
+    task.as_finished(network, strategy.loss, len(card["classes"]))
     own = network.state_dict()
     load_tensors(network, {name: tensor for name, tensor in as_body(weights.state or {}).items() if name in own} | run)
     return network.eval()

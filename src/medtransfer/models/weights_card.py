@@ -22,8 +22,8 @@ class WeightsCard(BaseModel):
     transform_input: bool = False
 
 
-def without_weights(model: str) -> WeightsCard:
-    """Return the card of a backbone that starts from random weights."""
+def without_weights(model: str, reference: str = "random") -> WeightsCard:
+    """Return the card of a backbone that starts from random weights, or whose weights were not fetched."""
     return WeightsCard(
-        model=model, source="none", reference="random", sha256=None, mean=IMAGENET_MEAN, std=IMAGENET_STD
+        model=model, source="none", reference=reference, sha256=None, mean=IMAGENET_MEAN, std=IMAGENET_STD
     )

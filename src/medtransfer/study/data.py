@@ -200,12 +200,12 @@ class Layout(Section):
     """How the files of the set state which image has which label.
 
     kind: a registered layout, or `auto`: recognised from the files, and refused if they can be read in several ways.
-    one_hot_csv: split folders, each with a one-hot `_classes.csv`; with `file`, one such CSV for the whole set, whose
-    columns `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders: CLASS/image.
-    split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the table `file`, with columns
-    `image` (a path or name, with or without extension), `label`, and optionally `split`; or one such table for each
-    split. The columns of a table without a header are `column 1`, `column 2` and so on. npz: the NumPy archive `file`
-    with the arrays train_images, train_labels and so on. images: all images below the root, without labels, for
+    one_hot_csv: split folders, each with a one-hot `_classes.csv`; with `file`, one such CSV for the whole set or for
+    each split, whose columns `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders:
+    CLASS/image. split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the table `file`,
+    with columns `image` (a path or name, with or without extension), `label`, and optionally `split`; or one such table
+    for each split. The columns of a table without a header are `column 1`, `column 2` and so on. npz: the NumPy archive
+    `file` with the arrays train_images, train_labels and so on. images: all images below the root, without labels, for
     segmentation; a folder named as a split is one. root: the folder of the set that contains all this, because archives
     often wrap a set in folders of its name. images: the folder, below `root`, of the images that a table names, or one
     for each split. missing: how to treat rows without an image and images without a row. depth: the number of folders
@@ -236,8 +236,8 @@ class Layout(Section):
         if self.classes is not None and not one_table:
             raise ValueError("classes belongs to one_hot_csv with a file: its columns of 0 and 1")
         several = isinstance(self.file, dict)
-        if several and (self.kind != "label_csv" or self.split is not None):
-            raise ValueError("a file for each split belongs to label_csv without a column split")
+        if several and (self.kind not in ("label_csv", "one_hot_csv") or self.split is not None):
+            raise ValueError("a file for each split belongs to label_csv or one_hot_csv without a column split")
         splits = self.file.keys() if isinstance(self.file, dict) else None
         if isinstance(self.images, dict) and self.images.keys() != splits:
             raise ValueError("images of each split need a file for each of the same splits")

@@ -45,6 +45,11 @@ class Study:
         """Return a backbone by name. Raises `UserError` if the study has no such line."""
         return _named(name, "backbones", self.params.backbones)
 
+    @property
+    def used_backbones(self) -> frozenset[str]:
+        """The names of the backbones that a variant uses."""
+        return frozenset(variant.backbone_name for variant in self.variants.values())
+
     def policy(self, name: str) -> Policy:
         """Return an augmentation policy by name. Raises `UserError` if the study has no such line."""
         return _named(name, "augmentation", self.params.augmentation)

@@ -11,10 +11,11 @@ import medtransfer.tasks.classes.grades  # noqa: F401  # registers the metrics o
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.classification import Classification
-from medtransfer.tasks.task import Baselines
+from medtransfer.tasks.task import Baselines, Validation
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
@@ -35,7 +36,8 @@ class GradePredictions(ClassPredictions):
 class Ordinal(Classification):
     """See `Classification`; the classes are those of `data.order`, or numbers.
 
-    The predicted grade of an image is the most probable one. The score of an image is the number of grades that it is
+    The predicted grade of an image is the most probable one; with `loss: squared_error`, that between whose thresholds
+    the predicted mean lies. The score of an image is the number of grades that it is
     off; a mixed view has the mean grade of its parts.
     """
 
@@ -114,6 +116,33 @@ class Ordinal(Classification):
         from medtransfer.training.losses import mean_grade
 
         return (logits.max(dim=1).indices - mean_grade(targets)).abs()
+
+    def finish(self, network: Network, loss: nn.Module, validation: Validation) -> None:
+        """Add the thresholds between grades, fitted on validation rows, to a network that predicts the mean grade."""
+        from medtransfer.training.losses import ClassLoss, mean_grade
+
+        if not isinstance(loss, ClassLoss) or loss.loss.kind != "squared_error":
+            return
+        import torch
+
+        from medtransfer.tasks.classes.grade_thresholds import GradeThresholds, fit_thresholds
+
+        logits, targets = map(torch.cat, zip(*validation(), strict=True))
+        means = mean_grade(logits.float().softmax(dim=1)).numpy()
+        fitted = fit_thresholds(means, targets.argmax(dim=1).numpy(), logits.shape[1])
+        self.as_finished(network, loss.loss, logits.shape[1])
+        added = cast("torch.nn.Sequential", network.head)[-1]
+        cast("GradeThresholds", added).thresholds.copy_(torch.from_numpy(fitted))
+
+    def as_finished(self, network: Network, loss: Loss, outputs: int) -> None:
+        """Add thresholds that change nothing to a network that predicts the mean grade."""
+        if loss.kind == "squared_error":
+            from torch import nn
+
+            from medtransfer.tasks.classes.grade_thresholds import GradeThresholds
+
+            device = next(network.normalise.buffers()).device
+            network.head = nn.Sequential(network.head, GradeThresholds(outputs).to(device)).eval()
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the grades that the network tells apart."""

@@ -14,7 +14,7 @@ from medtransfer.study import Loss, Policy, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.numbers.intervals import with_intervals
 from medtransfer.tasks.numbers.predictions import NumberPredictions, number_predictions_frame
-from medtransfer.tasks.task import Baselines, Task
+from medtransfer.tasks.task import Baselines, Task, Validation
 from medtransfer.util.text import listed
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Regression(Task):
         mean, deviation = scale_of(constants)
         return (logits[:, :1].float() * deviation + mean - targets).abs()[:, 0]
 
-    def finish(self, network: Network, loss: nn.Module) -> None:
+    def finish(self, network: Network, loss: nn.Module, validation: Validation) -> None:
         """Fold the standardisation into the last layer, so that the network's output is in the unit of the number."""
         import torch
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medtransfer.util.seeds import Key
 
 Baselines = dict[str, "Callable[[Prepared], Iterator[pd.DataFrame]]"]
+Validation = Callable[[], "Iterator[tuple[torch.Tensor, torch.Tensor]]"]
 
 
 class Task(ABC):
@@ -136,9 +137,16 @@ class Task(ABC):
         more images.
         """
 
-    def finish(self, network: Network, loss: nn.Module) -> None:
-        """Change a trained network so that its outputs alone give the answers, without its loss."""
+    def finish(self, network: Network, loss: nn.Module, validation: Validation) -> None:
+        """Change a trained network so that its outputs alone give the answers, without its loss.
+
+        validation: yields the network's logits and the targets of the validation rows, in batches.
+        """
         return  # for most tasks they do
+
+    def as_finished(self, network: Network, loss: Loss, outputs: int) -> None:
+        """Add to a network, before it is loaded, the layers that `finish` adds for this loss and number of outputs."""
+        return
 
     @abstractmethod
     def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:

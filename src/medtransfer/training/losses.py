@@ -234,12 +234,12 @@ class ClassLoss(ImageLoss):
     ) -> None:
         classes = len(class_counts)
         super().__init__(outputs or classes, classes, class_weights(loss, class_counts))
-        self._loss, self._function = loss, with_options(losses[loss.kind], loss.model_dump())
+        self.loss, self._function = loss, with_options(losses[loss.kind], loss.model_dump())
         self._smoothing = loss.label_smoothing
 
     def scored(self, logits: torch.Tensor) -> torch.Tensor:
         """Return values of which the largest is that of the predicted class."""
-        return probabilities(logits, self._loss) if self._loss.kind in OF_GRADES else logits
+        return probabilities(logits, self.loss) if self.loss.kind in OF_GRADES else logits
 
     def each(self, logits: torch.Tensor, targets: torch.Tensor, constants: torch.Tensor | None) -> torch.Tensor:
         """Return the loss of each image against shares of classes; constants are the weights of classes."""

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from medtransfer.models.low_rank import merge_adapters
 from medtransfer.models.network import Network, count_multiply_adds
 from medtransfer.training.loop import Epoch, Job
 from medtransfer.training.model_files import CARD, HISTORY, TRIALS, save_run
+from medtransfer.training.prediction import predict_batches
 from medtransfer.training.runs import Inputs, job_key, train_runs
 from medtransfer.training.search import Trial, best_trial, trial_rows
 from medtransfer.training.subsets import Run, runs_of
@@ -95,7 +97,8 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
         for run, job, result, found in train_runs(inputs, runs, checkpoints, follow):
             trained = sum(p.numel() for p in job.network.parameters() if p.requires_grad)
             merge_adapters(job.network)
-            inputs.task.finish(job.network, job.loss)
+            validation = partial(predict_batches, job.run, job.validation, job.compute)
+            inputs.task.finish(job.network, job.loss, validation)
             save_run(target, job.network, inputs.weights, run.name)
             cost["frozen_seconds"] += result.frozen_seconds
             cost["runs"][run.name] = {"seconds": result.seconds, "kept_epoch": result.kept}

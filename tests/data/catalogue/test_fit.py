@@ -86,10 +86,13 @@ def test_a_missing_column_is_said_to_differ(tmp_path: Path) -> None:
 def test_other_classes_are_said_to_differ(raw: Path, tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         (raw / "chest_xray" / split / "PNEUMONIA").rename(raw / "chest_xray" / split / "COVID")
+    same = "; to keep how they were read: data.dataset: null"
     assert problems_of(raw, tmp_path, data_for()) == [
         f"data.dataset: the classes differ from those of {CHEST}: without PNEUMONIA, with COVID",
-        REMEDY,
+        REMEDY.replace("; to read", f"{same}; to read"),
     ]
+    audit = prepare(raw, data_for(dataset=None), 0, Places(tmp_path))
+    assert audit["layout"] == "{kind: split_folders, root: chest_xray}"
 
 
 @pytest.mark.parametrize(

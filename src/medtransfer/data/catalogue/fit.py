@@ -68,7 +68,7 @@ def check_fit(entry: Entry, table: pd.DataFrame, data: Data) -> int:
         )
         problems.append(f"data.dataset: the numbers of images differ from those of {entry.reference}: {shown}")
     if problems:
-        raise UserError([*problems, _remedy(entry)])
+        raise UserError([*problems, _remedy(entry, read=True)])
     return len(table)
 
 
@@ -100,8 +100,10 @@ def _has_classes(entry: Entry, found: dict[str, int]) -> bool:
     return len(found) > 1 and len(entry.classes) > 1
 
 
-def _remedy(entry: Entry) -> str:
+def _remedy(entry: Entry, read: bool = False) -> str:
+    """Return how to read the files nevertheless; if they were read, but hold something else, also in the same way."""
     version = "" if entry.version is None else f", version {entry.version}"
     plain = ", ".join(f"data.{key}: {value}" for key, value in PLAIN.items() if key in entry.settings())
     described = f"the files are not what the catalogue describes ({entry.reference}{version})"
-    return f"{described}; to read them as they are: {plain}"
+    same = "; to keep how they were read: data.dataset: null" if read else ""
+    return f"{described}{same}; to read them as they are: {plain}"

@@ -6,10 +6,12 @@ There may be one such table for each split.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from glob import escape
-from itertools import groupby
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
@@ -33,7 +35,12 @@ EMPTIED = "images whose findings are all left out"
 """The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
 SPLITS = ("train", "val", "test")
 MOST_EXCLUDED = 10
-SPLIT_OF_FILE = "split of the file"
+FOLDER, SPLIT_OF_FILE = "folder of the images", "split of the file"
+"""Columns of rows that are read from several tables."""
+
+
+LabelsOf = Callable[[str, pd.DataFrame], tuple[pd.Series | None, list[str]]]
+"""Returns the label of each row of a table, named for messages, and its problems; None if there are no labels."""
 
 
 def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
@@ -42,32 +49,86 @@ def read_label_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[
     A name may be a path or a bare name, with or without its extension. The other columns of the table are kept, so
     that one of them may be the group.
     """
-    if not isinstance(layout.file, dict):
-        table, problems = open_table(root, layout, images)
-        if table is None:
-            return pd.DataFrame(), problems
-        return label_rows(root, table, table[layout.label], layout, images)
-    parts, problems = [], []
-    for split, file in layout.file.items():
-        folder = layout.images[split] if isinstance(layout.images, dict) else layout.images
-        part = layout.model_copy(update={"file": file, "images": folder})
-        table, found = open_table(root, part, images)
+    return read_tables(root, layout, images, lambda _, table: (table[layout.label], []))
+
+
+def read_tables(
+    root: Path, layout: Layout, images: Sequence[Path], labels_of: LabelsOf
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read the table named by `layout`, or those of all splits as one, whose labels a function finds.
+
+    Without `layout.image`, the first column of the first table names the images.
+    """
+    files: dict[Any, str] = {"": layout.file} if isinstance(layout.file, str) else layout.file or {}
+    folders = layout.images if isinstance(layout.images, dict) else dict.fromkeys(files, layout.images)
+    parts, problems = {}, []
+    for split, file in files.items():
+        table, found = open_table(root, layout.model_copy(update={"file": file, "images": folders[split]}), images)
         problems += found
         if table is not None:
-            parts.append((folder, table.assign(**{SPLIT_OF_FILE: split})))
+            parts[file] = table.assign(**{FOLDER: folders[split], SPLIT_OF_FILE: split})
     if problems:
         return pd.DataFrame(), problems
+    if not (layout.classes or layout.label) and len({frozenset(part.columns) for part in parts.values()}) > 1:
+        return pd.DataFrame(), [f"{', '.join(parts)}: the tables differ in their columns; name data.layout.classes"]
+    whole, where = pd.concat(parts.values(), ignore_index=True), ", ".join(parts)
+    layout = layout.model_copy(update={"image": layout.image or whole.columns[0], "file": where})
+    labels, problems = labels_of(where, whole.drop(columns=[FOLDER, SPLIT_OF_FILE]))
+    if labels is None:
+        return pd.DataFrame(), problems
+    if "" not in files:
+        layout = layout.model_copy(update={"split": SPLIT_OF_FILE})
     tables = []
-    for folder, group in groupby(sorted(parts, key=lambda part: part[0]), key=lambda part: part[0]):
-        table = pd.concat([part for _, part in group], ignore_index=True)
-        fields = {"file": ", ".join(layout.files), "images": folder, "split": SPLIT_OF_FILE}
-        rows, found = label_rows(root, table, table[layout.label], layout.model_copy(update=fields), images)
-        tables.append(rows.drop(columns=SPLIT_OF_FILE))
+    for folder, group in whole.groupby(FOLDER):
+        fields = {"images": str(folder)}
+        rows, found = label_rows(root, group, labels[group.index], layout.model_copy(update=fields), images)
+        tables.append(rows.drop(columns=[FOLDER, SPLIT_OF_FILE]))
         problems += found
-    whole = pd.concat(tables, ignore_index=True)
+    found_rows = pd.concat(tables, ignore_index=True)
     for key in (WITHOUT_IMAGE, WITHOUT_ROW):
-        whole.attrs[key] = [name for table in tables for name in table.attrs.get(key, [])]
-    return whole, problems
+        found_rows.attrs[key] = [name for table in tables for name in table.attrs.get(key, [])]
+    return found_rows, problems
+
+
+@dataclass(frozen=True)
+class LabelTables:
+    """A table that names images, or one for each split, read as one: its further columns, and where its images are.
+
+    fields: those of the layout that name the files, the column of images and that of the split. others: the columns
+    besides these. folders: returns the folders of the images, each a reading of its own.
+    """
+
+    fields: dict[str, Any]
+    others: pd.DataFrame
+    folders: Callable[[], Sequence[str | dict[str, str]]]
+
+    def layouts(self, kind: str, **fields: Any) -> list[Layout]:
+        """Return a layout for each folder of images."""
+        given = self.fields | {"kind": kind} | fields
+        return [Layout.model_validate(given | {"images": folder}) for folder in self.folders()]
+
+
+def label_tables(root: Path, files: Sequence[PurePosixPath]) -> list[LabelTables]:
+    """Return the tables of a set that may hold labels; those of the same columns, one for each split, are one."""
+    images = images_of(files, root)
+    tables = [table for table in image_tables(root, files) if not table.is_submission]
+    found, together = [], set()
+    for group in _of_splits(tables):
+        if (folders := _folders_of_splits(group, images)) is not None:
+            together |= {table.file for table in group.values()}
+            fields: dict[str, Any] = {
+                "file": {split: str(table.file) for split, table in group.items()},
+                "image": next(iter(group.values())).image,
+            }
+            others = pd.concat([table.others for table in group.values()], ignore_index=True)
+            found.append(LabelTables(fields, others, partial(list, [folders])))
+    for table in tables:
+        if table.file not in together:
+            split = split_column(table.others)
+            fields = {"file": str(table.file), "image": table.image} | ({"split": split} if split else {})
+            others = table.others.drop(columns=split or [])
+            found.append(LabelTables(fields, others, cache(partial(folders_of_images, table, images))))
+    return found
 
 
 def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
@@ -75,16 +136,11 @@ def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading
 
     Tables of the same columns whose names differ in a split (`train.csv`, `test.csv`) are read together.
     """
-    images = images_of(files, root)
-    tables = [table for table in image_tables(root, files) if not table.is_submission]
-    found, together = [], set()
-    for group in _of_splits(tables):
-        readings = _readings_of_splits(group, images)
-        together |= {table.file for table in group.values()} if readings else set()
-        found += readings
-    for table in tables:
-        if table.file not in together:
-            found += _readings(table, images)
+    found = []
+    for table in label_tables(root, files):
+        labels, named = label_columns(table.others)
+        evidence: Strength = "named" if named else "possible"
+        found += [Reading(layout, evidence) for label in labels for layout in table.layouts("label_csv", label=label)]
     return found
 
 
@@ -187,18 +243,6 @@ def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Seri
     return pd.Series([not here and path in out for here, path in zip(kept, every, strict=True)], index=names.index)
 
 
-def _readings(table: ImageTable, images: Sequence[PurePosixPath]) -> list[Reading]:
-    split = split_column(table.others)
-    labels, named = label_columns(table.others.drop(columns=split or []))
-    fields = {"kind": "label_csv", "file": str(table.file), "image": table.image, "split": split}
-    evidence: Strength = "named" if named else "possible"
-    return [
-        Reading(Layout.model_validate(fields | {"label": label, "images": folder}), evidence)
-        for label in labels
-        for folder in folders_of_images(table, images)
-    ]
-
-
 def _of_splits(tables: Sequence[ImageTable]) -> list[dict[str, ImageTable]]:
     """Return the tables that have the same columns and whose paths name one split each, all different."""
     groups: dict[tuple[str, ...], list[tuple[str, ImageTable]]] = {}
@@ -209,24 +253,15 @@ def _of_splits(tables: Sequence[ImageTable]) -> list[dict[str, ImageTable]]:
     return [tables for group, tables in zip(groups.values(), whole, strict=True) if 1 < len(tables) == len(group)]
 
 
-def _readings_of_splits(tables: dict[str, ImageTable], images: Sequence[PurePosixPath]) -> list[Reading]:
-    """Return the readings of a table for each split, if each has its own images or all are in one folder."""
-    labels, named = label_columns(pd.concat([table.others for table in tables.values()], ignore_index=True))
+def _folders_of_splits(tables: dict[str, ImageTable], images: Sequence[PurePosixPath]) -> str | dict[str, str] | None:
+    """Return the folder of the images of all tables, or that of each; None if it is not clear."""
     folders = {split: folders_of_images(table, images) for split, table in tables.items()}
     if any(len(found) > 1 for found in folders.values()):
         folders = {split: [name for name in found if split_of_path(name) == split] for split, found in folders.items()}
     if any(len(found) != 1 for found in folders.values()):
-        return []
+        return None
     of_split = {split: found[0] for split, found in folders.items()}
-    same = len(set(of_split.values())) == 1
-    fields = {
-        "kind": "label_csv",
-        "file": {split: str(table.file) for split, table in tables.items()},
-        "image": next(iter(tables.values())).image,
-        "images": next(iter(of_split.values())) if same else of_split,
-    }
-    evidence: Strength = "named" if named else "possible"
-    return [Reading(Layout.model_validate(fields | {"label": label}), evidence) for label in labels]
+    return next(iter(of_split.values())) if len(set(of_split.values())) == 1 else of_split
 
 
 def split_of_path(path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""One-hot CSVs: one for the whole set (ISIC, HAM10000), or a `_classes.csv` in each split folder (Roboflow, Kaggle).
+"""One-hot CSVs: one for the whole set (ISIC, HAM10000) or for each split (RFMiD), or a `_classes.csv` in each folder.
 
 A row has the name of an image, and 0 or 1 in the column of each class.
 """
@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
-from medtransfer.data.layouts.files import ImageFiles, images_of, relative_to, split_folders, split_of, within
-from medtransfer.data.layouts.image_tables import ENOUGH, image_tables, label_columns, split_column
-from medtransfer.data.layouts.label_csv import folders_of_images, label_rows, open_table
+from medtransfer.data.layouts.files import ImageFiles, relative_to, split_folders, split_of, within
+from medtransfer.data.layouts.image_tables import ENOUGH, label_columns
+from medtransfer.data.layouts.label_csv import label_tables, read_tables
 from medtransfer.data.layouts.tables import read_table
 from medtransfer.study import Layout
 from medtransfer.util.errors import many
@@ -25,7 +25,7 @@ MARKS = frozenset(("0", "1", "0.0", "1.0"))
 
 
 def read_one_hot_csv(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    """Read the CSV that `layout.file` names, or else that of every split folder.
+    """Read the CSV that `layout.file` names, or those of all splits, or else that of every split folder.
 
     The classes of a named CSV are `layout.classes`, or all columns but image and split; its names are matched as those
     of `label_csv` are. Returns a table (path relative to `root`, label, split) and the problems found, one line each.
@@ -58,15 +58,9 @@ def detect_one_hot_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Readi
     tables = [file for file in files if file.name == CSV_NAME and split_of(file.parent.name)]
     folders = sorted({table.parent.parent for table in tables})
     found = [Reading(Layout(kind="one_hot_csv", root=str(folder)), "certain") for folder in folders]
-    for table in image_tables(root, files):
-        split = split_column(table.others)
-        columns = table.others.drop(columns=split or [])
-        if not label_columns(columns)[1] and (classes := _one_hot_columns(columns)):
-            fields = {"kind": "one_hot_csv", "file": str(table.file), "image": table.image, "split": split}
-            found += [
-                Reading(Layout.model_validate(fields | {"classes": classes, "images": folder}), "named")
-                for folder in folders_of_images(table, images_of(files, root))
-            ]
+    for table in label_tables(root, files):
+        if not label_columns(table.others)[1] and (classes := _one_hot_columns(table.others)):
+            found += [Reading(layout, "named") for layout in table.layouts("one_hot_csv", classes=classes)]
     return found
 
 
@@ -74,19 +68,13 @@ LAYOUTS.register("one_hot_csv", LayoutFormat(read_one_hot_csv, detect_one_hot_cs
 
 
 def _read_table(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
-    table, problems = open_table(root, layout, images)
-    if table is None:
-        return pd.DataFrame(), problems
-    layout = layout.model_copy(update={"image": layout.image or table.columns[0]})
-    classes = layout.classes or [name for name in table.columns if name not in (layout.image, layout.split)]
-    labels, problems = _labels_of(
-        str(layout.file), table[classes], list(table[layout.image]), images,
-        "; name the columns of classes in data.layout.classes",
-    )  # fmt: skip
-    if labels is None:
-        return pd.DataFrame(), problems
-    rows, unmatched = label_rows(root, table, labels, layout, images)
-    return rows, problems + unmatched
+    def labels_of(where: str, table: pd.DataFrame) -> tuple[pd.Series | None, list[str]]:
+        image = layout.image or table.columns[0]
+        classes = layout.classes or [name for name in table.columns if name not in (image, layout.split)]
+        remedy = "; name the columns of classes in data.layout.classes"
+        return _labels_of(where, table[classes], list(table[image]), images, remedy)
+
+    return read_tables(root, layout, images, labels_of)
 
 
 def _labels_of(

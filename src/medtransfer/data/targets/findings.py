@@ -11,9 +11,8 @@ import pandas as pd
 
 from medtransfer.data.labels import as_yaml, in_one_split, label_problems, plain
 from medtransfer.data.layouts import Reading
-from medtransfer.data.layouts.files import images_of
-from medtransfer.data.layouts.image_tables import MARKS, ImageTable, image_tables, label_columns, split_column
-from medtransfer.data.layouts.label_csv import EMPTIED, folders_of_images
+from medtransfer.data.layouts.image_tables import MARKS, label_columns
+from medtransfer.data.layouts.label_csv import EMPTIED, LabelTables, label_tables
 from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.data.targets.finding_cells import ABSENT, PRESENT, Cells, as_cell, joined_cells, read_cells
 from medtransfer.study import Data, Labels, Layout
@@ -41,14 +40,7 @@ class Findings(Target):
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
         """Return a reading for each column of each table that may hold findings, and for its columns of marks."""
-        images = images_of(files, base)
-        tables = [table for table in image_tables(base, files) if not table.is_submission]
-        return [
-            Reading(layout.model_copy(update={"images": folder}), "possible")
-            for table in tables
-            for layout in _layouts_of(table)
-            for folder in folders_of_images(table, images)
-        ]
+        return [Reading(layout, "possible") for table in label_tables(base, files) for layout in _layouts_of(table)]
 
     def joined(self, labels: Sequence[str]) -> str:
         """Return a label of all findings of an image's rows."""
@@ -139,18 +131,14 @@ class Findings(Target):
         return found
 
 
-def _layouts_of(table: ImageTable) -> list[Layout]:
-    split = split_column(table.others)
-    others = table.others.drop(columns=split or [])
-    fields = {"file": str(table.file), "image": table.image, "split": split}
+def _layouts_of(table: LabelTables) -> list[Layout]:
+    others = table.others
     marks = [name for name in others if {"1", "1.0"} & set(others[name]) and set(others[name].str.strip()) <= MARKS]
-    found = []
-    if len(marks) > 1:
-        found.append(Layout.model_validate(fields | {"kind": "one_hot_csv", "classes": marks}))
+    found = table.layouts("one_hot_csv", classes=marks) if len(marks) > 1 else []
     columns, named = label_columns(others.drop(columns=marks))
     if named or not found:
-        found += [Layout.model_validate(fields | {"kind": "label_csv", "label": name}) for name in columns]
-    return found[:MOST_COLUMNS]
+        found += [layout for name in columns[:MOST_COLUMNS] for layout in table.layouts("label_csv", label=name)]
+    return found
 
 
 def _parsed(label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

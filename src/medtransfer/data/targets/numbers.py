@@ -10,11 +10,11 @@ import pandas as pd
 
 from medtransfer.data.labels import as_yaml
 from medtransfer.data.layouts import Reading
-from medtransfer.data.layouts.files import images_of, words
-from medtransfer.data.layouts.image_tables import IDENTITY_WORDS, image_tables, split_column
-from medtransfer.data.layouts.label_csv import folders_of_images
+from medtransfer.data.layouts.files import words
+from medtransfer.data.layouts.image_tables import IDENTITY_WORDS
+from medtransfer.data.layouts.label_csv import label_tables
 from medtransfer.data.targets import TARGETS, Encoded, Target
-from medtransfer.study import Data, Labels, Layout
+from medtransfer.study import Data, Labels
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, yaml_word
 
@@ -34,15 +34,13 @@ class Numbers(Target):
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
         """Return a reading for each numeric column of each table that names images: which one is meant is asked."""
-        images, found = images_of(files, base), []
-        for table in image_tables(base, files):
-            split = split_column(table.others)
-            columns = [name for name in table.others if name != split and _is_measure(name, table.others[name])]
-            for folder in folders_of_images(table, images) if columns else []:
-                fields = {"kind": "label_csv", "file": str(table.file), "image": table.image, "images": folder}
-                layouts = [Layout.model_validate(fields | {"label": name, "split": split}) for name in columns]
-                found += [Reading(layout, "possible") for layout in layouts]
-        return found
+        return [
+            Reading(layout, "possible")
+            for table in label_tables(base, files)
+            for name in table.others
+            if _is_measure(name, table.others[name])
+            for layout in table.layouts("label_csv", label=name)
+        ]
 
     def described(self, labels: pd.Series) -> str:
         """Return the smallest and the largest number."""
