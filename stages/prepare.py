@@ -12,9 +12,9 @@ from medtransfer.util.places import Places
 
 def main() -> None:
     """Prepare the downloaded set as the params state."""
-    params, places = load_study().params, Places()
-    checked = json.loads(places.checked.read_text(encoding="utf-8"))
-    prepare(places.raw, params.data, params.study.seed, places, params.study.task, checked["target"])
+    study, places = load_study(), Places()
+    params, target = study.params, json.loads(places.checked.read_text(encoding="utf-8"))["target"]
+    prepare(places.raw, params.data, params.study.seed, places, params.study.task, target, study.prompt_problems)
 
 
 if __name__ == "__main__":

@@ -242,21 +242,9 @@ def _features_problems(variant: Variant) -> list[str]:
 
 def _prompt_problems(study: Study) -> list[str]:
     """List the variants whose prompts are not about the same classes as the study's others, or as `data.order`."""
-    said = {
-        name: prompts.classes
-        for name, variant in study.variants.items()
-        if variant.strategy.head == "prompts" and (prompts := variant.strategy.prompts) is not None
-    }
-    known = set(study.params.data.order or ()) or set().union(*said.values())
-    left_out = set(study.params.data.labels.drop)
-    problems = []
-    for name, classes in said.items():
-        where = f"variants.{name}: prompts.classes"
-        if missing := sorted(known - classes.keys()):
-            problems.append(f"{where}: no words for {', '.join(missing)}; add them")
-        if unknown := sorted(classes.keys() - known | classes.keys() & left_out):
-            problems.append(f"{where}: the set has no class {', '.join(unknown)}; omit it")
-    return problems
+    found = study.prompts
+    known = set(study.params.data.order or ()) or {name for prompts in found.values() for name in prompts.classes}
+    return study.prompt_problems(known - set(study.params.data.labels.drop))
 
 
 def _explain_problems(study: Study) -> list[str]:

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_study import LINE, params_with
 
 from fetal_phantom import write_phantom
 from medtransfer.data.images.decode import decode
 from medtransfer.data.prepare import COLUMNS, prepare
 from medtransfer.data.prepared import Prepared
+from medtransfer.study import check_study
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import sha256_of_file, sha256_of_folder
 from medtransfer.util.places import Places
@@ -163,6 +165,21 @@ def test_a_class_that_only_tests_is_an_error(tmp_path: Path) -> None:
         prepared_from(raw, data_of())
     with pytest.raises(UserError, match=r"data\.split: class 'mass' has no training image"):
         prepared_from(raw, data_of(labels={"aliases": {"mass": "mass"}}))
+
+
+def test_what_does_not_fit_the_classes_of_the_set_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
+    raw = write_images(tmp_path / "raw", *(f"{name}/{number}.png" for name in "ab" for number in range(20)))
+    data, places = data_of(layout="class_folders", group=None, split={"method": "random"}), Places(tmp_path / "out")
+    line = {"head": "prompts", "train": "none"}
+    prompts = {"templates": ["{}"], "classes": {"a": ["one"], "c": ["three"]}}
+    study = check_study(params_with({"variants.head_only": LINE | line | {"prompts": prompts}}), "params.yaml")
+    with pytest.raises(UserError) as error:
+        prepare(raw, data, 1, places, further=study.prompt_problems)
+    assert error.value.problems == [
+        "variants.head_only: prompts.classes: no words for b; add them",
+        "variants.head_only: prompts.classes: the set has no class c; omit it",
+    ]
+    assert not places.prepared.exists()
 
 
 def test_images_with_two_labels_are_a_warning_of_every_table(tmp_path: Path) -> None:

@@ -53,5 +53,6 @@ def test_the_tutorial_runs_from_images_to_predictions(installed: Installed, root
     assert len(predictions) == 120
     assert installed.run(study, "git", "log", "--format=%s").splitlines() == [
         "Ten images per class",
+        "First results",
         "Create the study own_images",
     ]

@@ -60,5 +60,5 @@ def test_a_study_of_grades_runs_to_the_report_predictions_an_export_and_maps(fre
     assert (found[["p_1", "p_2", "p_3"]].idxmax(axis=1).str.removeprefix("p_") == found["predicted"]).all()
     for name in ("scratch", "head"):
         output = fresh.run(*MEDTRANSFER, "export", name, "--run", "fold0_seed1")
-        assert f"exports/{name}/model.onnx: on validation images, its probabilities differ" in output
+        assert f"exports/{name}/model.onnx: on validation images, its outputs differ" in output
     assert "grade images from 1 to 3" in fresh.read("exports/scratch/README.md")

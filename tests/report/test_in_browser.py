@@ -44,6 +44,21 @@ def test_the_page_opens_without_console_messages_or_requests(browser: Browser, p
     assert page.stat().st_size < MOST_BYTES
 
 
+@pytest.mark.parametrize("width", [1200, 1300, 1600])
+def test_the_table_fits_the_window_and_unfolds(browser: Browser, page: Path, width: int) -> None:
+    browser.open(page, width)
+    room = "const box = document.querySelector('table.comparison').parentElement;"
+    room += "return box.scrollWidth - box.clientWidth"
+    titles = "return [...document.querySelectorAll('table.comparison thead button')]"
+    titles += ".filter(button => button.offsetWidth).map(button => button.textContent)"
+    assert browser.run(room) == 0
+    few = browser.run(titles)
+    assert few[-2:] == ["Difference from the best", "p"]
+    browser.one("[name=more]").click()
+    assert browser.run(titles)[: len(few)] == few
+    assert browser.run(titles)[-1] == "Prediction"
+
+
 def test_names_are_shown_as_text_whatever_they_contain(browser: Browser) -> None:
     assert browser.chrome.title == TITLE
     assert browser.one("h1").text == TITLE

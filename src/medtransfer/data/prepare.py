@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -84,11 +84,18 @@ class Reading:
 
 
 def prepare(
-    raw: Path, data: Data, seed: int, places: Places, task: str = "classification", kind: str = "classes"
+    raw: Path,
+    data: Data,
+    seed: int,
+    places: Places,
+    task: str = "classification",
+    kind: str = "classes",
+    further: Callable[[Sequence[str]], list[str]] = lambda _: [],
 ) -> dict[str, Any]:
     """Write the prepared set, its audit, its audit page and the figure of its duplicates; return the audit.
 
-    task, kind: the name of the task, and of the target in `TARGETS` that it predicts.
+    task, kind: the name of the task, and of the target in `TARGETS` that it predicts. further: lists what else is wrong
+    if the set has these exclusive classes.
     First, how the layout of the set was understood is printed for the user to confirm.
     Images of one group key, exact duplicates and near duplicates form one group. Raises
     `UserError` with all problems of the layout, or else those of the groups, or all unreadable images, or all
@@ -99,6 +106,8 @@ def prepare(
     target = TARGETS[kind]
     with as_described(entry):
         reading = read_set(raw, data, target, places.root)
+    if reading.encoded.classes and (problems := further(reading.encoded.classes)):
+        raise UserError(problems)
     known = None if entry is None else summary_of(entry, check_fit(entry, reading.rows, data))
     with atomic_folder(places.prepared) as folder:
         whole = pack_rows(raw, data, reading, folder)

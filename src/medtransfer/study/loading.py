@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from medtransfer.study.schema import Backbone, Explain, Params, Policy, VariantLine
 from medtransfer.study.section import OTHER, WORD
-from medtransfer.study.strategy import Strategy
+from medtransfer.study.strategy import Prompts, Strategy
 from medtransfer.study.variant import Variant
 from medtransfer.util.digests import EXTENSIONS
 from medtransfer.util.errors import UserError, near
@@ -49,6 +49,16 @@ class Study:
     def used_backbones(self) -> frozenset[str]:
         """The names of the backbones that a variant uses."""
         return frozenset(variant.backbone_name for variant in self.variants.values())
+
+    @property
+    def prompts(self) -> dict[str, Prompts]:
+        """The prompts of the variants whose head is made of them."""
+        strategies = {name: variant.strategy for name, variant in self.variants.items()}
+        return {name: each.prompts for name, each in strategies.items() if each.head == "prompts" and each.prompts}
+
+    def prompt_problems(self, classes: Collection[str]) -> list[str]:
+        """List the variants whose prompts are not about these classes."""
+        return [f"variants.{name}: {line}" for name, each in self.prompts.items() for line in each.problems(classes)]
 
     def policy(self, name: str) -> Policy:
         """Return an augmentation policy by name. Raises `UserError` if the study has no such line."""

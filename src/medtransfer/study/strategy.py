@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
@@ -52,6 +52,14 @@ class Prompts(Section):
 
     templates: Annotated[list[Annotated[str, AfterValidator(_with_a_place)]], Field(min_length=1)]
     classes: Annotated[dict[Label, Annotated[list[str], Field(min_length=1)]], Field(min_length=2)]
+
+    def problems(self, names: Collection[str]) -> list[str]:
+        """List what is wrong if the set has the classes `names`."""
+        missing, unknown = sorted(set(names) - self.classes.keys()), sorted(self.classes.keys() - set(names))
+        return [
+            *([f"prompts.classes: no words for {', '.join(missing)}; add them"] if missing else []),
+            *([f"prompts.classes: the set has no class {', '.join(unknown)}; omit it"] if unknown else []),
+        ]
 
     def texts(self, name: str) -> list[str]:
         """List the texts about a class."""

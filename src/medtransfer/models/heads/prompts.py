@@ -50,11 +50,8 @@ class PromptHead(Head):
         prompts = variant.strategy.prompts
         if prompts is None or weights.state is None:
             raise TypeError("the check lets no such variant pass")
-        where = f"{variant.name}: prompts.classes"
-        if missing := [name for name in outputs if name not in prompts.classes]:
-            raise UserError(f"{where}: no words for {', '.join(missing)}; add them")
-        if unknown := [name for name in prompts.classes if name not in outputs]:
-            raise UserError(f"{where}: the set has no class {', '.join(unknown)}; its classes are {', '.join(outputs)}")
+        if problems := prompts.problems(outputs):
+            raise UserError([f"{variant.name}: {problem}" for problem in problems])
         if len(outputs) != len(self.texts):
             raise UserError(f"{variant.name}: head: prompts needs a loss with one output per class")
         texts = [prompts.texts(name) for name in outputs]

@@ -22,6 +22,8 @@ COSTS = (
     ("seconds_an_image", "Prediction", "ms/image", 1000.0),
 )
 """Columns of the costs: name on file, title, unit shown, and the factor between the units."""
+NARROW_METRICS = 5
+"""The number of metrics that a narrow window shows; the others are among the columns to unfold."""
 
 
 def content(material: Material) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def content(material: Material) -> dict[str, Any]:
         ],
         "rows": [_row(row, scales, gap, material) for _, row in _in_order(table).iterrows()],
         "costs": COSTS,
+        "shown": NARROW_METRICS,
         "gap": gap.ends,
         "choices": {name: values for name, values in choices.items() if len(values) > 1},
         "metric": phrase_of(found.metric, unit),
