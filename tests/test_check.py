@@ -27,6 +27,7 @@ MASKS = {
     "variants": {"whole": {"backbone": "unet", "strategy": "scratch", "augmentation": "none"}},
 }
 
+VIT = "timm/vit_tiny_patch16_224"
 UNKNOWN = [
     ("study.task", "clasification", "study.task: no task 'clasification'; did you mean 'classification'?"),
     ("data.source", "fodler", "data.source: no source 'fodler'; did you mean 'folder'?"),
@@ -373,12 +374,14 @@ def test_only_a_network_with_blocks_can_recompute_them() -> None:
         ),
         ("resnet18", {"last_blocks": 9}, "last_blocks: 9, but there are 8 in resnet18"),
         ("resnet18", {"lora": {"last_blocks": 9, "targets": "all"}}, "last_blocks: 9, but there are 8 in resnet18"),
+        ("vit", {"last_blocks": 99}, f"last_blocks: 99, but there are 13 (PatchEmbed and 12 Block) in {VIT}"),
         ("cnn_small", "norms", "no parameters fit norms in cnn_small"),
     ],
 )
 def test_a_backbone_without_the_part_to_train_is_one_line(backbone: str, train: Any, problem: str) -> None:
     changes = {"strategies.frozen.train": train, "variants.head_only.backbone": backbone}
     changes |= {"backbones.cnn_small.weights": "own.pth"} if backbone == "cnn_small" else {}
+    changes |= {"backbones.vit": {"model": VIT, "weights": "own.pth"}} if backbone == "vit" else {}
     assert problems(changes)[0] == f"params.yaml: variants.head_only: train: {problem}"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from torch import nn
 
 from medtransfer.models.blocks import blocks_of
 from medtransfer.study import Lora, Strategy
+from medtransfer.util.text import listed
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention)
 
@@ -70,9 +72,10 @@ def part_problem(body: nn.Module, strategy: Strategy) -> str | None:
     """Return why nothing of a body, or less than its strategy asks for, would train; None if all is well."""
     train = strategy.train
     count = None if isinstance(train, str) else train.last_blocks or (train.lora.last_blocks if train.lora else None)
-    found = sum(1 for block in blocks_of(body) if any(one.ndim > 1 for one in block.parameters()))
-    if count is not None and count > found:
-        return f"last_blocks: {count}, but there are {found}"
+    blocks = [type(block).__name__ for block in blocks_of(body) if any(one.ndim > 1 for one in block.parameters())]
+    if count is not None and count > len(blocks):
+        kinds = [name if number == 1 else f"{number} {name}" for name, number in Counter(blocks).items()]
+        return f"last_blocks: {count}, but there are {len(blocks)}{f' ({listed(kinds)})' if len(kinds) > 1 else ''}"
     if strategy.trains_backbone and not trained_part(body, strategy)[1]:
         lora = None if isinstance(train, str) else train.lora
         if lora is None:
