@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fetal_phantom import write_phantom
 from medtransfer.data.audit import near_duplicates
@@ -86,6 +87,24 @@ def test_the_result_is_the_same_twice_also_if_fewer_are_compared_at_once(
     first = near_duplicate_pairs(images, range(len(images)))
     monkeypatch.setattr(near_duplicates, "MOST_SIMILARITIES", 7 * len(images))
     pd.testing.assert_frame_equal(first, near_duplicate_pairs(images, range(len(images))))
+
+
+def test_images_are_compared_in_parallel_by_calls_of_one_thread(
+    heads: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calls are small: on a busy machine, threads of their own took six times the processor time."""
+    threads: set[int] = set()
+    compare = near_duplicates._mutual_matches
+
+    def observed(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        threads.update(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        return compare(one, other)
+
+    monkeypatch.setattr(near_duplicates, "_mutual_matches", observed)
+    with threadpool_limits(2):
+        near_duplicate_pairs(heads, range(len(heads)))
+        assert threads == {1}
+        assert {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"} != {1}
 
 
 def test_stored_keypoints_are_those_of_each_image(heads: np.ndarray, tmp_path: Path) -> None:

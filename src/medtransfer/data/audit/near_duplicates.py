@@ -17,6 +17,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from medtransfer.data.images.packed import Images
 from medtransfer.util.places import state_folder
@@ -94,10 +95,15 @@ def near_duplicate_pairs(images: Images, same: Sequence[object]) -> pd.DataFrame
     if len(rows) > 1:
         state_folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=state_folder()) as file:
-            keypoints = StoredKeypoints(_describe(images, rows), file)
-            candidates = _candidates(*_summaries(keypoints))
+            with threadpool_limits(1):  # products of few rows: on a busy machine, threads would wait for each other
+                keypoints = StoredKeypoints(_describe(images, rows), file)
+                summaries = _summaries(keypoints)
+            candidates = _candidates(*summaries)
             numbers = range(len(candidates))
-            found = in_threads(lambda one: _inliers(keypoints, *candidates[one]), numbers, "near duplicates", "pair")
+            with threadpool_limits(1):
+                found = list(
+                    in_threads(lambda one: _inliers(keypoints, *candidates[one]), numbers, "near duplicates", "pair")
+                )
             pairs = [
                 (int(rows[one]), int(rows[other]), bool(mirror), inliers)
                 for (one, other, mirror), inliers in zip(candidates, found, strict=True)
