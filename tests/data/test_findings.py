@@ -205,6 +205,25 @@ def test_tables_of_marks_one_for_each_split_are_offered_and_read_as_one(tmp_path
     assert set(reading.rows["split"]) == {"train", "test"}
 
 
+def test_auto_asks_what_marks_mean_until_it_offers_the_layout(tmp_path: Path) -> None:
+    raw = set_of(tmp_path, ["1,1,0", "0,0,0", "-1,0,1", ",1.0,0"], "image,Mass,Edema,Nodule")
+    said: dict[str, Any] = {}
+    for _ in range(3):
+        with pytest.raises(UserError, match="the findings are not detected") as error:
+            given = Given(labels=Labels.model_validate(said), target=TARGETS["findings"])
+            resolve_layout(raw, Layout(kind="auto"), given)
+        assert "no layout fits" not in str(error.value)
+        if not (found := offers(str(error.value))):
+            break
+        assert str(error.value).endswith("the layouts that then fit are listed next")
+        said = found[-1]
+    assert said == {"uncertain": "ignore", "empty": "negative"} or said == {
+        "uncertain": "negative",
+        "empty": "negative",
+    }
+    assert "name one: data.layout: {kind: one_hot_csv, file: t.csv" in str(error.value)
+
+
 def test_tables_of_marks_that_differ_need_the_names_of_the_columns(tmp_path: Path) -> None:
     write_images(tmp_path, "1.png", "2.png", "3.png")
     (tmp_path / "train.csv").write_text("ID,DR,MH\n1,1,0\n2,1,1\n", encoding="utf-8")

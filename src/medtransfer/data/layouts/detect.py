@@ -24,6 +24,10 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted
 
 MOST_CHOICES = 6
+REMEDY = "data.labels: {"
+"""In a problem of labels that these parameters solve."""
+MOST_ASKED = 2
+"""The most problems of one reading that are told with the others."""
 MOST_NUMBERED = 20
 """More folders than this that are deeper down are probably patients, not classes."""
 MOST_VALUES = 12
@@ -82,7 +86,7 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     if offered is not None:
         tried = [_try(base, reading, left_out) for reading in offered]
         reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
-        reasons += [each.problems[0] for each in tried if each.table is None]
+        reasons += dict.fromkeys(line for each in tried if each.table is None for line in each.problems[:MOST_ASKED])
         raise UserError(_refusal(start, reasons, tried, left_out.target))
     if pairs := mask_pairs(images):
         raise UserError(_unnamed_masks(base, images, pairs))
@@ -255,6 +259,8 @@ def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], target:
     choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
     if not shown:
         choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"
+        if any(REMEDY in reason for reason in reasons):
+            choices = "the layouts that then fit are listed next"
     elif len(shown) > MOST_CHOICES:
         choices += f" or {len(shown) - MOST_CHOICES} more"
     return f"data.layout: auto: {'; '.join(reasons[:MOST_CHOICES])}{more}; {choices}"
