@@ -6,7 +6,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \
 	--no-loadscope-reorder
 
-.PHONY: repro test test-all lint docs
+.PHONY: repro test test-all lint docs lock
 
 repro: $(BIN)/.ready
 	$(RUN) dvc repro
@@ -28,7 +28,19 @@ docs: $(BIN)/.ready
 
 $(BIN)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e .
 	test -e .git || $(RUN) dvc config --local core.no_scm true
 	touch $@
+
+# The newest versions that pyproject.toml allows, with the hashes of all their files, for every system. Not torch and
+# torchvision, which pyproject.toml pins: their wheels differ by machine (CPU, CUDA, ROCm), and so do their hashes.
+lock:
+	$(PYTHON) -m venv .lock
+	.lock/bin/pip install --quiet --disable-pip-version-check uv
+	.lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+		pyproject.toml > .lock/versions
+	grep -vE '^(torch|torchvision|triton|(cuda|nvidia)-.*)==' .lock/versions | .lock/bin/uv pip compile --quiet --no-deps \
+		--universal --python-version 3.11 --no-annotate --generate-hashes --custom-compile-command 'make lock' \
+		--output-file requirements.lock -
+	rm -r .lock
