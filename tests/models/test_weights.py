@@ -113,6 +113,27 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes, suffix: str)
     assert str(path) in error.value.problems[0]
 
 
+ODD: dict[str, tuple[object, object, str]] = {
+    "number as key": (7, torch.ones(3), "'7' is a tensor"),
+    "bytes as key": (b"weight", torch.ones(3), "is a tensor"),
+    "list": ("weight", [1.0], "'weight' is of type list"),
+    "sparse": ("weight", torch.eye(3).to_sparse(), "sparse or expanded"),
+    "expanded": ("weight", torch.ones(1, dtype=torch.float16).expand(1 << 20, 1 << 20), "sparse or expanded"),
+    "without values": ("weight", torch.ones(3, device="meta"), "without values"),
+    "quantized": ("weight", torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "quantized"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("key", "value", "expected"), ODD.values(), ids=ODD)
+def test_what_is_not_a_plain_tensor_is_named(tmp_path: Path, key: object, value: object, expected: str) -> None:
+    torch.save({"bias": torch.ones(3), key: value}, tmp_path / "own.pth")
+    with pytest.raises(UserError, match="expected a state dict") as error:
+        read_state(tmp_path / "own.pth")
+    assert expected in str(error.value)
+    assert len(error.value.problems) == 1
+
+
 def test_keys_that_do_not_fit_are_listed(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     model = build_backbone(SMALL, 64)
     without = {name: tensor for name, tensor in state.items() if name != "features.0.weight"}

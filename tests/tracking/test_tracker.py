@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -9,7 +10,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -20,6 +23,7 @@ from medtransfer.deployment.trained import predict_variant
 from medtransfer.tasks.classes.figures import write_variant_figure
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
+from medtransfer.tracking import tracker as tracker_module
 from medtransfer.tracking import variant_log
 from medtransfer.tracking.register import register_variant
 from medtransfer.tracking.tracker import Tracker, spool_folder, wait_for_follower, waiting
@@ -167,6 +171,64 @@ def test_a_file_of_no_events_stops_no_other(
     assert parent_and_children(store)[0].info.status == "FINISHED"
     assert waiting(spool) == []
     assert capfd.readouterr().err.count("warning: MLflow: 0_1.jsonl") == bool(content)
+
+
+def test_a_password_in_the_address_is_used_and_written_nowhere(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers.get("Authorization", ""))
+            self.send_error(403)
+
+        do_POST = do_GET  # noqa: N815
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://somebody:s3cr%40et@127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with Tracker("study", "variant") as tracker:
+            tracker.start(RESOLVED, "inputs", "data")
+        wait_for_follower(60)
+        server.shutdown()
+    assert base64.b64decode(asked[0].removeprefix("Basic ")) == b"somebody:s3cr@et"
+    error = capfd.readouterr().err
+    assert error.count("warning: MLflow") == 1
+    told = [error, *(path.read_text(errors="replace") for path in store.rglob("*") if path.suffix in (".log", ".txt"))]
+    assert not [text for text in told if "s3cr" in text or "somebody" in text]
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://somebody:s3cret@127.0.0.1:9", "postgresql://somebody:s3cret@127.0.0.1:9/mlflow"]
+)
+def test_logging_again_without_a_server_is_one_line_without_a_password(
+    store: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    for name, value in {"URI": uri, "USERNAME": "", "PASSWORD": ""}.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    with pytest.raises(UserError) as raised, variant_log.told_in_one_line():
+        VariantLog("study", "variant", process_name(), {}).start(RESOLVED, "inputs", "data")
+    assert "\n" not in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_database_that_may_not_be_written_is_one_line(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///file:{store / 'mlflow.db'}?mode=ro&uri=true")
+    with pytest.raises(UserError, match=r"readonly database.*may be written") as raised, variant_log.told_in_one_line():
+        VariantLog("study", "variant", process_name(), {}).start(RESOLVED, "inputs", "data")
+    assert "\n" not in str(raised.value)
+
+
+def test_events_keep_their_order_if_the_clock_goes_back(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker_module, "ensure_follower", lambda spool: None)
+    for name in ("first", "second", "third"):
+        Tracker("study", name)
+        now = time.time_ns()
+        monkeypatch.setattr(tracker_module.time, "time_ns", lambda now=now: now - 10**15)
+    opened = [json.loads(path.read_text())["arguments"]["variant"] for path in waiting(spool_folder())]
+    assert opened == ["first", "second", "third"]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000], ids=["empty", "garbage"])

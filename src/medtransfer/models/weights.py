@@ -20,6 +20,7 @@ from medtransfer.util.files import sha256_of_file
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "backbone.")
+LONGEST_NAME = 80
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 
 
@@ -70,8 +71,14 @@ def read_state(path: Path) -> State:
     for wrapper in WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+    if not isinstance(loaded, dict):
         raise UserError(f"{path}: expected a state dict (tensors by name), but got {type(loaded).__name__}")
+    for name, value in loaded.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor) or not _is_plain(value):
+            raise UserError(
+                f"{path}: expected a state dict (dense tensors by name), but {str(name)[:LONGEST_NAME]!r} is "
+                f"{_kind_of(value)}; save its values as plain tensors"
+            )
     for prefix in PREFIXES:
         if loaded and all(key.startswith(prefix) for key in loaded):
             loaded = {key.removeprefix(prefix): value for key, value in loaded.items()}
@@ -79,6 +86,21 @@ def read_state(path: Path) -> State:
         OLD_DENSENET.sub(r"\1\2.", key): value.float() if value.is_floating_point() else value
         for key, value in loaded.items()
     }
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Return whether each element of a tensor is in its file: views may claim any size."""
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_quantized or tensor.is_meta:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def _kind_of(value: object) -> str:
+    """Return the type of a value and, of a tensor, what is special about it."""
+    if not isinstance(value, torch.Tensor):
+        return f"of type {type(value).__name__}"
+    special = {"nested": value.is_nested, "quantized": value.is_quantized, "without values": value.is_meta}
+    return f"a tensor that is {next((word for word, true in special.items() if true), 'sparse or expanded')}"
 
 
 def save_state(state: State, path: Path) -> None:
@@ -106,7 +128,9 @@ def load_weights(module: nn.Module, state: State, replaced: set[str], where: str
     }
     for problem, keys in problems.items():
         if found := sorted(keys - optional):
-            shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+            shown = ", ".join(key[:LONGEST_NAME] for key in found[:3]) + (
+                f" and {len(found) - 3} more" if len(found) > 3 else ""
+            )
             raise UserError(f"{where}: does not fit {type(module).__name__}: it {problem} {shown}")
     load_tensors(module, fitting, strict=False)
 

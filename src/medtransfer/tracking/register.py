@@ -7,11 +7,12 @@ from pathlib import Path
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.model_card import model_card
 from medtransfer.tracking.origin import origin
-from medtransfer.tracking.variant_log import VariantLog
+from medtransfer.tracking.variant_log import VariantLog, told_in_one_line
 from medtransfer.util.places import Places
 from medtransfer.util.processes import process_name
 
 
+@told_in_one_line()
 def register_variant(study: str, variant: str, root: Path = Path()) -> tuple[str, str]:
     """Register the model that MLflow has of a variant; return the name of the registered model and its version.
 

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from medtransfer.tracking.origin import origin
 from medtransfer.util.places import state_folder
 from medtransfer.util.processes import process_name
+from medtransfer.util.text import without_credentials
 
 FOLLOWER_LOCK, WARNINGS = "follower.lock", "warnings.txt"
 
@@ -42,7 +43,9 @@ class Tracker:
         try:
             spool = spool_folder()
             spool.mkdir(parents=True, exist_ok=True)
-            self._file = (spool / f"{time.time_ns()}_{os.getpid()}.jsonl").open("w", encoding="utf-8", buffering=1)
+            # later than all that wait, even if the clock went back: a follower logs them in this order
+            order = max([time.time_ns(), *(int(path.name.partition("_")[0]) + 1 for path in waiting(spool))])
+            self._file = (spool / f"{order}_{os.getpid()}.jsonl").open("w", encoding="utf-8", buffering=1)
             self._send("open", study=study, variant=variant, process=process_name(), origin=origin())
             ensure_follower(spool)
         except OSError as error:
@@ -159,7 +162,7 @@ def print_warnings(spool: Path) -> None:
 
 def warning(variant: str, reason: str) -> str:
     """Return one line about a variant that was not logged, and how to log it."""
-    message = " ".join(reason.split())[:300]
+    message = without_credentials(" ".join(reason.split()))[:300]
     return f"warning: MLflow: {message}; nothing is lost: `medtransfer log {variant}` logs it again"
 
 

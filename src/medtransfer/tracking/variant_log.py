@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pandas as pd
 from filelock import FileLock
@@ -20,6 +21,7 @@ from medtransfer.tracking.origin import origin
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places, repository, run_name, state_folder
 from medtransfer.util.processes import is_gone, process_name
+from medtransfer.util.text import without_credentials
 
 MOST_MODEL_MB = 100
 """Larger models are left to DVC; the tags of the run name the variant and its inputs."""
@@ -28,6 +30,8 @@ LOCKED_SECONDS = 300.0
 """How long to try again while another process has locked the SQLite database; MLflow itself waits 20 seconds."""
 SQLITE = "sqlite:///"
 LOCKED = "database is locked"
+OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")
+"""Packages whose errors say that MLflow's server or database refuses something."""
 BOUNDS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -188,11 +192,12 @@ class VariantLog:
 
         for noisy in ("alembic", "mlflow"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
-        uri = os.environ.get("MLFLOW_TRACKING_URI", f"{SQLITE}{self._root / 'mlflow.db'}")
+        uri = _without_password(os.environ.get("MLFLOW_TRACKING_URI", f"{SQLITE}{self._root / 'mlflow.db'}"))
         lock = state_folder() / "mlflow.lock"
         lock.parent.mkdir(exist_ok=True)
         with FileLock(lock, timeout=LOCK_SECONDS):
-            file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+            plain = uri.startswith(SQLITE) and "?" not in uri  # else SQLite opens a URI, perhaps for reading alone
+            file = Path(uri.removeprefix(SQLITE)) if plain else None
             if file is not None and not file.exists():
                 _create_database(file)
             mlflow.set_tracking_uri(uri)
@@ -237,6 +242,33 @@ class VariantLog:
         self._client.log_batch(run, metrics=metrics)
 
 
+def _without_password(uri: str) -> str:
+    """Move the user and password of a server's address to the variables that MLflow reads.
+
+    Its errors repeat the address. That of a database stays as it is; `without_credentials` removes it from messages.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return uri
+    given = {"MLFLOW_TRACKING_USERNAME": parts.username, "MLFLOW_TRACKING_PASSWORD": parts.password}
+    os.environ.update({name: unquote(value) for name, value in given.items() if value})
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """Raise `UserError` for what a server or a database refuses or does not answer, or if its driver is missing."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in OF_STORES and not isinstance(error, ModuleNotFoundError):
+            raise
+        reason = without_credentials(next(iter(str(error).splitlines()), type(error).__name__))[:300]
+        raise UserError(
+            f"MLflow: {reason}; check MLFLOW_TRACKING_URI, that the server runs, and that its files may be written"
+        ) from None
+
+
 def _create_database(file: Path) -> None:
     """Create MLflow's tables aside, and rename the file: one of an interrupted creation cannot be used or repaired."""
     import mlflow
@@ -256,7 +288,7 @@ def told_if_damaged(file: Path | None) -> Iterator[None]:
     except Exception as error:  # SQLAlchemy's errors, or MLflow's around them
         if file is None or LOCKED in str(error):
             raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = without_credentials(next(iter(str(error).splitlines()), type(error).__name__))
         raise UserError(
             f"{file}: MLflow cannot read it ({reason}); move it away, then log every variant again: "
             f"mv {file.name} {file.name}.damaged && medtransfer log --all"
@@ -274,6 +306,7 @@ def intervals_of(table: pd.DataFrame, variant: str) -> dict[str, float]:
     return {str(name): float(value) for name in bounds for value in rows[name] if pd.notna(value)}
 
 
+@told_in_one_line()
 def log_variant(study: str, name: str, root: Path = Path()) -> None:
     """Log the epochs and the model of a variant, and the metrics, figures and maps that exist, from files on disk.
 

@@ -31,8 +31,8 @@ def run(main: Callable[[], object]) -> None:
     """
     keep_freed_memory()
     collect_old_garbage_seldom()
-    remove_abandoned()
     try:
+        remove_abandoned()
         main()
     except Exception as error:
         if not (problems := _problems_of_the_user(error)):

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from medtransfer.util.text import visible
 
 MOST_LINES = 3
+MOST_CHARACTERS = 4000
+"""Of a line: names and cells of files that are not trusted may have any length."""
 
 
 class UserError(Exception):
@@ -18,8 +20,16 @@ class UserError(Exception):
     """
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems = [visible(problem) for problem in ([problems] if isinstance(problems, str) else problems)]
+        self.problems = [
+            _bounded(visible(problem)) for problem in ([problems] if isinstance(problems, str) else problems)
+        ]
         super().__init__("\n".join(self.problems))
+
+
+def _bounded(line: str) -> str:
+    """Leave the middle of a very long line out: what is wrong is at its start, what to do at its end."""
+    half = MOST_CHARACTERS // 2
+    return line if len(line) <= MOST_CHARACTERS else f"{line[: half - 7]} [...] {line[-half:]}"
 
 
 def near(name: str, known: Iterable[str]) -> str:

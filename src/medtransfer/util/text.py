@@ -28,6 +28,11 @@ def visible(text: str) -> str:
     return UNSHOWN.sub(lambda found: _escaped(found[0]), text)
 
 
+def without_credentials(text: str) -> str:
+    """Remove the user and the password from every address, as in `http://user:password@host`."""
+    return re.sub(r"(?<=://)[^/\s@]*(?:@[^/\s@]*)*@", "", text)
+
+
 def without_html(page: str) -> str:
     """Escape what a reader of Markdown may take for a tag of HTML or a link, as in a class named `<b>`."""
     return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", page).replace("](", r"]\(")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from medtransfer.data.images.decode import UnreadableImageError, decode
-from medtransfer.data.images.dicom import read_dicom, window
+from medtransfer.data.images.dicom import read_dicom, read_elements, window
 from medtransfer.data.images.pack import pack
 from medtransfer.util.errors import UserError
 
@@ -146,3 +146,22 @@ def test_a_missing_extra_is_one_line_for_all_files(tmp_path: Path, monkeypatch: 
     ]
     with pytest.raises(UnreadableImageError, match="DICOM needs pydicom"):
         decode(tmp_path / "0.dcm", 16, "stretch")
+
+
+@pytest.mark.parametrize("stated", [{"Rows": 2}, {"Columns": 2}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}])
+def test_more_pixels_than_the_header_states_are_an_error(tmp_path: Path, stated: dict[str, int]) -> None:
+    path = write(tmp_path / "scan.dcm", np.arange(16, dtype=np.uint16).reshape(4, 4), **stated)
+    with pytest.raises(UnreadableImageError, match="but its header states 16: rows would be missing"):
+        decode(path, 4, "pad")
+
+
+def test_a_file_that_pydicom_cannot_read_has_no_patient(tmp_path: Path) -> None:
+    """Sequences within each other end in a `RecursionError`, a file that is cut off in a `struct.error`."""
+    path = write(tmp_path / "scan.dcm", np.zeros((4, 4), np.uint8), PatientID="p1")
+    assert read_elements([path], "PatientID") == ["p1"]
+    content, item = path.read_bytes(), bytes.fromhex("08004011 5351 0000 ffffffff feff00e0 ffffffff")
+    at = content.index(bytes.fromhex("08001800"))
+    path.write_bytes(content[:at] + item * 3000 + content[at:])
+    assert read_elements([path], "PatientID") == [None]
+    with pytest.raises(UnreadableImageError):
+        decode(path, 4, "pad")

@@ -126,3 +126,30 @@ def test_a_file_that_is_not_a_table_is_an_error_of_one_line(tmp_path: Path, cont
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(ValueError, match=r"^.+$"):
         read_table(tmp_path / "t.csv")
+
+
+def test_a_sheet_that_claims_billions_of_cells_is_an_error(tmp_path: Path) -> None:
+    """The reader would ask for 400 GB and abort."""
+    write_workbook(tmp_path / "t.xlsx", [["name", "grade"], ["a", 1]])
+    with zipfile.ZipFile(tmp_path / "t.xlsx") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["xl/worksheets/sheet1.xml"] = files["xl/worksheets/sheet1.xml"].replace(
+        b"</sheetData>", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    )
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match="damaged, or not readable within 1 GB of memory; save the table as CSV"):
+        read_table(tmp_path / "t.xlsx")
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_table_of_very_many_columns_is_an_error(tmp_path: Path, row: int) -> None:
+    rows = ["name,grade", "a,1"]
+    rows[row] += ",x" * 20_000
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    with pytest.raises(ValueError, match="20,002 columns, expected at most 5,000"):
+        read_table(tmp_path / "t.csv")
+    write_workbook(tmp_path / "t.xlsx", [["x"] * 6000])
+    with pytest.raises(ValueError, match="6,000 columns; expected at most 5,000"):
+        read_table(tmp_path / "t.xlsx")

@@ -53,7 +53,6 @@ def read_elements(paths: Iterable[Path], keyword: str) -> list[str | None]:
         raise UserError(f"data.group.dicom: {MISSING}")
     from pydicom import config, dcmread
     from pydicom.datadict import keyword_dict
-    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     if keyword not in keyword_dict:
         raise UserError(f"data.group.dicom: no DICOM element {keyword!r}{near(keyword, filter(None, keyword_dict))}")
@@ -62,7 +61,7 @@ def read_elements(paths: Iterable[Path], keyword: str) -> list[str | None]:
     for path in paths:
         try:
             dataset = dcmread(path, stop_before_pixels=True, specific_tags=[keyword]) if is_dicom(path) else {}
-        except (OSError, ValueError, InvalidDicomError, BytesLengthException):
+        except Exception:  # noqa: BLE001 - damaged files break pydicom in many ways; `decode` tells of each
             dataset = {}
         found.append(str(dataset.get(keyword) or "").strip() or None)
     return found
@@ -116,6 +115,7 @@ def window(values: np.ndarray, centre: float, width: float, function: str = "LIN
 def _open(path: Path) -> Any:
     """Read the elements of a file after checking in its header that they fit in memory."""
     from pydicom import dcmread
+    from pydicom.pixels.utils import get_expected_length
 
     with path.open("rb") as file:
         meta = dcmread(file, stop_before_pixels=True, specific_tags=["TransferSyntaxUID"]).file_meta
@@ -130,6 +130,10 @@ def _open(path: Path) -> Any:
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise ValueError(f"has {frames} frames, but one image is expected; save each as its own file")
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed:
+        stated, found = get_expected_length(dataset), len(dataset.PixelData)
+        if found >= stated + max(2, stated // int(dataset.Rows)):  # pydicom would cut the image off
+            raise ValueError(f"{found:,} bytes of pixels, but its header states {stated:,}: rows would be missing")
     return dataset
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts.files import relative_to, stem_of, within
+from medtransfer.data.layouts.workbooks import read_workbook
 from medtransfer.util.errors import many
 
 WORKBOOKS = frozenset((".xlsx", ".xlsm", ".xls", ".ods"))
@@ -24,6 +25,8 @@ TABLE_SUFFIXES = frozenset((".csv", ".tsv")) | WORKBOOKS | LISTS
 SEPARATORS = ",;\t"
 PREAMBLE = 50
 """The header is among so many first lines."""
+MOST_COLUMNS = 5_000
+"""A table of more columns takes minutes, and is one whose rows are its columns, or damaged."""
 UNNAMED_COLUMN = re.compile(r"column \d+")
 """The names of the columns of a table without a header."""
 NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")
@@ -44,7 +47,8 @@ def read_table(path: Path, header: bool = True) -> pd.DataFrame:
 @lru_cache(maxsize=16)
 def _read_table(path: Path, header: bool, _changed: int, _size: int) -> pd.DataFrame:
     try:
-        table = _read_workbook(path, header) if path.suffix.lower() in WORKBOOKS else _read_text(path, header)
+        workbook = path.suffix.lower() in WORKBOOKS
+        table = read_workbook(path, header, MOST_COLUMNS) if workbook else _read_text(path, header)
     except Exception as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
     if header:
@@ -54,11 +58,6 @@ def _read_table(path: Path, header: bool, _changed: int, _size: int) -> pd.DataF
     return table
 
 
-def _read_workbook(path: Path, header: bool) -> pd.DataFrame:
-    with warnings.catch_warnings(action="ignore"):
-        return pd.read_excel(path, header=0 if header else None, dtype=str, keep_default_na=False, engine="calamine")
-
-
 def _read_text(path: Path, header: bool) -> pd.DataFrame:
     text = _decoded(path.read_bytes())
     lines = text.splitlines(keepends=True)[:PREAMBLE]
@@ -66,6 +65,8 @@ def _read_text(path: Path, header: bool) -> pd.DataFrame:
     separator = max(SEPARATORS, key=lines[first].count) if lines else ","
     if path.suffix.lower() in LISTS and lines and separator not in lines[first]:
         separator = r"\s+"
+    if (columns := max((line.count(separator) for line in lines[first:]), default=0) + 1) > MOST_COLUMNS:
+        raise ValueError(f"{columns:,} columns, expected at most {MOST_COLUMNS:,}; keep those of images and labels")
     header_line, *rows = text[sum(map(len, lines[:first])) :].splitlines(keepends=True) or [""]
     try:
         return _parsed("".join([header_line, *rows]), separator, header)

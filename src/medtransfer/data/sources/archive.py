@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
+import lzma
 import re
 import shutil
 import stat
@@ -27,11 +29,18 @@ DEEPEST = 100
 """Most folders within each other; more would exceed the longest path of some systems."""
 LONGEST = 255
 """Most bytes of the name of a file or folder, on all common file systems."""
+LONGEST_PATH = 900
+"""Most bytes of a path in the archive: some systems allow 1,024 with the folder of the study."""
 ENCRYPTED = 0x1
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 CHUNK = 1 << 20
-UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError,
+    ValueError,
+)  # fmt: skip
 """Errors of the standard library for damaged archives."""
+OF_THE_ARCHIVE = (None, errno.EINVAL)
+"""Numbers of an `OSError` that says nothing about the disk: bzip2 has none, and an offset may be before the start."""
 
 
 class BrokenArchiveError(Exception):
@@ -55,7 +64,9 @@ def unpack(archive: Path, folder: Path, chosen: Sequence[str] | None = None) -> 
             members = _chosen(members, chosen)
             _require_safe(members, archive, folder)
             _write(file, members, folder)
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in OF_THE_ARCHIVE:
+            raise
         raise BrokenArchiveError(" ".join(str(error).split())[:100] or type(error).__name__) from None
 
 
@@ -102,8 +113,11 @@ def _problem(name: str, member: zipfile.ZipInfo) -> str | None:
         return "it would be outside of the folder of the set"
     if "" in parts or "." in parts or UNSHOWN.search(name):
         return "its name is not a plain path"
-    if len(parts) > DEEPEST or max(len(part.encode()) for part in parts) > LONGEST:
-        return f"it is in more than {DEEPEST} folders, or has a name of more than {LONGEST} bytes"
+    if len(parts) > DEEPEST or max(len(part.encode()) for part in parts) > LONGEST or len(name.encode()) > LONGEST_PATH:
+        return (
+            f"it is in more than {DEEPEST} folders, or has a name of more than {LONGEST} bytes or a path of more than "
+            f"{LONGEST_PATH}"
+        )
     return _problem_of_entry(member)
 
 
@@ -127,3 +141,5 @@ def _write(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: P
                 while chunk := source.read(CHUNK):
                     out.write(chunk)
                     bar.update(len(chunk))
+                if out.tell() != member.file_size:
+                    raise BrokenArchiveError(f"{name[:LONGEST]!r} has {out.tell():,} of {member.file_size:,} bytes")

@@ -50,6 +50,7 @@ UNSAFE = {
     "device": (member("pipe", stat.S_IFIFO | 0o666), "a link or a device"),
     "line break": (member("a\nb.png"), "not a plain path"),
     "deep": (member("a/" * 1000 + "one.png"), "in more than 100 folders"),
+    "long path": (member("/".join(["a" * 200] * 5)), "a path of more than 900"),
     "long": (member("é" * 128 + ".png"), "a name of more than 255 bytes"),
     "encrypted": (with_header("flag_bits", 1), "it is encrypted"),
     "Deflate64": (with_header("compress_type", 9), "its compression, number 9, is not supported"),
@@ -98,3 +99,22 @@ def test_a_file_that_is_larger_than_stated_is_an_error(server: KaggleServer) -> 
 def test_too_many_files_or_bytes(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
     monkeypatch.setattr(unpacking, limit, value)
     assert "more than the limits" in failure()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_file_of_any_compression_is_one_line(server: KaggleServer, method: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("one.png", bytes(range(256)) * 40)
+    start = packed.getvalue().index(b"one.png") + 20
+    server.archive = packed.getvalue()[:start] + bytes(16) + packed.getvalue()[start + 16 :]
+    assert "not a readable zip" in failure()
+
+
+@pytest.mark.parametrize(("field", "value"), [("file_size", 99), ("header_offset", (1 << 32) - 2)])
+def test_a_directory_that_lies_is_one_line(server: KaggleServer, field: str, value: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        with_header(field, value)(archive)
+    server.archive = packed.getvalue()
+    assert "not a readable zip" in failure()
