@@ -11,10 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 import psutil
-from pipeline.conftest import Project
+from pipeline.conftest import Project, new_project
 from ruamel.yaml import YAML
+
+from medtransfer.util.files import sha256_of_file
 
 COST = ("metrics/cost", "plots/costs", "report")
 """Outs that differ between two undisturbed runs, because they say what a run cost."""
@@ -23,6 +26,7 @@ OUTS = ("data/raw", "data/prepared", "data/views", "weights", "models", "predict
 PATIENCE = 300.0
 """Seconds after which a run that was disturbed must have ended."""
 ORPHANS_MAY_LIVE = 30.0
+PLACES = ("data", "models", "metrics", "predictions", ".dvc/cache", ".dvc/tmp", ".medtransfer", "tmp")
 MOST_BLOCKS = 64
 """The most kilobytes of a file in the trouble of a full disk: some stages finish, others cannot."""
 
@@ -36,10 +40,29 @@ class Undisturbed:
     seconds: float
 
 
+def small_project(root: Path, folder: Path) -> Project:
+    """Return a project of two variants and one seed that has not run."""
+    project = new_project(root, folder)
+    project.replace("  frozen: {backbone: pretrained, strategy: frozen, augmentation: none}\n", "")
+    project.replace("variants: [frozen, few_shot]", "variants: [few_shot]")
+    project.replace("seeds: [0, 1]", "seeds: [0]")
+    project.run("dvc", "config", "--local", "core.no_scm", "true")
+    return project
+
+
+def undisturbed_run(project: Project, folder: Path, command: str) -> tuple[Project, Undisturbed]:
+    """Return a copy of a project after a command that nothing disturbed, and what that left."""
+    copy, started = copy_of(project, folder), time.monotonic()
+    copy.run(*command.split())
+    return copy, Undisturbed(hashes(copy), files(copy), time.monotonic() - started)
+
+
 def hashes(project: Project) -> dict[str, str]:
-    """Return the hash of every out, costs apart."""
+    """Return the hash of every out, costs apart, and of every exported file."""
     stages = YAML(typ="safe", pure=True).load(project.read("dvc.lock"))["stages"]
     outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    exported = [path for path in (project.folder / "exports").rglob("*") if path.is_file()]
+    outs |= {path.relative_to(project.folder).as_posix(): sha256_of_file(path) for path in exported}
     return {path: found for path, found in outs.items() if not path.startswith(COST)}
 
 
@@ -93,6 +116,46 @@ def spoil_a_file(project: Project, random: Random, seconds: float) -> str:
     return f"{path.relative_to(project.folder)} {how}"
 
 
+def place_is_useless(project: Project, random: Random, seconds: float) -> str:
+    """Let one folder be on a file system that is full or read-only, as a disk or quota of its own is."""
+    place, size = random.choice(PLACES), random.choice((0, 4, 64, 512))
+    folder = project.folder / place
+    folder.mkdir(parents=True, exist_ok=True)
+    options = f"size={max(size, 4)}k" if size else "size=4m,ro"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+    try:
+        variables = {"TMPDIR": str(folder)} if place == "tmp" else {}
+        done = subprocess.run(
+            ["dvc", "repro"],
+            cwd=project.folder, env=project.environment | variables, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        if place == "tmp":
+            folder.rmdir()
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output, output
+    return f"{place} {f'has {size} kB' if size else 'is read-only'}: exit code {done.returncode}"
+
+
+def two_users(project: Project, random: Random, seconds: float) -> str:
+    """Let a second project share the caches of DVC and of features, and run at about the same time."""
+    shared = project.folder.parent / "shared"
+    other = copy_of(project, project.folder.parent / "other")
+    for each in (project, other):
+        each.run("dvc", "cache", "dir", "--local", str(shared / "dvc"))
+    with patch.dict(os.environ, {"MEDTRANSFER_CACHE": str(shared / "features")}):
+        first = project.start("dvc", "repro")
+        pause = random.uniform(0, seconds / 2)
+        time.sleep(pause)
+        second = other.start("dvc", "repro")
+        codes = [process.wait(4 * PATIENCE) for process in (first, second)]
+    assert codes == [0, 0], codes
+    assert hashes(other) == hashes(project)
+    shutil.rmtree(other.folder)
+    return f"{pause:.1f} s apart"
+
+
 def limit_files(project: Project, random: Random, seconds: float) -> str:
     """Let no file grow beyond a random size, as a full disk does."""
     blocks = random.randrange(1, MOST_BLOCKS)
@@ -108,16 +171,27 @@ def limit_files(project: Project, random: Random, seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of trouble: whether it starts from a finished run, and the command that must put everything right."""
+    """A kind of trouble: whether it starts from a finished run, and the command that must put everything right.
+
+    mounts: whether it mounts file systems, which only root may.
+    """
 
     trouble: Callable[[Project, Random, float], str]
     from_finished: bool
     repair: str
+    mounts: bool = False
 
 
+PREDICT = "medtransfer predict scratch data/raw -o exports/p.csv"
+EXPORT = "medtransfer export scratch"
 KINDS = {
     "kill of `dvc repro`": Kind(kill_one("dvc repro"), False, "dvc repro"),
     "kill of `medtransfer repro`": Kind(kill_one("medtransfer repro -j 2"), False, "medtransfer repro -j 2"),
+    "kill of a download": Kind(kill_one("dvc repro -f download"), True, "dvc repro"),
+    "kill of `medtransfer predict`": Kind(kill_one(PREDICT), True, PREDICT),
+    "kill of `medtransfer export`": Kind(kill_one(EXPORT), True, EXPORT),
+    "full or read-only place": Kind(place_is_useless, False, "dvc repro", mounts=True),
+    "two users of one cache": Kind(two_users, False, "dvc repro"),
     "spoiled file": Kind(spoil_a_file, True, "dvc repro"),
     "full disk": Kind(limit_files, False, "dvc repro"),
 }

@@ -221,7 +221,10 @@ class VariantLog:
 
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         common = {"mlflow.runName": name, "medtransfer.variant": self._variant, "medtransfer.process": self._process}
-        return str(self._client.create_run(self._experiment, tags=common | tags).info.run_id)
+        run = str(self._client.create_run(self._experiment, tags=common | tags).info.run_id or "")
+        if not run:  # as from a proxy that answers everything
+            raise UserError("the server of MLFLOW_TRACKING_URI creates runs without an id; is it MLflow?")
+        return run
 
     def _runs(self, condition: str) -> list[Any]:
         order = ["attributes.start_time DESC"]
