@@ -18,7 +18,10 @@ from pathlib import Path
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
+sys.path[:1] = [
+    str(ROOT / "tests"),
+    str(ROOT / "src"),
+]  # not the folder of this script, which is named as the tests are
 TABLE = ROOT / "benchmarks/results/torture.md"
 TRIALS = 100
 SERVER = "faulty MLflow server"
