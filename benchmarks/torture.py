@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:1] = [
     str(ROOT / "tests"),
     str(ROOT / "src"),
-]  # not the folder of this script, which is named as the tests are
+]  # not this folder: `torture` is in both
 TABLE = ROOT / "benchmarks/results/torture.md"
 TRIALS = 100
 SERVER = "faulty MLflow server"
