@@ -32,6 +32,19 @@ def test_a_pattern_chooses_models_of_timm_with_their_tags_and_licence() -> None:
     assert row[-2:] == ["in1k,", "package"]
 
 
+def test_licences_are_those_that_libraries_state_or_where_they_are_stated() -> None:
+    licences = {model: ClassifierFamily.of(model).licence(model) for model in ("resnet18", "vit_b_16", "vit_h_14")}
+    assert licences["resnet18"] == licences["vit_b_16"] == "bsd-3-clause (torchvision's)"
+    assert licences["vit_h_14"].endswith("SWAG/blob/main/LICENSE")
+    clip = "open_clip/ViT-B-32.laion2b_s34b_b79k"
+    assert ClassifierFamily.of(clip).licence(clip) == "see laion/CLIP-ViT-B-32-laion2B-s34B-b79K on the hub"
+
+
+def test_models_with_a_learned_query_have_a_size() -> None:
+    row = row_of(backbones_table("timm/vit_base_patch16_siglip_224"), "timm/vit_base_patch16_siglip_224")
+    assert row[1:6] == ["224", "93.7", "M", "17.71", "G"]
+
+
 def test_many_models_are_listed_by_name_and_unknown_ones_get_the_nearest() -> None:
     lines = backbones_table("timm/vit_*").splitlines()
     assert "timm/vit_small_patch14_dinov2" in lines

@@ -34,6 +34,24 @@ def test_multiply_adds_of_a_convolution_match_a_count_by_hand() -> None:
     assert count_multiply_adds(network, 8) == 8 * 8 * 4 * 3 * 9 + 4 * 8 * 8 * 2
 
 
+class LearnedQuery(nn.Module):
+    """Answers a query of its own, whatever the images show, as pools by attention begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.linear = nn.Parameter(torch.zeros(1, 1, 4)), nn.Linear(4, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.linear(self.query.expand(len(images), -1, -1))
+        return answer[:, 0]
+
+
+def test_multiply_adds_are_counted_where_a_learned_query_trains() -> None:
+    network = Network(Normalise((0.0,) * 3, (1.0,) * 3), LearnedQuery(), nn.Linear(3, 2))
+    assert count_multiply_adds(network, 8) == 4 * 3 + 3 * 2
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
 def frozen_network(train: object, name: str = "mobilenet_v3_small") -> Network:
     torch.manual_seed(0)
     return assembled(name, "linear", 64, train=train)

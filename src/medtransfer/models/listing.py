@@ -68,7 +68,7 @@ def _row(name: str) -> list[str]:
 
 
 def _size(name: str, pixels: int) -> tuple[str, str]:
-    module = build_on_meta(name, pixels).eval()
+    module = build_on_meta(name, pixels).eval().requires_grad_(False)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     device = next(module.parameters()).device
     try:

@@ -162,9 +162,13 @@ def count_multiply_adds(network: Network, image_size: int) -> int:
     """Count the multiply-adds of one image in body and head."""
     device = next(network.parameters()).device
     pixels = torch.zeros(1, 1, image_size, image_size, dtype=torch.uint8, device=device)
-    training = network.training
+    training, trained = network.training, [each for each in network.parameters() if each.requires_grad]
     network.eval()
+    for parameter in trained:  # the counter looks for gradients of a query that is learned, even where there are none
+        parameter.requires_grad_(False)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(pixels)
+    for parameter in trained:
+        parameter.requires_grad_(True)
     network.train(training)
     return int(counter.get_total_flops()) // 2

@@ -109,6 +109,12 @@ class OpenClip(ClassifierFamily):
         arch, tag = _parts(model)
         return [tag] if tag else _tags(arch)
 
+    def licence(self, model: str) -> str:
+        """Return the repository that states the licence: open_clip itself does not."""
+        arch, tag = _parts(model)[0], next(iter(self.weights_of(model)), "")
+        hub = library("open_clip").get_pretrained_cfg(arch, tag).get("hf_hub", "")
+        return f"see {hub.rstrip('/')} on the hub" if hub else ""
+
     def release(self, model: str, weights: str) -> Release:
         """Look weights up by a tag, `DEFAULT` or `hf-hub:owner/name`.
 

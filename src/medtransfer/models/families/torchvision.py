@@ -118,6 +118,10 @@ class Torchvision(ClassifierFamily):
         enum = models().get_model_weights(model)
         return sorted((member.name for member in enum), key=lambda name: name != enum.DEFAULT.name)
 
+    def licence(self, model: str) -> str:
+        """Return the licence that torchvision states for the default weights, or else its own."""
+        return str(models().get_model_weights(model).DEFAULT.meta.get("license", "bsd-3-clause (torchvision's)"))
+
     def release(self, model: str, weights: str) -> Release:
         """Look a member of a weights enum up; its file name ends in the first 8 digits of its SHA-256."""
         enum = models().get_model_weights(model)
