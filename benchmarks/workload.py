@@ -23,6 +23,8 @@ import torch
 
 from fetal_phantom import write_phantom
 from medtransfer.augmentation.store import Views, open_views, write_views
+from medtransfer.comparison.evaluation_set import draw_evaluation_set
+from medtransfer.comparison.scores import Estimate, score
 from medtransfer.data.prepare import prepare
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.trained import predict_variant
@@ -38,6 +40,7 @@ from medtransfer.util.compute import Compute, choose_compute
 from medtransfer.util.files import sha256_of_file
 from medtransfer.util.hardware import cpu_count, keep_freed_memory
 from medtransfer.util.places import Places
+from medtransfer.util.seeds import generator
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("MEDTRANSFER_SHARED", ROOT.parent / "shared"))
@@ -152,6 +155,14 @@ def test_probabilities(inputs: Inputs, folder: Path) -> np.ndarray:
     test = frame[frame["role"] == "test"]
     columns = [name for name in test if name.startswith("p_")]
     return np.stack([rows[columns].to_numpy() for _, rows in test.groupby(["fold", "seed"])])
+
+
+def estimates_of(predictions: pd.DataFrame, metrics: list[str], task: str = "classification") -> dict[str, Estimate]:
+    """Estimate metrics on the test rows of predictions, as the comparison of a study does."""
+    tests = TASKS[task].predictions(predictions).tests
+    members = tests.members if tests.classes else None
+    test = draw_evaluation_set(tests.images, tuple(tests.classes), 2000, generator("bootstrap", 0), members)
+    return score(tests, test, 0.95, only=metrics).estimates
 
 
 def largest_difference(inputs: Inputs, plain: np.ndarray, folder: Path) -> float:
