@@ -13,7 +13,7 @@ from scipy.stats import kendalltau
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.pages import comparison_page
 from medtransfer.statistics.intervals import difference_interval, wilson_interval
-from medtransfer.statistics.ranks import pairwise_tau
+from medtransfer.statistics.ranks import pairwise_tau, tau_interval
 from medtransfer.study import External, Study
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
@@ -50,6 +50,17 @@ def test_tau_is_that_of_scipy() -> None:
     expected = [kendalltau(a, b).statistic for a, b in zip(first, second, strict=True)]
     np.testing.assert_allclose(pairwise_tau(first, second), expected)
     assert np.isnan(pairwise_tau(first[:, :1], second[:, :1])).all()
+
+
+def test_an_interval_of_tau_spans_the_rankings_that_tests_do_not_exclude() -> None:
+    first, second = np.array([0.3, 0.2, -0.1]), np.array([0.2, -0.3, -0.2])
+    sure, unsure = np.full(3, 1e-4), np.ones(3)
+    assert tau_interval([first, second], [sure, sure], 0.95) == pytest.approx((1 / 3, 1 / 3))
+    assert tau_interval([first, second], [unsure, sure], 0.95) == (-1, 1)
+    one = np.array([0.008, 1e-4, 1.0])  # Holm compares the fifth of six p values with .05 / 2: known, the sixth not
+    assert tau_interval([first, second], [one, sure], 0.95) == pytest.approx((-1 / 3, 1 / 3))
+    assert tau_interval([first, second], [np.array([0.026, 1e-4, 1.0]), sure], 0.95) == pytest.approx((-1, 1 / 3))
+    assert np.isnan(tau_interval([first[:0], first[:0]], [first[:0], first[:0]], 0.95)).all()
 
 
 def test_values_drops_and_rankings(study_with: Callable[..., Study], finished: Places) -> None:

@@ -13,13 +13,14 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.pairs import differences
 from medtransfer.comparison.results import EXTERNAL, RANKINGS
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.tables import Tables, tables_of
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.intervals import difference_interval
 from medtransfer.statistics.metrics import METRICS
-from medtransfer.statistics.ranks import pairwise_tau
+from medtransfer.statistics.ranks import pairwise_tau, tau_interval
 from medtransfer.study import Study
 from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.errors import UserError
@@ -62,8 +63,9 @@ def compare_elsewhere(
             second = list(pool.map(partial(_scores, study, test), there.values()))
             parts = list(pool.map(partial(_tables, study, test), there, there.values()))
         pairs = dict(zip(predictions, zip(first, second, strict=True), strict=True))
-        scores += [_row(name, variant, metric, *pairs[variant], test) for metric in metrics for variant in pairs]
-        rankings += [_ranking(name, metric, pairs, study.params.comparison.confidence) for metric in metrics]
+        scores += [drop_row(name, variant, metric, *pairs[variant], test) for metric in metrics for variant in pairs]
+        sides = (own, dict(zip(predictions, first, strict=True))), (test, dict(zip(predictions, second, strict=True)))
+        rankings += [ranking_row(name, metric, *sides, study.params.comparison.confidence) for metric in metrics]
         for part in parts:
             for table in [each for each in SHOWN if each in part]:
                 part[table].insert(0, "set", name)
@@ -125,7 +127,8 @@ def _tables(study: Study, test: EvaluationSet, name: str, predictions: Predictio
     return {table: rows.copy() for table, rows in made.items() if table in SHOWN}
 
 
-def _row(name: str, variant: str, metric: str, home: Scores, there: Scores, test: EvaluationSet) -> dict[str, Any]:
+def drop_row(name: str, variant: str, metric: str, home: Scores, there: Scores, test: EvaluationSet) -> dict[str, Any]:
+    """Return a row of `Comparison.external`; test: the images there."""
     own, other = home.estimates[metric], there.estimates[metric]
     worse = -1 if METRICS[metric].lower_is_better else 1
     low, high = difference_interval((own.value, own.low, own.high), (other.value, other.low, other.high))
@@ -148,23 +151,26 @@ def _row(name: str, variant: str, metric: str, home: Scores, there: Scores, test
     }
 
 
-def _ranking(name: str, metric: str, pairs: dict[str, tuple[Scores, Scores]], confidence: float) -> dict[str, Any]:
-    """Compare the rankings of the variants at home and elsewhere; both test sets are resampled."""
-    key = METRICS[metric].sort_key
-    values = [np.array([of[side].estimates[metric].value for of in pairs.values()]) for side in (0, 1)]
-    drawn = [np.stack([of[side].resampled[metric] for of in pairs.values()], axis=1) for side in (0, 1)]
-    least = min(len(each) for each in drawn)
-    taus = pairwise_tau(drawn[0][:least], drawn[1][:least])
-    taus = taus[np.isfinite(taus)]
-    ends = np.quantile(taus, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(taus) else (math.nan, math.nan)
-    best = [list(pairs)[int(np.argmin(key(each)))] for each in values]
+def ranking_row(
+    name: str,
+    metric: str,
+    home: tuple[EvaluationSet, dict[str, Scores]],
+    there: tuple[EvaluationSet, dict[str, Scores]],
+    confidence: float,
+) -> dict[str, Any]:
+    """Return a row of `Comparison.rankings`, from the variants' scores on the test images at home and there."""
+    key, names = METRICS[metric].sort_key, list(home[1])
+    values = [np.array([each.estimates[metric].value for each in scores.values()]) for _, scores in (home, there)]
+    found = [differences(scores, metric, test, confidence) for test, scores in (home, there)]
+    low, high = tau_interval([each.value for each in found], [each.p for each in found], confidence)
+    best = [names[int(np.argmin(key(each)))] for each in values]
     return {
         "set": name,
         "metric": metric,
-        "variants": len(pairs),
+        "variants": len(names),
         "tau": float(pairwise_tau(values[0][None], values[1][None])[0]),
-        "tau_low": float(ends[0]),
-        "tau_high": float(ends[1]),
+        "tau_low": low,
+        "tau_high": high,
         "best_at_home": best[0],
         "best_there": best[1],
     }

@@ -61,7 +61,7 @@ def all_pairs(
         exact = np.array(list(pool.map(_exact, combinations(scores.values(), 2))))
     tables = []
     for metric in metrics:
-        found = _differences(scores, metric, test, confidence)
+        found = differences(scores, metric, test, confidence)
         corrected = holm(found.p)
         further = {
             "mcnemar_p": exact if metric == "accuracy" else none,
@@ -85,7 +85,7 @@ def all_pairs(
     return pd.concat(tables, ignore_index=True)
 
 
-def _differences(scores: dict[str, Scores], metric: str, test: EvaluationSet, confidence: float) -> Differences:
+def differences(scores: dict[str, Scores], metric: str, test: EvaluationSet, confidence: float) -> Differences:
     """Test the pairs of one metric, in the order of `combinations`."""
     values = np.array([found.estimates[metric].value for found in scores.values()])
     resampled = np.stack([found.resampled[metric] for found in scores.values()], axis=1)

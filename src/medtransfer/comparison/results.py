@@ -167,7 +167,7 @@ class Comparison:
     external: one row per external test set, metric and variant: its value there; that at home, of the classes that
         occur there; and the drop, by which the value there is worse, whose interval takes both test sets as samples.
     rankings: one row per external test set and metric: Kendall's tau between the variants' values at home and there,
-        its interval over resamples of both sets, and the best variant of each.
+        its interval (of all rankings that the paired tests on both sets do not exclude), and the best variant of each.
     external_tables: further tables of the task on the external sets, by name, with a first column `set`; thresholds and
         temperatures are those of the study's own validation images.
     fractions: one row per variant and fraction of the training images that it was trained on: their mean number, the

@@ -254,7 +254,8 @@ def external_note(found: Comparison) -> str:
         )
         lines.append(
             f"{row['set']}: Kendall's tau between the rankings there and at home is {with_interval(row, 'tau')} "
-            f"(1: the same, -1: reversed; both test sets are resampled); {row['best_at_home']} {best}."
+            "(1: the same, -1: reversed; the interval spans the rankings that paired tests on both do not exclude); "
+            f"{row['best_at_home']} {best}."
         )
     return " ".join(
         [*lines, "All metrics: `metrics/tables/external.csv`; how a set was read: `data/external/SET/data.md`."]

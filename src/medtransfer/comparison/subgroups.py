@@ -62,7 +62,7 @@ def compare_subgroups(
                 for variant in tests
             ]
         for metric in metrics:
-            gaps += _gaps(place, metric, list(tests), found, study.params.comparison.confidence)
+            gaps += gap_rows(place, metric, list(tests), found, study.params.comparison.confidence)
     return pd.DataFrame(rows, columns=list(SUBGROUPS)), corrected(pd.DataFrame(gaps, columns=list(GAPS)))
 
 
@@ -152,7 +152,7 @@ def _row(
     }
 
 
-def _gaps(
+def gap_rows(
     place: str,
     metric: str,
     variants: list[str],

@@ -7,9 +7,12 @@ and a diagram, but neither Iman and Davenport's F nor the critical difference, a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from medtransfer.statistics.paired_tests import holm
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,22 @@ def pairwise_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     if not len(upper[0]):
         return np.full(len(first), np.nan)
     return np.asarray((signs[0] * signs[1]).mean(axis=1))
+
+
+def tau_interval(differences: Sequence[np.ndarray], p: Sequence[np.ndarray], confidence: float) -> tuple[float, float]:
+    """Return the ends of the interval of Kendall's tau between the true values of variants on two samples.
+
+    differences, p: for both samples, the difference of each pair of variants and the p value of its test, [pairs]. The
+    signs that Holm's rule over all of them finds are taken as known, and all others may be either: the interval spans
+    the taus of all rankings that the samples do not exclude. Percentiles of resamples would not do: noise lowers a
+    tau, and resampling adds it once more, so that close variants of the same order would seem to be of another.
+    """
+    if not len(differences[0]):
+        return math.nan, math.nan
+    level = 1 - confidence
+    known = (np.nan_to_num(holm(np.concatenate(p)), nan=1.0) < level).reshape(2, -1).all(axis=0)
+    signs = np.sign(differences[0]) * np.sign(differences[1]) * known
+    return float(np.where(known, signs, -1).mean()), float(np.where(known, signs, 1).mean())
 
 
 def _friedman(values: np.ndarray) -> float:
