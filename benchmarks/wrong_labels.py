@@ -8,7 +8,9 @@ The images are those of the simulator, the features those of EfficientNet-Lite 0
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from PIL import Image
 from fetal_phantom import write_phantom
 from medtransfer.deployment.suspects import cross_validated
 from medtransfer.models.families import ClassifierFamily
+from medtransfer.models.heads.logistic import class_probabilities
 from medtransfer.models.weights import obtain_weights
 from medtransfer.statistics.label_errors import label_doubts
 from medtransfer.study import Backbone
@@ -86,11 +89,17 @@ def precisions(
     moved[chosen] = rng.integers(1, classes, len(chosen))
     labels = (truth + moved[group]) % classes
     wrong = labels != truth
-    doubts = label_doubts(labels, cross_validated(features, labels, groups, classes))
+    fit = partial(fit_part, features, labels, classes)
+    doubts = label_doubts(labels, cross_validated(features, groups, labels, fit))
     ordered = wrong[doubts.order]
     at = [float(ordered[:depth].mean()) for depth in DEPTHS]
     suspect = doubts.suspect
     return [*at, float(wrong[suspect].mean()) if suspect.any() else 0.0, float(suspect[wrong].mean())]
+
+
+def fit_part(features: np.ndarray, labels: np.ndarray, classes: int, rows: np.ndarray) -> Any:
+    """Fit a logistic regression to some rows."""
+    return class_probabilities(features[rows], labels[rows], classes)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,19 @@ def tiny_grades(folder: Path) -> Prepared:
     return _prepare(folder, 40, "ordinal", grade, layout={"kind": "label_csv", **columns}, files=files)
 
 
+def tiny_numbers(folder: Path) -> Prepared:
+    """Prepare 40 simulated patients, 32 pixels, with the size of the head in mm."""
+
+    def measure(raw: Path) -> None:
+        table = pd.read_csv(raw / "anatomy.csv")
+        table[["filename", "split", "biparietal_diameter_mm"]].to_csv(raw / "numbers.csv", index=False)
+        (raw / "anatomy.csv").unlink()
+
+    columns = {"file": "numbers.csv", "image": "filename", "label": "biparietal_diameter_mm", "split": "split"}
+    files = {"exclude": ["masks/*", "*/_classes.csv"]}
+    return _prepare(folder, 40, "regression", measure, layout={"kind": "label_csv", **columns}, files=files)
+
+
 def tiny_findings(folder: Path) -> Prepared:
     """Prepare 40 simulated patients, 32 pixels, with two findings, one of which is not known of every sixth image."""
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from medtransfer.data.targets import Target
@@ -40,7 +41,7 @@ def correct_labels(
             continue
         names = target.names(pd.Series([new]))[0]
         unheard = [name for name in names if not _is_known(name, known)]
-        if line.get(LABEL, "") not in ("", current[path]):
+        if not _is_same(line.get(LABEL, ""), current[path]):
             problems.append(f"{path}: was corrected from {line[LABEL]!r}, but its label is {current[path]!r}")
         elif new == LEAVE_OUT:
             out.append(path)
@@ -54,6 +55,13 @@ def correct_labels(
     kept["label"] = [changed.get(path, label) for path, label in zip(kept["path"], kept["label"], strict=True)]
     listed = [[path, current[path], new] for path, new in sorted(changed.items())]
     return kept, out, {"file": file.name, "reviewed": len(lines), "changed": len(changed), "labels": listed}
+
+
+def _is_same(said: str, label: str) -> bool:
+    """Return whether a line is about this label; numbers are compared as they are trained on."""
+    if _is_number(said) and _is_number(label):
+        return np.float32(said) == np.float32(label)
+    return said in ("", label)
 
 
 def _is_known(name: str, known: Sequence[str]) -> bool:

@@ -1,12 +1,14 @@
 """`medtransfer suspects`: images whose label is least believed, as a CSV to fill in and a sheet of pictures.
 
-Labels are judged by predictions of images that did not train: those of the folds of a k-fold study, or of a logistic
-regression on the features of a frozen backbone, cross-validated by group. Fixed test images are left alone: labels that
+Labels are judged by predictions of images that did not train: those of the folds of a k-fold study, or of a plain model
+on the features of a frozen backbone, cross-validated by group. Fixed test images are left alone: labels that
 are corrected by a model favour it.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,10 @@ import torch
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.model import Model
-from medtransfer.models.heads.logistic import LogisticHead
 from medtransfer.models.network import BATCH, to_channels_first
-from medtransfer.statistics.label_errors import LabelDoubts, label_doubts
 from medtransfer.study import Variant
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.predictions import PREFIX
+from medtransfer.tasks.predictions import split_fractions
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_file
 from medtransfer.util.places import Places
@@ -33,42 +33,54 @@ HEADER = ["path", "label", "corrected", "suggested", "margin", "suspect"]
 def write_suspects(model: Model, places: Places, target: Path, most: int) -> tuple[int, int]:
     """Write the `most` least believed labels to a CSV, and a sheet of the first 24 as PNG next to it.
 
-    Returns the number of labels that were judged, and of those that are suspect. Raises `UserError` if images do not
-    have one class each, or if the variant gives no predictions of images that did not train.
+    Returns the number of images that were judged, and of those whose label is suspect. Raises `UserError` if images
+    have no labels, or if the variant gives no predictions of images that did not train.
     """
     prepared = Prepared(places.prepared)
-    if not TASKS[prepared.task].one_class:
-        raise UserError(f"suspects: images need one class each, which those of {prepared.task} do not have")
-    rows, probabilities = out_of_fold(model, prepared, places)
-    labels = prepared.table["label_index"].to_numpy()[rows]
-    doubts = label_doubts(labels, probabilities)
+    task = TASKS[prepared.task]
+    if task.per_pixel:
+        raise UserError(f"suspects: judges labels of images, which {prepared.task} does not have")
+    rows, answers = out_of_fold(model, prepared, places)
+    doubts = task.doubts(prepared, rows, answers)
     chosen = doubts.order[:most]
-    _write_table(prepared, rows, doubts, chosen, target)
-    _write_sheet(prepared, rows[chosen[:SHOWN]], target.with_suffix(".png"))
+    columns = {
+        "path": prepared.table["path"].to_numpy()[rows],
+        "label": task.shown_labels(prepared, rows),
+        "corrected": "",
+        "suggested": task.suggestions(prepared, rows, doubts),
+        "margin": np.round(doubts.margin, 4),
+        "suspect": np.where(doubts.suspect, "yes", "no"),
+    }
+    table = pd.DataFrame(columns)[HEADER].iloc[chosen]
+    with atomic_file(target) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    _write_sheet(prepared, rows[chosen[:SHOWN]], table["label"].tolist(), target.with_suffix(".png"))
     return len(rows), int(doubts.suspect.sum())
 
 
 def out_of_fold(model: Model, prepared: Prepared, places: Places) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that are judged, and their probabilities [rows, classes] by models that they did not train."""
+    """Return the rows that are judged, and their answers [rows, outputs] by models that they did not train."""
+    task = TASKS[prepared.task]
     if (prepared.table["split"] == "rotating").all() and places.predictions(model.name).is_file():
-        return np.arange(len(prepared.table)), _of_folds(prepared, places.predictions(model.name))
+        table = pd.read_parquet(places.predictions(model.name))
+        if columns := task.predictions(split_fractions(table)[0]).averaged:
+            mean = table[table["role"] == "test"].groupby("path")[columns].mean()
+            return np.arange(len(prepared.table)), mean.reindex(prepared.table["path"]).to_numpy(np.float64)
     if Variant.from_card(model.card).strategy.trains_backbone:
         raise UserError(
             f"suspects: the backbone of {model.name} has trained on the labels; pass a variant with train: head, or "
             "use data.split: {method: kfold}, whose folds are predicted by models that they did not train"
         )
     rows = np.flatnonzero((prepared.table["split"] != "test").to_numpy())
-    labels = prepared.table["label_index"].to_numpy()[rows]
-    groups = prepared.table["group"].to_numpy()[rows]
-    return rows, cross_validated(features_of(model, prepared, rows), labels, groups, len(prepared.classes))
+    table = prepared.table.iloc[rows]
+    if task.one_class and table.groupby("label")["group"].nunique().min() < 2:
+        raise UserError("suspects: some class has only one group; cross-validation needs two or more of each")
+    features = features_of(model, prepared, rows)
 
+    def fit(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return task.fit_features(features[train], prepared, rows[train])
 
-def _of_folds(prepared: Prepared, path: Path) -> np.ndarray:
-    """Return the mean over seeds of the probabilities of each image in the fold that it tests."""
-    table = pd.read_parquet(path)
-    columns = [f"{PREFIX}{name}" for name in prepared.classes]
-    mean = table[table["role"] == "test"].groupby("path")[columns].mean()
-    return mean.reindex(prepared.table["path"]).to_numpy(np.float64)
+    return rows, cross_validated(features, table["group"].to_numpy(), table["label"].to_numpy(), fit)
 
 
 def features_of(model: Model, prepared: Prepared, rows: np.ndarray) -> np.ndarray:
@@ -87,55 +99,46 @@ def features_of(model: Model, prepared: Prepared, rows: np.ndarray) -> np.ndarra
     return np.concatenate(found)
 
 
-def cross_validated(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
-    """Return the probabilities [images, classes] of each of at most five parts by a logistic regression on the others.
+def cross_validated(
+    features: np.ndarray,
+    groups: np.ndarray,
+    strata: np.ndarray,
+    fit: Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]],
+) -> np.ndarray:
+    """Return the answers [images, outputs] for each of at most five parts by a model that the others were fitted to.
 
-    No group is divided. Raises `UserError` if some class has a single group.
+    No group is divided; strata are what parts are to have in common. fit: from positions of images to a function of
+    features. Raises `UserError` if there is only one group.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    fewest = min(len(np.unique(groups[labels == number])) for number in np.unique(labels))
-    if fewest < 2:
-        raise UserError("suspects: some class has only one group; cross-validation needs two or more of each")
-    probabilities = np.zeros((len(labels), classes))
-    folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=0)
-    for train, test in folds.split(features, labels, groups):
-        head = LogisticHead(features.shape[1], classes)
-        head.fit(torch.from_numpy(features[train]), torch.from_numpy(labels[train]))
-        with torch.inference_mode():
-            probabilities[test] = head(torch.from_numpy(features[test])).softmax(dim=1).numpy()
-    return probabilities
+    if (count := len(np.unique(groups))) < 2:
+        raise UserError("suspects: there is only one group; cross-validation needs two or more")
+    parts = StratifiedGroupKFold(min(FOLDS, count), shuffle=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        folds = list(parts.split(features, strata, groups))
+    found = [fit(train)(features[test]) for train, test in folds]
+    answers = np.zeros((len(features), found[0].shape[1]))
+    for (_, test), of_part in zip(folds, found, strict=True):
+        answers[test] = of_part
+    return answers
 
 
-def _write_table(prepared: Prepared, rows: np.ndarray, doubts: LabelDoubts, chosen: np.ndarray, path: Path) -> None:
-    """Write one row per image, with an empty cell for the correct label."""
-    names, table = np.array(prepared.classes), prepared.table.iloc[rows[chosen]]
-    columns = {
-        "path": table["path"].to_numpy(),
-        "label": table["label"].to_numpy(),
-        "corrected": "",
-        "suggested": names[doubts.suggested[chosen]],
-        "margin": np.round(doubts.margin[chosen], 4),
-        "suspect": np.where(doubts.suspect[chosen], "yes", "no"),
-    }
-    with atomic_file(path) as temporary:
-        pd.DataFrame(columns)[HEADER].to_csv(temporary, index=False, lineterminator="\n")
-
-
-def _write_sheet(prepared: Prepared, rows: np.ndarray, path: Path) -> None:
+def _write_sheet(prepared: Prepared, rows: np.ndarray, labels: list[str], path: Path) -> None:
     """Draw the images with their labels, but not what is suggested, which would sway who looks at them."""
     from medtransfer.util.plotting import new_figure, save_png
     from medtransfer.util.text import shortened
 
     lines = max(-(-len(rows) // COLUMNS), 1)
     figure = new_figure(1.7 * COLUMNS, 2.0 * lines)
-    axes = figure.subplots(lines, COLUMNS, squeeze=False).flat
-    for axis, row in zip(axes, [*rows, *[None] * COLUMNS * lines], strict=False):
+    axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
+    for axis in axes[len(rows) :]:
         axis.set_axis_off()
-        if row is None:
-            continue
+    for axis, row, label in zip(axes, rows, labels, strict=False):
+        axis.set_axis_off()
         axis.imshow(prepared.images[row].squeeze(), cmap="gray", vmin=0, vmax=255)
-        image = prepared.table.iloc[row]
-        axis.set_title(f"{shortened(Path(image['path']).name, 24)}\n{shortened(str(image['label']), 24)}", fontsize=7)
+        name = Path(prepared.table["path"].iloc[row]).name
+        axis.set_title(f"{shortened(name, 24)}\n{shortened(label, 24)}", fontsize=7)
     with atomic_file(path) as temporary:
         save_png(figure, temporary, dpi=110)

@@ -1,4 +1,4 @@
-"""Labels that may be wrong, from predictions of images that did not train: confident learning.
+"""Labels that may be wrong, from predictions of images that did not train: confident learning, and outliers.
 
 Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70.
 """
@@ -9,13 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FAR = 3.5
+"""Normal residuals are beyond it once in 2,000 (Iglewicz and Hoaglin 1993, "How to Detect and Handle Outliers")."""
+
 
 @dataclass(frozen=True)
 class LabelDoubts:
     """What predictions say of each label: arrays [images].
 
-    suspect: whether another class is confidently predicted. suggested: that class, or else the most probable other one.
-    margin: the probability of the label less that of the most probable other class; the lower, the less it is believed.
+    suspect: whether another label is confidently predicted. suggested: for classes, that class, or else the most
+    probable other one; for findings, the one whose presence is believed least; for numbers, the predicted number.
+    margin: the lower, the less the label is believed. For classes and findings it is the probability of the label less
+    that of the most probable other one; for numbers, minus the distance from the prediction in robust standard
+    deviations.
     """
 
     suspect: np.ndarray
@@ -47,3 +53,33 @@ def label_doubts(labels: np.ndarray, probabilities: np.ndarray) -> LabelDoubts:
     others[rows, labels] = -np.inf
     second = others.argmax(axis=1)
     return LabelDoubts(suspect, np.where(suspect, chosen, second), own - probabilities[rows, second])
+
+
+def finding_doubts(values: np.ndarray, probabilities: np.ndarray) -> LabelDoubts:
+    """Judge each finding of images as two classes, and keep the one of each image that is believed least.
+
+    values: [images, findings], 1 if present, nan if not known; probabilities: those of presence. The margin of an image
+    without any known finding is infinite.
+    """
+    suspect, margin = np.zeros(values.shape, bool), np.full(values.shape, np.inf)
+    for number in range(values.shape[1]):
+        known = np.isfinite(values[:, number])
+        present = probabilities[known, number]
+        doubts = label_doubts(values[known, number].astype(int), np.stack([1 - present, present], axis=1))
+        suspect[known, number], margin[known, number] = doubts.suspect, doubts.margin
+    least = np.where(suspect, margin - 2, margin).argmin(axis=1)  # margins are from -1 to 1: suspect findings first
+    rows = np.arange(len(values))
+    return LabelDoubts(suspect[rows, least], least, margin[rows, least])
+
+
+def number_doubts(values: np.ndarray, predicted: np.ndarray) -> LabelDoubts:
+    """Judge numbers, [images], by out-of-fold predictions; beyond `FAR` robust standard deviations they are suspect.
+
+    Residuals are taken from their median, and scaled by 1.4826 times their median absolute deviation, which is the
+    standard deviation of normal ones.
+    """
+    residuals = predicted - values
+    distance = np.abs(residuals - np.median(residuals))
+    scale = 1.4826 * np.median(distance)
+    margin = -np.divide(distance, scale, out=np.where(distance > 0, np.inf, 0.0), where=scale > 0)
+    return LabelDoubts(margin < -FAR, predicted, margin)

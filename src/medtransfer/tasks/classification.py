@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.data.prepared import Prepared
+from medtransfer.statistics.label_errors import LabelDoubts, label_doubts
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.classes.predictions import PREFIX, ClassPredictions, predictions_frame
@@ -115,6 +116,20 @@ class Classification(Task):
     def predictions(self, table: pd.DataFrame) -> ClassPredictions:
         """Return rows of predictions as an object."""
         return ClassPredictions(table)
+
+    def fit_features(self, features: np.ndarray, prepared: Prepared, rows: np.ndarray) -> Callable[[np.ndarray], Any]:
+        """Fit a logistic regression; see `Task`."""
+        from medtransfer.models.heads.logistic import class_probabilities
+
+        return class_probabilities(features, prepared.table["label_index"].to_numpy()[rows], len(prepared.classes))
+
+    def doubts(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> LabelDoubts:
+        """Judge classes by confident learning."""
+        return label_doubts(prepared.table["label_index"].to_numpy()[rows], answers)
+
+    def suggestions(self, prepared: Prepared, rows: np.ndarray, doubts: LabelDoubts) -> np.ndarray:
+        """Return the names of classes."""
+        return np.array(prepared.classes)[doubts.suggested]
 
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute metrics by run, their means, those of each class, and the confusion matrix."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.data.prepared import Prepared
+from medtransfer.data.targets.findings import displayed
+from medtransfer.statistics.label_errors import LabelDoubts, finding_doubts
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.findings.predictions import PREFIX, FindingPredictions, predictions_frame
@@ -112,6 +114,26 @@ class Multilabel(Task):
     def predictions(self, table: pd.DataFrame) -> FindingPredictions:
         """Return rows of predictions as an object."""
         return FindingPredictions(table)
+
+    def fit_features(self, features: np.ndarray, prepared: Prepared, rows: np.ndarray) -> Callable[[np.ndarray], Any]:
+        """Fit a logistic regression of each finding to the images of which it is known; see `Task`."""
+        from medtransfer.models.heads.logistic import class_probabilities
+
+        fitted = []
+        for values in prepared.values[rows].T:
+            known = np.isfinite(values)
+            fitted.append(class_probabilities(features[known], values[known].astype(int), 2))
+        return lambda others: np.stack([each(others)[:, 1] for each in fitted], axis=1)
+
+    def doubts(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> LabelDoubts:
+        """Judge each finding by confident learning."""
+        return finding_doubts(prepared.values[rows], answers)
+
+    def suggestions(self, prepared: Prepared, rows: np.ndarray, doubts: LabelDoubts) -> np.ndarray:
+        """Return the findings of each image, the one in doubt added or removed."""
+        values, each = prepared.values[rows], np.arange(len(rows))
+        values[each, doubts.suggested] = 1 - values[each, doubts.suggested]
+        return np.array([displayed(prepared.outputs, row) for row in values])
 
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute metrics by run, their means, and those of each finding."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medtransfer.data.prepared import Prepared
+from medtransfer.statistics.label_errors import LabelDoubts, number_doubts
 from medtransfer.study import Loss, Policy, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.numbers.intervals import with_intervals
@@ -193,6 +194,28 @@ class Regression(Task):
     def predictions(self, table: pd.DataFrame) -> NumberPredictions:
         """Return rows of predictions, validation rows among them, as an object; its intervals are made of these."""
         return NumberPredictions(with_intervals(table))
+
+    def fit_features(self, features: np.ndarray, prepared: Prepared, rows: np.ndarray) -> Callable[[np.ndarray], Any]:
+        """Fit a ridge regression, its penalty by leaving each image out; see `Task`."""
+        from sklearn.linear_model import RidgeCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13)))
+        ridge.fit(features.astype(np.float64), prepared.values[rows, 0])
+        return lambda others: np.asarray(ridge.predict(others.astype(np.float64)))[:, None]
+
+    def doubts(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> LabelDoubts:
+        """Judge numbers by their distance from the predicted ones."""
+        return number_doubts(prepared.values[rows, 0].astype(np.float64), answers[:, 0])
+
+    def shown_labels(self, prepared: Prepared, rows: np.ndarray) -> np.ndarray:
+        """Return the numbers; the table shows their ranges."""
+        return prepared.values[rows, 0].astype(str)
+
+    def suggestions(self, prepared: Prepared, rows: np.ndarray, doubts: LabelDoubts) -> np.ndarray:
+        """Return predicted numbers."""
+        return np.array([f"{number:.4g}" for number in doubts.suggested])
 
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute metrics by run and their means."""

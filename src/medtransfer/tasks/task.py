@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medtransfer.data.prepared import Prepared
     from medtransfer.models.assemble import Weights
     from medtransfer.models.network import Network, Normalise
+    from medtransfer.statistics.label_errors import LabelDoubts
     from medtransfer.study import Loss, Variant
     from medtransfer.study.schema import Params
     from medtransfer.tasks.predictions import Predictions
@@ -177,6 +178,25 @@ class Task(ABC):
     @abstractmethod
     def predictions(self, table: pd.DataFrame) -> Predictions:
         """Return rows of predictions as an object."""
+
+    def fit_features(self, features: np.ndarray, prepared: Prepared, rows: np.ndarray) -> Callable[[np.ndarray], Any]:
+        """Fit a plain model of the labels of rows on their features [rows, width], for `medtransfer suspects`.
+
+        Returns the function from features to answers, [n, outputs].
+        """
+        raise NotImplementedError
+
+    def doubts(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> LabelDoubts:
+        """Judge the labels of rows by answers of models that they did not train, [rows, outputs]."""
+        raise NotImplementedError
+
+    def shown_labels(self, prepared: Prepared, rows: np.ndarray) -> np.ndarray:
+        """Return the labels of rows as `data.labels.corrections` takes them, text [rows]."""
+        return prepared.table["label"].to_numpy()[rows].astype(str)
+
+    def suggestions(self, prepared: Prepared, rows: np.ndarray, doubts: LabelDoubts) -> np.ndarray:
+        """Return the labels that doubts suggest, in the same form."""
+        raise NotImplementedError
 
     @abstractmethod
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:

@@ -141,6 +141,12 @@ def _layouts_of(table: LabelTables) -> list[Layout]:
     return found
 
 
+def displayed(names: Sequence[str], values: np.ndarray) -> str:
+    """Return the label of an image by its values [names]: 1 if it has a finding, nan if that is not known."""
+    states = {name: PRESENT if value == 1 else "" for name, value in zip(names, values, strict=True) if value != 0}
+    return _as_text(states)
+
+
 def _parsed(label: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the findings of a label, and those that are not known."""
     names = [] if label == NOTHING else label.split(SEPARATOR)

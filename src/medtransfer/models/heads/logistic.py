@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -9,6 +12,18 @@ from medtransfer.models.heads import HEADS, Head
 
 ABSENT = -20.0
 """The bias of a class without examples: a probability of about 1e-9."""
+
+
+def class_probabilities(features: np.ndarray, labels: np.ndarray, classes: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit the head to features [n, width] and labels [n]; return the function from features to probabilities.
+
+    With a single class among the labels, its probability is 1.
+    """
+    head = LogisticHead(features.shape[1], classes)
+    if len(present := np.unique(labels)) < 2:
+        return lambda others: np.tile(np.eye(classes)[present[0]], (len(others), 1))
+    head.fit(torch.from_numpy(features), torch.from_numpy(labels))
+    return lambda others: np.asarray(head(torch.from_numpy(others)).detach().softmax(dim=1).numpy())
 
 
 @HEADS.entry("logistic")
