@@ -17,7 +17,7 @@ from medtransfer.check import choice_problems
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.pages import comparison_page
-from medtransfer.comparison.warnings import chance_warnings
+from medtransfer.comparison.warnings import chance_warnings, promise_warnings
 from medtransfer.comparison.writing import TABLES
 from medtransfer.study import Study
 from medtransfer.tasks.classes.predictions import ClassPredictions
@@ -363,3 +363,14 @@ def test_the_points_for_plots_are_those_of_the_predictions(study_with: MakeStudy
         assert right == pytest.approx(np.mean([(scores.argmax(axis=1) == labels).mean() for labels, scores in runs]))
     roc = pd.read_csv(plots / "roc_curves.csv")
     assert set(roc["variant"]) == {"weak", "strong", "twin"}
+
+
+@pytest.mark.parametrize(("metric", "promised", "warned"), [
+    ("accuracy", 0.91, True), ("accuracy", 0.89, False), ("mae", 0.69, True), ("mae", 0.95, False),
+])  # fmt: skip
+def test_a_promise_beyond_the_interval_is_a_warning_whichever_way_is_better(
+    study_with: MakeStudy, metric: str, promised: float, warned: bool
+) -> None:
+    row = {"variant": "weak", "kind": "variant", metric: 0.8, f"{metric}_low": 0.7, f"{metric}_high": 0.9}
+    found = promise_warnings(study_with(metric=metric), pd.DataFrame([row | {f"{metric}_validation": promised}]))
+    assert bool(found) == warned

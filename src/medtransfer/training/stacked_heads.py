@@ -195,12 +195,15 @@ def _dropout_noise(
     before = default.get_state()
     for batch, (generator, real) in enumerate(training):
         start = end = generator.get_state()
+        found: dict[float, tuple[torch.Tensor, torch.Tensor]] = {}  # heads of equal rates draw the same
         for place in range(drawn):
             rate, noise = rates[batch * share + place], factors[batch * drawn + place]
             if rate > 0:  # without dropout, none is drawn
-                default.set_state(start)
-                noise[:real] = functional.dropout(torch.ones_like(noise[:real]), rate, inplace=inplace)
-                end = default.get_state()
+                if rate not in found:
+                    default.set_state(start)
+                    own = functional.dropout(torch.ones_like(noise[:real]), rate, inplace=inplace)
+                    found[rate] = own, default.get_state()
+                noise[:real], end = found[rate]
         generator.set_state(end)
     default.set_state(before)
     return factors.repeat_interleave(max(len(values) // len(factors), 1), dim=0)

@@ -46,7 +46,7 @@ def _data(material: Material) -> list[Item]:
         ("7", "5a", "2a", "data set and version", "source, version, licence and SHA-256", "origin"),
         ("", "8a", "3d", "outcome", outcome, "audit"),
         ("35", "21", "3e", "sample size", sample, "audit"),
-        ("12, 35", "11, 20a", "4a, 4b", "exclusions, unreadable images", excluded, "audit"),
+        ("8, 12, 35", "11, 20a", "4a, 4b", "exclusions, unreadable images", excluded, "audit"),
         ("9", "7", "4c", "preprocessing", f"{resized}; augmentation as in the parameters", "origin"),
     ]
 
@@ -81,6 +81,8 @@ def _evaluation(material: Material) -> list[Item]:
         ("37", "23a", "", "test performance", "all variants, whatever their result", "comparison"),
         ("39", "", "", "failures", "images that every variant gets wrong, confusion matrices", "hard_images"),
         ("39", "", "", "failures", "images that every variant segments badly", "hard_masks"),
+        ("27", "12c", "", "ensembling", "means of variants or views, with paired tests and cost", "ensembles"),
+        ("", "23a", "", "subgroups", "values with intervals, gaps tested with a correction", "subgroups"),
         ("33", "", "8a", "external validation", *_external(material)),
     ]
 
