@@ -187,24 +187,24 @@ INTRODUCTION = f"""\
 # Coverage of drops, gaps and rankings
 
 Percentages of {SETS:,} pairs of simulated test sets whose 95 % interval contains the true value (standard error
-{error_of(SETS)}). Accuracy is {ACCURACIES[0]} here and {ACCURACIES[1]} there; images of a group share half of their noise.
-A drop is of an external set; a gap that of a subgroup with both sets as its levels. For a gap of equal levels, both are equally
-easy, and the true gap is what different frequencies of classes leave."""
+{error_of(SETS)}). Accuracy is {ACCURACIES[0]} here and {ACCURACIES[1]} there; images of a group share half of
+their noise. A drop is of an external set; a gap that of a subgroup with both sets as its levels. For a gap of equal
+levels, both are equally easy, and the true gap is what different frequencies of classes leave."""
 
 OF_TAU = f"""\
 ## Kendall's tau
 
 Percentages of {STUDIES} pairs of test sets of a kind (standard error {error_of(STUDIES)}) whose interval of Kendall's
-tau contains that of the true accuracies of five variants here and there, and its mean width. The interval spans the rankings that paired
-tests do not exclude, so that it holds more often than 95 %. Percentiles of resampled taus would hold far less often if
-variants are close: noise lowers tau, and resampling adds it once more."""
+tau contains that of the true accuracies of five variants here and there, and its mean width. The interval spans the
+rankings that paired tests do not exclude, so that it holds more often than 95 %. Percentiles of resampled taus would
+hold far less often if variants are close: noise lowers tau, and resampling adds it once more."""
 
 OF_GAPS = f"""\
 ## False gaps
 
 Percentages of {STUDIES} studies of one subgroup with {LEVELS} equally easy levels (standard error of 5 %:
-{error_of(STUDIES)}). Wrong interval: any of the 15 simultaneous intervals of a variant leaves out 0. False gap: any is significant after the
-correction over all levels and variants."""
+{error_of(STUDIES)}). Wrong interval: any of the 15 simultaneous intervals of a variant leaves out 0. False gap: any is
+significant after the correction over all levels and variants."""
 
 
 if __name__ == "__main__":
