@@ -32,7 +32,7 @@ def study_of(task: str, there: Path) -> dict[str, Any]:
     """Return a study of two variants with an external set; that of grades has folds."""
     about, model = TASKS[task], "unet" if task == "segmentation" else "cnn_small"
     data = YAML(typ="safe").load(tiny_data("null"))["data"] | about["data"]
-    data["split"] = {"method": "kfold", "folds": 2} if task == "ordinal" else {"method": "random"}
+    data["split"] = {"method": "kfold", "folds": 3} if task == "ordinal" else {"method": "random"}
     data["phantom"]["frames"] = 3
     data |= {"unit": "px"} if task == "regression" else {}
     external = {"source": "folder", "folder": str(there), "group": data["group"]} | about["data"]
@@ -90,7 +90,7 @@ def test_an_external_set_of_any_task_is_compared(fresh: Project, tmp_path: Path,
     for name in rows.index:  # what validation promised, of the kept epoch, beside what was kept
         found = pd.read_parquet(fresh.folder / f"predictions/{name}.parquet").query("role == 'validation'")
         values = [by_hand(task, of_run) for _, of_run in found.groupby(["fold", "seed"])]
-        assert len(values) == (2 if task == "ordinal" else 1)
+        assert len(values) == (3 if task == "ordinal" else 1)
         assert table.loc[name, f"{metric}_validation"] == pytest.approx(np.mean(values), abs=1e-4)
     ranking = pd.read_csv(tables / "rankings.csv").set_index("metric").loc[metric]
     assert ranking["tau_low"] <= ranking["tau"] <= ranking["tau_high"]
