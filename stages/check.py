@@ -9,7 +9,7 @@ from typing import Any
 
 from medtransfer.study import SCHEMA_VERSION, Study, load_study
 from medtransfer.util.command import run
-from medtransfer.util.digests import script_digest
+from medtransfer.util.digests import remember, script_digest
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import atomic_folder, measured, sha256_of_file, write_json, write_text
 from medtransfer.util.places import VERSION, Places
@@ -38,6 +38,7 @@ def main() -> None:
         write_text(folder / VERSION, f"{version('medtransfer')}\n")
         for name in study.params.backbones:
             write_text(folder / "backbones" / f"{name}.txt", "used\n" if name in study.used_backbones else "unused\n")
+    remember()
     write_json(places.checked, checked)
 
 

@@ -43,6 +43,7 @@ From images to a table:
 WIDTH = 80
 START, RUN, RESULTS, OTHER = "Define a study", "Run it", "Use its results", "Other"
 JOBS = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
+ENGINE = "where stages run: local, ray, slurm, or module:function (default: of your engine.toml, else local)"
 CHANGE = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
 DATASET = "use a set of the catalogue; see `medtransfer datasets`"
 
@@ -184,6 +185,7 @@ def _add_study_commands(add: Add) -> None:
     repro = add(RUN, _repro, "Run the pipeline like `dvc repro`, several stages at once", "-j 2", "train@lite0_frozen")
     repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to update (default: all)")
     repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=JOBS)
+    repro.add_argument("--engine", metavar="NAME", help=ENGINE)
 
 
 def _add_result_commands(add: Add) -> None:
@@ -395,7 +397,7 @@ def _plan(_: argparse.Namespace) -> None:
 def _repro(options: argparse.Namespace) -> None:
     from medtransfer.engine.run import reproduce
 
-    reproduce(options.jobs, options.targets)
+    reproduce(options.jobs, options.targets, options.engine)
 
 
 def _predict(options: argparse.Namespace) -> None:

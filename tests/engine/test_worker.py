@@ -1,107 +1,163 @@
-"""A worker runs stage after stage, reports how each ended, and ends with all that it started."""
+"""A warm worker runs stage after stage, each in a clean process, and nothing of what it started outlives it."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
+import threading
 import time
-from multiprocessing.connection import wait
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from medtransfer.engine.worker import Worker, stop_all
+from medtransfer.engine.worker import Job, Outcome, Worker, run_job, stop_workers
 
-PROGRAM = """
-import subprocess, sys
-from multiprocessing.connection import Connection
-connection = Connection(int(sys.argv[1]))
-while True:
-    script, log = connection.recv()
-    with open(log, "ab") as file:
-        connection.send(subprocess.run(["sh", "-c", script], stdout=file).returncode)
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find processes")
+MACHINE = "the machine cannot run it"
+SCRIPT = 'python stage.py "$DVC_STAGE"'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stopped() -> Iterator[None]:
+    yield
+    stop_workers()
+
+
+def job(folder: Path, command: str, stage: str = "train@a", silence: float = 60) -> Job:
+    return Job(stage, command, str(folder), str(folder / "log"), {"OMP_NUM_THREADS": "1"}, silence)
+
+
+def run(folder: Path, script: str, **options: object) -> tuple[Outcome, str]:
+    (folder / "stage.py").write_text(script)
+    (folder / "log").unlink(missing_ok=True)
+    outcome = run_job(job(folder, SCRIPT, **options))  # type: ignore[arg-type]
+    return outcome, (folder / "log").read_text()
+
+
+IN_RUN = "from medtransfer.util.command import run\ndef main(): raise {}\nrun(main)"
+"""A stage that ends in an error, as all stages do."""
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "lost", "log"),
+    [
+        ("import os, sys\nprint(*sys.argv, os.environ['DVC_STAGE'], __name__)", 0, "", "train@a train@a __main__"),
+        ("import sys\nsys.exit('error: no such file')", 1, "", "error: no such file\n"),
+        ("raise ValueError('broken')", 1, "", "ValueError: broken"),
+        ("import sys\nsys.exit(3)", 3, "", ""),
+        ("import os\nos.kill(os.getpid(), 9)", None, "killed by SIGKILL", ""),
+        (IN_RUN.format("OSError(28, 'No space left', 'x')"), 1, MACHINE, "error: x: No space left"),
+        (IN_RUN.format("MemoryError"), 1, MACHINE, "error: out of memory"),
+    ],
+    ids=["done", "user's mistake", "bug", "exit code", "killed", "disk full", "memory"],
+)
+def test_an_outcome_says_whose_fault_it_is(tmp_path: Path, script: str, code: int | None, lost: str, log: str) -> None:
+    outcome, output = run(tmp_path, script)
+    assert (outcome.code, outcome.lost) == (code, lost), output
+    assert log in output
+
+
+def test_any_other_command_runs_in_a_shell(tmp_path: Path) -> None:
+    assert run_job(job(tmp_path, 'echo "$DVC_STAGE" in $(pwd) && exit 4')).code == 4
+    assert (tmp_path / "log").read_text() == f"train@a in {tmp_path}\n"
+
+
+def test_a_stage_finds_nothing_of_the_one_before(tmp_path: Path) -> None:
+    script = """
+import os, random, signal, sys, threading
+import numpy as np
+state = [random.random(), np.random.random(), os.environ.get("LEFT"), signal.getsignal(signal.SIGTERM),
+         len(os.listdir("/proc/self/fd")), "json.tool" in sys.modules, os.getpgid(0) == os.getpid()]
+print(state[2:])
+random.seed(0), np.random.seed(0), signal.signal(signal.SIGTERM, signal.SIG_IGN), open("left", "w")
+os.environ["LEFT"] = "1"
+import json.tool
+os.chdir("/")
 """
-"""Runs the names of stages as shell scripts."""
+    first, second = (run(tmp_path, script)[1] for _ in range(2))
+    assert first == second
+    assert first.startswith("[None, <Handlers.SIG_DFL: 0>, ")
+    assert first.endswith(", False, True]\n")
 
 
-def worker_of(folder: Path) -> Worker:
-    program = folder / "program.py"
-    program.write_text(PROGRAM)
-    return Worker(0, {}, (sys.executable, str(program)))
+def test_a_worker_forks_while_it_has_one_thread(tmp_path: Path) -> None:
+    script = """
+import os
+tasks = f"/proc/{os.getppid()}/task"
+print(*(open(f"{tasks}/{task}/comm").read() for task in os.listdir(tasks)))
+"""
+    threads = run(tmp_path, script)[1].split()
+    assert [name for name in threads if name != "jemalloc_bg_thd"] == ["python"], "jemalloc prepares for forks itself"
 
 
-def run(worker: Worker, script: str, log: Path) -> bool | None:
-    worker.start(script, log)
-    wait([worker.connection], 20)
-    return worker.outcome()
+def alive(processes: list[int]) -> list[int]:
+    return [each for each in processes if psutil.pid_exists(each) and psutil.Process(each).status() != "zombie"]
 
 
-def wait_for(log: Path, count: int) -> list[int]:
-    deadline = time.monotonic() + 20
-    while len(found := log.read_text().split()) < count and time.monotonic() < deadline:
+def ended(processes: list[int], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while alive(processes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(processes)
+
+
+FAMILY = """
+import os, subprocess, time
+child = subprocess.Popen(["sleep", "60"])
+open("pids.new", "w").write(f"{os.getppid()} {os.getpid()} {child.pid}")
+os.rename("pids.new", "pids")
+"""
+
+
+def in_background(folder: Path, script: str, silence: float = 60) -> tuple[threading.Thread, list[Outcome], list[int]]:
+    """Run a script in a thread with a worker of its own; return also its worker, itself and its child."""
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(run(folder, script, silence=silence)[0]))
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not (folder / "pids").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    return [int(number) for number in found]
+    return thread, outcomes, [int(number) for number in (folder / "pids").read_text().split()]
 
 
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{process}/stat")
-    return not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+@pytest.mark.parametrize("victim", [0, 1], ids=["worker", "stage"])
+def test_a_killed_process_takes_all_that_it_started_with_it(tmp_path: Path, victim: int) -> None:
+    thread, outcomes, family = in_background(tmp_path, FAMILY + "time.sleep(60)")
+    os.kill(family[victim], signal.SIGKILL)
+    thread.join(20)
+    assert outcomes[0].code is None
+    assert outcomes[0].lost == ("its worker was killed", "killed by SIGKILL")[victim]
+    assert ended(family[:2] if victim == 0 else family[1:2])
+    if victim == 0:
+        assert ended(family), "the stage ends its group when its worker is gone"
+    else:
+        os.kill(family[2], signal.SIGKILL)
 
 
-@pytest.mark.parametrize("trap", ["", "trap '' INT; "], ids=["plain", "ignores SIGINT"])
-def test_stopping_a_worker_ends_its_children(tmp_path: Path, trap: str) -> None:
-    log = tmp_path / "log"
-    worker = worker_of(tmp_path)
-    worker.start(f"{trap}sleep 60 & echo $!; sleep 60 & echo $!; wait", log)
-    children = wait_for(log, 2)
-    stop_all([worker])
-    assert worker.process.poll() is not None
-    assert not any(lives(child) for child in children)
+def test_a_stage_without_a_sign_of_life_is_ended(tmp_path: Path) -> None:
+    script = FAMILY + "import signal\nos.kill(os.getpid(), signal.SIGSTOP)"
+    thread, outcomes, family = in_background(tmp_path, script, silence=2.5)
+    thread.join(20)
+    assert outcomes == [Outcome(None, "no sign of life for 2.5 s", outcomes[0].seconds)]
+    assert ended(family)
 
 
-def test_a_worker_runs_stage_after_stage_and_reports_how_each_ended(tmp_path: Path) -> None:
-    worker = worker_of(tmp_path)
-    process = worker.process.pid
-    assert [run(worker, script, tmp_path / "log") for script in ("true", "false", "exit 3", "true")] == [
-        True,
-        False,
-        False,
-        True,
-    ]
-    worker.stage = None
-    stop_all([worker])
-    assert worker.process.pid == process
-    assert worker.process.returncode == 1, "an idle worker ends by itself when its connection is closed"
+def test_a_stage_that_computes_for_long_is_not_hung(tmp_path: Path) -> None:
+    assert run(tmp_path, "import time\ntime.sleep(4)", silence=2.5)[0].code == 0
 
 
-def test_a_killed_worker_has_failed_its_stage_and_every_later_one(tmp_path: Path) -> None:
-    worker = worker_of(tmp_path)
-    worker.start("sleep 60", tmp_path / "log")
-    assert worker.outcome() is None
-    worker.process.send_signal(signal.SIGKILL)
-    wait([worker.connection], 20)
-    assert worker.outcome() is False
-    assert worker.process.returncode == -signal.SIGKILL
-    worker.start("true", tmp_path / "log")
-    assert worker.outcome() is False
-    stop_all([worker])
+def test_stopping_lets_a_stage_clean_up_and_ends_all(tmp_path: Path) -> None:
+    script = FAMILY + "import atexit, signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n"
+    thread, _, family = in_background(tmp_path, script + "atexit.register(lambda: open('clean', 'w'))\ntime.sleep(60)")
+    stop_workers()
+    thread.join(20)
+    assert (tmp_path / "clean").exists()
+    assert ended(family)
 
 
-def test_the_last_line_is_the_newest_state_of_a_progress_bar(tmp_path: Path) -> None:
-    worker = worker_of(tmp_path)
-    run(worker, "printf 'Running stage\\ntrain: 1%%\\rtrain: 50%%\\r'", tmp_path / "log")
-    assert worker.last_line() == "train: 50%"
-    stop_all([worker])
-
-
-def test_a_stage_without_output_has_no_last_line(tmp_path: Path) -> None:
-    worker = worker_of(tmp_path)
-    run(worker, "echo something", tmp_path / "log")
-    run(worker, "true", tmp_path / "log")
-    assert worker.last_line() == ""
-    stop_all([worker])
+def test_a_worker_without_a_coordinator_ends(tmp_path: Path) -> None:
+    worker = Worker(job(tmp_path, SCRIPT))
+    worker.connection.close()
+    assert worker.process.wait(30) == 0

@@ -1,100 +1,151 @@
-"""The command `medtransfer repro`: run the stages of a schedule, several at once."""
+"""The command `medtransfer repro`: run the stages of a study several at once, here or on other machines."""
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
+import time
+from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-
-from medtransfer.engine.schedule import CHECK, Schedule, State, stages_to_run
-from medtransfer.engine.worker import Worker, stop_all
+from medtransfer.engine.committer import Begun, Committer, InputsChangedError, in_linear_time
+from medtransfer.engine.engines import Workers, open_engine
+from medtransfer.engine.schedule import Schedule, State, open_repository
+from medtransfer.engine.table import LiveTable
+from medtransfer.engine.worker import Job, Outcome, run_job
 from medtransfer.util.errors import UserError
-from medtransfer.util.hardware import cpu_count
-from medtransfer.util.places import state_folder
-from medtransfer.util.text import duration
+from medtransfer.util.places import repository, state_folder
 
 TICK = 0.25
 """Seconds after which the table is redrawn even if no stage ends."""
+TRIES = 3
+"""How often a stage is started that is lost each time: its worker was killed or hung, or its inputs changed."""
+FLUSH_AFTER, SHARE = 1.0, 0.05
+"""Seconds between writes of the lock file, and the largest share of the run that they may take."""
 
 
-def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = ()) -> None:
-    """Bring the stages up to date, at most `jobs` at once, each by DVC itself.
+def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = (), engine: str | None = None) -> None:
+    """Bring stages up to date as `dvc repro` does, several at once, and commit them to DVC one after another.
 
-    The results are those of `dvc repro` with the same number of threads per stage. A failed stage stops only the stages
-    downstream of it. Raises `UserError` that names each failed stage and its log. When interrupted, end every process
-    that was started.
+    targets: names of stages to bring up to date with everything upstream of them; empty for all. The results are those
+    of `dvc repro` with the same number of threads per stage. A failed stage stops only the stages downstream of it.
+    Raises `UserError` that names each failed stage and its log. When interrupted, end every process that was started.
     """
-    with ThreadPoolExecutor(1) as pool:
-        counting = pool.submit(gpus)
-        schedule = Schedule(stages_to_run(targets))
-        devices = counting.result()
-    count = jobs if jobs != "auto" else len(devices) or cpu_count()
     previous = signal.signal(signal.SIGTERM, _interrupt)
-    workers: list[Worker] = []
     try:
-        if CHECK in schedule.states:  # what it writes decides which of the others have changed
-            schedule = Schedule({CHECK: frozenset()})
-            _run(schedule, workers, count, devices)
-            if not schedule.in_state(State.FAILED):
-                schedule = Schedule(stages_to_run(targets, checked=True))
-        if not schedule.states:
-            print("everything is up to date")  # noqa: T201
-        _run(schedule, workers, count, devices)
+        with open_repository() as repo, in_linear_time(), open_engine(engine, jobs) as workers:
+            run = Run(Committer(repo, targets), workers)
+            try:
+                run.to_end()
+            finally:
+                run.committer.close()
     except KeyboardInterrupt:
         raise UserError("interrupted; `medtransfer repro` resumes from here") from None
     finally:
-        stop_all(workers)
         signal.signal(signal.SIGTERM, previous)
-    if failed := schedule.in_state(State.FAILED):
-        problems = [f"{stage} failed; its output is in {log_of(stage)}" for stage in failed]
-        if left_out := schedule.in_state(State.LEFT_OUT):
-            problems.append(f"not run, because they depend on a failed stage: {', '.join(left_out)}")
-        raise UserError(problems)
+    if run.problems:
+        if left_out := run.schedule.in_state(State.LEFT_OUT):
+            run.problems.append(f"not run, because they depend on a failed stage: {', '.join(left_out)}")
+        raise UserError(run.problems)
+    if not run.count[Begun.RESTORED] + run.count[Begun.TO_RUN]:
+        print("everything is up to date")  # noqa: T201
 
 
-def _run(schedule: Schedule, workers: list[Worker], jobs: int, devices: Sequence[str]) -> None:
-    """Run a schedule to its end, with the workers that there are and more."""
-    with LiveTable(schedule) as table:
-        while not schedule.finished:
-            _start_ready(schedule, workers, jobs, devices)
-            busy = [worker for worker in workers if worker.stage]
-            table.update(busy)
-            wait([worker.connection for worker in busy], TICK)
-            _collect(schedule, workers, table)
+class Run:
+    """One run: which stages wait, run and have ended."""
 
+    def __init__(self, committer: Committer, workers: Workers) -> None:
+        self.committer, self.workers = committer, workers
+        self.schedule = Schedule(committer.needs)
+        self.count: Counter[Begun] = Counter()
+        self.problems: list[str] = []
+        self._tries: Counter[str] = Counter()
+        self._running: dict[Future[Outcome], str] = {}
+        self._started: dict[str, float] = {}
+        self._flushed, self._cost = time.monotonic(), 0.0
 
-def gpus() -> list[str]:
-    """List the GPUs by number.
+    def to_end(self) -> None:
+        """Run until nothing runs and nothing can start."""
+        with LiveTable(self.workers.slots) as self._table:
+            while not self.schedule.finished:
+                self._start_ready()
+                self._show()
+                done, _ = wait(self._running, TICK, FIRST_COMPLETED)
+                for future in sorted(done, key=lambda each: self._running[each]):
+                    self._collect(self._running.pop(future), future)
+                self._flush()
 
-    Another process counts them with torch, which would keep its memory here for the whole run.
-    """
-    counting = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
-    count = subprocess.run(counting, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [str(number) for number in range(int(count))]
+    def _start_ready(self) -> None:
+        """Start stages until each slot is busy and has another one waiting; skip what has not changed."""
+        most = self.workers.slots + max(1, self.workers.slots // 4)
+        while len(self._running) < most and (ready := self.schedule.ready()):
+            for stage in ready[: most - len(self._running)]:
+                self.schedule.start(stage)
+                begun = self.committer.begin(stage)
+                self.count[begun] += 1
+                if begun is Begun.TO_RUN:
+                    self._submit(stage)
+                    continue
+                self.schedule.finish(stage, succeeded=True)
+                if begun is Begun.RESTORED:
+                    self._table.report(stage, begun.value)
 
+    def _submit(self, stage: str) -> None:
+        log, (command, folder) = log_of(stage).resolve(), self.committer.command(stage)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if not self._tries[stage]:
+            log.write_bytes(b"")
+        self._tries[stage] += 1
+        self._started[stage] = time.monotonic()
+        root = {"DVC_ROOT": str(repository().resolve()), "MEDTRANSFER_BARS": "1"}
+        job = Job(stage, command, folder, str(log), self.workers.environment | root)
+        self._running[self.workers.executor.submit(run_job, job)] = stage
 
-def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
-    """Divide the CPU cores among `jobs` workers, and assign GPUs in turn; commands are those of this environment.
+    def _collect(self, stage: str, future: Future[Outcome]) -> None:
+        """Commit a stage that has ended, start one again that was lost, and report one that failed."""
+        try:
+            outcome = future.result()
+        except Exception as error:  # noqa: BLE001 - of the engine, such as a machine that is gone
+            outcome = Outcome(None, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        lost, problem = outcome.lost, ""
+        if outcome.code == 0:
+            try:
+                self.committer.commit(stage)
+            except InputsChangedError:
+                lost = "its inputs changed while it ran"
+            except UserError as error:
+                problem = str(error)
+        if lost and self._tries[stage] < TRIES:
+            self._table.report(stage, "again", outcome.seconds, f"  ({lost})")
+            self.committer.release(stage)
+            if self.committer.begin(stage) is Begun.TO_RUN:
+                self._submit(stage)
+                return
+            lost = ""
+        if outcome.code or lost or problem:
+            self.committer.release(stage)
+            why = problem or f"{stage} failed{f' ({lost}, {self._tries[stage]} times)' if lost else ''}"
+            self.problems.append(f"{why}; its output is in {log_of(stage)}")
+        failed = bool(outcome.code or lost or problem)
+        self.schedule.finish(stage, succeeded=not failed)
+        self._table.report(stage, "FAILED" if failed else "done", outcome.seconds)
 
-    MEDTRANSFER_THREADS is kept if it is set: the last bits of a training depend on the number of threads.
-    """
-    threads = os.environ.get("MEDTRANSFER_THREADS", str(max(1, cpu_count() // jobs)))
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    shared = {"MEDTRANSFER_THREADS": threads, "OMP_NUM_THREADS": threads, "MEDTRANSFER_BARS": "1", "PATH": path}
-    return shared | ({"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {})
+    def _show(self) -> None:
+        states = Counter({state.value: len(self.schedule.in_state(state)) for state in State})
+        running = {stage: (log_of(stage), self._started[stage]) for future, stage in self._running.items()}
+        self._table.update(running, states, self.schedule.in_state(State.WAITING))
+
+    def _flush(self) -> None:
+        """Write the lock file, so seldom that a run of any number of stages spends little of its time on it."""
+        started = time.monotonic()
+        if started - self._flushed > max(FLUSH_AFTER, self._cost / SHARE):
+            self.committer.flush()
+            self._flushed = time.monotonic()
+            self._cost = self._flushed - started
 
 
 def log_of(stage: str) -> Path:
@@ -102,63 +153,5 @@ def log_of(stage: str) -> Path:
     return state_folder() / "logs" / f"{re.sub(r'[^A-Za-z0-9_@.-]', '_', stage)}.log"
 
 
-def _start_ready(schedule: Schedule, workers: list[Worker], jobs: int, devices: Sequence[str]) -> None:
-    for stage in schedule.ready()[: jobs - sum(worker.stage is not None for worker in workers)]:
-        idle = next((worker for worker in workers if worker.stage is None), None)
-        if idle is None:
-            slot = min(set(range(jobs)) - {worker.slot for worker in workers})
-            idle = Worker(slot, worker_environment(slot, jobs, devices))
-            workers.append(idle)
-        schedule.start(stage)
-        idle.start(stage, log_of(stage))
-
-
-def _collect(schedule: Schedule, workers: list[Worker], table: LiveTable) -> None:
-    for worker in list(workers):
-        if worker.stage is None or (succeeded := worker.outcome()) is None:
-            continue
-        schedule.finish(worker.stage, succeeded)
-        table.report(worker.stage, "done" if succeeded else "FAILED", worker.seconds)
-        worker.stage = None
-        if worker.process.poll() is not None:
-            stop_all([worker])
-            workers.remove(worker)
-
-
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
-
-
-class LiveTable:
-    """A table of the stages that run, on a terminal; elsewhere, one line for each stage that ends."""
-
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule = schedule
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> LiveTable:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def update(self, workers: Sequence[Worker]) -> None:
-        """Show each worker that runs a stage, and the number of stages in each state."""
-        if not self._console.is_terminal:
-            return
-        table = Table(box=None, pad_edge=False, expand=True)
-        table.add_column("stage", no_wrap=True)
-        table.add_column("time", justify="right", no_wrap=True)
-        table.add_column("last line", ratio=1, no_wrap=True, overflow="ellipsis")
-        for worker in workers:
-            table.add_row(Text(worker.stage or ""), duration(worker.seconds), Text(worker.last_line()))
-        counts = {state: len(self._schedule.in_state(state)) for state in State}
-        counted = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
-        self._live.update(Group(table, Text(counted)))
-
-    def report(self, stage: str, state: str, seconds: float) -> None:
-        """Print a line about a stage that ended."""
-        self._console.print(Text(f"{state:8} {stage}  {duration(seconds)}"))

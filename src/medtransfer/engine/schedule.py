@@ -76,17 +76,6 @@ class Schedule:
                 self._leave_out_downstream(other)
 
 
-def stages_to_run(targets: Sequence[str], *, checked: bool = False) -> dict[str, frozenset[str]]:
-    """Return each changed stage and each stage downstream of one, with its upstream stages, in a valid order.
-
-    DVC decides what runs: it skips a stage whose inputs turn out to be unchanged. targets: names of stages to bring up
-    to date with everything upstream of them; empty for all. checked: whether `check` has just run. Raises `UserError`
-    if this is not the folder of a study, `dvc.yaml` and `params.yaml` do not fit together, or a target is not a stage.
-    """
-    graph, changed = _graph_and_changes()
-    return affected(graph, changed.keys() - ({CHECK} if checked else set()), targets)
-
-
 def stages_expected() -> dict[str, str]:
     """Return the stages that `dvc repro` would run, in a valid order, each with the reason.
 

@@ -1,131 +1,283 @@
-"""A process that runs stages one after another, in its own process group, so that it ends with all it started.
+"""A warm process: it imports what stages need once, and forks for each stage.
 
-The process itself runs this file as a program. It loads DVC once, and not for every stage.
+`run_job` is what an engine calls wherever it computes. The process itself runs this file as a program, in a session of
+its own, with pipes as its only connection: it ends, with all that it started, when the other side goes away.
 """
 
 from __future__ import annotations
 
+import gc
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
-LAST_BYTES = 4096
-PATIENCE = 5.0
-"""Seconds that a process has to end: by itself if it is idle, and after each of SIGINT and SIGTERM."""
-DVC = (sys.executable, "-P", "-m", "medtransfer.engine.worker")
+from medtransfer.study.loading import read_yaml
+from medtransfer.util.command import FailureOfTheMachine
+from medtransfer.util.errors import UserError
+
+WARM = (
+    "matplotlib.backends.backend_agg", "pyarrow.dataset", "scipy.sparse", "medtransfer.deployment.trained",
+    "medtransfer.tasks.classes.figures", "medtransfer.tracking.tracker", "medtransfer.training.variant",
+    "medtransfer.util.command",
+)  # fmt: skip
+"""Modules that most stages import. None of them may start a thread or touch a GPU, which a fork would not survive."""
+OF_THE_MACHINE = 75
+"""The exit code of a stage that failed because of the machine (EX_TEMPFAIL of sysexits.h): another one may succeed."""
+BEAT, TICK, PATIENCE = 1.0, 0.02, 5.0
+"""Seconds between signs of life of a stage, between looks at it, and that it has to end after SIGTERM."""
+SILENCE = 300.0
+"""Seconds without a sign of life after which a stage counts as hung. It comes from a thread of its own."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stage to run: its name and command in DVC, its folder, its log file, and environment variables to add."""
+
+    stage: str
+    command: str
+    folder: str
+    log: str
+    environment: dict[str, str] = field(default_factory=dict)
+    silence: float = SILENCE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended: its exit code, or why it did not end by itself; and the seconds that it took."""
+
+    code: int | None
+    lost: str = ""
+    seconds: float = 0.0
 
 
 class Worker:
-    """A process that waits for the name of a stage and a log file, runs the stage, and reports how it ended.
+    """A warm process, seen from outside."""
 
-    command: the program, which gets the file descriptor of a `Connection` as its last argument.
-    """
-
-    def __init__(self, slot: int, environment: Mapping[str, str], command: Sequence[str] = DVC) -> None:
-        self.slot = slot
-        self.stage: str | None = None
-        self.log = Path(os.devnull)
-        self.started = time.monotonic()
+    def __init__(self, job: Job) -> None:
+        self.environment = job.environment
         self.connection, theirs = Pipe()
+        source = Path(job.folder) / "src"  # a clone runs its own code, as its `dvc.yaml` says
+        path = {"PYTHONPATH": str(source)} if (source / "medtransfer").is_dir() else {}
         self.process = subprocess.Popen(
-            [*command, str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "medtransfer.engine.worker", str(theirs.fileno())],
+            cwd=job.folder,
             stdin=subprocess.DEVNULL,
-            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | path | job.environment,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
         )
         theirs.close()
+        self.child: int | None = None
 
-    def start(self, stage: str, log: Path) -> None:
-        """Run a stage, without those upstream of it; its output goes to `log`."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
-        self.stage, self.log, self.started = stage, log, time.monotonic()
-        with suppress(OSError):  # the process may have died: see `outcome`
-            self.connection.send((stage, str(log)))
-
-    def outcome(self) -> bool | None:
-        """Return whether the stage succeeded; None while it runs. It has failed if the process died."""
-        if not self.connection.poll():
-            return None
+    def run(self, job: Job) -> Outcome:
+        """Run a stage to its end. A stage without a sign of life for `job.silence` seconds is killed."""
+        started, lost = time.monotonic(), f"no sign of life for {job.silence:g} s"
+        code: int | None = None
         try:
-            code: int = self.connection.recv()
+            self.connection.send(job)
+            silence = SILENCE  # a new process imports for seconds, on a busy machine for many
+            while self.connection.poll(silence):
+                kind, value = self.connection.recv()
+                if kind == "started":
+                    self.child, silence = value, job.silence
+                elif kind == "ended":
+                    code, self.child = value, None
+                    break
         except (EOFError, OSError):
-            self.process.wait()
-            return False
-        return code == 0
+            lost = "its worker was killed"
+        seconds = time.monotonic() - started
+        if code is None:
+            self.stop(PATIENCE)
+            return Outcome(None, lost, seconds)
+        if code < 0:
+            return Outcome(None, f"killed by {signal.Signals(-code).name}", seconds)
+        return (
+            Outcome(1, "the machine cannot run it", seconds) if code == OF_THE_MACHINE else Outcome(code, "", seconds)
+        )
 
-    @property
-    def seconds(self) -> float:
-        """How long the stage has run."""
-        return time.monotonic() - self.started
-
-    def last_line(self) -> str:
-        """Return the last line that the stage wrote; of a progress bar, its newest state."""
-        with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - LAST_BYTES))
-            text = file.read().decode(errors="replace")
-        lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
-        return next((line for line in reversed(lines) if line), "")
-
-
-def stop_all(workers: Sequence[Worker]) -> None:
-    """End workers and all that they started: wait for idle ones, interrupt and terminate the others, then kill."""
-    for worker in workers:
-        worker.connection.close()
-        if worker.stage is None:
-            with suppress(subprocess.TimeoutExpired):
-                worker.process.wait(PATIENCE)
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        alive = [worker for worker in workers if _group_lives(worker.process.pid)]
-        for worker in alive:
-            os.killpg(worker.process.pid, sign)
-        deadline = time.monotonic() + PATIENCE
-        while alive and time.monotonic() < deadline:
-            alive = [worker for worker in alive if worker.process.poll() is None or _group_lives(worker.process.pid)]
-            time.sleep(0.05)
+    def stop(self, patience: float = 2 * PATIENCE) -> None:
+        """End the process and all that it started: by SIGTERM, or after `patience` seconds by SIGKILL."""
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
+        for group in (self.process.pid, self.child):
+            if group is not None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
+        self.process.wait()
 
 
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+_of_this_thread = threading.local()
+_all: list[Worker] = []
 
 
-def main(descriptor: int) -> None:
-    """Receive names of stages and log files through a connection, and answer with DVC's exit codes.
+def run_job(job: Job) -> Outcome:
+    """Run a stage in the warm process of this thread; one that has died, or has another environment, is replaced."""
+    worker: Worker | None = getattr(_of_this_thread, "worker", None)
+    if worker is None or worker.process.poll() is not None or worker.environment != job.environment:
+        if worker is not None:
+            _all.remove(worker)
+            worker.stop()
+        worker = _of_this_thread.worker = Worker(job)
+        _all.append(worker)
+    return worker.run(job)
 
-    Ends when the other side closes the connection, or on SIGINT.
+
+def stop_workers() -> None:
+    """End all warm processes of this process, at the same time."""
+    stopping = [threading.Thread(target=worker.stop) for worker in _all]
+    for thread in stopping:
+        thread.start()
+    for thread in stopping:
+        thread.join()
+    _all.clear()
+
+
+def serve(connection: Connection) -> tuple[Job, int]:
+    """Fork for each job that arrives; return only in a child: its job, and the pipe for its signs of life.
+
+    The process ends on SIGTERM, or when the other side closes the connection, with the child that it has.
     """
-    os.set_inheritable(descriptor, False)
-    connection = Connection(descriptor)
-    with suppress(EOFError, OSError, KeyboardInterrupt):
+    for module in WARM:
+        import_module(module)
+    from medtransfer.models.families import FAMILIES
+    from medtransfer.models.heads import HEADS
+    from medtransfer.tasks import TASKS
+
+    for registry in (FAMILIES, HEADS, TASKS):
+        len(registry)  # imports the modules of its package
+    gc.freeze()  # so that collecting garbage in children does not copy pages that they share
+    signal.signal(signal.SIGTERM, _stop)
+    while True:
+        try:
+            job: Job = connection.recv()
+            with suppress(UserError):
+                read_yaml(Path(job.folder) / "params.yaml")  # the child finds it parsed; it reports what is wrong
+            ours, theirs = os.pipe()
+            child = os.fork()
+            if child == 0:
+                os.close(ours)
+                connection.close()
+                return job, theirs
+            os.close(theirs)
+            connection.send(("started", child))
+            code = _watch(connection, child, ours)
+            os.close(ours)
+            connection.send(("ended", code))
+        except (EOFError, OSError):
+            sys.exit()
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise EOFError
+
+
+def _watch(connection: Connection, child: int, beats: int) -> int:
+    """Wait until a child ends, pass its signs of life on, and return its exit code; end it if nobody listens."""
+    try:
         while True:
-            stage, log = connection.recv()
-            connection.send(run_stage(stage, Path(log)))
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            ready = wait([connection, beats], TICK)
+            if beats in ready and os.read(beats, 1):
+                connection.send(("alive", None))
+            if connection in ready:  # nothing is sent while a stage runs: the connection was closed
+                raise EOFError
+    except (EOFError, OSError):
+        _end_group(child)
+        raise
 
 
-def run_stage(stage: str, log: Path) -> int:
-    """Run one stage by DVC's own command line; its lock protects `dvc.lock`."""
-    with log.open("ab") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
-    from dvc.cli import main as dvc
+def _end_group(leader: int) -> None:
+    """Terminate a process group; kill what is left after some seconds."""
+    deadline = time.monotonic() + PATIENCE
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.killpg(leader, signal.SIGTERM)
+        while time.monotonic() < deadline and not os.waitpid(leader, os.WNOHANG)[0]:
+            time.sleep(TICK)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
-    code: int = dvc(["--wait-for-lock", "repro", "--single-item", stage])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
+
+def become_stage(job: Job, beats: int) -> int:
+    """Run a stage in this process, a fresh fork, as its command would, and return its exit code.
+
+    It is in its own process group, with the signals, streams and environment of a new process.
+    """
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
+    os.chdir(job.folder)
+    os.environ |= job.environment | {"DVC_STAGE": job.stage}
+    threading.Thread(target=_beat, args=[beats], daemon=True).start()
+    words = shlex.split(job.command.replace("$DVC_STAGE", job.stage)) if job.command.count("$") <= 1 else []
+    while words and "=" in words[0]:
+        words = words[1:]  # of PYTHONPATH, which this process was started with
+    if len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
+        return _exit_code(lambda: _run_script(words[1:]))
+    if words and words[0] == "medtransfer":
+        return _exit_code(lambda: _run_command(words))
+    return subprocess.run(job.command, shell=True, check=False).returncode
+
+
+def _run_script(words: list[str]) -> None:
+    import runpy
+
+    sys.argv = words
+    sys.path.insert(0, str(Path(words[0]).resolve().parent))
+    runpy.run_path(words[0], run_name="__main__")
+
+
+def _run_command(words: list[str]) -> None:
+    from medtransfer.cli import main
+
+    sys.argv = words
+    main()
+
+
+def _exit_code(run: Callable[[], None]) -> int:
+    try:
+        run()
+    except SystemExit as exit_:
+        if isinstance(exit_.code, str):
+            sys.stderr.write(f"{exit_.code}\n")
+        if isinstance(exit_, FailureOfTheMachine):
+            return OF_THE_MACHINE
+        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    except BaseException:  # noqa: BLE001 - the end of a process
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def _beat(beats: int) -> None:
+    """Show signs of life for as long as somebody reads them; without a worker, end with all that was started."""
+    try:
+        while True:
+            os.write(beats, b".")
+            time.sleep(BEAT)
+    except OSError:
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    sys.exit(become_stage(*serve(Connection(int(sys.argv[1])))))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +26,7 @@ OF_THE_DISK = {
 def run(main: Callable[[], object]) -> None:
     """Call `main`; print an error that the user can fix as one line per problem on standard error, and exit with 1.
 
-    These are each `UserError`, a full or read-only disk, missing permissions, and a GPU that runs out of memory.
+    These are each `UserError`, a full or read-only disk, missing permissions, and exhausted memory.
     """
     keep_freed_memory()
     collect_old_garbage_seldom()
@@ -37,9 +36,15 @@ def run(main: Callable[[], object]) -> None:
     except Exception as error:
         if not (problems := _problems_of_the_user(error)):
             raise
+        told = "\n".join(f"error: {problem}" for problem in problems)
+        kind = SystemExit if isinstance(error, UserError) else FailureOfTheMachine
     else:
         return
-    sys.exit("\n".join(f"error: {problem}" for problem in problems))
+    raise kind(told)
+
+
+class FailureOfTheMachine(SystemExit):
+    """An exit because of the disk, the permissions or the memory of this machine; on another one it may not happen."""
 
 
 def _problems_of_the_user(error: Exception) -> list[str]:
@@ -49,6 +54,8 @@ def _problems_of_the_user(error: Exception) -> list[str]:
     if type(error).__name__ == "OutOfMemoryError":  # torch's; importing it here would take a second
         advice = "try a smaller batch_size, image_size or backbone, or gradient_checkpointing: true"
         return [f"{str(error).split('. GPU')[0]}; {advice}"]
+    if isinstance(error, MemoryError):
+        return ["out of memory; try a smaller batch_size or image_size, or fewer stages at once (-j)"]
     if isinstance(error, OSError) and error.errno in OF_THE_DISK:
         where = error.filename2 or error.filename or f"a file of {Path.cwd()}, or of {state_folder().resolve()}"
         return [f"{where}: {error.strerror}; {OF_THE_DISK[error.errno]}"]

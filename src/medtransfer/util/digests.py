@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from medtransfer.util.files import write_json
+from medtransfer.util.places import state_folder
+
+Facts = tuple[list[str], list[str], str]
+"""Of a file: the modules that it imports, the packages of its registries, and the digest of its syntax tree."""
 OWN_PACKAGES = ("medtransfer", "fetal_phantom")
 """Packages whose code is an input of the stages. All others are pinned by the lock file."""
 
@@ -31,6 +37,11 @@ def module_digest(*names: str) -> str:
 
     Each file counts as it was when it was first read.
     """
+    return _module_digest(names, tuple(EXTENSIONS))
+
+
+@cache
+def _module_digest(names: tuple[str, ...], extensions: tuple[Path, ...]) -> str:
     files = {name: _file_of(name) for name in names}
     missing = [name for name, file in files.items() if file is None]
     if missing:
@@ -76,18 +87,42 @@ def _data_digests(package: Path) -> list[str]:
 
 
 @cache
-def _imported(file: Path) -> tuple[str, ...]:
-    return tuple(sorted(set(_imports(_parse(file)))))
+def _imported(file: Path) -> list[str]:
+    imports, packages, _ = _facts(file)
+    return sorted({*imports, *(module for package in packages for module in _modules_of(package))})
 
 
-@cache
 def _tree_digest(file: Path) -> str:
-    return hashlib.sha256("\n".join(_shape(_parse(file))).encode()).hexdigest()
+    return _facts(file)[2]
 
 
 @cache
-def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes())
+def _facts(file: Path) -> Facts:
+    content = file.read_bytes()
+    known, key = _known(), hashlib.sha256(content).hexdigest()
+    if key not in known:
+        tree = ast.parse(content)
+        names, packages = sorted(set(_imports(tree))), sorted(set(_registries(tree)))
+        known[key] = names, packages, hashlib.sha256("\n".join(_shape(tree)).encode()).hexdigest()
+    return known[key]
+
+
+@cache
+def _known() -> dict[str, Facts]:
+    """Return what `remember` stored, by the hash of a file's bytes; parsing the files takes most of a second."""
+    path = _memory()
+    found: dict[str, Facts] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def remember() -> None:
+    """Store what this process has found out about files, for later processes of the study."""
+    write_json(_memory(), _known())
+
+
+def _memory() -> Path:
+    """Return the file of `remember`, of this code alone."""
+    return state_folder() / "syntax" / f"{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.json"
 
 
 def _imports(node: ast.AST) -> Iterator[str]:
@@ -100,16 +135,21 @@ def _imports(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and node.module:
         for alias in node.names:
             yield from _with_packages(f"{node.module}.{alias.name}")
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Registry":
-        for keyword in node.keywords:
-            if keyword.arg == "package" and isinstance(keyword.value, ast.Constant):
-                yield from _modules_of(str(keyword.value.value))
     for child in ast.iter_child_nodes(node):
         yield from _imports(child)
 
 
+def _registries(tree: ast.AST) -> Iterator[str]:
+    """Yield the packages whose modules a `Registry` imports without naming them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Registry":
+            for keyword in node.keywords:
+                if keyword.arg == "package" and isinstance(keyword.value, ast.Constant):
+                    yield str(keyword.value.value)
+
+
 def _modules_of(package: str) -> Iterator[str]:
-    """Yield the modules of a package, which a `Registry` imports without naming them."""
+    """Yield the modules of a package."""
     file = _file_of(package)
     for path in sorted(file.parent.iterdir()) if file is not None else ():
         if path.suffix == ".py" or (path / "__init__.py").is_file():
