@@ -24,8 +24,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from medtransfer.engine.stage import run_script
 from medtransfer.study.loading import read_yaml
-from medtransfer.util.command import FailureOfTheMachine
+from medtransfer.util.command import FailureOfTheMachine, run
 from medtransfer.util.errors import UserError
 
 WARM = (
@@ -234,8 +235,8 @@ def become_stage(job: Job, beats: int) -> int:
         words = words[1:]  # of PYTHONPATH, which this process was started with
     if len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
         return _exit_code(lambda: _run_script(words[1:]))
-    if words and words[0] == "medtransfer":
-        return _exit_code(lambda: _run_command(words))
+    if words[:2] == ["medtransfer", "stage"]:
+        return _exit_code(lambda: run(lambda: run_script(words[2], next(iter(words[3:]), None))))
     return subprocess.run(job.command, shell=True, check=False).returncode
 
 
@@ -247,16 +248,9 @@ def _run_script(words: list[str]) -> None:
     runpy.run_path(words[0], run_name="__main__")
 
 
-def _run_command(words: list[str]) -> None:
-    from medtransfer.cli import main
-
-    sys.argv = words
-    main()
-
-
-def _exit_code(run: Callable[[], None]) -> int:
+def _exit_code(main: Callable[[], None]) -> int:
     try:
-        run()
+        main()
     except SystemExit as exit_:
         if isinstance(exit_.code, str):
             sys.stderr.write(f"{exit_.code}\n")
