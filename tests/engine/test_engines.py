@@ -1,0 +1,159 @@
+"""Each engine runs a study of small scripts to the bytes of `dvc repro`, and a killed worker costs one more try."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from medtransfer.engine.engines import open_engine
+from medtransfer.engine.run import reproduce
+from medtransfer.util.errors import UserError
+
+from .simulated import write_study
+
+SCRIPT = """\
+import os, sys, time
+from pathlib import Path
+kind, _, name = sys.argv[1].partition("@")
+outs = {"train": ["train", "cost"], "evaluate": ["predictions", "metrics"], "compare": ["table"]}[kind]
+if kind == "train" and Path("slow").exists():
+    Path("running").write_text(f"{os.getpid()} {os.getppid()}")
+    time.sleep(3)
+for out in outs:
+    Path(out).mkdir(exist_ok=True)
+    path = Path(out, name) if name else Path(out, "all")
+    path.write_text(f"{out} of {sys.argv[1]}")
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a study with three variants, in which the test works."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    folder = tmp_path / "study"
+    write_study(folder, 3)
+    (folder / "stage.py").write_text(SCRIPT)
+    pipeline = (folder / "dvc.yaml").read_text()
+    (folder / "dvc.yaml").write_text(pipeline.replace("cmd: simulated", "cmd: python stage.py \"$DVC_STAGE\""))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def dvc(folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def lock_of(folder: Path) -> dict[str, str]:
+    text = (folder / "dvc.lock").read_text().removeprefix("schema: '2.0'\nstages:\n")
+    entries = ("\n" + text).split("\n  ")
+    named: dict[str, str] = {}
+    for entry in entries:
+        if entry and not entry.startswith(" "):
+            name = entry
+            named[name] = ""
+        elif entry:
+            named[name] += entry + "\n"
+    return named
+
+
+def run_and_compare(study: Path, tmp_path: Path, engine: str) -> None:
+    plain = shutil.copytree(study, tmp_path / "plain")
+    dvc(plain)
+    reproduce(2, engine=engine)
+    assert lock_of(study) == lock_of(plain)
+    assert "up to date" in dvc(study)
+
+
+def kill_one(study: Path, which: int) -> Callable[[], None]:
+    """Return a function that waits for a stage that runs, and kills its worker or itself."""
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while not (study / "running").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        with suppress(ProcessLookupError):
+            os.kill(int((study / "running").read_text().split()[which]), signal.SIGKILL)
+
+    return kill
+
+
+@contextmanager
+def at_the_same_time(function: Callable[[], None]) -> Iterator[None]:
+    from threading import Thread
+
+    thread = Thread(target=function)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_an_engine_writes_what_dvc_writes(study: Path, tmp_path: Path, engine: str) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray")
+    run_and_compare(study, tmp_path, engine)
+    assert not [each for each in psutil.Process().children(recursive=True) if "medtransfer" in " ".join(each.cmdline())]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1], ids=["stage", "worker"])
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_kill_costs_one_more_try(
+    study: Path, tmp_path: Path, engine: str, which: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plain = shutil.copytree(study, tmp_path / "plain")
+    (study / "slow").touch()
+    with at_the_same_time(kill_one(study, which)):
+        reproduce(2, engine=engine)
+    assert "again " in capfd.readouterr().err
+    dvc(plain)
+    assert lock_of(study) == lock_of(plain)
+
+
+@pytest.mark.slow
+def test_ray_spreads_a_study_over_two_nodes(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        (tmp_path / "engine.toml").write_text(f'engine = "ray"\n[ray]\naddress = "{cluster.address}"\n')
+        monkeypatch.setattr("medtransfer.engine.engines.configuration", lambda: tmp_path / "engine.toml")
+        with open_engine(None, "auto") as workers:
+            assert workers.slots == 2
+        plain = shutil.copytree(study, tmp_path / "plain")
+        dvc(plain)
+        reproduce("auto")
+        assert lock_of(study) == lock_of(plain)
+    finally:
+        cluster.shutdown()
+
+
+def test_submitit_runs_stages_as_jobs(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    (tmp_path / "engine.toml").write_text('[slurm]\ncluster = "local"\nparameters = {timeout_min = 5}\n')
+    monkeypatch.setattr("medtransfer.engine.engines.configuration", lambda: tmp_path / "engine.toml")
+    run_and_compare(study, tmp_path, "slurm")
+
+
+@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="this machine has Slurm")
+def test_a_machine_without_slurm_is_one_line(study: Path) -> None:
+    pytest.importorskip("submitit")
+    with pytest.raises(UserError, match="^slurm: "):
+        reproduce(1, engine="slurm")
