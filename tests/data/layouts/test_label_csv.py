@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medtransfer.data.layouts.read import read_layout
 from medtransfer.study import Layout
+from medtransfer.util.errors import UserError
 
 KIND: dict[str, Any] = {"kind": "label_csv", "file": "labels.csv", "image": "name", "label": "plane"}
 
@@ -99,3 +101,10 @@ def test_a_file_that_is_not_a_csv_is_an_error_of_one_line(write_set, problems_of
     (problem,) = problems_of(root, **KIND)
     assert problem.startswith("labels.csv: not a CSV table: ")
     assert "\n" not in problem
+
+
+def test_a_table_without_rows_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("image,label\n", encoding="utf-8")
+    layout = Layout(kind="label_csv", file="labels.csv", image="image", label="label")
+    with pytest.raises(UserError, match=r"labels\.csv: a table without rows; expected one row for each image"):
+        read_layout(tmp_path, layout)

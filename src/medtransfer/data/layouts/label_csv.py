@@ -72,6 +72,8 @@ def read_tables(
     if not (layout.classes or layout.label) and len({frozenset(part.columns) for part in parts.values()}) > 1:
         return pd.DataFrame(), [f"{', '.join(parts)}: the tables differ in their columns; name data.layout.classes"]
     whole, where = pd.concat(parts.values(), ignore_index=True), ", ".join(parts)
+    if whole.empty:
+        return pd.DataFrame(), [f"{where}: a table without rows; expected one row for each image"]
     layout = layout.model_copy(update={"image": layout.image or whole.columns[0], "file": where})
     labels, problems = labels_of(where, whole.drop(columns=[FOLDER, SPLIT_OF_FILE]))
     if labels is None:
