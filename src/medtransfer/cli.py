@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -44,6 +45,7 @@ WIDTH = 80
 START, RUN, RESULTS, OTHER = "Define a study", "Run it", "Use its results", "Other"
 JOBS = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
 ENGINE = "where stages run: local, ray, slurm, or module:function (default: of your engine.toml, else local)"
+EXPERIMENT = "run and save an experiment, as `dvc exp run -S` does; =A,B is two of them"
 CHANGE = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
 DATASET = "use a set of the catalogue; see `medtransfer datasets`"
 
@@ -186,6 +188,8 @@ def _add_study_commands(add: Add) -> None:
     repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to update (default: all)")
     repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=JOBS)
     repro.add_argument("--engine", metavar="NAME", help=ENGINE)
+    repro.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=EXPERIMENT)
+    repro.add_argument("-n", "--name", metavar="NAME", help="the name of the experiment of -S")
 
 
 def _add_result_commands(add: Add) -> None:
@@ -397,7 +401,13 @@ def _plan(_: argparse.Namespace) -> None:
 def _repro(options: argparse.Namespace) -> None:
     from medtransfer.engine.run import reproduce
 
-    reproduce(options.jobs, options.targets, options.engine)
+    run = partial(reproduce, options.jobs, options.targets, options.engine)
+    if options.set:
+        from medtransfer.engine.experiment import run_experiments
+
+        run_experiments(options.set, run, options.name)
+    else:
+        run()
 
 
 def _predict(options: argparse.Namespace) -> None:

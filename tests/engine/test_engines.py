@@ -44,7 +44,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_study(folder, 3)
     (folder / "stage.py").write_text(SCRIPT)
     pipeline = (folder / "dvc.yaml").read_text()
-    (folder / "dvc.yaml").write_text(pipeline.replace("cmd: simulated", "cmd: python stage.py \"$DVC_STAGE\""))
+    (folder / "dvc.yaml").write_text(pipeline.replace("cmd: simulated", 'cmd: python stage.py "$DVC_STAGE"'))
     monkeypatch.chdir(folder)
     return folder
 
@@ -155,5 +155,5 @@ def test_submitit_runs_stages_as_jobs(study: Path, tmp_path: Path, monkeypatch: 
 @pytest.mark.skipif(shutil.which("sbatch") is not None, reason="this machine has Slurm")
 def test_a_machine_without_slurm_is_one_line(study: Path) -> None:
     pytest.importorskip("submitit")
-    with pytest.raises(UserError, match="^slurm: "):
+    with pytest.raises(UserError, match=r"^slurm: "):
         reproduce(1, engine="slurm")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from medtransfer.engine.engines import open_engine
+from medtransfer.engine.experiment import run_experiments
 from medtransfer.engine.run import TRIES, reproduce
 from medtransfer.engine.worker import Job, Outcome
 from medtransfer.util.errors import UserError
@@ -183,6 +185,34 @@ def test_another_command_waits_for_what_a_running_stage_writes(study: Path, monk
     assert "evaluate@v0002" in told[0], "the repository is not locked while a stage runs"
     assert "is busy, it is being blocked by" in told[1]
     assert "medtransfer repro: train@v0000" in told[1]
+
+
+def test_experiments_are_saved_one_for_each_value(
+    study: Path, ran: Counter[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repro = partial(reproduce, 2, engine=ENGINE)
+    with pytest.raises(UserError, match="not a git repository"):
+        run_experiments(["common.seed=2"], repro)
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester@example.org")
+    git = partial(subprocess.run, check=True, capture_output=True)
+    (study / ".dvc/config").write_text("")  # the study was made without git
+    (study / ".gitignore").write_text("/train\n/cost\n/predictions\n/table\n.medtransfer\n")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "study"]):
+        git(["git", *command])
+    repro()
+    ran.clear()
+    before = (study / "params.yaml").read_text()
+    with pytest.raises(UserError, match=r"^-S: .*v0009"):
+        run_experiments(["variants.v0009.lr=1"], repro)
+    assert (study / "params.yaml").read_text() == before
+    assert run_experiments(["variants.v0001.lr=0.5,0.7"], repro, "mine") == ["mine-1", "mine-2"]
+    assert ran == Counter({"train@v0001": 2, "compare": 2})
+    listed = dvc("exp", "show", "--csv")
+    assert "mine-1" in listed
+    assert "0.5" in listed
+    assert "lr: 0.7" in (study / "params.yaml").read_text()
 
 
 def test_an_engine_is_named_by_the_user_alone(

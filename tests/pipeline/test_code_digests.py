@@ -53,7 +53,7 @@ def test_a_comment_reruns_check_alone_and_a_statement_the_stages_that_reach_it(l
     locked.write("params.yaml", f"extensions: [extensions/mine.py]\n{locked.read('params.yaml')}")
     locked.run("dvc", "repro", "check")
     stages = {path.stem for path in (locked.folder / "stages").glob("*.py")}
-    everything = stages - {"check", "external"}  # the study has no external set
+    everything = stages - {"check", "external", "tta"}  # the study has no external set and no augmented test
     assert changed_stages(locked) == everything
     locked.run("dvc", "commit", "--force")
     locked.write("extensions/mine.py", "LIMIT = 3  # as before\n")

@@ -40,9 +40,10 @@ def test_a_stage_takes_its_name_from_that_of_dvc(stage: str) -> None:
 
 
 def test_dvc_runs_no_command_in_a_name(fresh: Project) -> None:
-    for name in ("data/checked.json", "data/code/weights.txt"):
-        fresh.write(name, "{}")
     hostile = ["x; touch ran #", '"$(touch ran)"']
+    codes = [f"data/code/backbones/{name}.txt" for name in hostile]
+    for name in ("data/checked.json", "data/code/weights.txt", *codes):
+        fresh.write(name, "{}")
     params = YAML(typ="safe", pure=True).load(fresh.read("params.yaml"))
     params["backbones"] |= {name: {"model": "cnn_small", "weights": "none"} for name in hostile}
     with (fresh.folder / "params.yaml").open("w", encoding="utf-8") as file:
