@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,6 +151,63 @@ def test_submitit_runs_stages_as_jobs(study: Path, tmp_path: Path, monkeypatch: 
     (tmp_path / "engine.toml").write_text('[slurm]\ncluster = "local"\nparameters = {timeout_min = 5}\n')
     monkeypatch.setattr("medtransfer.engine.engines.configuration", lambda: tmp_path / "engine.toml")
     run_and_compare(study, tmp_path, "slurm")
+
+
+SLURM = """\
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmctldPort=16917
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool_%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SelectType=select/cons_tres
+MpiDefault=none
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port=17101 CPUs=1
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port=17102 CPUs=1
+PartitionName=debug Nodes=n1,n2 Default=YES State=UP
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start a Slurm of two nodes on this machine; munge, by which they know each other, must run already."""
+    if shutil.which("slurmctld") is None or os.geteuid() or subprocess.run(["munge", "-n"], check=False).returncode:
+        pytest.skip("needs root, slurm-wlm and a running munged")
+    folder = tmp_path / "slurm"
+    for name in ("state", "spool_n1", "spool_n2"):
+        (folder / name).mkdir(parents=True)
+    (folder / "slurm.conf").write_text(SLURM.format(host=socket.gethostname().partition(".")[0], folder=folder))
+    monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+    daemons = [
+        subprocess.Popen([*command, "-D"], stderr=subprocess.DEVNULL)
+        for command in (["slurmctld"], ["slurmd", "-N", "n1"], ["slurmd", "-N", "n2"])
+    ]
+    deadline = time.monotonic() + 30
+    while b"2   idle" not in subprocess.run(["sinfo"], capture_output=True, check=False).stdout:
+        assert time.monotonic() < deadline, (folder / "slurmctld.log").read_text()
+        time.sleep(0.2)
+    yield
+    for daemon in daemons[::-1]:
+        daemon.terminate()
+        daemon.wait(20)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_slurm_runs_a_study_on_two_nodes(study: Path, tmp_path: Path) -> None:
+    run_and_compare(study, tmp_path, "slurm")
+    nodes = {path.name for path in (study / ".medtransfer/jobs").iterdir()}
+    assert nodes, "what submitit writes is there, for whoever asks why a job failed"
+    deadline = time.monotonic() + 30
+    while (left := subprocess.run(["squeue", "--noheader"], capture_output=True, check=True).stdout) != b"":
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
 
 
 @pytest.mark.skipif(shutil.which("sbatch") is not None, reason="this machine has Slurm")
