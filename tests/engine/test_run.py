@@ -167,6 +167,18 @@ def test_a_missing_out_is_a_failure_in_one_line(study: Path, monkeypatch: pytest
     assert error.value.problems[0] == told
 
 
+def test_a_missing_input_fails_its_stage_alone(study: Path, ran: Counter[str]) -> None:
+    pipeline = (study / "dvc.yaml").read_text()
+    (study / "dvc.yaml").write_text(f"{pipeline}  other:\n    cmd: simulated\n    deps: [nothing]\n    outs: [more]\n")
+    with pytest.raises(UserError) as error:
+        reproduce(2, engine=ENGINE)
+    (problem,) = error.value.problems
+    assert problem.startswith("other: ")
+    assert "No such file or directory" in problem
+    assert str(study / "nothing") in problem
+    assert ran == Counter(ALL)
+
+
 def test_another_command_waits_for_what_a_running_stage_writes(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import simulated
 

@@ -50,7 +50,10 @@ class Committer:
         return " && ".join(stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()), stage.wdir
 
     def begin(self, name: str) -> Begun:
-        """Find out whether a stage must run; if it must, its outs are deleted, and its inputs noted."""
+        """Find out whether a stage must run; if it must, its outs are deleted, and its inputs noted.
+
+        Raises `UserError` if an input is missing, or another command uses what the stage reads or writes.
+        """
         from dvc.stage.cache import RunCacheNotFoundError
 
         stage = self._stages[name]
@@ -75,18 +78,13 @@ class Committer:
 
     def commit(self, name: str) -> None:
         """Commit the outs of a stage that has run. Raises `InputsChangedError`, or `UserError` if an out is missing."""
-        from dvc.exceptions import DvcException
-
         stage = self._stages[name]
         with self._locked(stage):
             self.release(name)
-            try:
-                stage.save_deps()
-                if _inputs_of(stage) != self._inputs[name]:
-                    raise InputsChangedError
-                self._save(stage)
-            except DvcException as error:
-                raise UserError(f"{name}: {' '.join(str(error).split())}") from None
+            stage.save_deps()
+            if _inputs_of(stage) != self._inputs[name]:
+                raise InputsChangedError
+            self._save(stage)
 
     def release(self, name: str) -> None:
         """Let other DVC commands use what a stage reads and writes."""
@@ -130,13 +128,14 @@ class Committer:
 
     @contextmanager
     def _locked(self, stage: Any = None) -> Iterator[None]:
-        from dvc.lock import LockError
+        from dvc.exceptions import DvcException
 
         try:
             with self._repo.lock:
                 yield
-        except LockError as error:
-            raise UserError(" ".join(str(error).split())) from None
+        except (DvcException, OSError) as error:  # also of a lock that another command holds, or a missing input
+            where = f"{stage.addressing}: " if stage is not None else ""
+            raise UserError(f"{where}{' '.join(str(error).split())}") from None
         finally:
             if stage is not None:
                 _forget_trees(stage)

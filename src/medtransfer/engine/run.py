@@ -85,7 +85,11 @@ class Run:
         while len(self._running) < most and (ready := self.schedule.ready()):
             for stage in ready[: most - len(self._running)]:
                 self.schedule.start(stage)
-                begun = self.committer.begin(stage)
+                try:
+                    begun = self.committer.begin(stage)
+                except UserError as error:
+                    self._fail(stage, str(error))
+                    continue
                 self.count[begun] += 1
                 if begun is Begun.TO_RUN:
                     self._submit(stage)
@@ -122,17 +126,27 @@ class Run:
         if lost and self._tries[stage] < TRIES:
             self._table.report(stage, "again", outcome.seconds, f"  ({lost})")
             self.committer.release(stage)
-            if self.committer.begin(stage) is Begun.TO_RUN:
+            try:
+                begun = self.committer.begin(stage)
+            except UserError as error:
+                self._fail(stage, str(error))
+                return
+            if begun is Begun.TO_RUN:
                 self._submit(stage)
                 return
-            lost = ""
+            outcome, lost = Outcome(0, "", outcome.seconds), ""  # another one has run it meanwhile
         if outcome.code or lost or problem:
-            self.committer.release(stage)
             why = problem or f"{stage} failed{f' ({lost}, {self._tries[stage]} times)' if lost else ''}"
-            self.problems.append(f"{why}; its output is in {log_of(stage)}")
-        failed = bool(outcome.code or lost or problem)
-        self.schedule.finish(stage, succeeded=not failed)
-        self._table.report(stage, "FAILED" if failed else "done", outcome.seconds)
+            self._fail(stage, f"{why}; its output is in {log_of(stage)}", outcome.seconds)
+        else:
+            self.schedule.finish(stage, succeeded=True)
+            self._table.report(stage, "done", outcome.seconds)
+
+    def _fail(self, stage: str, problem: str, seconds: float | None = None) -> None:
+        self.committer.release(stage)
+        self.problems.append(problem)
+        self.schedule.finish(stage, succeeded=False)
+        self._table.report(stage, "FAILED", seconds)
 
     def _show(self) -> None:
         states = Counter({state.value: len(self.schedule.in_state(state)) for state in State})
