@@ -104,7 +104,7 @@ class Run:
         if not self._tries[stage]:
             log.write_bytes(b"")
         self._tries[stage] += 1
-        self._started[stage] = time.monotonic()
+        self._started.pop(stage, None)
         root = {"DVC_ROOT": str(repository().resolve()), "MEDTRANSFER_BARS": "1"}
         job = Job(stage, command, folder, str(log), self.workers.environment | root)
         self._running[self.workers.executor.submit(run_job, job)] = stage
@@ -149,9 +149,15 @@ class Run:
         self._table.report(stage, "FAILED", seconds)
 
     def _show(self) -> None:
+        """Show what runs; stages that wait for a slot have been submitted, too, so that none is idle for a moment."""
+        submitted, now = list(self._running.values()), time.monotonic()
+        running = {
+            stage: (log_of(stage), self._started.setdefault(stage, now)) for stage in submitted[: self.workers.slots]
+        }
         states = Counter({state.value: len(self.schedule.in_state(state)) for state in State})
-        running = {stage: (log_of(stage), self._started[stage]) for future, stage in self._running.items()}
-        self._table.update(running, states, self.schedule.in_state(State.WAITING))
+        states[State.RUNNING.value] = len(running)
+        states[State.WAITING.value] += len(submitted) - len(running)
+        self._table.update(running, states, [*submitted[len(running) :], *self.schedule.in_state(State.WAITING)])
 
     def _flush(self) -> None:
         """Write the lock file, so seldom that a run of any number of stages spends little of its time on it."""
