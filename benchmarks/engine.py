@@ -1,6 +1,6 @@
 """Time `medtransfer repro`: kept features both ways, committing and doing nothing by number, and simulated workers.
 
-    python benchmarks/engine.py        # ten minutes; writes benchmarks/results/engine.md
+    python benchmarks/engine.py        # eight minutes; writes benchmarks/results/engine.md
 
 Kept features: frozen variants of the tests' study, which differ in their learning rate, after one of them has filled
 the cache; `dvc repro` and `medtransfer repro -j 2` on copies of the same folder, one thread each. The other parts use
@@ -26,9 +26,9 @@ from pipeline.conftest import Project, new_project  # noqa: E402
 from medtransfer.util.hardware import cpu_count, processor  # noqa: E402
 from medtransfer.util.text import markdown_table  # noqa: E402
 
-FROZEN = 12
+FROZEN = 10
 COUNTS = (100, 300, 1000)
-WORKERS, WAIT = (4, 16, 64), 10.0
+WORKERS, WAIT = (4, 16, 64), 5.0
 """Numbers of simulated workers, and the seconds that each of their stages takes."""
 
 
