@@ -244,3 +244,35 @@ def test_an_engine_is_named_by_the_user_alone(
         with pytest.raises(UserError) as error:
             open_engine(None, 2)
         assert problem in str(error.value)
+
+
+def test_entries_that_another_command_writes_meanwhile_are_kept(
+    study: Path, ran: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import simulated
+
+    reproduce(2, engine=ENGINE)
+    other = "  other@x:\n    cmd: echo\n"
+
+    def outcome(job: Job) -> None:
+        if job.stage == "train@v0001":
+            (study / "dvc.lock").write_text((study / "dvc.lock").read_text() + other)
+
+    monkeypatch.setattr(simulated.Waiting, "outcome", staticmethod(outcome))
+    params = study / "params.yaml"
+    params.write_text(params.read_text().replace("{lr: 2e-05,", "{lr: 0.5,"))
+    reproduce(2, engine=ENGINE)
+    text = (study / "dvc.lock").read_text()
+    assert other in text
+    assert "lr: 0.5" in text
+
+
+def test_a_lock_file_of_another_form_is_left_to_dvc(study: Path, ran: Counter[str]) -> None:
+    reproduce(2, engine=ENGINE)
+    lock = study / "dvc.lock"
+    lock.write_text(f"# merged by hand\n{lock.read_text()}")
+    params = study / "params.yaml"
+    params.write_text(params.read_text().replace("{lr: 2e-05,", "{lr: 0.5,"))
+    reproduce(2, engine=ENGINE)
+    assert lock.read_text().startswith("# merged by hand\n")
+    assert "up to date" in dvc("status")

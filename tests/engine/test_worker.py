@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from medtransfer.engine.engines import open_engine
 from medtransfer.engine.worker import Job, Outcome, Worker, run_job, stop_workers
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find processes")
@@ -62,6 +63,49 @@ def test_an_outcome_says_whose_fault_it_is(tmp_path: Path, script: str, code: in
 def test_any_other_command_runs_in_a_shell(tmp_path: Path) -> None:
     assert run_job(job(tmp_path, 'echo "$DVC_STAGE" in $(pwd) && exit 4')).code == 4
     assert (tmp_path / "log").read_text() == f"train@a in {tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("python stage.py && exit 5", 5),
+        ("python stage.py; exit 6", 6),
+        ("LIMIT=7 python stage.py", 7),
+        ("PYTHONPATH=src python stage.py", 8),
+        ("python stage.py 9", 9),
+    ],
+)
+def test_a_command_of_another_form_means_what_a_shell_takes_it_for(tmp_path: Path, command: str, code: int) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "own.py").write_text("CODE = 8\n")
+    script = "import os, sys\ntry:\n    from own import CODE\nexcept ImportError:\n    CODE = 0\n"
+    (tmp_path / "stage.py").write_text(
+        f"{script}sys.exit(int(os.environ.get('LIMIT', sys.argv[1:] and sys.argv[1] or CODE)))"
+    )
+    assert run_job(job(tmp_path, command)).code == code
+
+
+@pytest.mark.parametrize("name", ['x"; touch ran #', "x' $(touch ran)", 'x" "y'])
+def test_a_name_reaches_a_stage_as_one_word_and_no_shell(tmp_path: Path, name: str) -> None:
+    (tmp_path / "stage.py").write_text("import sys\nprint(sys.argv[1:])")
+    assert run_job(job(tmp_path, SCRIPT, stage=f"train@{name}")).code == 0
+    assert (tmp_path / "log").read_text() == f"{[f'train@{name}']}\n"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_stopping_starts_none_of_the_stages_that_wait(tmp_path: Path) -> None:
+    (tmp_path / "stage.py").write_text(
+        FAMILY + "open(sys.argv[1], 'w')\ntime.sleep(60)".replace("open", "import sys\nopen", 1)
+    )
+    with open_engine("local", 1) as workers:
+        jobs = [job(tmp_path, SCRIPT, stage=f"train@{number}") for number in range(3)]
+        futures = [workers.executor.submit(run_job, each) for each in jobs]
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "train@0").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert futures[0].result().code is None
+    assert all(each.cancelled() for each in futures[1:])
+    assert not (tmp_path / "train@1").exists()
 
 
 def test_a_stage_finds_nothing_of_the_one_before(tmp_path: Path) -> None:

@@ -14,47 +14,49 @@ OTHER = re.compile(r"^(?=\S)", re.MULTILINE)
 
 
 class LockFile:
-    """The entries of a lock file, as text, in their order.
-
-    A file that is not as DVC writes it, after a merge by hand, is left to DVC.
-    """
+    """Entries to write into a lock file, next to those that other commands write meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text = path.read_text(encoding="utf-8") if path.is_file() else HEAD
-        body = text.removeprefix(HEAD)
-        self._usual = text.startswith(HEAD) and not OTHER.search(body) and body[-1:] in ("", "\n")
-        starts = [match.start() for match in ENTRY.finditer(body)] if self._usual else []
-        found = [body[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)] if starts else []
-        self._entries = {_key(entry): entry for entry in found}
-        self._changed: dict[str, dict[str, Any]] = {}
+        self._waiting: dict[str, dict[str, Any]] = {}
 
     def put(self, stage: str, entry: dict[str, Any]) -> None:
-        """Set the entry of a stage; a new one comes last."""
-        from dvc.utils.serialize import dumps_yaml
-
-        text = dumps_yaml({"schema": "2.0", "stages": {stage: entry}}).removeprefix(HEAD)
-        if self._entries.get(_key(text)) != text:
-            self._entries[_key(text)] = text
-            self._changed[stage] = entry
-
-    def write(self) -> None:
-        """Write what has changed, in the form that DVC would give it."""
-        if not self._changed:
-            return
-        if self._usual:
-            write_text(self.path, HEAD + "".join(self._entries.values()))
-        else:
-            from dvc.utils.serialize import modify_yaml
-
-            with modify_yaml(str(self.path)) as data:
-                data.setdefault("stages", {}).update(self._changed)
-        self._changed = {}
+        """Set the entry of a stage; `write` writes it."""
+        self._waiting[stage] = entry
 
     @property
     def changed(self) -> bool:
         """Whether there is something to write."""
-        return bool(self._changed)
+        return bool(self._waiting)
+
+    def write(self) -> None:
+        """Write what was put since, in the form that DVC would give it; the entry of a new stage comes last.
+
+        A file that is not as DVC writes it, after a merge by hand, is left to DVC.
+        """
+        from dvc.utils.serialize import dumps_yaml, modify_yaml
+
+        text = self.path.read_text(encoding="utf-8") if self.path.is_file() else HEAD
+        entries = _entries_of(text)
+        if entries is None:
+            with modify_yaml(str(self.path)) as data:
+                data.setdefault("stages", {}).update(self._waiting)
+        else:
+            for stage, entry in self._waiting.items():
+                new = dumps_yaml({"schema": "2.0", "stages": {stage: entry}}).removeprefix(HEAD)
+                entries[_key(new)] = new
+            if (found := HEAD + "".join(entries.values())) != text:
+                write_text(self.path, found)
+        self._waiting = {}
+
+
+def _entries_of(text: str) -> dict[str, str] | None:
+    """Return the entries of a lock file by their first lines; None if it is not as DVC writes it."""
+    body = text.removeprefix(HEAD)
+    if not text.startswith(HEAD) or OTHER.search(body) or body[-1:] not in ("", "\n"):
+        return None
+    starts = [match.start() for match in ENTRY.finditer(body)]
+    return {_key(body[start:]): body[start:end] for start, end in zip(starts, [*starts[1:], None], strict=False)}
 
 
 def _key(entry: str) -> str:

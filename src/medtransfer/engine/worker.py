@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-import shlex
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +37,11 @@ WARM = (
 """Modules that most stages import. None of them may start a thread or touch a GPU, which a fork would not survive."""
 OF_THE_MACHINE = 75
 """The exit code of a stage that failed because of the machine (EX_TEMPFAIL of sysexits.h): another one may succeed."""
+COMMAND = re.compile(
+    r"(?P<source>PYTHONPATH=src )?(python (?P<script>[\w./-]+\.py)|medtransfer stage (?P<stage>\w+))"
+    r'(?P<item> "\$DVC_STAGE")?'
+)
+"""The commands of stages that need no new process. All others are left to a shell, which knows what they mean."""
 BEAT, TICK, PATIENCE = 1.0, 0.02, 5.0
 """Seconds between signs of life of a stage, between looks at it, and that it has to end after SIGTERM."""
 SILENCE = 300.0
@@ -70,8 +75,10 @@ class Worker:
     def __init__(self, job: Job) -> None:
         self.environment = job.environment
         self.connection, theirs = Pipe()
-        source = Path(job.folder) / "src"  # a clone runs its own code, as its `dvc.yaml` says
-        path = {"PYTHONPATH": str(source)} if (source / "medtransfer").is_dir() else {}
+        commands = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        path = {"PATH": commands}  # a shell finds the commands of this environment, active or not
+        if _own_source(job.folder):
+            path["PYTHONPATH"] = str(Path(job.folder) / "src")
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "medtransfer.engine.worker", str(theirs.fileno())],
             cwd=job.folder,
@@ -122,6 +129,11 @@ class Worker:
         self.process.wait()
 
 
+def _own_source(folder: str) -> bool:
+    """Return whether a folder is a clone, which runs its own code, as its `dvc.yaml` says."""
+    return (Path(folder) / "src" / "medtransfer").is_dir()
+
+
 _of_this_thread = threading.local()
 _all: list[Worker] = []
 
@@ -131,7 +143,8 @@ def run_job(job: Job) -> Outcome:
     worker: Worker | None = getattr(_of_this_thread, "worker", None)
     if worker is None or worker.process.poll() is not None or worker.environment != job.environment:
         if worker is not None:
-            _all.remove(worker)
+            with suppress(ValueError):  # `stop_workers` forgot it
+                _all.remove(worker)
             worker.stop()
         worker = _of_this_thread.worker = Worker(job)
         _all.append(worker)
@@ -230,14 +243,13 @@ def become_stage(job: Job, beats: int) -> int:
     os.chdir(job.folder)
     os.environ |= job.environment | {"DVC_STAGE": job.stage}
     threading.Thread(target=_beat, args=[beats], daemon=True).start()
-    words = shlex.split(job.command.replace("$DVC_STAGE", job.stage)) if job.command.count("$") <= 1 else []
-    while words and "=" in words[0]:
-        words = words[1:]  # of PYTHONPATH, which this process was started with
-    if len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
-        return _exit_code(lambda: _run_script(words[1:]))
-    if words[:2] == ["medtransfer", "stage"]:
-        return _exit_code(lambda: run(lambda: run_script(words[2], next(iter(words[3:]), None))))
-    return subprocess.run(job.command, shell=True, check=False).returncode
+    known = COMMAND.fullmatch(job.command)
+    if known is None or (known["source"] and not _own_source(job.folder)):
+        return subprocess.run(job.command, shell=True, check=False).returncode
+    item = job.stage if known["item"] else None
+    if known["script"]:
+        return _exit_code(lambda: _run_script([known["script"], *([item] if item else [])]))
+    return _exit_code(lambda: run(lambda: run_script(known["stage"], item)))
 
 
 def _run_script(words: list[str]) -> None:

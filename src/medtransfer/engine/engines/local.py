@@ -29,8 +29,9 @@ def local(jobs: int | Literal["auto"]) -> Iterator[Workers]:
     try:
         yield Workers(executor, slots, thread_variables(max(1, cpu_count() // slots)))
     finally:
+        executor.shutdown(wait=False, cancel_futures=True)  # a thread that is free must not take the next stage
         stop_workers()
-        executor.shutdown(cancel_futures=True)
+        executor.shutdown()
 
 
 class Threads(ThreadPoolExecutor):
