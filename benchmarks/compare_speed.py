@@ -22,8 +22,8 @@ from ruamel.yaml import YAML
 from medtransfer.data.prepared import ABOUT, TABLE
 from medtransfer.data.prepared import IMAGES as PIXELS
 from medtransfer.study import BASELINES, load_study
-from medtransfer.tasks.classes.predictions import predictions_frame
-from medtransfer.tasks.predictions import write_rows
+from medtransfer.tasks.classes.predictions import class_columns
+from medtransfer.tasks.predictions import rows_of_run, write_rows
 from medtransfer.util.files import write_json, write_text
 from medtransfer.util.hardware import cpu_count, processor
 from medtransfer.util.places import Places
@@ -138,7 +138,8 @@ def draw_frame(images: pd.DataFrame, role: str, run: int, variant: int, rng: np.
     logits = rng.normal(size=(len(images), CLASSES)) + skill * np.eye(CLASSES)[images["label_index"]]
     scores = np.exp(2 * logits)
     names = [f"class{number:02}" for number in range(CLASSES)]
-    return predictions_frame(images, scores / scores.sum(axis=1, keepdims=True), names, 0, run, role)
+    own = class_columns(images["label_index"].to_numpy(), scores / scores.sum(axis=1, keepdims=True), names)
+    return rows_of_run(images, own, 0, run, role)
 
 
 def write_prepared(places: Places, images: dict[str, pd.DataFrame]) -> None:

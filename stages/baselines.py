@@ -16,8 +16,8 @@ def main() -> None:
     load_study()  # imports the extensions, which may register the task
     prepared = Prepared(HERE.prepared)
     task = TASKS[prepared.task]
-    for name, predict in task.baselines.items():
-        table = write_rows(HERE.predictions(name), list(predict(prepared)))
+    for name in task.baselines:
+        table = write_rows(HERE.predictions(name), list(task.baseline_frames(name, prepared)))
         write_json(HERE.metrics(name), task.summary(table, prepared))
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scored import predictions_frame
 
 from medtransfer.study import Study, check_study
-from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_json, write_text
 from medtransfer.util.places import Places

@@ -21,7 +21,7 @@ from medtransfer.statistics.metrics import headline_metrics
 from medtransfer.statistics.resampling import the_sample
 from medtransfer.study import check_study
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks.masks.predictions import MaskPredictions
 from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_json
 from medtransfer.util.places import Places
@@ -94,7 +94,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, build_prepared: Build) -> P
     rows = prepared.roles(0).test
     for number, (name, shift) in enumerate(SHIFTS.items()):
         found = [np.roll(prepared.targets(rows), shift + seed, axis=2) for seed in (0, 1)]
-        frames = [mask_predictions_frame(prepared, rows, masks, 0, seed, "test") for seed, masks in enumerate(found)]
+        frames = [SCORING.frame(prepared, rows, masks, 0, seed, "test") for seed, masks in enumerate(found)]
         write_variant(places, prepared, name, frames)
         columns = ["fold", "seed", "epoch", "lr", "train_loss", "train_dice", "validation_loss", "validation_dice"]
         history = pd.DataFrame(
@@ -115,8 +115,8 @@ def places(tmp_path_factory: pytest.TempPathFactory, build_prepared: Build) -> P
         }
         cost |= {"device": "cpu: x", "threads": 1, "runs": {"fold0_seed0": {}}}
         write_json(root / "metrics/cost" / f"{name}.json", cost)
-    for name, predict in SCORING.baselines.items():
-        write_variant(places, prepared, name, list(predict(prepared)))
+    for name in SCORING.baselines:
+        write_variant(places, prepared, name, list(SCORING.baseline_frames(name, prepared)))
     small = root / "small"
     tiny_pairs(small)
     (small / "metrics/data.json").rename(root / "metrics/data.json")

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from scored import predictions_frame
 
 from medtransfer.comparison.compare import compute_comparison
 from medtransfer.comparison.pages import comparison_page
 from medtransfer.comparison.results import GAPS
 from medtransfer.comparison.subgroups import HOME, compare_subgroups, corrected, levels_of, require_columns
 from medtransfer.study import Study
-from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
 

@@ -15,7 +15,8 @@ from PIL import Image
 from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.tables.segmentation import mask_table
 from medtransfer.data.prepared import PIXEL, Prepared
-from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks import TASKS
+from medtransfer.tasks.masks.predictions import MaskPredictions
 from medtransfer.tasks.predictions import write_rows
 from medtransfer.util.files import write_text
 from medtransfer.util.places import Places
@@ -54,7 +55,7 @@ def write_mask_places(root: Path, build_prepared: Callable[..., Prepared]) -> Pl
     rows = prepared.roles(0).test
     for name, shift in SHIFTS.items():
         found = np.roll(prepared.targets(rows), shift, axis=2)
-        write_rows(places.predictions(name), [mask_predictions_frame(prepared, rows, found, 0, 0, "test")])
+        write_rows(places.predictions(name), [TASKS["segmentation"].frame(prepared, rows, found, 0, 0, "test")])
         header = "fold,seed,epoch,lr,train_loss,train_dice,validation_loss,validation_dice\n"
         write_text(places.model(name) / "history.csv", header + "0,0,0,.1,1,.5,1,.4\n0,0,1,.1,.5,.8,.6,.7\n")
     return places

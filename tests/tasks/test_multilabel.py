@@ -32,7 +32,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 @pytest.fixture(scope="module")
 def constant(prepared: Prepared) -> pd.DataFrame:
-    return pd.concat(TASK.baselines["constant"](prepared), ignore_index=True)
+    return pd.concat(TASK.baseline_frames("constant", prepared), ignore_index=True)
 
 
 def test_values_are_the_marks_and_unknown_ones_are_nan(prepared: Prepared) -> None:
@@ -68,7 +68,7 @@ def test_baselines_are_frequencies_and_smoothed_neighbours(prepared: Prepared, c
         constant[["p_large", "p_lesion"]].to_numpy(), np.tile(rates, (len(constant), 1)), rtol=1e-5
     )
     assert TASK.predictions(constant).tests.metrics()["roc_auc"] == 0.5
-    near = pd.concat(TASK.baselines["nearest_neighbour"](prepared), ignore_index=True)
+    near = pd.concat(TASK.baseline_frames("nearest_neighbour", prepared), ignore_index=True)
     votes = near["p_lesion"].to_numpy() * 6 - rates[1]
     np.testing.assert_allclose(votes, np.round(votes), atol=1e-4)
 

@@ -19,7 +19,6 @@ from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.study import check_study
 from medtransfer.study.schema import Comparison
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.baselines import predict_median
 from medtransfer.training.losses import GRADE_LOSSES
 
 TASK = TASKS["ordinal"]
@@ -81,7 +80,7 @@ def test_the_score_is_the_error_of_the_predicted_grade_in_grades(prepared: Prepa
 
 
 def test_the_baseline_predicts_the_median_grade_of_the_training_images(prepared: Prepared) -> None:
-    table = pd.concat(predict_median(prepared), ignore_index=True)
+    table = pd.concat(TASK.baseline_frames("constant", prepared), ignore_index=True)
     learned = prepared.table["label_index"].iloc[prepared.roles(0).train]
     scores = table[["p_2", "p_9", "p_10"]].to_numpy()
     assert set(scores.argmax(axis=1)) == {int(np.quantile(learned, 0.5, method="inverted_cdf"))}
@@ -93,7 +92,7 @@ def test_the_baseline_predicts_the_median_grade_of_the_training_images(prepared:
 
 def test_costs_reach_the_metrics_of_grades(prepared: Prepared) -> None:
     costs = {"2": {"9": 1.0, "10": 3.0}, "9": {"2": 1.0, "10": 1.0}, "10": {"2": 3.0, "9": 1.0}}
-    tests = TASK.predictions(pd.concat(predict_median(prepared), ignore_index=True)).tests
+    tests = TASK.predictions(pd.concat(TASK.baseline_frames("constant", prepared), ignore_index=True)).tests
     tests = tests.for_comparison(Comparison(metric="cost_weighted_accuracy", costs=costs))
     assert tests.of_role("test").costs == costs
 

@@ -117,8 +117,8 @@ def test_ignored_pixels_reach_neither_answers_nor_scores_nor_weights(partly_igno
     loss = TASK.loss(Loss(class_weights="balanced"), partly_ignored, rows.train)
     pixels = np.bincount(masks[rows.train][:, 16:].ravel(), minlength=2)
     np.testing.assert_allclose(loss.weight.numpy(), pixels.sum() / (2 * pixels), rtol=1e-6)  # type: ignore[union-attr]
-    for predict in TASK.baselines.values():
-        for frame in predict(partly_ignored):
+    for name in TASK.baselines:
+        for frame in TASK.baseline_frames(name, partly_ignored):
             assert all(decode_mask(mask).max() <= 1 for mask in frame["mask"])
             assert (frame["found_pixels"] <= 16 * 32).all()
     epochs = train(tiny_inputs(partly_ignored, loss="dice_cross_entropy", epochs=6, batch_size=4, lr=3e-3), tmp_path)

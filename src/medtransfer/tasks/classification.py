@@ -13,7 +13,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.label_errors import LabelDoubts, label_doubts
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.predictions import PREFIX, ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import PREFIX, ClassPredictions, class_columns
 from medtransfer.tasks.task import Baselines, Task
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Classification(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the most frequent class and the nearest neighbours."""
-        from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
+        from medtransfer.tasks.classes.baselines import majority, nearest_neighbours
 
-        return {"constant": predict_majority, "nearest_neighbour": predict_nearest_neighbour}
+        return {"constant": majority, "nearest_neighbour": nearest_neighbours}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -60,10 +60,6 @@ class Classification(Task):
         if params.comparison.metric == "kappa_quadratic" and params.data.order is None:
             problems.append("comparison.metric: kappa_quadratic needs data.order: [LOWEST, ..., HIGHEST]")
         return problems
-
-    def outputs(self, prepared: Prepared) -> list[str]:
-        """Return the names of the classes."""
-        return prepared.classes
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the number of classes that the network distinguishes."""
@@ -84,34 +80,23 @@ class Classification(Task):
         found, expected = (values.max(dim=1).indices for values in (logits, targets))  # 8 times as fast as argmax
         return (found == expected).float()
 
-    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
-        """Return class probabilities, float32 [n, classes]."""
-        return np.asarray(self.probabilities(logits, loss).numpy())
-
     def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
         """Return class probabilities [n, classes]; see `losses.probabilities`."""
         from medtransfer.training.losses import probabilities
 
         return probabilities(logits, loss)
 
-    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
-        """Return the mean of the class probabilities, summed in float64, as float32 [n, classes]."""
-        each = np.stack([self.answers(found, loss) for found in logits])
-        return each.astype(np.float64).mean(axis=0).astype(np.float32)
-
     def columns(self, outputs: Sequence[str]) -> list[str]:
         """Return the predicted class and the probability of each class."""
         return ["predicted", *(f"{PREFIX}{name}" for name in outputs)]
 
     def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
-        """Return the values, with as many digits as float32 needs."""
-        return [outputs[int(answer.argmax())], *map(str, answer)]
+        """Return the predicted class and the probabilities."""
+        return [outputs[int(answer.argmax())], *super().cells(outputs, answer)]
 
-    def frame(
-        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
-    ) -> pd.DataFrame:
-        """Return rows of `ClassPredictions`."""
-        return predictions_frame(prepared.table.iloc[rows], answers, prepared.classes, fold, seed, role)
+    def stored(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
+        """Return the columns of `ClassPredictions`."""
+        return class_columns(prepared.table["label_index"].to_numpy()[rows], answers, prepared.classes)
 
     def predictions(self, table: pd.DataFrame) -> ClassPredictions:
         """Return rows of predictions as an object."""
@@ -130,10 +115,6 @@ class Classification(Task):
     def suggestions(self, prepared: Prepared, rows: np.ndarray, doubts: LabelDoubts) -> np.ndarray:
         """Return the names of classes."""
         return np.array(prepared.classes)[doubts.suggested]
-
-    def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
-        """Compute metrics by run, their means, those of each class, and the confusion matrix."""
-        return self.predictions(table).tests.summary()
 
     def figure(
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path

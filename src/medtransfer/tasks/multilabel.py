@@ -14,7 +14,7 @@ from medtransfer.data.targets.findings import displayed
 from medtransfer.statistics.label_errors import LabelDoubts, finding_doubts
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.findings.predictions import PREFIX, FindingPredictions, predictions_frame
+from medtransfer.tasks.findings.predictions import PREFIX, FindingPredictions, finding_columns
 from medtransfer.tasks.task import Baselines, Task
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Multilabel(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the frequencies of findings and the nearest neighbours."""
-        from medtransfer.tasks.findings.baselines import predict_frequencies, predict_nearest_neighbours
+        from medtransfer.tasks.findings.baselines import frequency, nearest_neighbours
 
-        return {"constant": predict_frequencies, "nearest_neighbour": predict_nearest_neighbours}
+        return {"constant": frequency, "nearest_neighbour": nearest_neighbours}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -60,10 +60,6 @@ class Multilabel(Task):
         if data.order is not None or data.labels.positive is not None:
             problems.append("data: order and labels.positive belong to exclusive classes, not to findings; omit them")
         return problems
-
-    def outputs(self, prepared: Prepared) -> list[str]:
-        """Return the names of the findings."""
-        return prepared.outputs
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the number of findings."""
@@ -83,33 +79,17 @@ class Multilabel(Task):
         wrong = known & ((logits > 0) != (targets > 0.5))
         return 1 - wrong.sum(dim=1) / known.sum(dim=1).clamp_min(1)
 
-    def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
-        """Return the probabilities of findings, float32 [n, findings]."""
-        return np.asarray(self.probabilities(logits, loss).numpy())
-
     def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
         """Return the probabilities of findings [n, findings]."""
         return logits.float().sigmoid()
-
-    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
-        """Return the mean of the probabilities, summed in float64, as float32 [n, findings]."""
-        each = np.stack([self.answers(found, loss) for found in logits])
-        return each.astype(np.float64).mean(axis=0).astype(np.float32)
 
     def columns(self, outputs: Sequence[str]) -> list[str]:
         """Return the column of the probability of each finding."""
         return [f"{PREFIX}{name}" for name in outputs]
 
-    def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
-        """Return the probabilities, with as many digits as float32 needs."""
-        return list(map(str, answer))
-
-    def frame(
-        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
-    ) -> pd.DataFrame:
-        """Return rows of `FindingPredictions`."""
-        images, truth = prepared.table.iloc[rows], prepared.values[rows]
-        return predictions_frame(images, truth, answers, prepared.outputs, fold, seed, role)
+    def stored(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
+        """Return the columns of `FindingPredictions`."""
+        return finding_columns(prepared.values[rows], answers, prepared.outputs)
 
     def predictions(self, table: pd.DataFrame) -> FindingPredictions:
         """Return rows of predictions as an object."""
@@ -134,10 +114,6 @@ class Multilabel(Task):
         values, each = prepared.values[rows], np.arange(len(rows))
         values[each, doubts.suggested] = 1 - values[each, doubts.suggested]
         return np.array([displayed(prepared.outputs, row) for row in values])
-
-    def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
-        """Compute metrics by run, their means, and those of each finding."""
-        return self.predictions(table).tests.summary()
 
     def figure(
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path

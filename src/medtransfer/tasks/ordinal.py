@@ -48,9 +48,9 @@ class Ordinal(Classification):
     @property
     def baselines(self) -> Baselines:
         """Return the median grade and the nearest neighbours."""
-        from medtransfer.tasks.classes.baselines import predict_median, predict_nearest_neighbour
+        from medtransfer.tasks.classes.baselines import median_grade, nearest_neighbours
 
-        return {"constant": predict_median, "nearest_neighbour": predict_nearest_neighbour}
+        return {"constant": median_grade, "nearest_neighbour": nearest_neighbours}
 
     @property
     def losses(self) -> Registry[LossFunction]:

@@ -131,6 +131,12 @@ class Predictions(ABC):
         }
 
 
+def rows_of_run(images: pd.DataFrame, own: pd.DataFrame, fold: int, seed: int, role: str) -> pd.DataFrame:
+    """Make the rows of one run and role from rows of the prepared table and the columns that are the task's own."""
+    frame = images[["path", "group"]].reset_index(drop=True).assign(fold=fold, seed=seed, role=role)
+    return pd.concat([frame, own], axis=1)
+
+
 def average(several: Sequence[Predictions]) -> Predictions | None:
     """Return the mean of the predictions of several variants for the same runs and images; None if they have none.
 

@@ -14,7 +14,7 @@ from medtransfer.statistics.label_errors import LabelDoubts, number_doubts
 from medtransfer.study import Loss, Policy, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.numbers.intervals import with_intervals
-from medtransfer.tasks.numbers.predictions import NumberPredictions, number_predictions_frame
+from medtransfer.tasks.numbers.predictions import NumberPredictions, number_columns
 from medtransfer.tasks.task import Baselines, Task, Validation
 from medtransfer.util.text import listed
 
@@ -71,9 +71,9 @@ class Regression(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the median and the nearest neighbours."""
-        from medtransfer.tasks.numbers.baselines import predict_median, predict_nearest_number
+        from medtransfer.tasks.numbers.baselines import median_number, nearest_numbers
 
-        return {"constant": predict_median, "nearest_neighbour": predict_nearest_number}
+        return {"constant": median_number, "nearest_neighbour": nearest_numbers}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -115,10 +115,6 @@ class Regression(Task):
             for name, policy in params.augmentation.items()
             if name in used and (found := rescaling(policy))
         ]
-
-    def outputs(self, prepared: Prepared) -> list[str]:
-        """Return the name of the number."""
-        return prepared.outputs
 
     def width(self, outputs: int, loss: Loss) -> int:
         """Return one output for each number, or two where the loss has the network predict its deviation."""
@@ -172,24 +168,13 @@ class Regression(Task):
         """Return the numbers, float32 [n, 1]."""
         return logits[:, :1].float()
 
-    def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
-        """Return the mean of the numbers, summed in float64, as float32 [n, 1]."""
-        each = np.stack([self.probabilities(found, loss).numpy() for found in logits])
-        return each.astype(np.float64).mean(axis=0).astype(np.float32)
-
     def columns(self, outputs: Sequence[str]) -> list[str]:
         """Return the name of the number."""
         return list(outputs)
 
-    def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
-        """Return the number, with as many digits as float32 needs."""
-        return list(map(str, answer))
-
-    def frame(
-        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
-    ) -> pd.DataFrame:
-        """Return rows of `NumberPredictions`, without intervals."""
-        return number_predictions_frame(prepared, rows, answers, fold, seed, role)
+    def stored(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
+        """Return the columns of `NumberPredictions` but those of intervals."""
+        return number_columns(prepared.values[rows, 0], answers)
 
     def predictions(self, table: pd.DataFrame) -> NumberPredictions:
         """Return rows of predictions, validation rows among them, as an object; its intervals are made of these."""
@@ -218,8 +203,8 @@ class Regression(Task):
         return np.array([f"{number:.4g}" for number in doubts.suggested])
 
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
-        """Compute metrics by run and their means."""
-        return self.predictions(table).tests.summary() | {"unit": prepared.unit}
+        """Add the unit to the summary."""
+        return super().summary(table, prepared) | {"unit": prepared.unit}
 
     def figure(
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path

@@ -13,7 +13,7 @@ from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.masks.predictions import MaskPredictions, mask_predictions_frame
+from medtransfer.tasks.masks.predictions import MaskPredictions, mask_columns
 from medtransfer.tasks.task import Baselines, Task
 from medtransfer.util.seeds import Key, seed_from
 
@@ -46,9 +46,9 @@ class Segmentation(Task):
     @property
     def baselines(self) -> Baselines:
         """Return the most frequent class of each pixel and the nearest neighbour's mask."""
-        from medtransfer.tasks.masks.baselines import predict_majority_mask, predict_nearest_mask
+        from medtransfer.tasks.masks.baselines import majority_mask, nearest_mask
 
-        return {"constant": predict_majority_mask, "nearest_neighbour": predict_nearest_mask}
+        return {"constant": majority_mask, "nearest_neighbour": nearest_mask}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -150,11 +150,9 @@ class Segmentation(Task):
         mean = torch.stack([self.probabilities(found, loss) for found in logits]).double().mean(dim=0)
         return self.answers(mean, loss)
 
-    def frame(
-        self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
-    ) -> pd.DataFrame:
-        """Return rows of `MaskPredictions`."""
-        return mask_predictions_frame(prepared, rows, answers, fold, seed, role)
+    def stored(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
+        """Return the columns of `MaskPredictions`."""
+        return mask_columns(prepared, rows, answers)
 
     def predictions(self, table: pd.DataFrame) -> MaskPredictions:
         """Return rows of predictions as an object."""

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
+from medtransfer.tasks.predictions import Predictions, rows_of_run
+
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     import torch
     from torch import nn
 
@@ -19,12 +22,15 @@ if TYPE_CHECKING:
     from medtransfer.statistics.label_errors import LabelDoubts
     from medtransfer.study import Loss, Variant
     from medtransfer.study.schema import Params
-    from medtransfer.tasks.predictions import Predictions
     from medtransfer.training.losses import LossFunction
     from medtransfer.util.registry import Registry
     from medtransfer.util.seeds import Key
 
-Baselines = dict[str, "Callable[[Prepared], Iterator[pd.DataFrame]]"]
+Predict = Callable[[np.ndarray], np.ndarray]
+"""From rows to their answers, [rows, ...]."""
+Learn = Callable[[np.ndarray], Predict]
+"""From training rows to what predicts others."""
+Baselines = dict[str, "Callable[[Prepared], Learn]"]
 Validation = Callable[[], "Iterator[tuple[torch.Tensor, torch.Tensor]]"]
 
 
@@ -92,9 +98,9 @@ class Task(ABC):
         """Return warnings that belong on every table: what in a study is allowed, but may mislead."""
         return []
 
-    @abstractmethod
     def outputs(self, prepared: Prepared) -> list[str]:
         """Return the names of what is predicted, in order."""
+        return prepared.classes or prepared.outputs
 
     def width(self, outputs: int, loss: Loss) -> int:
         """Return the number of the network's outputs for that many predicted ones; a loss may need more of them."""
@@ -149,31 +155,50 @@ class Task(ABC):
         """Add to a network, before it is loaded, the layers that `finish` adds for this loss and number of outputs."""
         return
 
-    @abstractmethod
     def answers(self, logits: torch.Tensor, loss: Loss) -> np.ndarray:
         """Return a network's answers for a batch: values [n, outputs], or class numbers of pixels [n, h, w]."""
+        return np.asarray(self.probabilities(logits, loss).numpy())
 
     @abstractmethod
     def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
         """Return what an exported model returns, such as probabilities, float32 [n, outputs] or [n, outputs, h, w]."""
 
-    @abstractmethod
     def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
-        """Return the answers of several networks by the mean of their probabilities; of one, its own answers."""
+        """Return the answers of several networks by the mean of their probabilities; of one, its own answers.
+
+        Sums are in float64.
+        """
+        each = np.stack([self.probabilities(found, loss).numpy() for found in logits])
+        return each.astype(np.float64).mean(axis=0).astype(np.float32)
 
     def columns(self, outputs: Sequence[str]) -> list[str]:
         """Return the columns of a table of predictions of images, besides their paths."""
         raise NotImplementedError
 
     def cells(self, outputs: Sequence[str], answer: np.ndarray) -> list[str]:
-        """Return an image's row of such a table from its answer, [outputs]."""
-        raise NotImplementedError
+        """Return an image's row of such a table from its answer, [outputs], with as many digits as float32 needs."""
+        return list(map(str, answer))
 
-    @abstractmethod
+    def baseline_frames(self, name: str, prepared: Prepared) -> Iterator[pd.DataFrame]:
+        """Yield the rows of predictions of a baseline: validation and test rows, fold by fold."""
+        learn = self.baselines[name](prepared)
+        for fold in range(prepared.folds):
+            roles = prepared.roles(fold)
+            predict = learn(roles.train)
+            for role, rows in (("validation", roles.validation), ("test", roles.test)):
+                if len(rows):
+                    yield self.frame(prepared, rows, predict(rows), fold, 0, role)
+
     def frame(
         self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
     ) -> pd.DataFrame:
         """Return the rows of predictions of one run and role, made from `answers`."""
+        own = self.stored(prepared, rows, answers)
+        return rows_of_run(prepared.table.iloc[rows], own, fold, seed, role)
+
+    @abstractmethod
+    def stored(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
+        """Return the columns of rows of predictions that are the task's own; see `Predictions`."""
 
     @abstractmethod
     def predictions(self, table: pd.DataFrame) -> Predictions:
@@ -198,9 +223,9 @@ class Task(ABC):
         """Return the labels that doubts suggest, in the same form."""
         raise NotImplementedError
 
-    @abstractmethod
     def summary(self, table: pd.DataFrame, prepared: Prepared) -> dict[str, Any]:
         """Compute the test metrics of rows of predictions: `runs`, `mean` and `sd` by metric, and `test_images`."""
+        return self.predictions(table).tests.summary()
 
     @abstractmethod
     def figure(

@@ -12,6 +12,7 @@ import pytest
 import torch
 from builders import COMPUTE, tiny_inputs, tiny_masked
 from explained import explained_study
+from scored import predictions_frame
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.explain.explain import (
@@ -25,7 +26,7 @@ from medtransfer.deployment.explain.explain import (
 from medtransfer.deployment.explain.explainer import open_explainer
 from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.study import Explain
-from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.training.model_files import read_card
 from medtransfer.training.variant import train_variant
 from medtransfer.util.errors import UserError

@@ -13,10 +13,10 @@ from sklearn.dummy import DummyClassifier
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import BASELINES as NAMES
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.baselines import predict_majority, predict_nearest_neighbour
 
 Build = Callable[..., Prepared]
 CLASSES = 3
+TASK = TASKS["classification"]
 
 
 @pytest.fixture(params=["fixed", "rotating"])
@@ -54,7 +54,7 @@ def folds_and_roles(
 
 def test_the_majority_row_is_scikit_learns_prior(prepared: Prepared) -> None:
     labels = prepared.table["label_index"].to_numpy()
-    for frame, train, rows in folds_and_roles(prepared, list(predict_majority(prepared))):
+    for frame, train, rows in folds_and_roles(prepared, list(TASK.baseline_frames("constant", prepared))):
         dummy = DummyClassifier(strategy="prior").fit(np.zeros((len(train), 1)), labels[train])
         np.testing.assert_allclose(scores_of(frame), dummy.predict_proba(np.zeros((len(rows), 1))), rtol=1e-6)
 
@@ -63,7 +63,7 @@ def test_the_nearest_neighbour_row_is_the_vote_of_the_five_nearest_thumbnails(pr
     labels = prepared.table["label_index"].to_numpy()
     flat = np.stack([cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA) for image in prepared.images])
     thumbnails = flat.reshape(60, -1).astype(float)
-    for frame, train, rows in folds_and_roles(prepared, list(predict_nearest_neighbour(prepared))):
+    for frame, train, rows in folds_and_roles(prepared, list(TASK.baseline_frames("nearest_neighbour", prepared))):
         for scores, row in zip(scores_of(frame), rows, strict=True):
             distances = ((thumbnails[train] - thumbnails[row]) ** 2).sum(axis=1)
             votes = np.bincount(labels[train[np.argsort(distances)[:5]]], minlength=CLASSES)
@@ -77,7 +77,7 @@ def test_a_baseline_never_sees_the_labels_it_is_asked_for(build_prepared: Build,
     predicted = []
     for others in ([0, 1, 0, 1], [1, 0, 1, 0]):
         prepared = build_prepared(images=images, label_index=[0, 1] * 4 + others, split=splits)
-        predicted.append(pd.concat(TASKS["classification"].baselines[name](prepared)).drop(columns="label"))
+        predicted.append(pd.concat(TASK.baseline_frames(name, prepared)).drop(columns="label"))
     pd.testing.assert_frame_equal(*predicted)
 
 
@@ -86,7 +86,7 @@ def test_every_class_has_a_share_even_with_few_images_or_a_class_missing(
 ) -> None:
     splits = ["train"] * 3 + ["val", "test"]
     prepared = build_prepared(label_index=[0, 2, 2, 1, 0], split=splits)
-    for frame in predict_nearest_neighbour(prepared):
+    for frame in TASK.baseline_frames("nearest_neighbour", prepared):
         np.testing.assert_allclose(scores_of(frame), [[(1 + 1 / 3) / 4, (1 / 3) / 4, (2 + 1 / 3) / 4]], rtol=1e-6)
 
 
@@ -95,7 +95,7 @@ def test_copies_across_splits_are_predicted_perfectly(build_prepared: Build) -> 
     images = np.concatenate([np.repeat(originals, 5, axis=0), originals])
     labels = list(np.repeat(np.arange(8) % 2, 5)) + [0, 1] * 4
     prepared = build_prepared(images=images, label_index=labels, split=["train"] * 40 + ["val"] * 4 + ["test"] * 4)
-    for frame in predict_nearest_neighbour(prepared):
+    for frame in TASK.baseline_frames("nearest_neighbour", prepared):
         scores = frame[["p_class0", "p_class1"]].to_numpy()
         np.testing.assert_array_equal(scores.argmax(axis=1), frame["label"])
 

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scored import class_metrics
+from scored import class_metrics, predictions_frame
 from sklearn import metrics
 
 from medtransfer.statistics.metrics import METRICS, metrics_of
 from medtransfer.statistics.resampling import draw, the_sample
 from medtransfer.tasks.classes.metrics import ClassOutcomes
-from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions
 
 Run = tuple[np.ndarray, np.ndarray]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scored import class_metrics
+from scored import class_metrics, predictions_frame
 
 from medtransfer.statistics.metrics import metrics_of
 from medtransfer.tasks import TASKS
-from medtransfer.tasks.classes.predictions import ClassPredictions, predictions_frame
+from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.predictions import write_rows
 
 CLASSES = ["p_normal", "cyst, left", "größer"]

@@ -12,7 +12,8 @@ from sklearn.metrics import average_precision_score, f1_score, precision_recall_
 from medtransfer.statistics.metrics import metrics_of
 from medtransfer.statistics.resampling import Resamples, draw, the_sample
 from medtransfer.tasks.findings.metrics import FindingOutcomes
-from medtransfer.tasks.findings.predictions import FindingPredictions, best_thresholds, predictions_frame
+from medtransfer.tasks.findings.predictions import FindingPredictions, best_thresholds, finding_columns
+from medtransfer.tasks.predictions import rows_of_run
 
 
 def random_outcomes(seed: int, images: int = 40, findings: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,7 +90,8 @@ def test_thresholds_come_from_the_validation_rows_of_each_run() -> None:
     parts = []
     for seed, shift in ((0, 0.0), (1, 0.4)):
         scores = np.array([[0.3], [0.1], [0.35], [0.2]]) + shift
-        parts += [predictions_frame(images, truth, scores, ["x"], 0, seed, role) for role in ("validation", "test")]
+        own = finding_columns(truth, scores, ["x"])
+        parts += [rows_of_run(images, own, 0, seed, role) for role in ("validation", "test")]
     tests = FindingPredictions(pd.concat(parts, ignore_index=True)).tests
     assert {run: float(value[0]) for run, value in tests.thresholds.items()} == pytest.approx(
         {(0, 0): 0.3, (0, 1): 0.7}

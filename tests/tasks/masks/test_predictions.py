@@ -20,7 +20,6 @@ from medtransfer.tasks.masks.predictions import (
     MaskPredictions,
     decode_mask,
     encode_mask,
-    mask_predictions_frame,
 )
 from medtransfer.tasks.predictions import write_rows
 
@@ -62,7 +61,7 @@ def test_rows_contain_the_masks_and_their_metrics(pairs: Callable[..., Prepared]
     rows = np.array([8, 9])
     found = prepared.targets(rows)
     found[1] = 0
-    frame = mask_predictions_frame(prepared, rows, found, 0, 7, "test")
+    frame = TASKS["segmentation"].frame(prepared, rows, found, 0, 7, "test")
     read = MaskPredictions(write_rows(tmp_path / "p.parquet", [frame])).tests
     assert [name for name in read.table if name.startswith("dice: ")] == ["dice: class1", "dice: class2"]
     assert list(read.table["path"]) == list(prepared.table["path"][8:])
@@ -81,7 +80,7 @@ def test_a_replicate_has_every_image_once_if_folds_rotate(pairs: Callable[..., P
         for fold in range(5):
             rows = prepared.roles(fold).test
             found = prepared.targets(rows) if seed else np.zeros((len(rows), SIZE, SIZE), np.uint8)
-            frames.append(mask_predictions_frame(prepared, rows, found, fold, seed, "test"))
+            frames.append(TASKS["segmentation"].frame(prepared, rows, found, fold, seed, "test"))
     predictions = MaskPredictions(pd.concat(frames, ignore_index=True))
     assert predictions.values("dice").tolist() == [[0.0] * 10, [1.0] * 10]
     assert list(predictions.images["path"]) == sorted(prepared.table["path"])
@@ -97,7 +96,7 @@ def test_a_summary_by_hand(pairs: Callable[..., Prepared]) -> None:
     wrong = np.zeros_like(half)
     wrong[:, 0, 0] = 1
     frames = [
-        mask_predictions_frame(prepared, rows, found, 0, seed, "test") for seed, found in enumerate((half, wrong))
+        TASKS["segmentation"].frame(prepared, rows, found, 0, seed, "test") for seed, found in enumerate((half, wrong))
     ]
     found = TASKS["segmentation"].summary(pd.concat(frames, ignore_index=True), prepared)
     dice = 2 * (4 / 7) / (1 + 4 / 7)
@@ -113,7 +112,7 @@ def test_a_summary_by_hand(pairs: Callable[..., Prepared]) -> None:
 
 def test_the_majority_mask_is_the_mean_mask_above_one_half(pairs: Callable[..., Prepared]) -> None:
     prepared = pairs()
-    (frame,) = [f for f in TASKS["segmentation"].baselines["constant"](prepared) if f["role"].iloc[0] == "test"]
+    (frame,) = [f for f in TASKS["segmentation"].baseline_frames("constant", prepared) if f["role"].iloc[0] == "test"]
     expected = prepared.targets(np.arange(6)).mean(axis=0) > 0.5
     for mask in frame["mask"]:
         np.testing.assert_array_equal(decode_mask(mask), expected)
@@ -121,7 +120,7 @@ def test_the_majority_mask_is_the_mean_mask_above_one_half(pairs: Callable[..., 
 
 def test_the_nearest_mask_is_that_of_a_copy(pairs: Callable[..., Prepared]) -> None:
     prepared = pairs()  # row r and row r - 5 have equal masks, and images that differ in noise alone
-    frames = pd.concat(TASKS["segmentation"].baselines["nearest_neighbour"](prepared))
+    frames = pd.concat(TASKS["segmentation"].baseline_frames("nearest_neighbour", prepared))
     test = frames[frames["role"] == "test"]
     assert list(test["path"]) == list(prepared.table["path"][8:])
     assert test["dice"].tolist() == [1.0, 1.0]
@@ -132,8 +131,10 @@ def test_a_baseline_sees_training_masks_alone(pairs: Callable[..., Prepared]) ->
     masks = squares(10)
     changed = masks.copy()
     changed[6:] = 1
-    for predict in TASKS["segmentation"].baselines.values():
-        first, second = (pd.concat(predict(pairs(masks=which)))["mask"].tolist() for which in (masks, changed))
+    task = TASKS["segmentation"]
+    for name in task.baselines:
+        frames = (pd.concat(task.baseline_frames(name, pairs(masks=which))) for which in (masks, changed))
+        first, second = (frame["mask"].tolist() for frame in frames)
         assert first == second
 
 
@@ -150,7 +151,7 @@ def test_the_cases_are_the_best_the_median_and_the_worst() -> None:
 def test_the_figure_is_drawn_the_same_twice(pairs: Callable[..., Prepared], tmp_path: Path, classes: int) -> None:
     prepared = pairs(classes=classes)
     rows = prepared.roles(0).test
-    frame = mask_predictions_frame(prepared, rows, np.roll(prepared.targets(rows), 2, axis=2), 0, 0, "test")
+    frame = TASKS["segmentation"].frame(prepared, rows, np.roll(prepared.targets(rows), 2, axis=2), 0, 0, "test")
     columns = ("fold", "seed", "epoch", "train_loss", "validation_loss", "train_dice", "validation_dice")
     pd.DataFrame([(0, 0, e, 1 / (e + 1), 1 / (e + 1), 0.5, 0.4) for e in range(3)], columns=columns).to_csv(
         tmp_path / "history.csv", index=False

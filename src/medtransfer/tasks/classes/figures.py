@@ -128,18 +128,22 @@ def draw_confusion(axis: Axes, matrix: np.ndarray, classes: list[str]) -> None:
 
 def draw_roc(axis: Axes, test: ClassPredictions) -> None:
     """Draw the ROC curve of each class against the rest, over all runs together."""
-    scores = np.concatenate([scores for _, scores in test.runs().values()])
-    labels = np.concatenate([labels for labels, _ in test.runs().values()])
-    classes = test.classes
-    shown = range(len(classes)) if len(classes) > 2 else [1]
-    frequent = sorted(shown, key=lambda number: -(labels == number).sum())[:MOST_ROC_CLASSES]
+    labels, scores = (np.concatenate(parts) for parts in zip(*test.runs().values(), strict=True))
+    shown = list(range(len(test.classes))) if len(test.classes) > 2 else [1]
+    names = [test.classes[number] for number in shown]
+    draw_roc_curves(axis, labels[:, None] == shown, scores[:, shown], names, "ROC, each class against the rest")
+
+
+def draw_roc_curves(axis: Axes, truth: np.ndarray, scores: np.ndarray, names: list[str], title: str) -> None:
+    """Draw a ROC curve for each column of truth and scores [n, names], the most frequent ones; truth may be nan."""
+    frequent = np.argsort(-(truth == 1).sum(axis=0), kind="stable")[:MOST_ROC_CLASSES]
     for position, number in enumerate(sorted(frequent)):
-        truth = labels == number
-        if truth.any() and not truth.all():
-            points = roc_points(truth, scores[:, number])
-            axis.plot(*points, color=COLOURS[position % len(COLOURS)], label=classes[number])
+        known = np.isfinite(truth[:, number])
+        present = truth[known, number] == 1
+        if present.any() and not present.all():
+            colour = COLOURS[position % len(COLOURS)]
+            axis.plot(*roc_points(present, scores[known, number]), color=colour, label=names[number])
     axis.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
-    title = "ROC, each class against the rest"
-    axis.set_title(title if len(classes) <= MOST_ROC_CLASSES else f"{title} (the {MOST_ROC_CLASSES} most frequent)")
+    axis.set_title(title if len(names) <= MOST_ROC_CLASSES else f"{title} (the {MOST_ROC_CLASSES} most frequent)")
     axis.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
     axis.legend(fontsize=7, loc="lower right")

@@ -108,11 +108,8 @@ def cost_matrix(costs: dict[str, dict[str, float]] | None, classes: list[str]) -
     return np.array([[costs[label].get(predicted, 0.0) for predicted in classes] for label in classes])
 
 
-def predictions_frame(
-    images: pd.DataFrame, probabilities: np.ndarray, classes: list[str], fold: int, seed: int, role: str
-) -> pd.DataFrame:
-    """Make the rows of one run and role from rows of the prepared table and probabilities [n, classes]."""
-    frame = images[["path", "group"]].reset_index(drop=True)
-    frame = frame.assign(fold=fold, seed=seed, role=role, label=images["label_index"].to_numpy())
+def class_columns(labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """Make the columns of the task from class numbers [n] and probabilities [n, classes]."""
     scores = pd.DataFrame(probabilities.astype(np.float32), columns=[f"{PREFIX}{name}" for name in classes])
-    return pd.concat([frame, scores], axis=1)
+    scores.insert(0, "label", labels)
+    return scores

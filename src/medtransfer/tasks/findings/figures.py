@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from medtransfer.statistics.metrics import phrase_of
-from medtransfer.tasks.classes.figures import LONGEST_NAME, MOST_ROC_CLASSES, draw_learning_curves, roc_points
+from medtransfer.tasks.classes.figures import LONGEST_NAME, draw_learning_curves, draw_roc_curves
 from medtransfer.tasks.findings.predictions import FindingPredictions
 from medtransfer.util.plotting import COLOURS, MUTED, new_figure, save_png
 from medtransfer.util.text import counted, shortened
@@ -51,15 +51,4 @@ def draw_roc(axis: Axes, tests: FindingPredictions) -> None:
     """Draw the ROC curve of each finding, the most frequent ones, over all runs together."""
     truth = np.tile(tests.truth, (len(tests.replicates), 1))
     scores = tests.replicates.reshape(len(truth), -1)
-    frequent = np.argsort(-(truth == 1).sum(axis=0), kind="stable")[:MOST_ROC_CLASSES]
-    for position, number in enumerate(sorted(frequent)):
-        known = np.isfinite(truth[:, number])
-        present = truth[known, number] == 1
-        if present.any() and not present.all():
-            colour = COLOURS[position % len(COLOURS)]
-            axis.plot(*roc_points(present, scores[known, number]), color=colour, label=tests.classes[number])
-    axis.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
-    many = len(tests.classes) > MOST_ROC_CLASSES
-    axis.set_title(f"ROC of each finding{f' (the {MOST_ROC_CLASSES} most frequent)' if many else ''}")
-    axis.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
-    axis.legend(fontsize=7, loc="lower right")
+    draw_roc_curves(axis, truth, scores, tests.classes, "ROC of each finding")

@@ -140,19 +140,10 @@ def best_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return found
 
 
-def predictions_frame(
-    images: pd.DataFrame,
-    truth: np.ndarray,
-    probabilities: np.ndarray,
-    findings: list[str],
-    fold: int,
-    seed: int,
-    role: str,
-) -> pd.DataFrame:
-    """Make the rows of one run and role from rows of the prepared table; truth, probabilities: [n, findings]."""
-    frame = images[["path", "group"]].reset_index(drop=True).assign(fold=fold, seed=seed, role=role)
+def finding_columns(truth: np.ndarray, probabilities: np.ndarray, findings: list[str]) -> pd.DataFrame:
+    """Make the columns of the task from truth and probabilities, both [n, findings]."""
     parts = [
         pd.DataFrame(values.astype(np.float32), columns=[f"{start}{name}" for name in findings])
         for start, values in ((TRUTH, truth), (PREFIX, probabilities))
     ]
-    return pd.concat([frame, *parts], axis=1)
+    return pd.concat(parts, axis=1)

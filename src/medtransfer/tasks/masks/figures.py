@@ -13,6 +13,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.tasks.classes.figures import draw_learning_curves
 from medtransfer.tasks.masks.predictions import MASK, MaskPredictions, decode_mask
 from medtransfer.util.plotting import COLOURS, draw_areas, draw_outlines, new_figure, save_png
+from medtransfer.util.text import counted
 
 OF_EACH = 2
 KEY = "tinted area: true mask; outline: predicted mask"
@@ -32,10 +33,8 @@ def write_mask_figure(name: str, history: Path, predictions: MaskPredictions, pr
         axis.legend()
     draw_distribution(distribution, test.values("dice").mean(axis=0))
     draw_cases(lower.subplots(1, 3 * OF_EACH, squeeze=False)[0], test, prepared)
-    mean, runs = float(test.values("dice").mean()), len(test.by_run())
-    figure.suptitle(
-        f"{name}: mean Dice {mean:.3f} on {len(test.images)} test images, {runs} run{'s' if runs > 1 else ''}"
-    )
+    mean, runs = float(test.values("dice").mean()), counted(len(test.by_run()), "run")
+    figure.suptitle(f"{name}: mean Dice {mean:.3f} on {len(test.images)} test images, {runs}")
     save_png(figure, path, dpi=90)
 
 

@@ -52,18 +52,14 @@ class MaskPredictions(Predictions):
         return {"images": int(empty["path"].nunique()), "found_empty": defined(share)}
 
 
-def mask_predictions_frame(
-    prepared: Prepared, rows: np.ndarray, masks: np.ndarray, fold: int, seed: int, role: str
-) -> pd.DataFrame:
-    """Make the rows of one run and role from rows of the prepared table and class numbers, uint8 [n, h, w]."""
-    images = prepared.table.iloc[rows]
-    sides = images[list(PIXEL)].to_numpy(np.float64)
+def mask_columns(prepared: Prepared, rows: np.ndarray, masks: np.ndarray) -> pd.DataFrame:
+    """Make the columns of the task from class numbers, uint8 [n, h, w]."""
+    sides = prepared.table.iloc[rows][list(PIXEL)].to_numpy(np.float64)
     lines = [
         _line(truth, found, prepared.mask_classes, (float(side[0]), float(side[1])))
         for truth, found, side in zip(prepared.targets(rows), masks, sides, strict=True)
     ]
-    frame = images[["path", "group"]].reset_index(drop=True).assign(fold=fold, seed=seed, role=role)
-    return pd.concat([frame, pd.DataFrame(lines)], axis=1)
+    return pd.DataFrame(lines)
 
 
 def encode_mask(mask: np.ndarray) -> bytes:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import pandas as pd
 from sklearn.neighbors import KNeighborsRegressor
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.tasks.classes.baselines import NEIGHBOURS, thumbnail
-from medtransfer.tasks.numbers.predictions import number_predictions_frame
+from medtransfer.tasks.classes.baselines import NEIGHBOURS, thumbnails
+from medtransfer.tasks.task import Learn, Predict
 
 
-def predict_median(prepared: Prepared) -> Iterator[pd.DataFrame]:
-    """Predict every row by the median of the training rows, fold by fold: no constant has a smaller absolute error."""
-    for fold in range(prepared.folds):
-        roles = prepared.roles(fold)
-        median = np.median(prepared.values[roles.train])
-        for role, rows in (("validation", roles.validation), ("test", roles.test)):
-            yield number_predictions_frame(prepared, rows, np.full((len(rows), 1), median), fold, 0, role)
+def median_number(prepared: Prepared) -> Learn:
+    """Predict every row by the median of the training rows: no constant has a smaller absolute error."""
+
+    def learn(train: np.ndarray) -> Predict:
+        median = np.median(prepared.values[train])
+        return lambda rows: np.full((len(rows), 1), median)
+
+    return learn
 
 
-def predict_nearest_number(prepared: Prepared) -> Iterator[pd.DataFrame]:
-    """Predict every row by the mean of its 5 nearest training thumbnails of 32 x 32 pixels, fold by fold.
+def nearest_numbers(prepared: Prepared) -> Learn:
+    """Predict every row by the mean of its 5 nearest training thumbnails.
 
     Nothing is learned: a small error means that splits share near copies, or that brightness tells the number.
     """
-    thumbnails = np.stack([thumbnail(image) for image in prepared.images])
-    for fold in range(prepared.folds):
-        roles = prepared.roles(fold)
-        model = KNeighborsRegressor(min(NEIGHBOURS, len(roles.train)))
-        model.fit(thumbnails[roles.train], prepared.values[roles.train])
-        for role, rows in (("validation", roles.validation), ("test", roles.test)):
-            yield number_predictions_frame(prepared, rows, model.predict(thumbnails[rows]), fold, 0, role)
+    small = thumbnails(prepared)
+
+    def learn(train: np.ndarray) -> Predict:
+        model = KNeighborsRegressor(min(NEIGHBOURS, len(train))).fit(small[train], prepared.values[train])
+        return lambda rows: np.asarray(model.predict(small[rows]))
+
+    return learn

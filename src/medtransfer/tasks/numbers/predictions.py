@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import Outcomes
 from medtransfer.statistics.resampling import Resamples
 from medtransfer.tasks.numbers.intervals import with_intervals
@@ -51,12 +50,8 @@ class NumberPredictions(Predictions):
         return super().summary() | {"test_images": len(self.images)}
 
 
-def number_predictions_frame(
-    prepared: Prepared, rows: np.ndarray, answers: np.ndarray, fold: int, seed: int, role: str
-) -> pd.DataFrame:
-    """Make the rows of one run and role from answers, [n, 1] or, with the predicted deviations, [n, 2]."""
-    frame = prepared.table.iloc[rows][["path", "group"]].reset_index(drop=True)
+def number_columns(truth: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
+    """Make the columns of the task from numbers [n] and answers, [n, 1] or, with the predicted deviations, [n, 2]."""
     found = answers.astype(np.float64)
     deviation = found[:, 1] if found.shape[1] > 1 else np.full(len(found), np.nan)
-    truth = prepared.values[rows, 0].astype(np.float64)
-    return frame.assign(fold=fold, seed=seed, role=role, truth=truth, predicted=found[:, 0], deviation=deviation)
+    return pd.DataFrame({"truth": truth.astype(np.float64), "predicted": found[:, 0], "deviation": deviation})
