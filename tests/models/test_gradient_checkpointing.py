@@ -24,7 +24,7 @@ FAMILIES = (
 )  # fmt: skip
 """One of each design that has blocks."""
 
-NAMES = slow_unless(("mobilenet_v3_small", "resnet18", "squeezenet1_1", "timm/vit_tiny_patch16_224"), FAMILIES)
+NAMES = slow_unless(("resnet18", "squeezenet1_1", "timm/vit_tiny_patch16_224"), FAMILIES)
 
 LESS = {"densenet121": 0.6, "googlenet": 0.8, "resnet18": 0.6, "squeezenet1_1": 0.7}
 """The share of memory that is still needed, where it is more than .5."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import assembled
+from builders import assembled, slow
 from models.test_trained_part import awake, moved_by_a_step, pixels_of
 from torch import nn
 
@@ -17,10 +17,11 @@ from medtransfer.study import Strategy
 
 ADAPTED = [
     ("timm/vit_tiny_patch16_224", 32, {}, 24),
-    ("vit_b_32", 32, {"last_blocks": 2}, 4),
-    pytest.param("swin_t", 224, {"last_blocks": 2}, 4, marks=pytest.mark.slow),
-    pytest.param("timm/beit_base_patch16_224", 32, {"last_blocks": 1}, 2, marks=pytest.mark.slow),
-    pytest.param("timm/convnext_atto", 64, {"targets": "all", "last_blocks": 2}, 4, marks=pytest.mark.slow),
+    ("timm/vit_tiny_patch16_224", 32, {"last_blocks": 2}, 4),
+    slow("vit_b_32", 32, {"last_blocks": 2}, 4),
+    slow("swin_t", 224, {"last_blocks": 2}, 4),
+    slow("timm/beit_base_patch16_224", 32, {"last_blocks": 1}, 2),
+    slow("timm/convnext_atto", 64, {"targets": "all", "last_blocks": 2}, 4),
     ("resnet18", 64, {"targets": "all"}, 20),
 ]
 """Models, their image sizes, options of their adapters, and the number of adapted weights."""
@@ -73,7 +74,7 @@ def test_a_weight_is_adapted_by_the_scaled_product_of_its_matrices() -> None:
         torch.testing.assert_close(layer(weight)[row], weight[row] + 4.0 * product)
 
 
-@pytest.mark.parametrize(("name", "size", "options", "count"), ADAPTED[1:3])
+@pytest.mark.parametrize(("name", "size", "options", "count"), ADAPTED[1:4])
 def test_what_precedes_the_first_adapted_block_is_cut_off(
     name: str, size: int, options: dict[str, Any], count: int
 ) -> None:

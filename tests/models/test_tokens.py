@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from builders import slow
 
 from medtransfer.models.families import ClassifierFamily
 from medtransfer.models.tokens import Select
@@ -32,7 +33,7 @@ def test_the_mean_of_a_maps_places_is_its_averaged_features(model: str) -> None:
         torch.testing.assert_close(tokens.mean(dim=1), module(IMAGES), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [VIT, pytest.param("vit_b_32", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("model", [VIT, slow("vit_b_32")])
 def test_the_first_token_of_a_transformer_is_its_features(model: str) -> None:
     family = ClassifierFamily.of(model)
     module = family.build(model, 64).eval()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import CLASSES, assembled
+from builders import CLASSES, assembled, slow, slow_unless
 from torch import nn
 
 from medtransfer.features.cut import cut_network
@@ -44,7 +44,7 @@ def moved_by_a_step(network: Network, size: int) -> set[str]:
 BLOCKS = [
     ("timm/vit_tiny_patch16_224", 2, ("blocks.10.", "blocks.11.", "norm.")),
     ("timm/convnext_atto", 3, ("stages.2.blocks.5.", "stages.3.", "head.norm.")),
-    ("vit_b_32", 1, ("encoder.layers.encoder_layer_11.", "encoder.ln.")),
+    slow("vit_b_32", 1, ("encoder.layers.encoder_layer_11.", "encoder.ln.")),
     ("resnet18", 2, ("layer4.",)),
 ]
 
@@ -62,7 +62,7 @@ def test_the_last_blocks_train_with_what_follows_them_and_nothing_before_them_mo
     assert len(moved & named) > 0.8 * len(named)  # keys' biases have no gradient
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", slow_unless(set(SIZES) - {"vit_b_32"}, SIZES))
 @pytest.mark.parametrize("train", ["norms", "biases"])
 def test_norms_and_biases_move_and_nothing_else(name: str, train: str) -> None:
     network = awake(assembled(name, "linear", SIZES[name], train))

@@ -15,11 +15,15 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
+from ruamel.yaml import YAML
 from tiny import tiny_data
 
 from fetal_phantom import write_phantom
+from medtransfer.check import study_problems
 from medtransfer.models.families import ClassifierFamily, build_backbone
 from medtransfer.models.weights import save_state
+from medtransfer.study import check_study
+from medtransfer.util.errors import UserError
 
 STUDY = (
     "study: {name: tiny, title: A tiny study, task: classification, seed: 7}\n"
@@ -131,6 +135,14 @@ def write_weights(model: str, path: Path) -> None:
     """Write random weights of a model, always the same, in the place of pretrained ones."""
     torch.manual_seed(0)
     save_state(build_backbone(model, ClassifierFamily.of(model).default_size(model)).state_dict(), path)
+
+
+def problems_of(study: str) -> list[str]:
+    """Return what `check` reports of parameters."""
+    try:
+        return study_problems(check_study(YAML(typ="safe").load(study), "params.yaml"))
+    except UserError as error:
+        return error.problems
 
 
 def stages_run(output: str) -> set[str]:

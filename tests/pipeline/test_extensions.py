@@ -53,7 +53,7 @@ def with_extensions(project: Project, study: str, *names: str) -> Project:
 
 def test_one_file_each_adds_a_loss_a_head_a_family_a_layout_a_metric_and_a_section(fresh: Project) -> None:
     project = with_extensions(fresh, STUDY, *FILES)
-    project.run("dvc", "repro")
+    project.run("medtransfer", "repro", "-j", "1")
     assert "Error rate" in project.read("metrics/comparison.md")
     assert "2 variants, counted outside" in project.read("report/index.html")
     for name in ("scratch", "features"):

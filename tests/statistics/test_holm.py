@@ -26,7 +26,7 @@ def test_it_is_bonferronis_rule_closed_over_every_set_of_hypotheses(p_values: li
     np.testing.assert_allclose(holm(np.array(p_values)), expected)
 
 
-@settings(max_examples=20)  # statsmodels takes .1 s for each
+@settings(max_examples=8)  # statsmodels takes .1 s for each
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_statsmodels_agrees(p_values: list[float]) -> None:
     np.testing.assert_allclose(holm(np.array(p_values)), multipletests(p_values, method="holm")[1], atol=1e-12)

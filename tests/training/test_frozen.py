@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import tiny_inputs, tiny_prepared
+from builders import slow, tiny_inputs, tiny_prepared
 from frozen import CUTMIX, FLIPS, FRESH, MIXUP, assert_same_results, inputs_of, train
 
 from medtransfer.augmentation.store import open_views
@@ -38,8 +38,8 @@ def without_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (FLIPS, {}),
         (CUTMIX, {"head": "own", "batch_size": 12, "lr": 1e-4}),
-        (MIXUP, {"train": {"last": 4}, "batch_size": 32, "lr": 1e-4}),
-        (FRESH, {"train": {"last": 4}, "head": "own", "lr": 1e-4}),
+        slow(MIXUP, {"train": {"last": 4}, "batch_size": 32, "lr": 1e-4}),
+        slow(FRESH, {"train": {"last": 4}, "head": "own", "lr": 1e-4}),
         (FRESH, {"head": "mlp", "shots": 4, "lr": 1e-4}),
         (FLIPS, {"train": {"lora": {"rank": 2, "targets": "all", "last_blocks": 3}}, "lr": 1e-4}),
     ],
@@ -79,7 +79,7 @@ def test_training_on_kept_views_and_on_drawn_ones_gives_the_same_bytes(
     assert sha256_of_folder(tmp_path / "0/model") == sha256_of_folder(tmp_path / "10/model")
 
 
-@pytest.mark.parametrize("strategy", [{}, {"train": {"last": 4}, "batch_size": 12}], ids=["head", "last layers"])
+@pytest.mark.parametrize("strategy", [{}, slow({"train": {"last": 4}, "batch_size": 12})], ids=["head", "last layers"])
 def test_the_bytes_are_the_same_without_a_cache_and_after_half_of_it_is_lost(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: dict[str, Any]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import tiny_prepared
+from builders import slow, tiny_prepared
 from frozen import CUTMIX, FLIPS, ROUNDING, assert_same_results, history_of, inputs_of, train
 
 from medtransfer.data.prepared import Prepared
@@ -38,12 +38,12 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     "strategy",
     [
         {"shots": 4},
-        {"head": "mlp", "dropout": 0.4, "optimizer": "rmsprop", "weight_decay": 0.01, "lr": 1e-4},
+        slow({"head": "mlp", "dropout": 0.4, "optimizer": "rmsprop", "weight_decay": 0.01, "lr": 1e-4}),
         {"head": "own", "patience": 1, "epochs": 20, "lr": 3e-3, "monitor": "score"},
-        {"patience": 1, "resume_patience": 2, "epochs": 20, "lr": 5e-3, "optimizer": "sgd"},
+        slow({"patience": 1, "resume_patience": 2, "epochs": 20, "lr": 5e-3, "optimizer": "sgd"}),
         {"schedule": {"kind": "plateau", "patience": 1}, "epochs": 8, "lr": 5e-3},
-        {"loss": {"kind": "binary_cross_entropy", "class_weights": "balanced"}, "optimizer": "adamw"},
-        {"loss": {"class_weights": "balanced", "label_smoothing": 0.1}, "dropout": 0.2, "batch_size": 3},
+        slow({"loss": {"kind": "binary_cross_entropy", "class_weights": "balanced"}, "optimizer": "adamw"}),
+        slow({"loss": {"class_weights": "balanced", "label_smoothing": 0.1}, "dropout": 0.2, "batch_size": 3}),
         {"head": "mlp", "head_batch_norm": True, "dropout": 0.2, "lr": 1e-4},
         {"sampler": "balanced", "loss": "focal"},
     ],
@@ -119,7 +119,7 @@ def test_a_probe_at_all_rates_and_features_keeps_the_best_of_those_trained_alone
 
 @pytest.mark.parametrize(
     ("strategy", "alone"),
-    [({"epochs": 4}, False), ({"epochs": 12, "patience": 1}, False), ({"epochs": 4, "patience": 1}, True)],
+    [slow({"epochs": 4}, False), ({"epochs": 12, "patience": 1}, False), slow({"epochs": 4, "patience": 1}, True)],
     ids=["together, last", "together, best", "one by one, best"],
 )
 def test_a_search_keeps_for_each_run_the_rate_with_the_lowest_validation_loss(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from builders import COMPUTE, pretrained, tiny_inputs, tiny_prepared
+from builders import COMPUTE, pretrained, slow, tiny_inputs, tiny_prepared
 from safetensors.torch import load_file
 from torch import nn
 
@@ -52,7 +52,7 @@ def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tupl
 @pytest.mark.parametrize(
     ("policy", "strategy"),
     [
-        (FLIPS, {"train": "all", "patience": 2, "epochs": 4}),
+        slow(FLIPS, {"train": "all", "patience": 2, "epochs": 4}),
         (FLIPS, {"train": "all", "lr": 0.02, "patience": 1, "resume_patience": 2, "epochs": 9}),
         (MIXED, {"train": "head", "head": "mlp", "dropout": 0.3, "optimizer": "sgd"}),
         (
@@ -60,7 +60,7 @@ def train(inputs: Inputs, folder: Path, kill_at: int | None = None) -> list[tupl
             {"train": "all", "sampler": "balanced", "schedule": {"kind": "plateau", "patience": 1}},
         ),
         (MIXED, {"init": "pretrained", "train": "head", "patience": 1, "epochs": 6, "lr": 0.01, "dropout": 0.2}),
-        (MIXED, {"init": "pretrained", "train": {"last": 4}, "patience": 2, "epochs": 4}),
+        slow(MIXED, {"init": "pretrained", "train": {"last": 4}, "patience": 2, "epochs": 4}),
         (MIXED, {"init": "pretrained", "train": {"lora": {"targets": "all", "last_blocks": 3}}, "patience": 2}),
     ],
     ids=["fine-tuned", "resumed", "frozen and mixed", "fresh views", "heads together", "last layers", "lora"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from builders import assembled
+from builders import assembled, slow_unless
 
 from medtransfer.deployment.explain.blocks import find_block, open_block
 from medtransfer.deployment.explain.explainer import Explainer
@@ -35,7 +35,7 @@ LAST = {
 }
 
 
-@pytest.mark.parametrize("model", LAST)
+@pytest.mark.parametrize("model", slow_unless(set(LAST) - {"vit_b_32", "vgg11", "swin_t"}, LAST))
 def test_the_last_spatial_block_is_found_and_opening_it_changes_no_output(model: str) -> None:
     network = assembled(model, "linear", 64)
     pixels = np.random.default_rng(1).integers(0, 255, (2, 64, 64, 1), np.uint8)
