@@ -24,7 +24,7 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     import pandas as pd
 
     from medtransfer.data.prepared import Prepared
-    from medtransfer.deployment.trained import predict_external, predict_smaller, predict_variant
+    from medtransfer.deployment.trained import predict_variant
     from medtransfer.tasks import TASKS
     from medtransfer.tasks.predictions import write_rows
     from medtransfer.training.model_files import HISTORY, read_card
@@ -37,8 +37,9 @@ def evaluate(study: Study, name: str, tracker: Tracker) -> None:
     variant = study.variant(name)
     frames = list(predict_variant(variant, prepared, model, compute))
     for each in study.params.data.external:
-        frames += predict_external(variant, each, Prepared(HERE.external(each)), model, compute)
-    write_rows(HERE.predictions(name), [*frames, *predict_smaller(variant, prepared, model, compute)])
+        frames += predict_variant(variant, Prepared(HERE.external(each)), model, compute, external=each)
+    smaller = predict_variant(variant, prepared, model, compute, smaller=True)
+    write_rows(HERE.predictions(name), [*frames, *smaller])
     table = pd.concat(frames, ignore_index=True)
     found = task.summary(table, prepared)
     if study.params.data.external:

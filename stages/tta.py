@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from medtransfer.augmentation.tta import TestTimeViews
 from medtransfer.data.prepared import Prepared
-from medtransfer.deployment.trained import predict_views
+from medtransfer.deployment.trained import predict_variant
 from medtransfer.study import item_of, load_study
 from medtransfer.tasks.predictions import write_rows
 from medtransfer.training.model_files import read_card
@@ -23,7 +23,7 @@ def main(name: str) -> None:
     settings, card = study.params.comparison.tta[name], read_card(model)
     compute = replace(choose_compute(study.params.training.device), precision=card["precision"])
     views = TestTimeViews(variant.policy, card["study_seed"], settings.views, card["image_size"])
-    write_rows(HERE.tta(name), list(predict_views(variant, views, prepared, model, compute)))
+    write_rows(HERE.tta(name), list(predict_variant(variant, prepared, model, compute, views=views)))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.model import find_model
 from medtransfer.deployment.predict import predict_files
 from medtransfer.deployment.predictor import Predictor
-from medtransfer.deployment.trained import load_run, predict_views
+from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.models.network import to_channels_first
 from medtransfer.study import Policy
 from medtransfer.tasks import TASKS
@@ -49,7 +49,7 @@ def views_of(inputs: Inputs, count: int) -> TestTimeViews:
 
 
 def answers(inputs: Inputs, model: Path, count: int) -> pd.DataFrame:
-    frames = predict_views(inputs.variant, views_of(inputs, count), inputs.prepared, model, COMPUTE)
+    frames = predict_variant(inputs.variant, inputs.prepared, model, COMPUTE, views=views_of(inputs, count))
     return pd.concat(frames, ignore_index=True)
 
 

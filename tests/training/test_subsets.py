@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.deployment.trained import predict_smaller, predict_variant
+from medtransfer.deployment.trained import predict_variant
 from medtransfer.tasks.predictions import split_fractions
 from medtransfer.training.model_files import read_card
 from medtransfer.training.subsets import nested_order, strata_of
@@ -70,7 +70,7 @@ def test_each_fraction_is_trained_as_if_it_were_the_only_one(tmp_path: Path, str
     small = inputs_of(prepared, tmp_path, FLIPS, fraction=[0.25], **strategy)
     train(small, tmp_path / "small")
     frames = [*predict_variant(curve.variant, prepared, tmp_path / "curve/model", COMPUTE)]
-    frames += predict_smaller(curve.variant, prepared, tmp_path / "curve/model", COMPUTE)
+    frames += predict_variant(curve.variant, prepared, tmp_path / "curve/model", COMPUTE, smaller=True)
     main, smaller = split_fractions(pd.concat(frames, ignore_index=True))
     assert sorted(smaller) == [0.25, 0.5]
     alone = pd.concat(predict_variant(small.variant, prepared, tmp_path / "small/model", COMPUTE), ignore_index=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from medtransfer.comparison.cost import cost_table, learning_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.ensembles import ensemble_table
-from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, images_of
 from medtransfer.comparison.external import compare_elsewhere
 from medtransfer.comparison.fractions import fraction_tables
 from medtransfer.comparison.inputs import read_folds, read_inputs
@@ -31,9 +29,8 @@ from medtransfer.statistics.metrics import headline_metrics
 from medtransfer.study import Study
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.predictions import Predictions
-from medtransfer.util.hardware import cpu_count
 from medtransfer.util.places import HERE, Places
-from medtransfer.util.seeds import generator
+from medtransfer.util.progress import in_parallel
 
 
 def compare(study: Study, places: Places = HERE) -> Comparison:
@@ -51,14 +48,10 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     inputs = read_inputs(study, places)
     settings = study.params.comparison
     first = next(iter(inputs.predictions.values())).tests
-    rng = generator("bootstrap", study.params.study.seed)
-    test = draw_evaluation_set(
-        first.images, tuple(first.classes), settings.resamples, rng, first.members if first.classes else None
-    )
+    test = images_of(first, settings.resamples, "bootstrap", study.params.study.seed)
     metrics = tuple(dict.fromkeys((settings.metric, *headline_metrics(study.params.study.task), *settings.requested)))
-    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:  # the arrays' own threads sum in another order
-        examined = pool.map(partial(_examine, study, test), inputs.predictions, inputs.predictions.values())
-        scores, parts, promised = zip(*examined, strict=True)
+    examined = in_parallel(partial(_examine, study, test), inputs.predictions, inputs.predictions.values())
+    scores, parts, promised = zip(*examined, strict=True)
     by_name = dict(zip(inputs.predictions, scores, strict=True))
     of_variants = {name: by_name[name] for name in study.variants}
     folds = read_folds(inputs.metrics, Prepared(places.prepared))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from medtransfer.comparison.results import LEARNING
+from medtransfer.util.files import read_json
 from medtransfer.util.text import markdown_table
 
 
@@ -38,7 +38,7 @@ def cost_table(cards: dict[str, dict[str, Any]], folder: Path) -> pd.DataFrame:
     """Read the cost files of the variants, by the cards of their models: one row per variant."""
     rows = []
     for name, card in cards.items():
-        cost = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        cost = read_json(folder / f"{name}.json")
         shared = {column: cost[column] for column in (*list(COLUMNS)[1:-1], "device", "threads")}
         rows.append({"variant": name, "runs": len(cost["runs"])} | shared | {"precision": card["precision"]})
     return pd.DataFrame(rows)

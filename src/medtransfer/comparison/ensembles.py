@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, images_of
 from medtransfer.comparison.inputs import StageOutputs
 from medtransfer.comparison.pairs import all_pairs
 from medtransfer.comparison.results import ENSEMBLES
@@ -22,7 +22,6 @@ from medtransfer.statistics.metrics import METRICS, phrase_of
 from medtransfer.statistics.paired_tests import holm
 from medtransfer.study import Study
 from medtransfer.tasks.predictions import Predictions, average
-from medtransfer.util.seeds import generator
 
 ALL, TIED = "mean of all variants", "mean of those tied on validation images"
 
@@ -63,8 +62,7 @@ def ensemble_table(
         line: dict[str, Any] = {"ensemble": name, "members": len(each.of), "views": each.views}
         line |= {"variants": ", ".join(each.of), "reference": each.reference}
         for metric in metrics:
-            estimate = found.estimates[metric]
-            line |= {metric: estimate.value, f"{metric}_low": estimate.low, f"{metric}_high": estimate.high}
+            line |= found.estimates[metric].columns(metric)
         line |= {"difference": pair["difference"], "difference_low": pair["low"], "difference_high": pair["high"]}
         sizes = rows.loc[each.of, ["parameters", "multiply_adds"]].sum()
         costs = {"parameters": sizes["parameters"], "multiply_adds": each.views * sizes["multiply_adds"]}
@@ -91,10 +89,8 @@ def tied_on_validation(study: Study, predictions: dict[str, Predictions]) -> lis
     """
     settings = study.params.comparison
     of_role = {name: each.for_comparison(settings).of_role("validation") for name, each in predictions.items()}
-    first = next(iter(of_role.values()))
-    rng = generator("bootstrap of validation images", study.params.study.seed)
-    members = first.members if first.classes else None
-    images = draw_evaluation_set(first.images, tuple(first.classes), settings.resamples, rng, members)
+    key = ("bootstrap of validation images", study.params.study.seed)
+    images = images_of(next(iter(of_role.values())), settings.resamples, *key)
     only = (settings.metric,)
     scores = {
         name: score(each, images, settings.confidence, settings.requested, only) for name, each in of_role.items()

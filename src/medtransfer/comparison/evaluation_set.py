@@ -11,6 +11,8 @@ import pandas as pd
 from medtransfer.statistics.intervals import class_freedom
 from medtransfer.statistics.metrics import Average
 from medtransfer.statistics.resampling import Resamples, draw, leave_each_out, the_sample
+from medtransfer.tasks.predictions import Predictions
+from medtransfer.util.seeds import Key, generator
 
 FEW_GROUPS, FEW_OF_A_CLASS = 10, 5
 MOST_LEFT_OUT = 1000
@@ -105,3 +107,9 @@ def draw_evaluation_set(
     """Draw the resamples of test images; members: see `EvaluationSet`."""
     groups = images["group"].to_numpy()
     return EvaluationSet(images, classes, the_sample(groups), draw(groups, resamples, rng), members)
+
+
+def images_of(rows: Predictions, resamples: int, *key: Key) -> EvaluationSet:
+    """Draw the resamples of the images of one role's rows, from `key`."""
+    members = rows.members if rows.classes else None
+    return draw_evaluation_set(rows.images, tuple(rows.classes), resamples, generator(*key), members)

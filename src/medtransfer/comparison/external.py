@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, images_of
 from medtransfer.comparison.pairs import differences
 from medtransfer.comparison.results import EXTERNAL, RANKINGS
 from medtransfer.comparison.scores import Scores, score
@@ -24,9 +22,8 @@ from medtransfer.statistics.ranks import pairwise_tau, tau_interval
 from medtransfer.study import Study
 from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.errors import UserError
-from medtransfer.util.hardware import cpu_count
 from medtransfer.util.places import Places
-from medtransfer.util.seeds import generator
+from medtransfer.util.progress import in_parallel
 
 SHOWN = ("calibration", "operating", "per_class", "per_finding", "agreement", "ranges")
 """The tables of a task that are also made of external test sets."""
@@ -58,10 +55,9 @@ def compare_elsewhere(
         at_home, rows = _of_present(predictions, there, home), next(iter(there.values())).tests
         test = _drawn(study, rows, name)
         own = home if at_home is predictions else _drawn(study, next(iter(at_home.values())).tests, f"{name} at home")
-        with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
-            first = list(pool.map(partial(_scores, study, own), at_home.values()))
-            second = list(pool.map(partial(_scores, study, test), there.values()))
-            parts = list(pool.map(partial(_tables, study, test), there, there.values()))
+        first = in_parallel(partial(_scores, study, own), at_home.values())
+        second = in_parallel(partial(_scores, study, test), there.values())
+        parts = in_parallel(partial(_tables, study, test), there, there.values())
         pairs = dict(zip(predictions, zip(first, second, strict=True), strict=True))
         scores += [drop_row(name, variant, metric, *pairs[variant], test) for metric in metrics for variant in pairs]
         sides = (own, dict(zip(predictions, first, strict=True))), (test, dict(zip(predictions, second, strict=True)))
@@ -109,9 +105,7 @@ def _of_present(
 
 
 def _drawn(study: Study, rows: Predictions, name: str) -> EvaluationSet:
-    rng = generator("bootstrap", study.params.study.seed, name)
-    members = rows.members if rows.classes else None
-    return draw_evaluation_set(rows.images, tuple(rows.classes), study.params.comparison.resamples, rng, members)
+    return images_of(rows, study.params.comparison.resamples, "bootstrap", study.params.study.seed, name)
 
 
 def _scores(study: Study, test: EvaluationSet, predictions: Predictions) -> Scores:
@@ -139,12 +133,8 @@ def drop_row(name: str, variant: str, metric: str, home: Scores, there: Scores, 
         "metric": metric,
         "images": len(test.images),
         "groups": test.groups,
-        "value": other.value,
-        "value_low": other.low,
-        "value_high": other.high,
-        "home": own.value,
-        "home_low": own.low,
-        "home_high": own.high,
+        **other.columns("value"),
+        **own.columns("home"),
         "drop": worse * (own.value - other.value),
         "drop_low": ends[0],
         "drop_high": ends[1],

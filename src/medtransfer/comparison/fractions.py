@@ -57,13 +57,8 @@ def fraction_tables(
     for name, curve in curves.items():
         for fraction, images, found in zip(curve.fractions, curve.images, curve.scores, strict=True):
             estimate = found.estimates[metric]
-            values = {
-                "value": estimate.value,
-                "value_low": estimate.low,
-                "value_high": estimate.high,
-                "sd": estimate.spread,
-            }
-            rows.append({"variant": name, "fraction": fraction, "images": images, **values})
+            row = {"variant": name, "fraction": fraction, "images": images, "sd": estimate.spread}
+            rows.append(row | estimate.columns("value"))
         projected.append({"variant": name, **projection(curve, metric, test, confidence, study.params.study.seed)})
     return {
         "fractions": pd.DataFrame(rows, columns=FRACTIONS),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from medtransfer.study import BASELINES, Study
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.predictions import Predictions, split_fractions
 from medtransfer.util.errors import UserError
+from medtransfer.util.files import read_json
 from medtransfer.util.places import Places
 
 
@@ -65,10 +64,10 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
             raise UserError(f"predictions/{name}.parquet covers other test images; `dvc repro` updates it")
     return StageOutputs(
         predictions,
-        metrics={name: _read_json(places.metrics(name)) for name in names},
-        cards={name: _read_json(places.model(name) / "card.json") for name in study.variants},
-        about=_read_json(places.prepared / "dataset.json"),
-        audit=_read_json(places.results / "data.json"),
+        metrics={name: read_json(places.metrics(name)) for name in names},
+        cards={name: read_json(places.model(name) / "card.json") for name in study.variants},
+        about=read_json(places.prepared / "dataset.json"),
+        audit=read_json(places.results / "data.json"),
         smaller={
             name: {of: task.predictions(rows) for of, rows in found.items()} for name, (_, found) in tables.items()
         },
@@ -104,8 +103,3 @@ def _warn_of_orphans(known: set[str], places: Places) -> None:
             "delete their files, or free their cache with `dvc gc --workspace`",
             file=sys.stderr,
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found

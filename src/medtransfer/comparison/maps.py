@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 from medtransfer.comparison.results import MAPS
 from medtransfer.study import Study
 from medtransfer.util.errors import UserError
+from medtransfer.util.files import read_json
 from medtransfer.util.places import Places
 from medtransfer.util.text import in_figures
 
@@ -43,7 +43,7 @@ def maps_legend(maps: pd.DataFrame) -> str:
 
 
 def _rows(name: str, places: Places) -> Iterator[dict[str, Any]]:
-    found = json.loads(places.explained(name).read_text(encoding="utf-8"))
+    found = read_json(places.explained(name))
     maps = found["maps"]
     if maps is None:  # no masks
         return

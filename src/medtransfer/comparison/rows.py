@@ -102,8 +102,8 @@ def is_tied(row: Mapping[str, Any] | pd.Series) -> bool:
 def _estimates(scores: Scores) -> dict[str, float]:
     columns: dict[str, float] = {}
     for metric, found in scores.estimates.items():
-        columns |= {metric: found.value, f"{metric}_sd": found.spread, f"{metric}_se": found.error}
-        columns |= {f"{metric}_low": found.low, f"{metric}_high": found.high}
+        spreads = {f"{metric}_sd": found.spread, f"{metric}_se": found.error}
+        columns |= {metric: found.value} | spreads | found.columns(metric)
     return columns
 
 

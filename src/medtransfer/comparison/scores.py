@@ -38,6 +38,10 @@ class Estimate:
     high: float
     freedom: float = math.nan
 
+    def columns(self, name: str) -> dict[str, float]:
+        """Return value and interval as the columns `name`, `name_low` and `name_high` of a table."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
 
 @dataclass(frozen=True)
 class Scores:

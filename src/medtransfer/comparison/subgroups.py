@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from medtransfer.comparison.evaluation_set import EvaluationSet, draw_evaluation_set
+from medtransfer.comparison.evaluation_set import EvaluationSet, images_of
 from medtransfer.comparison.results import GAPS, SUBGROUPS
 from medtransfer.comparison.scores import Estimate, score
 from medtransfer.statistics.intervals import difference_interval, transformed_interval
@@ -21,9 +19,8 @@ from medtransfer.statistics.paired_tests import holm
 from medtransfer.study import Study
 from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.errors import UserError, near
-from medtransfer.util.hardware import cpu_count
 from medtransfer.util.places import Places
-from medtransfer.util.seeds import generator
+from medtransfer.util.progress import in_parallel
 
 HOME, UNKNOWN = "home", "unknown"
 FEW = 10
@@ -123,15 +120,11 @@ def _scored(
 ) -> tuple[EvaluationSet, dict[str, dict[str, Estimate]]]:
     settings = study.params.comparison
     inside = {name: replace(found, table=found.table[found.table["path"].isin(paths)]) for name, found in tests.items()}
-    first = next(iter(inside.values()))
-    rng = generator("bootstrap", study.params.study.seed, *key)
-    members = first.members if first.classes else None
-    test = draw_evaluation_set(first.images, tuple(first.classes), settings.resamples, rng, members)
-    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
-        found = pool.map(
-            lambda each: score(each, test, settings.confidence, settings.requested, metrics).estimates, inside.values()
-        )
-        return test, dict(zip(inside, found, strict=True))
+    test = images_of(next(iter(inside.values())), settings.resamples, "bootstrap", study.params.study.seed, *key)
+    found = in_parallel(
+        lambda each: score(each, test, settings.confidence, settings.requested, metrics).estimates, inside.values()
+    )
+    return test, dict(zip(inside, found, strict=True))
 
 
 def _row(
@@ -146,9 +139,7 @@ def _row(
         "images": len(test.images),
         "groups": test.groups,
         "few": test.groups < FEW,
-        "value": found.value,
-        "value_low": found.low,
-        "value_high": found.high,
+        **found.columns("value"),
     }
 
 

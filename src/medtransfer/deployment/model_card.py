@@ -18,6 +18,7 @@ from medtransfer.statistics.metrics import title_of
 from medtransfer.study import Strategy, load_study
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
+from medtransfer.util.files import read_json
 from medtransfer.util.places import Places, run_name
 from medtransfer.util.text import MISSING, counted, in_figures, markdown_table
 
@@ -93,7 +94,7 @@ def _precision(card: dict[str, Any]) -> str:
 def _data(places: Places) -> dict[str, str]:
     if not places.manifest.is_file():
         raise UserError(f"{places.manifest}: no such file, but the card describes the images; run `dvc pull`")
-    manifest = json.loads(places.manifest.read_text(encoding="utf-8"))
+    manifest = read_json(places.manifest)
     about = Prepared(places.prepared).about
     version = f", version {manifest['version']}" if manifest["version"] is not None else ""
     grouped = "by group; no patient or source is in two splits"
@@ -157,7 +158,7 @@ def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
     unit = unit_of(Prepared(places.prepared).about)
     cells = [[title_of(name, unit), *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
     confidence = load_study(places.root / "params.yaml").params.comparison.confidence
-    own = json.loads(own_file.read_text(encoding="utf-8"))
+    own = read_json(own_file)
     returned = f"This file returns the mean of the runs' {output_name(model.card)}, which may perform slightly better"
     which = (
         f"{returned} than the runs do on average."

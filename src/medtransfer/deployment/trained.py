@@ -68,33 +68,24 @@ def _read_base(folder: Path, _changed: int) -> Weights:
     return Weights(load_file(folder / BASE) if (folder / BASE).exists() else None, card, folder / BASE)
 
 
-def predict_variant(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
-    """Yield the predictions of a trained variant for each run and role, as rows in the task's format."""
-    for run in read_card(model)["runs"]:
-        yield from _predictions(variant, prepared, model, compute, run, ROLES)
-
-
-def predict_smaller(variant: Variant, prepared: Prepared, model: Path, compute: Compute) -> Iterator[pd.DataFrame]:
-    """Yield the same of each run on a smaller fraction of its training images; see `role_at`."""
-    for run in read_card(model).get("smaller_runs", []):
-        yield from _predictions(variant, prepared, model, compute, run, ROLES)
-
-
-def predict_views(
-    variant: Variant, views: TestTimeViews, prepared: Prepared, model: Path, compute: Compute
+def predict_variant(
+    variant: Variant,
+    prepared: Prepared,
+    model: Path,
+    compute: Compute,
+    *,
+    smaller: bool = False,
+    views: TestTimeViews | None = None,
+    external: str = "",
 ) -> Iterator[pd.DataFrame]:
-    """Yield the same as `predict_variant`, of the mean over several views of each image."""
-    for run in read_card(model)["runs"]:
-        yield from _predictions(variant, prepared, model, compute, run, ROLES, views)
+    """Yield the predictions of a trained variant for each run and role, as rows in the task's format.
 
-
-def predict_external(
-    variant: Variant, name: str, external: Prepared, model: Path, compute: Compute
-) -> Iterator[pd.DataFrame]:
-    """Yield the predictions of each run for all images of an external test set, whose role has its name."""
-    for run in read_card(model)["runs"]:
-        for frame in _predictions(variant, external, model, compute, run, ("test",)):
-            yield frame.assign(role=f"{EXTERNAL}{name}")
+    smaller: take the runs on smaller fractions of the training images; see `role_at`. views: of each image, whose mean
+    is taken. external: the name of the external test set that `prepared` is; all of its images have this role.
+    """
+    for run in read_card(model).get("smaller_runs" if smaller else "runs", []):
+        for frame in _predictions(variant, prepared, model, compute, run, ROLES[1:] if external else ROLES, views):
+            yield frame.assign(role=f"{EXTERNAL}{external}") if external else frame
 
 
 def _predictions(
@@ -104,7 +95,7 @@ def _predictions(
     compute: Compute,
     run: dict[str, Any],
     wanted: Sequence[str],
-    views: TestTimeViews | None = None,
+    views: TestTimeViews | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the predictions of a run for the rows of each role that is wanted."""
     task, fold, seed = TASKS[prepared.task], run["fold"], run["seed"]

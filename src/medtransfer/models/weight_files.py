@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import torch
 from medtransfer.models.families import ClassifierFamily, Release, Statistics, is_path
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import sha256_of_file
+from medtransfer.util.files import read_json, sha256_of_file
 from medtransfer.util.progress import progress
 
 MIRROR_VARIABLE = "MEDTRANSFER_WEIGHTS"
@@ -60,7 +59,7 @@ def _statistics(
     config = folder / family.hub_config
     if not config.is_file():
         return usual
-    about = json.loads(config.read_text(encoding="utf-8"))
+    about = read_json(config)
     if problem := family.config_problem(model, about):
         raise UserError(f"backbones.{name}.weights: {config}: {problem}")
     about = about.get("pretrained_cfg") or about.get("preprocess_cfg") or about

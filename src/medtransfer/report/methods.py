@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from medtransfer.comparison.margins import in_words
 from medtransfer.comparison.sections import in_millions
@@ -16,7 +14,7 @@ from medtransfer.report.sections.origin import code_commit, data_facts, versions
 from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
 from medtransfer.study import Data, Policy, Split, Strategy
 from medtransfer.tasks import TASKS
-from medtransfer.util.files import write_text
+from medtransfer.util.files import read_json, write_text
 from medtransfer.util.text import counted, in_figures, listed, markdown_table, without_html
 
 ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs", "monitor")
@@ -135,7 +133,7 @@ def _group_in_words(data: Data) -> str:
 def _training(material: Material) -> Iterator[str]:
     study, rows, strategies = material.found.study, [], {}
     for name in material.names:
-        variant, card = study.variant(name), _card(material, name)
+        variant, card = study.variant(name), read_json(material.places.model(name) / "card.json")
         weights = card.get("weights", {})
         named = ": ".join(str(weights[key]) for key in ("source", "reference") if weights.get(key))
         sizes = [in_millions(card.get(key)) for key in ("parameters", "trainable_parameters", "multiply_adds")]
@@ -232,8 +230,3 @@ def _fingerprint(material: Material) -> str:
         f"problem category {kind}{shares if counts else ''}; test images are {grouped}, and values are intervals over "
         f"groups; reported: {reported}; baselines and the spread over runs are shown."
     )
-
-
-def _card(material: Material, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((material.places.model(name) / "card.json").read_text(encoding="utf-8"))
-    return found

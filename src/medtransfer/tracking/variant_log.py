@@ -19,6 +19,7 @@ from filelock import FileLock
 from medtransfer.tracking.logged_model import log_model
 from medtransfer.tracking.origin import origin
 from medtransfer.util.errors import UserError
+from medtransfer.util.files import read_json
 from medtransfer.util.places import Places, repository, run_name, state_folder
 from medtransfer.util.processes import is_gone, process_name
 from medtransfer.util.text import without_credentials
@@ -117,7 +118,7 @@ class VariantLog:
         Metrics are linked to the data set, and those of the first run, whose model is logged, to that model. Log
         nothing if there is no such run, because DVC had the result of training in its cache.
         """
-        card = json.loads(Path(folder, "card.json").read_text(encoding="utf-8"))
+        card = read_json(Path(folder, "card.json"))
         if (parent := self._run_of(card)) is None:
             return
         self._client.log_artifact(parent, figure)
@@ -136,8 +137,7 @@ class VariantLog:
 
     def intervals(self, folder: str, values: dict[str, float]) -> None:
         """Log the bounds of the intervals of test metrics to the newest run of the same inputs, if there is one."""
-        parent = self._run_of(json.loads(Path(folder, "card.json").read_text(encoding="utf-8")))
-        if parent is not None:
+        if (parent := self._run_of(read_json(Path(folder, "card.json")))) is not None:
             self._log_metrics(parent, _of_test(values), 0)
 
     def register(self, card: dict[str, Any], text: str) -> tuple[str, str]:
@@ -163,8 +163,7 @@ class VariantLog:
 
     def explanation(self, folder: str, found: dict[str, Any], figure: str) -> None:
         """Log the measures and the contact sheet of maps to the newest run of the same inputs, if there is one."""
-        parent = self._run_of(json.loads(Path(folder, "card.json").read_text(encoding="utf-8")))
-        if parent is None:
+        if (parent := self._run_of(read_json(Path(folder, "card.json")))) is None:
             return
         methods = found["maps"]["methods"] if found["maps"] else {}
         measures = {f"{method}_{name}": each["value"] for method in methods for name, each in methods[method].items()}
@@ -319,7 +318,7 @@ def log_variant(study: str, name: str, root: Path = Path()) -> None:
     folder = places.model(name)
     if not (folder / "card.json").is_file():
         raise UserError(f"models/{name}: not trained yet; run `dvc repro train@{name}` first")
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card = read_json(folder / "card.json")
     resolved = {key: card[key] for key in ("model", "backbone", "strategy", "augmentation")}
     log = VariantLog(study, name, process_name(), origin())
     log.start(resolved, card["inputs"], card["data"]["pixels_sha256"])
@@ -333,6 +332,6 @@ def log_variant(study: str, name: str, root: Path = Path()) -> None:
         (places.explained(name), log.explanation, places.contact_sheet(name)),
     ):
         if path.is_file():
-            add(str(folder), json.loads(path.read_text(encoding="utf-8")), str(figure))
+            add(str(folder), read_json(path), str(figure))
     if (table := places.results / "comparison.csv").is_file():
         log.intervals(str(folder), intervals_of(pd.read_csv(table), name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from medtransfer.models.assemble import Weights
 from medtransfer.models.network import Network
 from medtransfer.models.weights import save_state
+from medtransfer.util.files import read_json
 
 CARD, BASE, HISTORY, TRIALS = "card.json", "base.safetensors", "history.csv", "trials.csv"
 Tensors = dict[str, torch.Tensor]
@@ -37,7 +37,7 @@ def save_run(folder: Path, network: Network, weights: Weights, run: str) -> None
 
 def read_card(folder: Path) -> dict[str, Any]:
     """Read the card of a trained variant."""
-    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card: dict[str, Any] = read_json(folder / CARD)
     return card
 
 

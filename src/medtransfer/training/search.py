@@ -6,7 +6,6 @@ that it does not matter whether the trainings of a round ran together, one after
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from medtransfer.study.search import Number, Range, Search
 from medtransfer.training.loop import Fit, Job
 from medtransfer.training.schedules import lowest
 from medtransfer.training.subsets import Run
-from medtransfer.util.files import write_json
+from medtransfer.util.files import read_json, write_json
 from medtransfer.util.seeds import Key, seed_from
 
 ROUND = 5
@@ -161,7 +160,7 @@ def flat(values: dict[str, Any]) -> dict[str, Any]:
 
 def read_trials(record: Path) -> list[Trial]:
     """Read the record of a run's trials."""
-    return [Trial(**each) for each in json.loads(record.read_text(encoding="utf-8"))]
+    return [Trial(**each) for each in read_json(record)]
 
 
 def rounds(strategy: Strategy) -> list[int]:

@@ -101,6 +101,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_file(path) as temporary:
@@ -137,5 +142,5 @@ def measured(kind: str, about: dict[str, Any], measure: Callable[[], dict[str, A
     with FileLock(state_folder() / f"{kind}.lock"):
         if not path.exists():
             write_json(path, measure())
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(path)
         return found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from medtransfer.util.hardware import cpu_count
@@ -45,6 +46,15 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item], desc: 
             for result in pool.map(function, items[start : start + CHUNK]):
                 yield result
                 bar.update()
+
+
+def in_parallel(function: Callable[..., Result], *items: Iterable[Any]) -> list[Result]:
+    """Return the results of `function` for all items, computed in one thread per CPU core.
+
+    Arrays are not divided among further threads, which would sum in another order.
+    """
+    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
+        return list(pool.map(function, *items))
 
 
 def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -62,8 +62,7 @@ def _rates(called: np.ndarray, test: EvaluationSet, confidence: float) -> dict[s
     }
     found: dict[str, float] = {}
     for rate, (right, base) in parts.items():
-        of_rate = _rate(right, base, test, confidence)
-        found |= {rate: of_rate.value, f"{rate}_low": of_rate.low, f"{rate}_high": of_rate.high}
+        found |= _rate(right, base, test, confidence).columns(rate)
     return found
 
 

@@ -64,7 +64,7 @@ def agreement_table(name: str, tests: NumberPredictions, test: EvaluationSet, co
         found = estimate(
             runs[:, place], resampled[:, place], test.groups - 1.0, test, confidence, ANY, without=without[place]
         )
-        row |= {value: found.value, f"{value}_low": found.low, f"{value}_high": found.high}
+        row |= found.columns(value)
     return pd.DataFrame([row], columns=list(AGREEMENT))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import tip
 from medtransfer.report.wording import three_digits
 from medtransfer.statistics.metrics import METRICS, title_of
+from medtransfer.util.files import read_json
 from medtransfer.util.places import PLAN, state_folder
 from medtransfer.util.plotting import INK, MUTED, PAPER, Look, panels
 from medtransfer.util.text import counted, duration, shortened
@@ -82,7 +82,7 @@ def _planned(material: Material) -> list[dict[str, str]]:
     path = state_folder() / PLAN
     if not path.is_file():
         return []
-    plan, costs = json.loads(path.read_text(encoding="utf-8")), material.found.costs.set_index("variant")
+    plan, costs = read_json(path), material.found.costs.set_index("variant")
     return [
         {
             "variant": name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.wording import three_digits
 from medtransfer.tracking.origin import origin
+from medtransfer.util.files import read_json
 from medtransfer.util.hardware import cpu_count, processor
 
 PACKAGES = ("torch", "torchvision", "albumentations", "scikit-learn", "scipy", "numpy", "pandas", "dvc", "mlflow")
@@ -69,7 +69,7 @@ def data_facts(material: Material) -> dict[str, str]:
     """Return what the manifest and the prepared set say of the data: source, version, licence, hashes."""
     about, path, facts = material.found.about, material.places.manifest, {}
     if path.exists():
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         named = [manifest["source"], manifest["reference"]]
         named += [f"version {manifest['version']}"] if manifest["version"] else []
         facts = {
@@ -84,8 +84,7 @@ def data_facts(material: Material) -> dict[str, str]:
 def _weights(material: Material) -> list[str]:
     found: dict[str, str] = {}
     for name in material.names:
-        card = json.loads((material.places.model(name) / "card.json").read_text(encoding="utf-8"))
-        weights = card.get("weights", {})
+        weights = read_json(material.places.model(name) / "card.json").get("weights", {})
         named = [str(weights[key]) for key in ("source", "reference") if weights.get(key)]
         if weights.get("sha256"):
             named.append(f"SHA-256 {weights['sha256'][:SHORT_HASH]}…")
