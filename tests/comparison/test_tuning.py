@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from small_study import LINE, params_with
 
+from medtransfer.comparison.cost import trials_table
 from medtransfer.comparison.results import TRIALS
-from medtransfer.comparison.tuning import budget_warnings, trials_table
+from medtransfer.comparison.warnings import budget_warnings
 from medtransfer.study import Study, check_study
 from medtransfer.util.places import Places
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pandas as pd
 
-from medtransfer.comparison.cost import cost_table, learning_table
+from medtransfer.comparison.cost import cost_table, learning_table, trials_table
 from medtransfer.comparison.effects import factor_effects
 from medtransfer.comparison.ensembles import ensemble_table
 from medtransfer.comparison.evaluation_set import EvaluationSet, images_of
@@ -21,8 +21,7 @@ from medtransfer.comparison.rows import comparison_table, published_table, verdi
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.subgroups import compare_subgroups
 from medtransfer.comparison.tables import TABLES, Tables, tables_of
-from medtransfer.comparison.tuning import budget_warnings, trials_table
-from medtransfer.comparison.warnings import chance_warnings, promise_warnings
+from medtransfer.comparison.warnings import budget_warnings, chance_warnings, promise_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import headline_metrics

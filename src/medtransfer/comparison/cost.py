@@ -1,4 +1,4 @@
-"""Learning curves of the variants, and their cost: the one table that differs between two runs of the same params."""
+"""How the variants were trained: learning curves, searches, and cost, which alone differs between two runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.comparison.results import LEARNING
+from medtransfer.comparison.results import LEARNING, TRIALS
+from medtransfer.study import Study
 from medtransfer.util.files import read_json
+from medtransfer.util.places import Places
 from medtransfer.util.text import markdown_table
 
 
@@ -20,6 +22,19 @@ def learning_table(histories: dict[str, Path]) -> pd.DataFrame:
         score = next(column for column in mean if column.startswith("validation_") and column != "validation_loss")
         tables.append(mean.assign(variant=name, epoch=mean["epoch"] + 1, validation_score=mean[score]))
     return pd.concat(tables, ignore_index=True)[list(LEARNING)]
+
+
+def trials_table(study: Study, places: Places) -> pd.DataFrame:
+    """Read the trials of all variants with a search; see `Comparison.trials`."""
+    found = [
+        pd.read_csv(places.model(name) / "trials.csv").assign(variant=name)
+        for name, variant in study.variants.items()
+        if variant.strategy.trials > 1
+    ]
+    if not found:
+        return pd.DataFrame(columns=TRIALS)
+    table = pd.concat(found, ignore_index=True)
+    return table[[*TRIALS, *(column for column in table if column not in TRIALS)]]
 
 
 COLUMNS = {

@@ -3,13 +3,13 @@ r"""The comparison as Markdown, and as LaTeX tables to \input into a paper that 
 from __future__ import annotations
 
 from medtransfer.comparison.results import Comparison
-from medtransfer.comparison.sections import TextTable, sections
+from medtransfer.comparison.text_tables import TextTable, text_tables
 from medtransfer.util.text import markdown_table, without_html
 
 
 def comparison_page(found: Comparison) -> str:
     """Format the whole page: warnings, then every table that applies with its note."""
-    main, *others = sections(found)
+    main, *others = text_tables(found)
     parts = [f"# {found.study.params.study.title}"]
     parts += [f"> **Warning.** {warning}" for warning in found.warnings]
     parts += [_markdown_table(main), _markdown_note(main.note)]
@@ -57,7 +57,7 @@ SPECIAL = {
 
 def comparison_tables(found: Comparison) -> str:
     """Format every table that applies as a `table`; the first caption contains the warnings."""
-    main, *others = sections(found)
+    main, *others = text_tables(found)
     parts = [_latex_table(main, f"{found.study.params.study.title}.", *found.warnings, main.note)]
     parts += [_latex_table(section, f"{section.title}.", section.note) for section in others]
     return "\n".join(parts)

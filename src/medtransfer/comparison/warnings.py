@@ -1,4 +1,4 @@
-"""Warnings of training that had no effect, and of scores that do not hold on test images."""
+"""Warnings of training that had no effect, of scores that do not hold on test images, and of unequal tuning."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from medtransfer.util.text import in_figures
 
 BLIND = "constant"
 """The baseline that ignores the image."""
+MOST_NAMED = 3
 
 
 def promise_warnings(study: Study, table: pd.DataFrame) -> list[str]:
@@ -62,3 +63,25 @@ def _advice(study: Study, names: list[str]) -> str:
     trained = "try a lower lr, a warm-up (schedule.warmup) or more epochs" if fitted < set(names) else ""
     others = f"for {', '.join(name for name in names if name in fitted)} try another backbone or more images"
     return "; ".join(part for part in (trained, others if fitted else "") if part)
+
+
+def budget_warnings(study: Study) -> list[str]:
+    """Warn of variants that were tuned by fewer trainings than others; what is fitted in one step has no budget."""
+    if all(variant.strategy.trials == 1 for variant in study.variants.values()):
+        return []
+    from medtransfer.models.heads import HEADS  # with torch, which most comparisons do not need
+
+    budgets: dict[int, list[str]] = {}
+    for name, variant in study.variants.items():
+        if variant.strategy.train != "none" and not HEADS[variant.strategy.head].fitted:
+            budgets.setdefault(variant.strategy.trials, []).append(name)
+    if len(budgets) == 1:
+        return []
+    told = "; ".join(
+        f"{trials} for {', '.join(names[:MOST_NAMED])}{', …' if len(names) > MOST_NAMED else ''}"
+        for trials, names in sorted(budgets.items(), reverse=True)
+    )
+    return [
+        f"TUNING: variants were not tuned alike; trainings per run: {told}; part of a difference between them may be "
+        "that of tuning (give their strategies a search with the same trials)"
+    ]

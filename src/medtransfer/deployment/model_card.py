@@ -20,7 +20,7 @@ from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import read_json
 from medtransfer.util.places import Places, run_name
-from medtransfer.util.text import MISSING, counted, in_figures, markdown_table
+from medtransfer.util.text import counted, in_figures, markdown_table, with_interval
 
 USE = """\
 ```python
@@ -156,7 +156,7 @@ def _metrics(model: Model, places: Places, *, of_file: bool) -> list[str]:
         return [NO_METRICS]
     names = [name for name in rows if f"{name}_low" in rows and pd.notna(rows.loc[model.name, f"{name}_low"])]
     unit = unit_of(Prepared(places.prepared).about)
-    cells = [[title_of(name, unit), *(_with_interval(row, name) for _, row in rows.iterrows())] for name in names]
+    cells = [[title_of(name, unit), *(with_interval(row, name) for _, row in rows.iterrows())] for name in names]
     confidence = load_study(places.root / "params.yaml").params.comparison.confidence
     own = read_json(own_file)
     returned = f"This file returns the mean of the runs' {output_name(model.card)}, which may perform slightly better"
@@ -178,13 +178,6 @@ def _per_class(classes: dict[str, dict[str, float]]) -> str:
     keys = [key for key in next(iter(classes.values())) if key != "labels"]
     rows = [[name, *(in_figures(found[key]) for key in keys)] for name, found in classes.items()]
     return markdown_table(["Class (all runs together)", *keys], rows)
-
-
-def _with_interval(row: pd.Series, metric: str) -> str:
-    if pd.isna(row[metric]):
-        return MISSING
-    low, high = in_figures(row[f"{metric}_low"]), in_figures(row[f"{metric}_high"])
-    return f"{in_figures(row[metric])} [{low}, {high}]"
 
 
 def _listed(values: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medtransfer.comparison.margins import in_words
-from medtransfer.comparison.sections import in_millions
+from medtransfer.comparison.text_tables import in_millions
 from medtransfer.deployment.model_card import as_text
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS
@@ -15,7 +15,7 @@ from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
 from medtransfer.study import Data, Policy, Split, Strategy
 from medtransfer.tasks import TASKS
 from medtransfer.util.files import read_json, write_text
-from medtransfer.util.text import counted, in_figures, listed, markdown_table, without_html
+from medtransfer.util.text import counted, listed, markdown_table, with_interval, without_html
 
 ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs", "monitor")
 """Fields of a strategy that are reported even if they have their default."""
@@ -195,8 +195,7 @@ def _statistics(material: Material, cited: dict[str, None]) -> Iterator[str]:
     yield from in_words(found.margins, found.metric, found.verdict.recommended)
     row = found.table[found.table["variant"] == found.verdict.best].iloc[0]
     values = [
-        f"{title_of(name, material.unit)} {in_figures(row[name])} "
-        f"[{in_figures(row[f'{name}_low'])}, {in_figures(row[f'{name}_high'])}]"
+        f"{title_of(name, material.unit)} {with_interval(row, name)}"
         for name in found.metrics
         if name in row and name in METRICS
     ]

@@ -114,6 +114,14 @@ def in_figures(value: Any, digits: int = 3) -> str:
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
+def with_interval(row: Any, value: str, ends: str = "{}_{}") -> str:
+    """Format a value of a row of a table with its interval; ends: the pattern of the columns of its ends."""
+    if is_missing(row.get(value)):
+        return MISSING
+    low, high = (row.get(ends.format(value, end)) for end in ("low", "high"))
+    return in_figures(row[value]) + ("" if is_missing(low) else f" [{in_figures(low)}, {in_figures(high)}]")
+
+
 def typeset(value: Any, digits: int = 3) -> str:
     """Format like `in_figures`, for pages: with a true minus sign, and one decimal for lengths of 10 and more."""
     text = in_figures(value, 1 if not is_missing(value) and abs(value) >= 10 else digits)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from medtransfer.comparison.sections import subgroups_note
+from medtransfer.comparison.text_tables import subgroups_note
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.wording import cell, p_alone, text_cell

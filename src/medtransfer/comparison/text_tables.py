@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,7 +17,11 @@ from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.tables import tables_of
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
-from medtransfer.util.text import MISSING, in_figures, is_missing, visible
+from medtransfer.util.text import MISSING, in_figures, is_missing, visible, with_interval
+
+Row = dict[str, Any]
+Column = tuple[str, Callable[[Row], str]]
+"""The header of a column, and how its cells are made from the row of a table of results."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,16 @@ class TextTable:
         """The mark of each row: `tied`, `baseline` or nothing."""
         return self.marked or ("",) * len(self.rows)
 
+    @classmethod
+    def of(
+        cls, title: str, table: pd.DataFrame, columns: Sequence[Column], note: str = "", left: int = 1, **others: Any
+    ) -> TextTable:
+        """Write the rows of a table of results."""
+        rows = [[cell(row) for _, cell in columns] for row in table.to_dict("records")]
+        return cls(title, [header for header, _ in columns], rows, note, left=left, **others)
 
-def sections(found: Comparison) -> list[TextTable]:
+
+def text_tables(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
     parts = [_main(found), _best(found), _ensembles(found), _effects(found), _calibration(found), _operating(found)]
     parts += [_maps(found), _agreement(found), _ranges(found), _images(found)]
@@ -54,44 +68,56 @@ def in_millions(value: Any) -> str:
     return f"{value / 1e6:,.2f} M" if value < 1e8 else f"{value / 1e6:,.0f} M"
 
 
-def with_interval(row: Any, metric: str) -> str:
-    """Format a value of a row with its interval."""
-    if pd.isna(row.get(metric)):
-        return MISSING
-    text = in_figures(row[metric])
-    if pd.notna(row.get(f"{metric}_low")):
-        text += f" [{in_figures(row[f'{metric}_low'])}, {in_figures(row[f'{metric}_high'])}]"
-    return text
-
-
 def in_probability(p: Any) -> str:
     """Format a p value."""
     return MISSING if pd.isna(p) else "< .001" if p < 0.001 else in_figures(float(p))
 
 
+def _word(header: str, name: str) -> Column:
+    return header, lambda row: str(row[name])
+
+
+def _figure(header: str, name: str, digits: int = 3) -> Column:
+    return header, lambda row: in_figures(row[name], digits)
+
+
+def _interval(header: str, name: str, ends: str = "{}_{}") -> Column:
+    return header, lambda row: with_interval(row, name, ends)
+
+
+def _sizes(*names: str) -> list[Column]:
+    return [(SIZES[name], lambda row, name=name: in_millions(row.get(name))) for name in names]  # type: ignore[misc]
+
+
+SIZES = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
+RATES = [_interval(rate.capitalize(), rate) for rate in ("sensitivity", "specificity", "precision")]
+VARIANT, SET = _word("Variant", "variant"), _word("Test set", "set")
+CORRECTED: Column = ("p", lambda row: in_probability(row["p_corrected"]))
+
+
 def _main(found: Comparison) -> TextTable:
-    metric, (first, *others) = found.metric, found.metrics
-    sizes = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
-    titles = [title_of(name, found.unit) for name in others]
+    metric, best = found.metric, found.verdict.best
     outcomes = found.margins.set_index("variant")["outcome"].dropna()
-    judged = [f"Margin {in_figures(found.verdict.margin)}"] if len(outcomes) else []
-    header = ["Variant", title_of(first, found.unit), "SD runs", "SE images", "p", *judged, "Validation", *titles]
-    rows, marks = [], []
-    for row in found.table[found.table["kind"] != "published"].to_dict("records"):
-        rows.append(
-            [
-                row["variant"],
-                with_interval(row, metric),
-                *(in_figures(row[f"{metric}_{spread}"]) for spread in ("sd", "se")),
-                in_probability(row["p_corrected"]) if row["variant"] != found.verdict.best else "best",
-                *(outcomes.get(row["variant"], MISSING) for _ in judged),
-                in_figures(row[f"{metric}_validation"]),
-                *(with_interval(row, name) for name in others),
-                *_sizes(row, *sizes),
-            ]
-        )
-        marks.append("baseline" if row["kind"] == "baseline" else "tied" if is_tied(row) else "")
-    return TextTable("All variants", [*header, *sizes.values()], rows, _legend(found), tuple(marks))
+    judged: list[Column] = []
+    if len(outcomes):
+        margin = f"Margin {in_figures(found.verdict.margin)}"
+        judged = [(margin, lambda row: outcomes.get(row["variant"], MISSING))]
+    columns: list[Column] = [
+        VARIANT,
+        _interval(title_of(metric, found.unit), metric),
+        _figure("SD runs", f"{metric}_sd"),
+        _figure("SE images", f"{metric}_se"),
+        ("p", lambda row: "best" if row["variant"] == best else in_probability(row["p_corrected"])),
+        *judged,
+        _figure("Validation", f"{metric}_validation"),
+        *(_interval(title_of(name, found.unit), name) for name in found.metrics[1:]),
+        *_sizes(*SIZES),
+    ]
+    table = found.table[found.table["kind"] != "published"]
+    marks = [
+        "baseline" if row["kind"] == "baseline" else "tied" if is_tied(row) else "" for row in table.to_dict("records")
+    ]
+    return TextTable.of("All variants", table, columns, _legend(found), marked=tuple(marks))
 
 
 def _legend(found: Comparison) -> str:
@@ -115,61 +141,46 @@ def _legend(found: Comparison) -> str:
 
 
 def _ensembles(found: Comparison) -> TextTable:
-    titles = [title_of(name, found.unit) for name in found.metrics]
-    header = ["Ensemble", "Members", *titles, "Difference", "p", "Parameters", "Multiply-adds"]
-    rows = [
-        [
-            f"{row['ensemble']}",
-            str(row["members"]),
-            *(with_interval(row, name) for name in (*found.metrics, "difference")),
-            in_probability(row["p_corrected"]),
-            *_sizes(row, "parameters", "multiply_adds"),
-        ]
-        for row in found.ensembles.to_dict("records")
+    columns = [
+        _word("Ensemble", "ensemble"),
+        _word("Members", "members"),
+        *(_interval(title_of(name, found.unit), name) for name in found.metrics),
+        _interval("Difference", "difference"),
+        CORRECTED,
+        *_sizes("parameters", "multiply_adds"),
     ]
-    return TextTable("Ensembles", header, rows, ensembles_note(found.ensembles, found.metric))
+    return TextTable.of("Ensembles", found.ensembles, columns, ensembles_note(found.ensembles, found.metric))
 
 
 def _best(found: Comparison) -> TextTable:
-    header = ["Backbone", "Best variant", title_of(found.metric, found.unit), "Parameters", "Multiply-adds"]
-    rows = [
-        [row["backbone"], row["variant"], with_interval(row, found.metric), *_sizes(row, "parameters", "multiply_adds")]
-        for row in best_of_each_backbone(found.table).to_dict("records")
-    ]
-    return TextTable("The best variant of each backbone", header, rows, left=2)
+    columns = [_word("Backbone", "backbone"), _word("Best variant", "variant")]
+    columns += [_interval(title_of(found.metric, found.unit), found.metric), *_sizes("parameters", "multiply_adds")]
+    return TextTable.of("The best variant of each backbone", best_of_each_backbone(found.table), columns, left=2)
 
 
 def _effects(found: Comparison) -> TextTable:
-    header = ["Factor", "A", "B", "Contexts", "A - B", "smallest", "largest", "p"]
-    rows = [
-        [
-            *(str(row[name]) for name in ("factor", "a", "b", "contexts")),
-            with_interval({"d": row["difference"], "d_low": row["low"], "d_high": row["high"]}, "d"),
-            *(in_figures(row[name]) for name in ("smallest", "largest")),
-            in_probability(row["p_corrected"]),
-        ]
-        for row in found.effects[found.effects["metric"] == found.metric].to_dict("records")
+    columns = [
+        *(_word(header, header.lower()) for header in ("Factor", "A", "B", "Contexts")),
+        _interval("A - B", "difference", ends="{1}"),
+        *(_figure(name, name) for name in ("smallest", "largest")),
+        CORRECTED,
     ]
     note = (
         f"Differences in {phrase_of(found.metric)} between variants that differ in the factor alone, averaged over the "
         "contexts (the rest of a variant) in which both levels occur. p: corrected by Holm's rule."
     )
-    return TextTable("Effects of each factor, all else equal", header, rows, note, left=3)
+    effects = found.effects[found.effects["metric"] == found.metric]
+    return TextTable.of("Effects of each factor, all else equal", effects, columns, note, left=3)
 
 
 def _calibration(found: Comparison) -> TextTable:
-    header = ["Variant", "ECE", "if calibrated", "Log loss", "Brier", "T", "ECE at T", "Log loss at T", "Brier at T"]
-    rows = [
-        [
-            row["variant"],
-            in_figures(row["ece"]),
-            f"{in_figures(row['ece_null'])} (< {in_figures(row['ece_null_high'])})",
-            *(in_figures(row[name]) for name in ("log_loss", "brier")),
-            in_figures(row["temperature"], 2),
-            *(in_figures(row[f"{name}_scaled"]) for name in ("ece", "log_loss", "brier")),
-        ]
-        for row in found.calibration.to_dict("records")
-    ]
+    def null(row: Row) -> str:
+        return f"{in_figures(row['ece_null'])} (< {in_figures(row['ece_null_high'])})"
+
+    columns: list[Column] = [VARIANT, _figure("ECE", "ece"), ("if calibrated", null)]
+    columns += [_figure("Log loss", "log_loss"), _figure("Brier", "brier"), _figure("T", "temperature", 2)]
+    columns += [_figure("ECE at T", "ece_scaled"), _figure("Log loss at T", "log_loss_scaled")]
+    columns += [_figure("Brier at T", "brier_scaled")]
     note = (
         "Expected calibration error (ECE, 15 bins), and that of a calibrated model on as many images: its mean and, "
         f"in parentheses, its {found.confidence:.0%} quantile. T: temperature fitted on validation rows."
@@ -180,21 +191,16 @@ def _calibration(found: Comparison) -> TextTable:
             f" {', '.join(squared)}: the loss squared_error trains the mean grade, not the probability of each grade; "
             "their calibration says nothing of their grades."
         )
-    return TextTable("Calibration", header, rows, note)
+    return TextTable.of("Calibration", found.calibration, columns, note)
 
 
 def _operating(found: Comparison) -> TextTable:
-    header = ["Variant", "Rule", "Threshold", "Sensitivity", "Specificity", "Precision"]
-    rates = ("sensitivity", "specificity", "precision")
-    rows = [
-        [row["variant"], row["rule"], in_figures(row["threshold"]), *(with_interval(row, rate) for rate in rates)]
-        for row in found.operating.to_dict("records")
-    ]
+    columns = [VARIANT, _word("Rule", "rule"), _figure("Threshold", "threshold"), *RATES]
     note = (
         f"Threshold on the probability of {found.classes[-1] if found.classes else ''}, chosen on validation rows: 0.5 "
         "(half), the largest sensitivity + specificity (youden), a sensitivity of at least 95 % (sensitivity_95)."
     )
-    return TextTable("Operating points", header, rows, note, left=2)
+    return TextTable.of("Operating points", found.operating, columns, note, left=2)
 
 
 def _subgroups(found: Comparison) -> TextTable:
@@ -228,14 +234,18 @@ def subgroups_note(found: Comparison) -> str:
 
 
 def _external(found: Comparison) -> TextTable:
-    header = ["Variant", "Test set", title_of(found.metric, found.unit), "Drop", "ECE", "ECE at home"]
-    rows = [
-        [row["variant"], row["set"], with_interval(row, "value"), with_interval(row, "drop"), *_errors(found, row)]
-        for row in found.external[found.external["metric"] == found.metric].to_dict("records")
-    ]
-    if all(row[4:] == [MISSING, MISSING] for row in rows):
-        header, rows = header[:4], [row[:4] for row in rows]
-    return TextTable("Test sets from elsewhere", header, rows, external_note(found), left=2)
+    columns = [VARIANT, SET, _interval(title_of(found.metric, found.unit), "value"), _interval("Drop", "drop")]
+    if (there := found.external_tables.get("calibration")) is not None:
+        columns += [
+            ("ECE", lambda row: _calibration_error(there[there["set"] == row["set"]], row)),
+            ("ECE at home", partial(_calibration_error, found.calibration)),
+        ]
+    rows = found.external[found.external["metric"] == found.metric]
+    return TextTable.of("Test sets from elsewhere", rows, columns, external_note(found), left=2)
+
+
+def _calibration_error(table: pd.DataFrame, row: Row) -> str:
+    return in_figures(float(table.loc[table["variant"] == row["variant"], "ece"].iloc[0]))
 
 
 def external_note(found: Comparison) -> str:
@@ -262,77 +272,41 @@ def external_note(found: Comparison) -> str:
     )
 
 
-def _errors(found: Comparison, row: dict[str, Any]) -> list[str]:
-    """Return the calibration errors of a variant on an external set and at home."""
-    there = found.external_tables.get("calibration")
-    if there is None:
-        return [MISSING, MISSING]
-    of_set = there[there["set"] == row["set"]]
-    return [
-        in_figures(float(table.loc[table["variant"] == row["variant"], "ece"].iloc[0]))
-        for table in (of_set, found.calibration)
-    ]
-
-
 def _operating_elsewhere(found: Comparison) -> TextTable:
-    rates = ("sensitivity", "specificity", "precision")
+    columns = [VARIANT, SET, _word("Rule", "rule"), _figure("Threshold", "threshold"), *RATES]
     table = found.external_tables.get("operating", found.operating[:0])
-    rows = [
-        [
-            row["variant"],
-            row["set"],
-            row["rule"],
-            in_figures(row["threshold"]),
-            *(with_interval(row, of) for of in rates),
-        ]
-        for row in table.to_dict("records")
-    ]
-    header = ["Variant", "Test set", "Rule", "Threshold", *(rate.capitalize() for rate in rates)]
-    return TextTable("Operating points chosen at home, elsewhere", header, rows, left=3)
+    return TextTable.of("Operating points chosen at home, elsewhere", table, columns, left=3)
 
 
 def _maps(found: Comparison) -> TextTable:
-    header = ["Variant", "Method", "Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Similarity"]
-    figures = (*POINTING, "likeness_to_untrained")
-    rows = [
-        [row["variant"], METHODS[row["method"]].title, *(with_interval(row, name) for name in figures)]
-        for row in found.maps.to_dict("records")
-    ]
-    return TextTable("Do maps point at the masks?", header, rows, maps_legend(found.maps), left=2)
+    columns: list[Column] = [VARIANT, ("Method", lambda row: METHODS[row["method"]].title)]
+    headers = ("Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Similarity")
+    names = (*POINTING, "likeness_to_untrained")
+    columns += [_interval(header, name) for header, name in zip(headers, names, strict=True)]
+    return TextTable.of("Do maps point at the masks?", found.maps, columns, maps_legend(found.maps), left=2)
 
 
 def _agreement(found: Comparison) -> TextTable:
-    header = ["Variant", "Lower limit", "Bias", "Upper limit"]
-    rows = [
-        [row["variant"], *(with_interval(row, name) for name in ("lower", "bias", "upper"))]
-        for row in found.agreement.to_dict("records")
-    ]
+    columns = [VARIANT, _interval("Lower limit", "lower"), _interval("Bias", "bias"), _interval("Upper limit", "upper")]
     unit = f", in {found.unit}" if found.unit else ""
     note = f"Predicted less true{unit}: its mean (bias), and limits of agreement, bias ± 1.96 standard deviations."
-    return TextTable("Agreement of predicted and true numbers", header, rows, note)
+    return TextTable.of("Agreement of predicted and true numbers", found.agreement, columns, note)
 
 
 def _ranges(found: Comparison) -> TextTable:
-    header = ["Variant", "Range", "Images", title_of("mae", found.unit), "Bias"]
-    rows = [
-        [row["variant"], row["range"], str(row["images"]), *(with_interval(row, name) for name in ("mae", "bias"))]
-        for row in found.ranges.to_dict("records")
-    ]
+    columns = [VARIANT, _word("Range", "range"), _word("Images", "images")]
+    columns += [_interval(title_of("mae", found.unit), "mae"), _interval("Bias", "bias")]
     note = "Ranges of the true number, by quantiles of the test images. Bias: mean of predicted less true."
-    return TextTable("Error by range", header, rows, note, left=2)
+    return TextTable.of("Error by range", found.ranges, columns, note, left=2)
 
 
 def _images(found: Comparison) -> TextTable:
-    header = ["Variant", "Fraction", "Images", title_of(found.metric, found.unit), "SD runs"]
-    rows = [
-        [
-            row["variant"],
-            f"{row['fraction']:g}",
-            f"{row['images']:,.0f}",
-            with_interval(row, "value"),
-            in_figures(row["sd"]),
-        ]
-        for row in found.fractions.to_dict("records")
+    columns: list[Column] = [
+        VARIANT,
+        ("Fraction", lambda row: f"{row['fraction']:g}"),
+        ("Images", lambda row: f"{row['images']:,.0f}"),
+        _interval(title_of(found.metric, found.unit), "value"),
+        _figure("SD runs", "sd"),
     ]
     said = [
         f"{row['variant']}: {row['reason']}"
@@ -344,25 +318,17 @@ def _images(found: Comparison) -> TextTable:
         "Trainings on nested subsets of the training images. Twice as many images, by a power law fitted to these "
         f"points: {'; '.join(said)}. Differences at each fraction: `metrics/tables/fraction_pairs.csv`."
     )
-    return TextTable("How many images are enough?", header, rows, note, left=2)
+    return TextTable.of("How many images are enough?", found.fractions, columns, note, left=2)
 
 
 def _published(found: Comparison) -> TextTable:
-    header = ["Variant", "Metric", "Published", "Ours", "Outside our interval"]
-    rows = [
-        [
-            row["variant"],
-            title_of(row["metric"]),
-            in_figures(row["published"]),
-            with_interval({"v": row["ours"], "v_low": row["low"], "v_high": row["high"]}, "v"),
-            "yes" if row["differs"] else "",
-        ]
-        for row in found.published.to_dict("records")
+    columns: list[Column] = [
+        VARIANT,
+        ("Metric", lambda row: title_of(row["metric"])),
+        _figure("Published", "published"),
+        _interval("Ours", "ours", ends="{1}"),
+        ("Outside our interval", lambda row: "yes" if row["differs"] else ""),
     ]
     sources = dict.fromkeys(visible(" ".join(source.split())) for source in found.published["source"])
     note = f"Published: {', '.join(sources)}."
-    return TextTable("Published values and ours", header, rows, note, left=2)
-
-
-def _sizes(row: dict[str, Any], *names: str) -> list[str]:
-    return [in_millions(row.get(name)) for name in names]
+    return TextTable.of("Published values and ours", found.published, columns, note, left=2)

@@ -10,9 +10,10 @@ import pytest
 from medtransfer.comparison.compare import compute_comparison
 from medtransfer.comparison.pages import comparison_page, comparison_tables, escaped
 from medtransfer.comparison.results import Comparison
-from medtransfer.comparison.sections import in_millions, in_probability, sections, with_interval
+from medtransfer.comparison.text_tables import in_millions, in_probability, text_tables
 from medtransfer.study import Study
 from medtransfer.util.places import Places
+from medtransfer.util.text import with_interval
 
 MakeStudy, Finish = Callable[..., Study], Callable[..., Places]
 REFERENCE = {
@@ -47,7 +48,7 @@ def test_p_values_have_three_digits(p: float, text: str) -> None:
 
 
 def test_the_main_table_marks_ties_and_baselines(found: Comparison) -> None:
-    main = sections(found)[0]
+    main = text_tables(found)[0]
     assert main.header[:6] == ["Variant", "Accuracy", "SD runs", "SE images", "p", "Validation"]
     assert dict(zip([row[0] for row in main.rows], main.marks, strict=True)) == {
         "strong": "tied",
@@ -61,19 +62,19 @@ def test_the_main_table_marks_ties_and_baselines(found: Comparison) -> None:
 
 
 def test_only_tables_that_apply_are_there(found: Comparison, study_with: MakeStudy, finish: Finish) -> None:
-    titles = [section.title for section in sections(found)]
+    titles = [section.title for section in text_tables(found)]
     assert "Published values and ours" in titles
     assert "Operating points" not in titles
     binary = compute_comparison(study_with(), finish(classes=2))
-    titles = [section.title for section in sections(binary)]
+    titles = [section.title for section in text_tables(binary)]
     assert "Operating points" in titles
     assert "Published values and ours" not in titles
-    rules = next(section for section in sections(binary) if section.title == "Operating points")
+    rules = next(section for section in text_tables(binary) if section.title == "Operating points")
     assert "probability of mass" in rules.note
 
 
 def test_published_values_are_compared_with_ours_if_there_are_any(found: Comparison) -> None:
-    section = sections(found)[-1]
+    section = text_tables(found)[-1]
     assert section.note == "Published: a report."
     cells = {(row[0], row[1]): row[2:] for row in section.rows}
     assert cells["strong", "Accuracy"][0] == ".100"
@@ -83,7 +84,7 @@ def test_published_values_are_compared_with_ours_if_there_are_any(found: Compari
 
 
 def test_the_best_of_each_backbone_is_its_first_row(found: Comparison) -> None:
-    best = sections(found)[1]
+    best = text_tables(found)[1]
     assert [row[:2] for row in best.rows] == [["resnet18", found.verdict.best], ["small", "weak"]]
 
 
@@ -99,7 +100,7 @@ def test_the_page_warns_above_its_first_table(found: Comparison) -> None:
 
 def test_latex_has_every_table_and_nothing_unescaped(found: Comparison) -> None:
     text = comparison_tables(found)
-    assert text.count(r"\begin{tabular}") == len(sections(found))
+    assert text.count(r"\begin{tabular}") == len(text_tables(found))
     assert r"\textbf{strong} =" in text
     assert r"\emph{nearest\_neighbour}" in text
     assert r"95\% interval" in text
