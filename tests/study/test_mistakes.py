@@ -84,7 +84,7 @@ WRONG_TOGETHER = [
         "strategies.frozen: search and lr_search exclude each other",
     ),
     ("strategies.frozen.fraction", [0.5, 0.1], "strategies.frozen: fraction: fractions must rise, but are [0.5, 0.1]"),
-    ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen: lr_search: rates must differ, but are [0.1, 0.1]"),
+    ("strategies.frozen.lr_search", [0.1, 0.1], "strategies.frozen.lr_search: expected each once, but got [0.1, 0.1]"),
     (
         "strategies.scratch.feature_search",
         {"blocks": [1], "poolings": ["avg"]},
@@ -93,7 +93,7 @@ WRONG_TOGETHER = [
     (
         "strategies.frozen.feature_search",
         {"blocks": [1, 1], "poolings": ["avg"]},
-        "strategies.frozen.feature_search: blocks: expected each once, but got [1, 1]",
+        "strategies.frozen.feature_search.blocks: expected each once, but got [1, 1]",
     ),
     (
         "strategies.frozen.gradient_checkpointing",
@@ -122,7 +122,7 @@ WRONG_TOGETHER = [
         "data.layout: file, image, label, split and images belong to label_csv, not to class_folders",
     ),
     ("data.masks", "no", "data.masks: expected a section of keys and values, but got 'no'"),
-    ("data.masks", {"folder": "../m"}, "data.masks: folder: expected the name of a folder of the set, but got ../m"),
+    ("data.masks", {"folder": "../m"}, "data.masks.folder: expected the name of a folder of the set, but got ../m"),
     (
         "data.masks",
         {"classes": {"a": "red"}},
@@ -162,11 +162,11 @@ WRONG_TOGETHER = [
     ),
     ("explain", {"variants": ["head_onyl"]}, "explain.variants: no 'head_onyl' in variants; did you mean 'head_only'?"),
     ("explain", {"blocks": {"resnet81": "a"}}, "explain.blocks: no 'resnet81' in backbones; did you mean 'resnet18'?"),
-    ("explain", {"images": ["a", "a"]}, "explain: images: expected each once, but got ['a', 'a']"),
+    ("explain", {"images": ["a", "a"]}, "explain.images: expected each once, but got ['a', 'a']"),
     ("comparison.tta", {"head_onyl": {}}, "comparison.tta: no 'head_onyl' in variants; did you mean 'head_only'?"),
     ("comparison.tta", {"head_only": {"views": 1}}, "comparison.tta.head_only.views: input should be greater than or"),
     ("explain", {"methods": []}, "explain.methods: list should have at least 1 item"),
-    ("data.order", ["a", "b", "a"], "data: order: expected each class once, but got a, b, a"),
+    ("data.order", ["a", "b", "a"], "data.order: expected each once, but got ['a', 'b', 'a']"),
     (
         "strategies.frozen",
         {"sampler": "balanced", "loss": {"class_weights": "balanced"}},
@@ -182,7 +182,7 @@ WRONG_TOGETHER = [
     ("comparison.costs", {"a": {"a": 1.0, "b": 1.0}, "b": {"a": 1.0}}, "costs: 'a': a right prediction costs 0, but"),
     ("comparison.costs", {"a": {"b": 0.0}, "b": {"a": 0.0}}, "comparison: costs: at least one must be above 0"),
     ("comparison.costs", {"a": {"b": -1.0}, "b": {"a": 1.0}}, "costs.a.b: input should be greater than or equal to 0"),
-    ("training.seeds", [1, 2, 1], "training: seeds must differ, but are [1, 2, 1]"),
+    ("training.seeds", [1, 2, 1], "training.seeds: expected each once, but got [1, 2, 1]"),
     ("variants.head_only", LINE | {"backbone": "resnet81"}, "no 'resnet81' in backbones; did you mean 'resnet18'?"),
     (
         "variants.head_only",

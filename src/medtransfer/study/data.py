@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from medtransfer.study.section import (
+    EACH_ONCE,
     KIND_ALONE,
     OTHER,
     WORD,
     Count,
     Fraction,
+    PathInSet,
     Positive,
     Section,
     leaves_folder,
@@ -54,24 +56,27 @@ def _is_mask_value(value: Any) -> bool:
     return is_colour or (type(value) is int and 0 <= value < 2**16)
 
 
+def _name_of_folder(folder: str) -> str:
+    path = PurePosixPath(folder or "masks")
+    if leaves_folder(path) or not path.parts:
+        raise ValueError(f"expected the name of a folder of the set, but got {folder}")
+    return folder
+
+
+FolderName = Annotated[str, AfterValidator(_name_of_folder)]
+
+
 class MaskPlace(Section):
     """Where the masks of one class are: a folder, a suffix, or both; see `MaskFiles`."""
 
-    folder: str | None = None
+    folder: FolderName | None = None
     suffix: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _somewhere(self) -> MaskPlace:
         if not self.folder and not self.suffix:
             raise ValueError("expected folder, suffix or both")
-        _require_name_of_folder(self.folder)
         return self
-
-
-def _require_name_of_folder(folder: str | None) -> None:
-    path = PurePosixPath(folder or "masks")
-    if leaves_folder(path) or not path.parts:
-        raise ValueError(f"folder: expected the name of a folder of the set, but got {folder}")
 
 
 class MaskFiles(Section):
@@ -88,7 +93,7 @@ class MaskFiles(Section):
     that they show only background.
     """
 
-    folder: str | None = None
+    folder: FolderName | None = None
     suffix: str | None = Field(default=None, min_length=1)
     classes: dict[str, Any] | None = Field(default=None, min_length=1)
     ignore: Any = None
@@ -126,11 +131,6 @@ class MaskFiles(Section):
             raise ValueError("classes: expected a different value for each class, and another for ignore")
         if len(self.class_names) > MOST_CLASSES:
             raise ValueError(f"classes: expected at most {MOST_CLASSES}, but got {len(values)}")
-        return self
-
-    @model_validator(mode="after")
-    def _folder_is_within_the_set(self) -> MaskFiles:
-        _require_name_of_folder(self.folder)
         return self
 
     @property
@@ -186,7 +186,7 @@ class KaggleSource(Section):
 
 SplitName = Literal["train", "val", "test"]
 ForEachSplit = Annotated[
-    Annotated[str, Tag(WORD)] | Annotated[dict[SplitName, str], Field(min_length=1), Tag(OTHER)],
+    Annotated[PathInSet, Tag(WORD)] | Annotated[dict[SplitName, PathInSet], Field(min_length=1), Tag(OTHER)],
     Discriminator(word_or_other),
 ]
 """One path, or one for each split."""
@@ -213,7 +213,7 @@ class Layout(Section):
     """
 
     kind: str
-    root: str = "."
+    root: PathInSet = "."
     depth: Annotated[int, Field(ge=0)] = 0
     file: ForEachSplit | None = None
     image: str | None = None
@@ -247,15 +247,6 @@ class Layout(Section):
             raise ValueError(f"depth belongs to class_folders and split_folders, not to {self.kind}")
         return self
 
-    @model_validator(mode="after")
-    def _folders_are_within_the_set(self) -> Layout:
-        for name in ("root", "file", "images"):
-            value = getattr(self, name) or "."
-            for path in map(PurePosixPath, value.values() if isinstance(value, dict) else [value]):
-                if leaves_folder(path):
-                    raise ValueError(f"{name}: expected a path within the set, but got {path}")
-        return self
-
     @property
     def files(self) -> list[str]:
         """The tables or archives that the layout reads, relative to `root`."""
@@ -263,7 +254,7 @@ class Layout(Section):
 
 
 OneOrMore = Annotated[
-    Annotated[str, Tag(WORD)] | Annotated[list[str], Tag(OTHER)],
+    Annotated[PathInSet, Tag(WORD)] | Annotated[list[PathInSet], Tag(OTHER)],
     Discriminator(word_or_other),
 ]
 REST = "rest"
@@ -305,9 +296,6 @@ class Split(Section):
         ]
         if names.count(REST) > 1 or (self.lists is not None and len(names) - names.count(REST) < 1):
             raise ValueError("lists: expected at least one file, and rest at most once")
-        for name in names:
-            if leaves_folder(PurePosixPath(name)):
-                raise ValueError(f"lists: expected paths within the set, but got {name}")
         return self
 
     @model_validator(mode="after")
@@ -321,15 +309,10 @@ class Split(Section):
         return self
 
 
-class External(Section):
-    """A test set from elsewhere, on which trained variants are evaluated, and which nothing else uses.
+class ImageSet(Section):
+    """A set of images: where its files are, and how they become images with labels or masks."""
 
-    The fields are those of `data`; image size, resizing and treatment of leakage are the study's own. All of its images
-    count as test images, whatever split the set has. Its labels have to be among those of the study: `labels` renames
-    them or leaves them out. Images that the study trains or selects with are treated as `data.leakage` says; `regroup`
-    leaves them out, too.
-    """
-
+    place: ClassVar[str] = "data"
     dataset: str | None = None
     source: str
     folder: str
@@ -342,20 +325,28 @@ class External(Section):
     labels: Labels = Labels()
     contradictions: Literal["report", "drop", "fail"] = "report"
     tables: list[JoinedTable] = Field(default_factory=list)
-    group: Groups | None = None
 
     @model_validator(mode="after")
-    def _source_is_described(self) -> External:
-        _require_description(self, "data.external.NAME")
+    def _source_is_described(self) -> Self:
+        if self.source in ("phantom", "kaggle") and getattr(self, self.source) is None:
+            raise ValueError(f"source: {self.source} needs a section {self.place}.{self.source}")
         return self
 
 
-def _require_description(section: External | Data, place: str) -> None:
-    if section.source in ("phantom", "kaggle") and getattr(section, section.source) is None:
-        raise ValueError(f"source: {section.source} needs a section {place}.{section.source}")
+class External(ImageSet):
+    """A test set from elsewhere, on which trained variants are evaluated, and which nothing else uses.
+
+    The fields are those of `data`; image size, resizing and treatment of leakage are the study's own. All of its images
+    count as test images, whatever split the set has. Its labels have to be among those of the study: `labels` renames
+    them or leaves them out. Images that the study trains or selects with are treated as `data.leakage` says; `regroup`
+    leaves them out, too.
+    """
+
+    place: ClassVar[str] = "data.external.NAME"
+    group: Groups | None = None
 
 
-class Data(Section):
+class Data(ImageSet):
     """Where the images come from, how they are laid out, and how they are split.
 
     dataset: the set of the catalogue that the files are; what it knows is compared with them and reported. settings:
@@ -366,21 +357,9 @@ class Data(Section):
     group: one key, or several that are joined. external: test sets from elsewhere, by name.
     """
 
-    dataset: str | None = None
-    source: str
-    folder: str
-    phantom: PhantomSource | None = None
-    kaggle: KaggleSource | None = None
     settings: Any = None
-    layout: Annotated[Layout, KIND_ALONE]
-    masks: Annotated[MaskFiles, AUTO_MASKS] | None = None
-    files: Files = Files()
-    unreadable: Literal["fail", "drop"] = "fail"
-    labels: Labels = Labels()
     unit: str | None = None
-    order: Annotated[list[Label], Field(min_length=2)] | None = None
-    contradictions: Literal["report", "drop", "fail"] = "report"
-    tables: list[JoinedTable] = Field(default_factory=list)
+    order: Annotated[list[Label], Field(min_length=2), EACH_ONCE] | None = None
     group: Groups | None
     image_size: Annotated[int, Field(ge=16, le=2048)]
     resize: Literal["stretch", "crop", "pad"]
@@ -398,15 +377,8 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _order_is_clear(self) -> Data:
-        if self.order is not None and len(set(self.order)) < len(self.order):
-            raise ValueError(f"order: expected each class once, but got {', '.join(self.order)}")
         if self.order is not None and self.labels.positive is not None:
             raise ValueError("order: of two classes the last is the positive one; omit labels.positive")
-        return self
-
-    @model_validator(mode="after")
-    def _source_is_described(self) -> Data:
-        _require_description(self, "data")
         return self
 
     def of_external(self, name: str) -> Data:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from medtransfer.study.data import Data
 from medtransfer.study.section import (
+    EACH_ONCE,
     OTHER,
     WORD,
     Count,
@@ -134,15 +135,9 @@ class VariantLine(OpenSection):
 class Training(Section):
     """What all variants share: the seeds of their runs, the device and the precision."""
 
-    seeds: list[Seed] = Field(default_factory=lambda: [0], min_length=1)
+    seeds: Annotated[list[Seed], EACH_ONCE] = Field(default_factory=lambda: [0], min_length=1)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-
-    @model_validator(mode="after")
-    def _seeds_differ(self) -> Training:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ, but are {self.seeds}")
-        return self
 
 
 class Reference(Section):
@@ -237,20 +232,12 @@ class Explain(Section):
     scored: the most test images with a mask that maps are compared with.
     """
 
-    variants: list[str] = Field(default_factory=list)
-    methods: list[str] = Field(default=["grad_cam", "occlusion"], min_length=1)
+    variants: Annotated[list[str], EACH_ONCE] = Field(default_factory=list)
+    methods: Annotated[list[str], EACH_ONCE] = Field(default=["grad_cam", "occlusion"], min_length=1)
     blocks: dict[str, str] = Field(default_factory=dict)
-    images: list[str] = Field(default_factory=list)
+    images: Annotated[list[str], EACH_ONCE] = Field(default_factory=list)
     of_each: Count = 1
     scored: Count = 40
-
-    @model_validator(mode="after")
-    def _no_repetition(self) -> Explain:
-        for name in ("variants", "methods", "images"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name}: expected each once, but got {values}")
-        return self
 
 
 class Params(Section):

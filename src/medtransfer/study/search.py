@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from medtransfer.study.section import OTHER, WORD, Count, Section
+from medtransfer.study.section import EACH_ONCE, OTHER, WORD, Count, Section
 
 Number = int | float
 Ends = Annotated[list[float], Field(min_length=2, max_length=2)]
-Values = Annotated[list[Number], Field(min_length=1)]
+Values = Annotated[list[Number], Field(min_length=1), EACH_ONCE]
 TRIALS = 20
 
 
@@ -85,9 +85,6 @@ class Search(Section):
 
     @model_validator(mode="after")
     def _a_grid_is_of_lists(self) -> Search:
-        for name, values in self.space.items():
-            if isinstance(values, list) and len(set(values)) < len(values):
-                raise ValueError(f"space.{name}: values must differ, but are {values}")
         if self.sampler != "grid":
             return self
         for name, values in self.space.items():

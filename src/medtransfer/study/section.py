@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -13,6 +13,25 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"expected each once, but got {values}")
+    return values
+
+
+EACH_ONCE = AfterValidator(_each_once)
+"""Refuses lists with repetitions."""
+
+
+def _within_set(path: str) -> str:
+    if leaves_folder(PurePosixPath(path)):
+        raise ValueError(f"expected a path within the set, but got {path}")
+    return path
+
+
+PathInSet = Annotated[str, AfterValidator(_within_set)]
 
 
 class Section(BaseModel):

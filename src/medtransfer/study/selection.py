@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from medtransfer.study.section import OTHER, WORD, Section, leaves_folder
+from medtransfer.study.section import OTHER, WORD, PathInSet, Section, leaves_folder
 
 
 def _as_label(value: Any) -> Any:
@@ -75,16 +75,10 @@ class JoinedTable(Section):
     extension of the file.
     """
 
-    file: str
+    file: PathInSet
     key: str
     on: str | None = None
     where: dict[str, Label | list[Label]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _file_is_within_the_set(self) -> JoinedTable:
-        if leaves_folder(PurePosixPath(self.file)):
-            raise ValueError(f"file: expected a path within the set, but got {self.file}")
-        return self
 
 
 class Group(Section):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError,
 
 from medtransfer.study.search import Search
 from medtransfer.study.section import (
+    EACH_ONCE,
     KIND_ALONE,
     OTHER,
     WORD,
@@ -90,16 +91,8 @@ class Features(Section):
 class FeatureSearch(Section):
     """Every combination of these `Features` is tried."""
 
-    blocks: Annotated[list[Count], Field(min_length=1)]
-    poolings: Annotated[list[Pooling], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _no_repetition(self) -> FeatureSearch:
-        for name in ("blocks", "poolings"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name}: expected each once, but got {values}")
-        return self
+    blocks: Annotated[list[Count], Field(min_length=1), EACH_ONCE]
+    poolings: Annotated[list[Pooling], Field(min_length=1), EACH_ONCE]
 
 
 class Lora(Section):
@@ -170,7 +163,7 @@ class Strategy(OpenSection):
     optimizer: str = "adam"
     lr: Positive = 1e-3
     search: Search | None = None
-    lr_search: Annotated[list[Positive], Field(min_length=2)] | None = None
+    lr_search: Annotated[list[Positive], Field(min_length=2), EACH_ONCE] | None = None
     features: Features | None = None
     feature_search: FeatureSearch | None = None
     backbone_lr: Positive | None = None
@@ -276,8 +269,6 @@ class Strategy(OpenSection):
             return self
         if self.train == "none":
             raise ValueError(f"{key} needs something that trains, but train is none")
-        if self.lr_search is not None and len(set(self.lr_search)) < len(self.lr_search):
-            raise ValueError(f"lr_search: rates must differ, but are {self.lr_search}")
         if self.search is not None and self.lr_search is not None:
             raise ValueError("search and lr_search exclude each other; name the rates in search.space.lr")
         if self.search is not None:
