@@ -145,7 +145,7 @@ def test_a_section_is_added_from_outside_by_registering_it(places: Places, monke
     SECTIONS.register(
         "dummy", Section(25, "A dummy", lambda found: {"count": len(found.names), "text": "<i>"}, template=text)
     )
-    SECTIONS.register("never", Section(26, "Never", lambda _: {}, applies=lambda _: False, template="nothing"))
+    SECTIONS.register("never", Section(26, "Never", lambda _: {}, shown=lambda _: False, template="nothing"))
     write_report(make_comparison(), places)
     outline = Outline(places.root / "report/index.html")
     assert outline.sections == [*ALL[:3], "dummy", *ALL[3:]]

@@ -50,7 +50,9 @@ def test_one_key_or_several() -> None:
 
 
 def test_tables_are_within_the_set() -> None:
-    with pytest.raises(ValidationError, match=r"file\n  Value error, expected a path within the set, but got \.\./a\.csv"):
+    with pytest.raises(
+        ValidationError, match=r"file\n  Value error, expected a path within the set, but got \.\./a\.csv"
+    ):
         JoinedTable(file="../a.csv", key="image")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,11 @@ def breakable(name: str) -> Markup:
 def in_interval(low: Any, high: Any, digits: int = 3) -> str:
     """Write an interval as `[.501, .723]`; an undefined one is empty."""
     return "" if is_missing(low) or is_missing(high) else f"[{typeset(low, digits)}, {typeset(high, digits)}]"
+
+
+def value_and_interval(row: Mapping[str, Any] | pd.Series, name: str) -> str:
+    """Write a value of a row with its interval, as `.612 [.501, .723]`."""
+    return f"{typeset(row[name])} {in_interval(row[f'{name}_low'], row[f'{name}_high'])}"
 
 
 def cell(row: pd.Series, name: str, text: str = "") -> tuple[str, str, str]:

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
-from medtransfer.report.wording import in_interval
+from medtransfer.report.wording import value_and_interval
 from medtransfer.tasks.numbers.agreement import Limits
 from medtransfer.tasks.numbers.figures import draw_agreement
 from medtransfer.util.plotting import panels
-from medtransfer.util.text import shortened, typeset
+from medtransfer.util.text import shortened
 
 MOST_VARIANTS, LONGEST_NAME = 4, 34
 SIZE, MARGINS = (3.75, 3.6), (0.62, 0.12, 0.5, 0.3)
@@ -48,12 +48,7 @@ def rows_of(material: Material) -> list[dict[str, Any]]:
     """Return the limits of each variant, the best first, as text."""
     table = material.found.agreement.set_index("variant")
     return [
-        {"variant": name}
-        | {
-            line: f"{typeset(table.loc[name, line])} "
-            f"{in_interval(table.loc[name, f'{line}_low'], table.loc[name, f'{line}_high'])}"
-            for line in LINES
-        }
+        {"variant": name} | {line: value_and_interval(table.loc[name], line) for line in LINES}
         for name in material.names
     ]
 
@@ -66,6 +61,4 @@ def agreement_figure(rows: pd.DataFrame, limits: Limits, name: str, unit: str) -
     return figure
 
 
-SECTIONS.register(
-    "agreement", Section(62, "Limits of agreement", content, lambda material: not material.found.agreement.empty)
-)
+SECTIONS.register("agreement", Section(62, "Limits of agreement", content, "agreement"))

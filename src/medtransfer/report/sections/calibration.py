@@ -68,6 +68,4 @@ def _row(name: str, row: pd.Series) -> tuple[str, list[Any]]:
     return name, [cell(row, column, written.get(column, "")) for column in COLUMNS]
 
 
-SECTIONS.register(
-    "calibration", Section(70, "Calibration", content, lambda material: not material.found.reliability.empty)
-)
+SECTIONS.register("calibration", Section(70, "Calibration", content, "reliability"))

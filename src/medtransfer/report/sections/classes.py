@@ -36,6 +36,4 @@ def _cell(row: pd.Series | None, measure: str) -> dict[str, Any]:
     return {"value": f"{row[measure]:.4g}", "text": typeset(row[measure], 2), "interval": interval}
 
 
-SECTIONS.register(
-    "classes", Section(50, "Results by class", content, lambda material: not material.found.per_class.empty)
-)
+SECTIONS.register("classes", Section(50, "Results by class", content, "per_class"))

@@ -73,6 +73,4 @@ def curve_figure(curves: pd.DataFrame, kind: Kind, looks: dict[str, Look]) -> Fi
     return figure
 
 
-SECTIONS.register(
-    "curves", Section(60, "ROC and precision–recall curves", content, lambda material: not material.found.curves.empty)
-)
+SECTIONS.register("curves", Section(60, "ROC and precision–recall curves", content, "curves"))

@@ -37,4 +37,4 @@ def _row(row: pd.Series, metrics: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-SECTIONS.register("ensembles", Section(17, "Ensembles", content, lambda material: not material.found.ensembles.empty))
+SECTIONS.register("ensembles", Section(17, "Ensembles", content, "ensembles"))

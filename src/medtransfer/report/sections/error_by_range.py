@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import tip
-from medtransfer.report.wording import in_interval
+from medtransfer.report.wording import value_and_interval
 from medtransfer.statistics.metrics import title_of
 from medtransfer.util.plotting import COLOURS, MUTED, panels
-from medtransfer.util.text import shortened, typeset
+from medtransfer.util.text import shortened
 
 MOST_VARIANTS, LONGEST_NAME = len(COLOURS), 34
 SIZE, MARGINS = (7.2, 3.0), (0.62, 0.12, 0.55, 0.12)
@@ -37,7 +37,7 @@ def content(material: Material) -> dict[str, Any]:
 
 
 def _cells(rows: pd.DataFrame) -> list[str]:
-    return [f"{typeset(row['mae'])} {in_interval(row['mae_low'], row['mae_high'])}" for row in rows.to_dict("records")]
+    return [value_and_interval(row, "mae") for row in rows.to_dict("records")]
 
 
 def range_figure(ranges: pd.DataFrame, chosen: list[str], unit: str) -> Figure:
@@ -61,6 +61,4 @@ def range_figure(ranges: pd.DataFrame, chosen: list[str], unit: str) -> Figure:
     return figure
 
 
-SECTIONS.register(
-    "error_by_range", Section(64, "Error by range", content, lambda material: not material.found.ranges.empty)
-)
+SECTIONS.register("error_by_range", Section(64, "Error by range", content, "ranges"))

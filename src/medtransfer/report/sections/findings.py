@@ -69,6 +69,4 @@ def _row(row: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     return row["finding"], [*cells, (typeset(row["threshold"]), ""), (typeset(row["ece"]), "")]
 
 
-SECTIONS.register(
-    "findings", Section(50, "Results by finding", content, lambda material: not material.found.per_finding.empty)
-)
+SECTIONS.register("findings", Section(50, "Results by finding", content, "per_finding"))

@@ -33,7 +33,4 @@ def content(material: Material) -> dict[str, Any]:
     return {"images": [image for image in images if image["thumbnail"]], "variant": best, "all": len(masks.dice)}
 
 
-SECTIONS.register(
-    "hard_masks",
-    Section(120, "Images that every variant segments badly", content, lambda material: not material.found.masks.empty),
-)
+SECTIONS.register("hard_masks", Section(120, "Images that every variant segments badly", content, "masks"))

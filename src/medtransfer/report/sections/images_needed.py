@@ -11,10 +11,10 @@ from matplotlib.ticker import NullLocator
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.svg import tip
-from medtransfer.report.wording import in_interval
+from medtransfer.report.wording import value_and_interval
 from medtransfer.statistics.metrics import title_of
 from medtransfer.util.plotting import COLOURS, MARKERS, panels
-from medtransfer.util.text import shortened, typeset
+from medtransfer.util.text import shortened
 
 SIZE, MARGINS = (7.2, 3.4), (0.62, 0.12, 0.55, 0.12)
 LONGEST_NAME, APART = 34, 1.02
@@ -49,19 +49,14 @@ def _cells(fractions: pd.DataFrame, name: str) -> list[dict[str, str]]:
             cells.append({"value": "", "images": ""})
             continue
         row = own.loc[fraction]
-        value = f"{typeset(row['value'])} {in_interval(row['value_low'], row['value_high'])}"
-        cells.append({"value": value, "images": f"{row['images']:,.0f} images"})
+        cells.append({"value": value_and_interval(row, "value"), "images": f"{row['images']:,.0f} images"})
     return cells
 
 
 def _told(row: pd.Series) -> dict[str, str]:
     if row["reason"]:
         return {"twice": "", "gain": "", "reason": str(row["reason"])}
-    return {
-        "twice": f"{typeset(row['value'])} {in_interval(row['value_low'], row['value_high'])}",
-        "gain": f"{typeset(row['gain'])} {in_interval(row['gain_low'], row['gain_high'])}",
-        "reason": "",
-    }
+    return {"twice": value_and_interval(row, "value"), "gain": value_and_interval(row, "gain"), "reason": ""}
 
 
 def curves_figure(fractions: pd.DataFrame, projections: pd.DataFrame, names: list[str], title: str) -> Figure:
@@ -91,7 +86,4 @@ def curves_figure(fractions: pd.DataFrame, projections: pd.DataFrame, names: lis
     return figure
 
 
-SECTIONS.register(
-    "images_needed",
-    Section(30, "How many images are enough?", content, lambda material: not material.found.fractions.empty),
-)
+SECTIONS.register("images_needed", Section(30, "How many images are enough?", content, "fractions"))

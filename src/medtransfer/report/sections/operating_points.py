@@ -23,6 +23,4 @@ def content(material: Material) -> dict[str, Any]:
     return {"rows": rows, "shares": SHARES, "positive": str(operating["positive"].iloc[0])}
 
 
-SECTIONS.register(
-    "operating_points", Section(80, "Operating points", content, lambda material: not material.found.operating.empty)
-)
+SECTIONS.register("operating_points", Section(80, "Operating points", content, "operating"))

@@ -43,7 +43,4 @@ def predicted_figure(rows: pd.DataFrame, name: str, unit: str) -> Figure:
     return figure
 
 
-SECTIONS.register(
-    "predicted_numbers",
-    Section(60, "Predicted and true numbers", content, lambda material: not material.found.numbers.empty),
-)
+SECTIONS.register("predicted_numbers", Section(60, "Predicted and true numbers", content, "numbers"))

@@ -41,4 +41,4 @@ def _cells(part: pd.DataFrame, gaps: pd.DataFrame, variant: str) -> list[Any]:
     return [*cells, cell(gap, "gap"), between, cell(gap, "p_corrected", p_alone(gap["p_corrected"]))]
 
 
-SECTIONS.register("subgroups", Section(36, "Subgroups", content, lambda material: not material.found.subgroups.empty))
+SECTIONS.register("subgroups", Section(36, "Subgroups", content, "subgroups"))

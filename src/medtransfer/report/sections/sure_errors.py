@@ -28,7 +28,4 @@ def content(material: Material) -> dict[str, Any]:
     return {"images": [image for image in images if image["thumbnail"]], "best": best}
 
 
-SECTIONS.register(
-    "sure_errors",
-    Section(110, "Surest wrong predictions", content, lambda material: not material.found.sure_errors.empty),
-)
+SECTIONS.register("sure_errors", Section(110, "Surest wrong predictions", content, "sure_errors"))

@@ -104,4 +104,4 @@ def _spread(values: pd.Series) -> str:
     return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
 
 
-SECTIONS.register("tuning", Section(95, "Searches", content, lambda material: not material.found.trials.empty))
+SECTIONS.register("tuning", Section(95, "Searches", content, "trials"))
