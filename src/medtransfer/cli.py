@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import shlex
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -104,228 +106,64 @@ def parser() -> Page:
     """Return the parser of the command line; its `groups` hold the parsers of the commands by name."""
     from importlib.metadata import version
 
+    import shtab
+
     page = Page(prog="medtransfer")
     page.add_argument("--version", action="version", version=f"medtransfer {version('medtransfer')}")
     subparsers = page.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     page.groups = {group: {} for group in (START, RUN, RESULTS, OTHER)}
-
-    def add(
-        group: str, carry_out: Callable[[argparse.Namespace], None], description: str, *examples: str
-    ) -> argparse.ArgumentParser:
-        name = carry_out.__name__.removeprefix("_")
-        summary, _, more = description.partition(". ")
-        text = "\n\n".join(fill(part, WIDTH) for part in ([f"{summary.rstrip('.')}.", more] if more else [description]))
+    for name, (group, carry_out, examples) in COMMANDS.items():
+        summary, *more = inspect.cleandoc(carry_out.__doc__ or "").split("\n\n")
+        description = [summary, *more] if more else [summary.rstrip(".")]
         lines = "\n".join(f"  medtransfer {name} {example}".rstrip() for example in examples)
-        command: argparse.ArgumentParser = subparsers.add_parser(
+        built = subparsers.add_parser(
             name,
-            help=summary.rstrip("."),
-            description=text,
+            help=" ".join(summary.split()).rstrip("."),
+            description="\n\n".join(fill(" ".join(part.split()), WIDTH) for part in description),
             epilog=f"{'examples' if len(examples) > 1 else 'example'}:\n{lines}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.set_defaults(carry_out=carry_out)
-        page.groups[group][name] = command
-        return command
-
-    _add_study_commands(add)
-    _add_result_commands(add)
-    _add_other_commands(add)
+        for names, of_files, settings in ARGUMENTS[name]:
+            added = built.add_argument(*names, **settings)
+            if of_files:
+                added.complete = shtab.FILE  # type: ignore[attr-defined]
+        built.set_defaults(carry_out=carry_out)
+        page.groups[group][name] = built
     return page
 
 
-Add = Callable[..., argparse.ArgumentParser]
+CarryOut = Callable[[argparse.Namespace], None]
+COMMANDS: dict[str, tuple[str, CarryOut, tuple[str, ...]]] = {}
+"""The group, the function and the examples of each command, in the order of the help page."""
+ARGUMENTS: dict[str, list[tuple[list[str], bool, dict[str, Any]]]] = defaultdict(list)
+"""The arguments of each command: names, whether a shell completes them by the names of files, and settings."""
 
 
-def _add_study_commands(add: Add) -> None:
-    init = add(
-        START,
-        _init,
-        "Create a study in a folder of its own, a git and DVC repository",
-        "my-study -S data.folder=path/to/images",
-        "my-study --study phantom",
-    )
-    init.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to create")
-    init.add_argument(
-        "--study", default="own_images", metavar="STUDY", help="where to start from (default: own_images)"
-    )
-    _add_changes(init)
+def command(group: str, *examples: str) -> Callable[[CarryOut], CarryOut]:
+    """Return a decorator that makes a function `_NAME` a command, described by the function's docstring."""
 
-    use = add(
-        START,
-        _use,
-        "Write a ready-made study to params.yaml, or list the studies",
-        "",
-        "own_images -S data.folder=images -S 'training.seeds=[0, 1]'",
-    )
-    use.add_argument("name", nargs="?", metavar="STUDY", help="the study (default: list all)")
-    _add_changes(use)
+    def add(carry_out: CarryOut) -> CarryOut:
+        COMMANDS[_name_of(carry_out)] = (group, carry_out, examples or ("",))
+        return carry_out
 
-    datasets = add(
-        START,
-        _datasets,
-        "List the catalogue of published sets, or show one entry",
-        "",
-        "retina",
-        "paultimothymooney/chest-xray-pneumonia",
-    )
-    text = "a text to search for, or the reference of one set, which is shown in full (default: list all)"
-    datasets.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help=text)
-
-    backbones = add(
-        START,
-        _backbones,
-        "List the backbones whose names match, with their sizes and weights",
-        "",
-        "'timm/vit_small*'",
-        "resnet",
-    )
-    text = "a text in their names, or a shell pattern (default: list the families)"
-    backbones.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help=text)
-
-    add(RUN, _plan, "List the stages that `dvc repro` would run, why, and at what cost", "")
-
-    repro = add(RUN, _repro, "Run the pipeline like `dvc repro`, several stages at once", "-j 2", "train@lite0_frozen")
-    repro.add_argument("targets", nargs="*", metavar="STAGE", help="stages to update (default: all)")
-    repro.add_argument("-j", "--jobs", type=_jobs, default="auto", metavar="N", help=JOBS)
-    repro.add_argument("--engine", metavar="NAME", help=ENGINE)
-    repro.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=EXPERIMENT)
-    repro.add_argument("-n", "--name", metavar="NAME", help="the name of the experiment of -S")
+    return add
 
 
-def _add_result_commands(add: Add) -> None:
-    _add_prediction(
-        add(
-            RESULTS,
-            _predict,
-            "Predict images with a trained variant",
-            "lite0_frozen path/to/images -o predictions.csv",
-            "lite0_frozen test --submission sample.csv -o mine.csv",
-        )
-    )
+def argument(
+    names: str, metavar: str | None, text: str, *, of_files: bool = False, **settings: Any
+) -> Callable[[CarryOut], CarryOut]:
+    """Return a decorator that gives a command an argument: names, divided by spaces, and its help; see `ARGUMENTS`."""
+    settings |= {"help": text} | ({} if metavar is None else {"metavar": metavar})
 
-    suspects = add(
-        RESULTS,
-        _suspects,
-        "List the images whose label is least believed. It needs a variant with a frozen backbone, or a k-fold "
-        "study; fixed test images are left alone",
-        "lite0_frozen -o suspects.csv",
-    )
-    suspects.add_argument("model", metavar="MODEL", help="a trained variant, or its folder (models/VARIANT)")
-    _of_files(
-        suspects.add_argument(
-            "-o",
-            "--output",
-            type=Path,
-            default=Path("suspects.csv"),
-            metavar="FILE",
-            help=("the CSV to fill in (default: suspects.csv); its pictures are next to it as PNG"),
-        )
-    )
-    suspects.add_argument("--most", type=int, default=100, metavar="N", help="the most images to list (default: 100)")
+    def add(carry_out: CarryOut) -> CarryOut:
+        ARGUMENTS[_name_of(carry_out)].insert(0, (names.split(), of_files, settings))
+        return carry_out
 
-    export = add(
-        RESULTS,
-        _export,
-        "Export a trained variant to ONNX, with a model card",
-        "lite0_frozen -o exports/lite0_frozen",
-    )
-    _add_model(export)
-    export.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="folder to write (default: exports/VARIANT)"
-    )
-
-    register = add(
-        RESULTS, _register, "Register the model of a trained variant in MLflow, with its card", "lite0_frozen"
-    )
-    register.add_argument("variant", metavar="VARIANT", help="a trained variant")
-
-    ranks = add(
-        RESULTS,
-        _ranks,
-        "Rank the variants shared by several studies",
-        "heads/metrics/comparison.csv bones/metrics/comparison.csv",
-    )
-    _of_files(
-        ranks.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="metrics/comparison.csv of each study")
-    )
-    ranks.add_argument("-m", "--metric", default="accuracy", help="a column of the tables (default: accuracy)")
-    _add_output(ranks, "ranks", "FOLDER")
-
-    add(RESULTS, _results, "Write the finished study as a page of docs/results/", "")
+    return add
 
 
-def _add_other_commands(add: Add) -> None:
-    log = add(OTHER, _log, "Log variants to MLflow from files, if tracking was off or failed", "lite0_frozen")
-    log.add_argument("variants", nargs="*", metavar="VARIANT", help="a trained variant")
-    log.add_argument("--all", action="store_true", help="log every variant that is trained")
-
-    clean = add(
-        OTHER,
-        _clean,
-        "Delete what removed variants left behind. Files and entries of dvc.lock of stages that params.yaml no longer "
-        "defines are deleted; DVC's cache keeps the files.",
-        "",
-        "--dry-run",
-    )
-    clean.add_argument("-n", "--dry-run", action="store_true", help="only list what would be deleted")
-
-    completion = add(
-        OTHER,
-        _completion,
-        "Print a script that completes medtransfer's arguments in a shell",
-        "bash >> ~/.bash_completion",
-    )
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
-
-    stage = add(OTHER, _stage, "Run one stage, as dvc.yaml does", "check", "train lite0_frozen")
-    stage.add_argument("stage", metavar="STAGE", help="the stage, such as train")
-    stage.add_argument("item", nargs="?", metavar="NAME", help="what the stage is about, such as a variant")
-
-
-def _add_changes(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-S", "--set", action="append", default=[], metavar="KEY=VALUE", help=CHANGE)
-    command.add_argument("--dataset", metavar="REFERENCE", help=DATASET)
-
-
-def _add_prediction(predict: argparse.ArgumentParser) -> None:
-    _add_model(predict)
-    _of_files(predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="images, or folders"))
-    others = "average with this variant, too; may be given several times"
-    predict.add_argument("--with", action="append", default=[], dest="others", metavar="MODEL", help=others)
-    text = "file to write (default: predictions.csv, or submission.csv with --submission)"
-    predict.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
-    views = "mean over so many views of each image: test-time augmentation by the variant's own augmentation"
-    predict.add_argument("--views", type=int, default=1, metavar="N", help=views)
-    predict.add_argument("--explain", action="store_true", help="also draw maps of the evidence for each prediction")
-    method = "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)"
-    predict.add_argument("--method", default="grad_cam", help=method)
-    block = "layer to visualise with --explain (default: the last spatial layer)"
-    predict.add_argument("--block", metavar="LAYER", help=block)
-    text = "write the ids and columns of a competition's sample submission"
-    _of_files(predict.add_argument("--submission", type=Path, metavar="SAMPLE", help=text))
-    text = "with --submission: how each class is written there, or the name of its column"
-    predict.add_argument("--labels", action="append", default=[], metavar="CLASS=TEXT,…", help=text)
-    text = "with --submission: write labels or probabilities (default: as the sample has them)"
-    predict.add_argument("--values", choices=("labels", "probabilities"), help=text)
-
-
-def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL", help="a trained variant, or its folder (models/VARIANT)")
-    command.add_argument("--run", metavar="RUN", help="one run, such as fold0_seed0 (default: the mean of all runs)")
-
-
-def _add_output(command: argparse.ArgumentParser, default: str, kind: str) -> None:
-    path = Path(default)
-    command.add_argument(
-        "-o", "--output", type=Path, default=path, metavar=kind, help=f"{kind.lower()} to write (default: {default})"
-    )
-
-
-def _of_files(argument: Any) -> None:
-    """Let a shell complete an argument by the names of files."""
-    import shtab
-
-    argument.complete = shtab.FILE
+def _name_of(carry_out: CarryOut) -> str:
+    return carry_out.__name__.removeprefix("_")
 
 
 def _jobs(text: str) -> int | Literal["auto"]:
@@ -336,7 +174,19 @@ def _jobs(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
+SET = argument("-S --set", "KEY=VALUE", CHANGE, action="append", default=[])
+OF_CATALOGUE = argument("--dataset", "REFERENCE", DATASET)
+MODEL = argument("model", "MODEL", "a trained variant, or its folder (models/VARIANT)")
+ONE_RUN = argument("--run", "RUN", "one run, such as fold0_seed0 (default: the mean of all runs)")
+
+
+@command(START, "my-study -S data.folder=path/to/images", "my-study --study phantom")
+@argument("folder", "FOLDER", "the folder to create", type=Path)
+@argument("--study", "STUDY", "where to start from (default: own_images)", default="own_images")
+@SET
+@OF_CATALOGUE
 def _init(options: argparse.Namespace) -> None:
+    """Create a study in a folder of its own, a git and DVC repository."""
     from medtransfer.check import choice_problems, with_dataset
     from medtransfer.study import load_study
     from medtransfer.study.init import init_study
@@ -356,7 +206,12 @@ def _init(options: argparse.Namespace) -> None:
     sys.stdout.write("  dvc repro\n")
 
 
+@command(START, "", "own_images -S data.folder=images -S 'training.seeds=[0, 1]'")
+@argument("name", "STUDY", "the study (default: list all)", nargs="?")
+@SET
+@OF_CATALOGUE
 def _use(options: argparse.Namespace) -> None:
+    """Write a ready-made study to params.yaml, or list the studies."""
     from medtransfer.study.use import list_studies, use_study
 
     studies = shipped("studies")
@@ -378,13 +233,16 @@ def _use(options: argparse.Namespace) -> None:
         sys.stdout.write(f"the previous file is kept as {PREVIOUS}\n")
 
 
-def _backbones(options: argparse.Namespace) -> None:
-    from medtransfer.models.listing import backbones_table, families_table
-
-    sys.stdout.write(backbones_table(options.pattern) if options.pattern else families_table())
-
-
+@command(START, "", "retina", "paultimothymooney/chest-xray-pneumonia")
+@argument(
+    "pattern",
+    "PATTERN",
+    "a text to search for, or the reference of one set, which is shown in full (default: list all)",
+    nargs="?",
+    default="",
+)
 def _datasets(options: argparse.Namespace) -> None:
+    """List the catalogue of published sets, or show one entry."""
     from medtransfer.data.catalogue import find_entry, references
     from medtransfer.data.catalogue.page import catalogue_table, entry_page
 
@@ -392,13 +250,37 @@ def _datasets(options: argparse.Namespace) -> None:
     sys.stdout.write(entry_page(find_entry(options.pattern)) if known else catalogue_table(options.pattern))
 
 
+@command(START, "", "'timm/vit_small*'", "resnet")
+@argument(
+    "pattern",
+    "PATTERN",
+    "a text in their names, or a shell pattern (default: list the families)",
+    nargs="?",
+    default="",
+)
+def _backbones(options: argparse.Namespace) -> None:
+    """List the backbones whose names match, with their sizes and weights."""
+    from medtransfer.models.listing import backbones_table, families_table
+
+    sys.stdout.write(backbones_table(options.pattern) if options.pattern else families_table())
+
+
+@command(RUN)
 def _plan(_: argparse.Namespace) -> None:
+    """List the stages that `dvc repro` would run, why, and at what cost."""
     from medtransfer.engine.plan import plan
 
     sys.stdout.write(plan())
 
 
+@command(RUN, "-j 2", "train@lite0_frozen")
+@argument("targets", "STAGE", "stages to update (default: all)", nargs="*")
+@argument("-j --jobs", "N", JOBS, type=_jobs, default="auto")
+@argument("--engine", "NAME", ENGINE)
+@argument("-S --set", "KEY=VALUE", EXPERIMENT, action="append", default=[])
+@argument("-n --name", "NAME", "the name of the experiment of -S")
 def _repro(options: argparse.Namespace) -> None:
+    """Run the pipeline like `dvc repro`, several stages at once."""
     from medtransfer.engine.run import reproduce
 
     run = partial(reproduce, options.jobs, options.targets, options.engine)
@@ -410,7 +292,53 @@ def _repro(options: argparse.Namespace) -> None:
         run()
 
 
+@command(
+    RESULTS, "lite0_frozen path/to/images -o predictions.csv", "lite0_frozen test --submission sample.csv -o mine.csv"
+)
+@MODEL
+@ONE_RUN
+@argument("images", "IMAGE|FOLDER", "images, or folders", nargs="+", type=Path, of_files=True)
+@argument(
+    "--with",
+    "MODEL",
+    "average with this variant, too; may be given several times",
+    action="append",
+    default=[],
+    dest="others",
+)
+@argument(
+    "-o --output", "FILE", "file to write (default: predictions.csv, or submission.csv with --submission)", type=Path
+)
+@argument(
+    "--views",
+    "N",
+    "mean over so many views of each image: test-time augmentation by the variant's own augmentation",
+    type=int,
+    default=1,
+)
+@argument("--explain", None, "also draw maps of the evidence for each prediction", action="store_true")
+@argument(
+    "--method", None, "method of --explain: grad_cam, ablation_cam or occlusion (default: grad_cam)", default="grad_cam"
+)
+@argument("--block", "LAYER", "layer to visualise with --explain (default: the last spatial layer)")
+@argument(
+    "--submission", "SAMPLE", "write the ids and columns of a competition's sample submission", type=Path, of_files=True
+)
+@argument(
+    "--labels",
+    "CLASS=TEXT,…",
+    "with --submission: how each class is written there, or the name of its column",
+    action="append",
+    default=[],
+)
+@argument(
+    "--values",
+    None,
+    "with --submission: write labels or probabilities (default: as the sample has them)",
+    choices=("labels", "probabilities"),
+)
 def _predict(options: argparse.Namespace) -> None:
+    """Predict images with a trained variant."""
     from medtransfer.deployment.images import find_images
     from medtransfer.deployment.model import find_model
     from medtransfer.util.text import counted
@@ -442,7 +370,32 @@ def _predict(options: argparse.Namespace) -> None:
         raise UserError([*unreadable, f"{len(unreadable)} of {len(files)} files could not be read and were skipped"])
 
 
+def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> None:
+    from medtransfer.deployment.submission import write_submission
+
+    if options.explain:
+        raise UserError("--explain: a submission has no maps; run the command once for each")
+    target = options.output or Path("submission.csv")
+    summary = write_submission(model, files, options.submission, target, options.labels, options.values)
+    sys.stdout.write(f"{target}: {summary}\n")
+
+
+@command(RESULTS, "lite0_frozen -o suspects.csv")
+@MODEL
+@argument(
+    "-o --output",
+    "FILE",
+    "the CSV to fill in (default: suspects.csv); its pictures are next to it as PNG",
+    type=Path,
+    default=Path("suspects.csv"),
+    of_files=True,
+)
+@argument("--most", "N", "the most images to list (default: 100)", type=int, default=100)
 def _suspects(options: argparse.Namespace) -> None:
+    """List the images whose label is least believed.
+
+    It needs a variant with a frozen backbone, or a k-fold study; fixed test images are left alone
+    """
     from medtransfer.deployment.model import find_model
 
     if options.most < 1:
@@ -460,17 +413,12 @@ def _suspects(options: argparse.Namespace) -> None:
     )
 
 
-def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> None:
-    from medtransfer.deployment.submission import write_submission
-
-    if options.explain:
-        raise UserError("--explain: a submission has no maps; run the command once for each")
-    target = options.output or Path("submission.csv")
-    summary = write_submission(model, files, options.submission, target, options.labels, options.values)
-    sys.stdout.write(f"{target}: {summary}\n")
-
-
+@command(RESULTS, "lite0_frozen -o exports/lite0_frozen")
+@MODEL
+@ONE_RUN
+@argument("-o --output", "FOLDER", "folder to write (default: exports/VARIANT)", type=Path)
 def _export(options: argparse.Namespace) -> None:
+    """Export a trained variant to ONNX, with a model card."""
     from medtransfer.deployment.model import find_model
 
     model = find_model(options.model, options.run)
@@ -485,7 +433,10 @@ def _export(options: argparse.Namespace) -> None:
     )
 
 
+@command(RESULTS, "lite0_frozen")
+@argument("variant", "VARIANT", "a trained variant")
 def _register(options: argparse.Namespace) -> None:
+    """Register the model of a trained variant in MLflow, with its card."""
     from medtransfer.study import load_study
     from medtransfer.tracking.register import register_variant
 
@@ -495,22 +446,21 @@ def _register(options: argparse.Namespace) -> None:
     sys.stdout.write(f"models:/{name}/{version}, also models:/{name}@{options.variant}\n")
 
 
-def _import_extensions() -> None:
-    """Import the extensions of `params.yaml`, if there is one, because the model may need them."""
-    from medtransfer.study.loading import import_extensions, read_yaml
-
-    if PARAMS.is_file():
-        import_extensions(read_yaml(PARAMS).get("extensions", []), Path(), str(PARAMS))
-
-
+@command(RESULTS, "heads/metrics/comparison.csv bones/metrics/comparison.csv")
+@argument("tables", "TABLE", "metrics/comparison.csv of each study", nargs="+", type=Path, of_files=True)
+@argument("-m --metric", None, "a column of the tables (default: accuracy)", default="accuracy")
+@argument("-o --output", "FOLDER", "folder to write (default: ranks)", type=Path, default=Path("ranks"))
 def _ranks(options: argparse.Namespace) -> None:
+    """Rank the variants shared by several studies."""
     from medtransfer.comparison.across import compare_across
 
     compare_across(options.tables, options.metric, options.output)
     sys.stdout.write((options.output / "ranks.md").read_text(encoding="utf-8"))
 
 
+@command(RESULTS)
 def _results(_: argparse.Namespace) -> None:
+    """Write the finished study as a page of docs/results/."""
     from medtransfer.report.results import write_results
     from medtransfer.util.places import HERE
 
@@ -518,7 +468,11 @@ def _results(_: argparse.Namespace) -> None:
     sys.stdout.write(f"{path}: the tables and figures of the finished study, and how to reproduce them\n")
 
 
+@command(OTHER, "lite0_frozen")
+@argument("variants", "VARIANT", "a trained variant", nargs="*")
+@argument("--all", None, "log every variant that is trained", action="store_true")
 def _log(options: argparse.Namespace) -> None:
+    """Log variants to MLflow from files, if tracking was off or failed."""
     from medtransfer.study import load_study
     from medtransfer.tracking.variant_log import log_variant
     from medtransfer.util.places import HERE
@@ -533,7 +487,13 @@ def _log(options: argparse.Namespace) -> None:
         sys.stdout.write(f"logged {name}\n")
 
 
+@command(OTHER, "", "--dry-run")
+@argument("-n --dry-run", None, "only list what would be deleted", action="store_true")
 def _clean(options: argparse.Namespace) -> None:
+    """Delete what removed variants left behind.
+
+    Files and entries of dvc.lock of stages that params.yaml no longer defines are deleted; DVC's cache keeps the files.
+    """
     from medtransfer.engine.clean import clean
 
     removed = clean(dry_run=options.dry_run)
@@ -544,16 +504,31 @@ def _clean(options: argparse.Namespace) -> None:
         sys.stdout.write("nothing to delete: dvc.lock has only stages of params.yaml\n")
 
 
+@command(OTHER, "bash >> ~/.bash_completion")
+@argument("shell", None, "the shell", choices=("bash", "zsh", "tcsh"))
 def _completion(options: argparse.Namespace) -> None:
+    """Print a script that completes medtransfer's arguments in a shell."""
     import shtab
 
     sys.stdout.write(shtab.complete(parser(), options.shell) + "\n")
 
 
+@command(OTHER, "check", "train lite0_frozen")
+@argument("stage", "STAGE", "the stage, such as train")
+@argument("item", "NAME", "what the stage is about, such as a variant", nargs="?")
 def _stage(options: argparse.Namespace) -> None:
+    """Run one stage, as dvc.yaml does."""
     from medtransfer.engine.stage import run_script
 
     run_script(options.stage, options.item)
+
+
+def _import_extensions() -> None:
+    """Import the extensions of `params.yaml`, if there is one, because the model may need them."""
+    from medtransfer.study.loading import import_extensions, read_yaml
+
+    if PARAMS.is_file():
+        import_extensions(read_yaml(PARAMS).get("extensions", []), Path(), str(PARAMS))
 
 
 if __name__ == "__main__":
