@@ -46,8 +46,8 @@ From images to a table:
 WIDTH = 80
 START, RUN, RESULTS, OTHER = "Define a study", "Run it", "Use its results", "Other"
 JOBS = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
-ENGINE = "where stages run: local, ray, slurm, or module:function (default: of your engine.toml, else local)"
-EXPERIMENT = "run and save an experiment, as `dvc exp run -S` does; =A,B is two of them"
+ENGINE = "where stages run: local, ray, slurm, or module:function (default: from your engine.toml, else local)"
+EXPERIMENT = "run and save an experiment, as `dvc exp run -S` does; =A,B runs two"
 CHANGE = "change a parameter, as in `dvc exp run -S`; for example -S data.source=folder"
 DATASET = "use a set of the catalogue; see `medtransfer datasets`"
 
@@ -182,11 +182,11 @@ ONE_RUN = argument("--run", "RUN", "one run, such as fold0_seed0 (default: the m
 
 @command(START, "my-study -S data.folder=path/to/images", "my-study --study phantom")
 @argument("folder", "FOLDER", "the folder to create", type=Path)
-@argument("--study", "STUDY", "where to start from (default: own_images)", default="own_images")
+@argument("--study", "STUDY", "the study to start from (default: own_images)", default="own_images")
 @SET
 @OF_CATALOGUE
 def _init(options: argparse.Namespace) -> None:
-    """Create a study in a folder of its own, a git and DVC repository."""
+    """Create a study in a new folder, a git and DVC repository."""
     from medtransfer.check import choice_problems, with_dataset
     from medtransfer.study import load_study
     from medtransfer.study.init import init_study
@@ -254,7 +254,7 @@ def _datasets(options: argparse.Namespace) -> None:
 @argument(
     "pattern",
     "PATTERN",
-    "a text in their names, or a shell pattern (default: list the families)",
+    "part of their names, or a shell pattern (default: list the families)",
     nargs="?",
     default="",
 )
@@ -312,7 +312,7 @@ def _repro(options: argparse.Namespace) -> None:
 @argument(
     "--views",
     "N",
-    "mean over so many views of each image: test-time augmentation by the variant's own augmentation",
+    "average over N views of each image: test-time augmentation, by the variant's augmentation",
     type=int,
     default=1,
 )
@@ -349,16 +349,16 @@ def _predict(options: argparse.Namespace) -> None:
     _import_extensions()
     others = [find_model(name, options.run) for name in options.others]
     if others and (options.submission is not None or options.explain):
-        raise UserError("--with goes neither with --submission nor with --explain; they are of one model")
+        raise UserError("--with cannot be combined with --submission or --explain, which use one model")
     if options.views < 1:
         raise UserError(f"--views: expected 1 or more, but got {options.views}")
     if options.views > 1 and (options.submission is not None or options.explain):
-        raise UserError("--views goes neither with --submission nor with --explain")
+        raise UserError("--views cannot be combined with --submission or --explain")
     if options.submission is not None:
         _submit(options, model, files)
         return
     if options.labels or options.values:
-        raise UserError("--labels and --values say how to fill a sample; name it with --submission")
+        raise UserError("--labels and --values describe a sample; name it with --submission")
     options.output = options.output or Path("predictions.csv")
     maps = MapOptions(options.method, options.block) if options.explain else None
     unreadable = predict_files(model, files, options.output, maps, others, options.views)
@@ -392,7 +392,7 @@ def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> Non
 )
 @argument("--most", "N", "the most images to list (default: 100)", type=int, default=100)
 def _suspects(options: argparse.Namespace) -> None:
-    """List the images whose label is least believed.
+    """List the images whose labels are most likely wrong.
 
     It needs a variant with a frozen backbone, or a k-fold study; fixed test images are left alone
     """
@@ -515,7 +515,7 @@ def _completion(options: argparse.Namespace) -> None:
 
 @command(OTHER, "check", "train lite0_frozen")
 @argument("stage", "STAGE", "the stage, such as train")
-@argument("item", "NAME", "what the stage is about, such as a variant", nargs="?")
+@argument("item", "NAME", "the item of the stage, such as a variant", nargs="?")
 def _stage(options: argparse.Namespace) -> None:
     """Run one stage, as dvc.yaml does."""
     from medtransfer.engine.stage import run_script

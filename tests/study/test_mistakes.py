@@ -71,7 +71,7 @@ WRONG_TOGETHER = [
     (
         "strategies.frozen.search",
         {"space": {"epochs": [1, 2]}},
-        "strategies.frozen: search.space.epochs: it is not searched; numbers of optimizer and head are",
+        "strategies.frozen: search.space.epochs: it cannot be searched; numbers of the optimizer and the",
     ),
     (
         "strategies.frozen.search",

@@ -110,7 +110,7 @@ def test_a_study_of_grades_has_no_problems() -> None:
     ("key", "value", "line"),
     [
         ("data.layout", "images", "data.layout: images has no labels; ordinal needs a layout with classes"),
-        ("data.labels", {"positive": "b"}, "data.labels.positive: grades have an order; give it as data.order: [LOW"),
+        ("data.labels", {"positive": "b"}, "data.labels.positive: grades have an order; set data.order: [LOW"),
         ("comparison.metric", "roc_auc", "comparison.metric: no metric 'roc_auc'; choose from accuracy"),
         ("strategies.frozen.loss", "binary_cross_entropy", "strategies.frozen.loss.kind: no loss 'binary_cross_entro"),
         (

@@ -23,7 +23,7 @@ MOST_LEFT_OUT = 1000
 class EvaluationSet:
     """Test images (path, group and, with exclusive classes, label), the classes, and resamples of the groups.
 
-    members: which images tell of each class; if omitted, those that it labels.
+    members: the images of each class, [images, classes]; if omitted, those that it labels.
     """
 
     images: pd.DataFrame
@@ -56,7 +56,7 @@ class EvaluationSet:
 
     @cached_property
     def groups_of_class(self) -> np.ndarray:
-        """The number of groups in which images tell of each class: [classes]."""
+        """The number of groups with images of each class: [classes]."""
         if not self.classes:
             return np.zeros(0, int)
         members = self.labels[:, None] == np.arange(len(self.classes)) if self.members is None else self.members

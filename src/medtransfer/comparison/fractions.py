@@ -103,7 +103,7 @@ def variance_by_chance(resampled: np.ndarray) -> float:
 
 
 def projection(curve: Curve, metric: str, test: EvaluationSet, confidence: float, seed: int) -> dict[str, Any]:
-    """Return what twice the images would bring, with its interval and the gain; or the reason why that is not said.
+    """Return the score at twice the images, with its interval and the gain; or the reason why there is no projection.
 
     The interval covers the choice of test images, by their resamples, and the spread of trainings, whose standard
     deviation is assumed to be proportional to the error and is estimated from all points.

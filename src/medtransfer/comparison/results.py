@@ -175,7 +175,7 @@ class Comparison:
     fraction_pairs: one row per fraction and pair of variants that were trained on it: the difference a - b, its
         interval and test; Holm's rule corrects over all rows.
     projections: one row per variant with such a curve: what twice as many images would bring by a power law, the gain
-        over the fitted value at all images, or the reason why that is not said.
+        over the fitted value at all images, or the reason why there is no projection.
     published: one row per published value: ours with its interval, and whether that excludes it (differs).
     audit: `metrics/data.json`. about: `data/prepared/dataset.json`. test: the numbers of images, groups and resamples.
     warnings: sentences that belong on every page and figure.

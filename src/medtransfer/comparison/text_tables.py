@@ -228,7 +228,7 @@ def subgroups_note(found: Comparison) -> str:
     return (
         "Largest gap: between two levels of a subgroup, with an interval for all of its pairs at once; p: Welch's "
         "test, corrected by Holm's rule over all subgroups, levels and variants of a test set."
-        + (f" Few groups, so that no gap is measured: {small}." if small else "")
+        + (f" Too few groups to measure a gap: {small}." if small else "")
         + " All metrics: `metrics/tables/subgroups.csv` and `gaps.csv`."
     )
 

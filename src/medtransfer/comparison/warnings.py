@@ -83,5 +83,5 @@ def budget_warnings(study: Study) -> list[str]:
     )
     return [
         f"TUNING: variants were not tuned alike; trainings per run: {told}; part of a difference between them may be "
-        "that of tuning (give their strategies a search with the same trials)"
+        "that of tuning (use a search with the same number of trials in their strategies)"
     ]

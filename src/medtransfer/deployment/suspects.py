@@ -1,4 +1,4 @@
-"""`medtransfer suspects`: images whose label is least believed, as a CSV to fill in and a sheet of pictures.
+"""`medtransfer suspects`: images whose labels are most likely wrong, as a CSV to fill in and a sheet of pictures.
 
 Labels are judged by predictions of images that did not train: those of the folds of a k-fold study, or of a plain model
 on the features of a frozen backbone, cross-validated by group. Fixed test images are left alone: labels that
@@ -31,7 +31,7 @@ HEADER = ["path", "label", "corrected", "suggested", "margin", "suspect"]
 
 
 def write_suspects(model: Model, places: Places, target: Path, most: int) -> tuple[int, int]:
-    """Write the `most` least believed labels to a CSV, and a sheet of the first 24 as PNG next to it.
+    """Write the `most` least plausible labels to a CSV, and a sheet of the first 24 as PNG next to it.
 
     Returns the number of images that were judged, and of those whose label is suspect. Raises `UserError` if images
     have no labels, or if the variant gives no predictions of images that did not train.

@@ -23,7 +23,7 @@ class Scale:
 
     @classmethod
     def around(cls, values: np.ndarray) -> Scale:
-        """Return the scale of some values; nan is ignored, and of nothing else it is from 0 to 1."""
+        """Return the scale of some values; nan is ignored; without values, it is from 0 to 1."""
         known = values[np.isfinite(values)]
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         step = 10.0 ** math.floor(math.log10(max(high - low, LEAST_RANGE))) / 2

@@ -13,7 +13,7 @@ from medtransfer.statistics.resampling import Resamples
 class ClassCounts:
     """How many images each class labels, how many are predicted as it, and how many are both: [..., classes].
 
-    Averages over classes take those that label an image of the test set; a share of nothing is 0.
+    Averages over classes take those that label an image of the test set; a share of 0 images is 0.
     """
 
     labelled: np.ndarray

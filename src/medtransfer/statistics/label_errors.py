@@ -18,8 +18,8 @@ class LabelDoubts:
     """What predictions say of each label: arrays [images].
 
     suspect: whether another label is confidently predicted. suggested: for classes, that class, or else the most
-    probable other one; for findings, the one whose presence is believed least; for numbers, the predicted number.
-    margin: the lower, the less the label is believed. For classes and findings it is the probability of the label less
+    probable other one; for findings, the least plausible one; for numbers, the predicted number.
+    margin: the lower, the less plausible the label. For classes and findings it is the probability of the label less
     that of the most probable other one; for numbers, minus the distance from the prediction in robust standard
     deviations.
     """
@@ -56,7 +56,7 @@ def label_doubts(labels: np.ndarray, probabilities: np.ndarray) -> LabelDoubts:
 
 
 def finding_doubts(values: np.ndarray, probabilities: np.ndarray) -> LabelDoubts:
-    """Judge each finding of images as two classes, and keep the one of each image that is believed least.
+    """Judge each finding of images as two classes, and keep the least plausible one of each image.
 
     values: [images, findings], 1 if present, nan if not known; probabilities: those of presence. The margin of an image
     without any known finding is infinite.

@@ -1,4 +1,4 @@
-"""Create a study in a folder of its own: a git and DVC repository that runs with the installed package."""
+"""Create a study in a new folder: a git and DVC repository that runs with the installed package."""
 
 from __future__ import annotations
 

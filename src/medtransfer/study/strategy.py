@@ -72,7 +72,7 @@ NOT_SEARCHED = {
     "optimizer", "schedule", "loss", "sampler", "epochs", "monitor", "patience", "resume_patience", "neighbours",
     "gradient_checkpointing",
 }  # fmt: skip
-SEARCHED = "numbers of optimizer and head are, such as lr, weight_decay, dropout, hidden, batch_size"
+SEARCHED = "numbers of the optimizer and the head can, such as lr, weight_decay, dropout, hidden, batch_size"
 
 Pooling = Literal["token", "avg", "token_avg"]
 
@@ -259,7 +259,7 @@ class Strategy(OpenSection):
         if self.fraction is not None and self.fraction != sorted(set(self.fraction)):
             raise ValueError(f"fraction: fractions must rise, but are {self.fraction}")
         if self.fraction is not None and (self.shots is not None or self.train == "none"):
-            raise ValueError("fraction goes neither with shots nor with train: none")
+            raise ValueError("fraction cannot be combined with shots or train: none")
         return self
 
     @model_validator(mode="after")
@@ -280,7 +280,7 @@ class Strategy(OpenSection):
         if self.feature_search is not None and search.sampler != "grid":
             raise ValueError("search with feature_search needs sampler: grid")
         if excluded := NOT_SEARCHED & search.space.keys():
-            raise ValueError(f"search.space.{min(excluded)}: it is not searched; {SEARCHED}")
+            raise ValueError(f"search.space.{min(excluded)}: it cannot be searched; {SEARCHED}")
         given = self.model_dump(exclude_unset=True, exclude={"search"})
         for values in search.corners:
             try:

@@ -1,4 +1,4 @@
-"""One class per image: any backbone with a head of its own."""
+"""One class per image: any backbone with a new head."""
 
 from __future__ import annotations
 

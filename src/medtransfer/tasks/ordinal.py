@@ -65,7 +65,7 @@ class Ordinal(Classification):
         if params.data.layout.kind == "images":
             problems.append("data.layout: images has no labels; ordinal needs a layout with classes")
         if params.data.labels.positive is not None:
-            problems.append("data.labels.positive: grades have an order; give it as data.order: [LOWEST, ..., HIGHEST]")
+            problems.append("data.labels.positive: grades have an order; set data.order: [LOWEST, ..., HIGHEST]")
         return problems
 
     def variant_problems(self, variant: Variant) -> list[str]:
@@ -145,7 +145,7 @@ class Ordinal(Classification):
             network.head = nn.Sequential(network.head, GradeThresholds(outputs).to(device)).eval()
 
     def purpose(self, outputs: list[str]) -> str:
-        """Return the grades that the network tells apart."""
+        """Return the range of the grades."""
         return f"grade images from {outputs[0]} to {outputs[-1]}"
 
     def predictions(self, table: pd.DataFrame) -> GradePredictions:

@@ -48,7 +48,7 @@ class Predictions(ABC):
 
     @property
     def members(self) -> np.ndarray:
-        """Which of `images` tell of each class, bool [images, classes]: those that it labels."""
+        """The images of each class, bool [images, classes]: those that it labels."""
         return np.asarray(self.images["label"].to_numpy()[:, None] == np.arange(len(self.classes)))
 
     @abstractmethod

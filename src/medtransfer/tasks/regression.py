@@ -1,4 +1,4 @@
-"""A number for each image: any backbone with a head of one output, or of two that give its deviation as well."""
+"""A number for each image: any backbone with a head of one output, or of two, which also predict its deviation."""
 
 from __future__ import annotations
 

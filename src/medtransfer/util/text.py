@@ -18,7 +18,7 @@ LEAST = 8
 UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line breaks, marks that reverse the direction of what follows, and bytes that are not UTF-8."""
 FORMULA = re.compile(r"[=\uff1d].|[+\-@\uff0b\uff0d\uff20].*[(|!]")
-"""The start of a text that a spreadsheet runs: a formula that calls something; `-1` and `+ve` are none."""
+"""The start of a text that a spreadsheet runs: a formula that calls something; `-1` and `+ve` are not."""
 OTHER_THAN_TEXT = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 """Words that some version of YAML reads as a truth value or as nothing."""
 

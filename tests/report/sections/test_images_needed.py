@@ -34,6 +34,6 @@ def test_cells_projections_and_reasons(places: Places) -> None:
     assert (tuned["twice"], tuned["gain"]) == (".900 [.850, .950]", ".050 [.010, .090]")
     assert small["cells"][0] == {"value": "", "images": ""}
     page = render(material)
-    assert "not said: needs &lt;four&gt; fractions" in page
+    assert "no projection: needs &lt;four&gt; fractions" in page
     (axis,) = section.curves_figure(*tables.values(), ["resnet_tuned", "small_tuned"], "Accuracy").axes
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["50", "100", "200"]

@@ -1,4 +1,4 @@
-"""The tables of several findings: each finding, and the surest wrong predictions."""
+"""The tables of several findings: each finding, and the most confident wrong predictions."""
 
 from __future__ import annotations
 

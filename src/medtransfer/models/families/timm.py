@@ -201,7 +201,7 @@ def _name(model: str) -> str:
 
 
 def _config(model: str) -> Any:
-    """Return timm's configuration of a model and tag. Raises `UserError` that lists the tags if it has no such one."""
+    """Return timm's configuration of a model and tag. Raises `UserError` that lists the tags if there is none."""
     try:
         return library("timm.models").get_pretrained_cfg(_name(model), allow_unregistered=False)
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Several findings of an image: the wrong predictions of the best variant that it is surest of."""
+"""Several findings of an image: the most confident wrong predictions of the best variant."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ def content(material: Material) -> dict[str, Any]:
     return {"images": [image for image in images if image["thumbnail"]], "best": best}
 
 
-SECTIONS.register("sure_errors", Section(110, "Surest wrong predictions", content, "sure_errors"))
+SECTIONS.register("sure_errors", Section(110, "Most confident wrong predictions", content, "sure_errors"))

@@ -23,7 +23,7 @@ def median_number(prepared: Prepared) -> Learn:
 def nearest_numbers(prepared: Prepared) -> Learn:
     """Predict every row by the mean of its 5 nearest training thumbnails.
 
-    Nothing is learned: a small error means that splits share near copies, or that brightness tells the number.
+    Nothing is learned: a small error means that splits share near copies, or that brightness predicts the number.
     """
     small = thumbnails(prepared)
 

@@ -12,7 +12,7 @@ ROUNDING = 1e-9
 
 
 def conformal_quantile(scores: np.ndarray, groups: np.ndarray, level: float = LEVEL) -> float:
-    """Return the score that that of an image of a new group does not exceed with probability `level`; inf if unknown.
+    """Return the score that an image of a new group stays below with probability `level`; inf if unknown.
 
     Split conformal prediction (Papadopoulos et al. 2002) for groups of images: each of K groups has the weight
     1 / (K + 1), shared by its images, and the new group has the rest at infinity (Lee, Barber and Willett 2023,
