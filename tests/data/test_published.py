@@ -110,7 +110,7 @@ def test_a_column_holds_the_split(root: Path) -> None:
 def test_the_values_of_a_column_are_asked_for_and_then_used(root: Path) -> None:
     columns = {"fold": ["0", "1", "2", "2"]}
     assert problem_of(root, columns, column="fold") == (
-        "data.split.column: 'fold' holds '0', '1' and '2'; say for each whether it is train, val or test: "
+        "data.split: column 'fold' holds '0', '1' and '2'; say for each whether it is train, val or test: "
         'data.split.values: {"0": …, "1": …, "2": …}'
     )
     values = {"0": "test", "1": "val", "2": "train"}
@@ -121,6 +121,16 @@ def test_the_values_of_a_column_are_asked_for_and_then_used(root: Path) -> None:
     assert problem_of(root, columns, column="fold", values=values | {"3": "train"}) == (
         "data.split.values: '3' is not in column 'fold'"
     )
+
+
+def test_folders_hold_the_split(root: Path) -> None:
+    assert split_of(root, folder=2, values={"a": "train", "b": "test"}) == ["train", "train", "test", "test"]
+    assert split_of(root, folder=-1, values={"a": "val", "b": "test"}) == ["val", "val", "test", "test"]
+    assert problem_of(root, folder=2) == (
+        "data.split: folder 2 holds 'a' and 'b'; say for each whether it is train, val or test: "
+        "data.split.values: {a: …, b: …}"
+    )
+    assert problem_of(root, folder=3).startswith("data.split.folder: no folder 3 above 4 images, such as set/a/1.png;")
 
 
 def test_a_column_that_is_not_there_or_not_clear_is_an_error(root: Path) -> None:

@@ -59,7 +59,7 @@ def _keys(root: Path, rows: Rows, group: Group) -> tuple[pd.Series, list[str]]:
         keys = pd.Series(read_elements([root / path for path in paths], group.dicom), index=paths.index, dtype=object)
         place, ending = f"dicom: no {group.dicom} in", ""
     else:
-        keys = paths.map(lambda path: _folder(path, int(group.folder or 0)))
+        keys = paths.map(lambda path: folder_of(path, int(group.folder or 0)))
         place, ending = f"folder: no folder {group.folder} above", ""
     without = paths[keys.isna()]
     if len(without) == len(paths):
@@ -94,7 +94,8 @@ def _joined(parts: Sequence[tuple[str, ...] | None]) -> Iterator[str | None]:
     )
 
 
-def _folder(path: str, number: int) -> str | None:
+def folder_of(path: str, number: int) -> str | None:
+    """Return the folder of a path by its number, 1 being the first and -1 the last; None if there are not as many."""
     folders = path.split("/")[:-1]
     at = number - 1 if number > 0 else number
     return folders[at] if -len(folders) <= at < len(folders) else None

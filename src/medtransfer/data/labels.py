@@ -17,6 +17,8 @@ from medtransfer.util.errors import near
 from medtransfer.util.text import FORMULA, UNSHOWN, counted, listed, yaml_word
 
 MOST_SHOWN = 6
+BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
+"""A space that may be missing: `Mild Demented`, `MildDemented`."""
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20 "
 FORMULA_NAME = "formula"
 
@@ -80,7 +82,7 @@ def _spellings(names: Sequence[str], confirmed: Collection[str], labels: Labels)
     """Find names, the most frequent first, of which several are one class but for how they are written."""
     found: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(plain(name), []).append(name)
+        found.setdefault(BETWEEN_LETTERS.sub("", plain(name)), []).append(name)
     same = [each for each in found.values() if len(each) > 1 and not set(each) <= set(confirmed)]
     if same:
         shown = "; ".join(" and ".join(map(yaml_word, each)) for each in same[:MOST_SHOWN])

@@ -1,4 +1,4 @@
-"""The published split of a set: from its layout, a column, or lists of names."""
+"""The published split of a set: from its layout, a column, folders, or lists of names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medtransfer.data.groups import column_of, column_problem
+from medtransfer.data.groups import column_of, column_problem, folder_of
 from medtransfer.data.layouts.files import file_of_set, split_of
 from medtransfer.data.layouts.read import Rows
 from medtransfer.data.layouts.tables import RowMatches, match_images
@@ -33,6 +33,8 @@ def published_split(
     """
     if split.column is not None:
         return _from_column(rows, split), []
+    if split.folder is not None:
+        return _from_folders(rows.table["path"], split), []
     if split.lists is not None:
         return _from_lists(root, base, rows.table["path"], split.lists, left_out)
     return rows.table["split"], []
@@ -42,22 +44,40 @@ def _from_column(rows: Rows, split: Split) -> pd.Series:
     name = str(split.column)
     if (problem := column_problem(rows, name)) is not None:
         raise UserError(f"data.split.column: {problem}")
-    values = column_of(rows.table, name).astype(str).str.strip()
-    meant: dict[str, str] = {value: of for value in values.unique() if (of := split_of(value))} | dict(
-        split.values or {}
-    )
-    unknown = sorted(set(values) - meant.keys() - {""})
-    if unknown:
-        given = [f"{yaml_word(value)}: {of}" for value, of in sorted((split.values or {}).items())]
-        asked = ", ".join([*given, *(f"{yaml_word(value)}: …" for value in unknown[:MOST_SHOWN])])
+    return _meant(column_of(rows.table, name).astype(str).str.strip(), split, f"column {name!r}")
+
+
+def _from_folders(paths: pd.Series, split: Split) -> pd.Series:
+    folders = paths.map(lambda path: folder_of(path, int(split.folder or 0)))
+    without = paths[folders.isna()]
+    if len(without):
         raise UserError(
-            f"data.split.column: {name!r} holds {listed([repr(value) for value in unknown[:MOST_SHOWN]])}"
+            f"data.split.folder: no folder {split.folder} above {counted(len(without), 'image')}, such as "
+            f"{without.iloc[0]}; leave them out by data.files, or name another folder"
+        )
+    return _meant(folders, split, f"folder {split.folder}")
+
+
+def _meant(names: pd.Series, split: Split, where: str) -> pd.Series:
+    """Return the split that each name of one means, by itself or by `values`; an empty name means none."""
+    given = split.values or {}
+    meant: dict[str, str] = {name: of for name in names.unique() if (of := split_of(name))} | dict(given)
+    unknown = sorted(set(names) - meant.keys() - {""})
+    if unknown:
+        asked = ", ".join(
+            [
+                *(f"{yaml_word(name)}: {of}" for name, of in sorted(given.items())),
+                *(f"{yaml_word(name)}: …" for name in unknown[:MOST_SHOWN]),
+            ]
+        )
+        raise UserError(
+            f"data.split: {where} holds {listed([repr(name) for name in unknown[:MOST_SHOWN]])}"
             f"{' and others' if len(unknown) > MOST_SHOWN else ''}; say for each whether it is train, val or test: "
             f"data.split.values: {{{asked}}}"
         )
-    if unused := sorted((split.values or {}).keys() - set(values)):
-        raise UserError(f"data.split.values: {unused[0]!r} is not in column {name!r}")
-    return values.map(meant)
+    if unused := sorted(given.keys() - set(names)):
+        raise UserError(f"data.split.values: {unused[0]!r} is not in {where}")
+    return names.map(meant)
 
 
 def _from_lists(

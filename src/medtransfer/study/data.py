@@ -21,7 +21,7 @@ from medtransfer.study.section import (
     leaves_folder,
     word_or_other,
 )
-from medtransfer.study.selection import Files, Groups, JoinedTable, Label, Labels
+from medtransfer.study.selection import FOLDER_0, Files, Groups, JoinedTable, Label, Labels
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 MOST_CLASSES = 254
@@ -208,8 +208,8 @@ class Layout(Section):
     `file` with the arrays train_images, train_labels and so on. images: all images below the root, without labels, for
     segmentation; a folder named as a split is one. root: the folder of the set that contains all this, because archives
     often wrap a set in folders of its name. images: the folder, below `root`, of the images that a table names, or one
-    for each split. missing: how to treat rows without an image and images without a row. depth: the number of folders
-    above the classes that are neither split nor class (`train/train/CLASS`).
+    for each split. missing: how to treat rows without an image, images without a row, and class folders without images.
+    depth: the number of folders above the classes that are neither split nor class (`train/train/CLASS`).
     """
 
     kind: str
@@ -241,8 +241,8 @@ class Layout(Section):
         splits = self.file.keys() if isinstance(self.file, dict) else None
         if isinstance(self.images, dict) and self.images.keys() != splits:
             raise ValueError("images of each split need a file for each of the same splits")
-        if self.missing != "fail" and self.file is None:
-            raise ValueError("missing belongs to label_csv, or one_hot_csv with a file")
+        if self.missing != "fail" and self.file is None and self.kind not in DEEP_LAYOUTS:
+            raise ValueError("missing belongs to class_folders, split_folders, label_csv, or one_hot_csv with a file")
         if self.depth and self.kind in ("label_csv", "one_hot_csv", *FOLDER_LAYOUTS[2:]):
             raise ValueError(f"depth belongs to class_folders and split_folders, not to {self.kind}")
         return self
@@ -268,9 +268,11 @@ class Split(Section):
     the training rows is carved, by group. random: stratified shares `test` and `validation`, by group. kfold: fold f
     tests, fold f + 1 validates, the others train. With published or random, `folds` above 1 rotates the validation rows
     and keeps the test rows. train_images: the number of training images to keep, by class and group; the others are
-    left out of the set. column: a column of the layout's CSV or of `data.tables` that holds the published split, and
-    values: the split that each of its values means, if they are not train, val and test. lists: for each published
-    split a file of the set, or several, that lists its images; `rest` stands for the images in none of the others.
+    left out of the set. column: a column of the layout's CSV or of `data.tables` that holds the published split.
+    folder: the number of the folder in the path within the set that is the published split, as in `data.group`. values:
+    the split that each value of the column, or name of the folder, means, if they are not train, val and test. lists:
+    for each published split a file of the set, or several, that lists its images; `rest` stands for the images in none
+    of the others.
     """
 
     method: Literal["published", "random", "kfold"]
@@ -279,24 +281,32 @@ class Split(Section):
     folds: Count = 1
     train_images: Count | None = None
     column: str | None = None
+    folder: int | None = None
     values: dict[Label, SplitName] | None = None
     lists: dict[SplitName, OneOrMore] | None = None
 
     @model_validator(mode="after")
     def _published_by_one(self) -> Split:
-        given = [name for name in ("column", "lists") if getattr(self, name) is not None]
+        given = [name for name in ("column", "folder", "lists") if getattr(self, name) is not None]
         if given and self.method != "published":
             raise ValueError(f"{given[0]} belongs to method: published, not to {self.method}")
         if len(given) > 1:
-            raise ValueError("expected column or lists, not both")
-        if self.values is not None and self.column is None:
-            raise ValueError("values belongs to column")
+            raise ValueError(f"expected {given[0]} or {given[1]}, not both")
+        if self.values is not None and self.column is None and self.folder is None:
+            raise ValueError("values belongs to column or folder")
+        if self.folder == 0:
+            raise ValueError(FOLDER_0)
         names = [
             name for files in (self.lists or {}).values() for name in ([files] if isinstance(files, str) else files)
         ]
         if names.count(REST) > 1 or (self.lists is not None and len(names) - names.count(REST) < 1):
             raise ValueError("lists: expected at least one file, and rest at most once")
         return self
+
+    @property
+    def of_layout(self) -> bool:
+        """Whether the split is the one that the layout finds."""
+        return self.method == "published" and self.column is None and self.folder is None and self.lists is None
 
     @model_validator(mode="after")
     def _enough_folds(self) -> Split:

@@ -19,6 +19,7 @@ def _as_label(value: Any) -> Any:
 
 
 Label = Annotated[str, BeforeValidator(_as_label)]
+FOLDER_0 = "folder: expected 1, 2, … from the top or -1, -2, … from the file, but got 0"
 Patterns = Annotated[list[str], Field(min_length=1)]
 
 
@@ -107,7 +108,7 @@ class Group(Section):
         except re.error as error:
             raise ValueError(f"pattern: {self.pattern!r} is not a valid regular expression: {error}") from None
         if self.folder == 0:
-            raise ValueError("folder: expected 1, 2, … from the top or -1, -2, … from the file, but got 0")
+            raise ValueError(FOLDER_0)
         return self
 
 

@@ -11,6 +11,7 @@ import pytest
 from medtransfer.data.catalogue import find_entry, read_entry
 from medtransfer.data.catalogue.fit import check_fit
 from medtransfer.data.prepare import prepare
+from medtransfer.data.targets.target import COUNTED
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places
@@ -62,6 +63,19 @@ def test_the_remedy_reads_the_files_as_they_are(tmp_path: Path) -> None:
     plain = {"dataset": None, "layout": "auto", "masks": "auto"}
     audit = prepare(raw, data_of(**own | plain), 0, Places(tmp_path), "segmentation", "masks")
     assert (audit["images"], "known" in audit) == (6, False)
+
+
+@pytest.mark.parametrize("source", ["folder", "kaggle"])
+def test_a_part_of_a_set_may_lack_a_rare_finding(source: str) -> None:
+    entry = find_entry("nih-chest-xrays/data")
+    findings = [name for name in entry.classes if name != "Hernia"]
+    table = pd.DataFrame({"label": findings, COUNTED: [(name,) for name in findings]})
+    data = data_of(**entry.settings() | {"source": source})
+    if source == "kaggle":
+        with pytest.raises(UserError, match="without Hernia"):
+            check_fit(entry, table, data)
+    else:
+        assert check_fit(entry, table, data) == len(findings)
 
 
 def test_names_that_do_not_fit_the_groups_are_said_to_differ(raw: Path, tmp_path: Path) -> None:

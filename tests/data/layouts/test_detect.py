@@ -147,7 +147,7 @@ def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None
     line = refusal(write_set(" ".join(f"patient{number:02}/a.png" for number in range(21))))
     assert line.startswith(
         "data.layout: auto: 21 folders differ only in a number (patient00 … patient20): they may be patients, folds or "
-        "parts of an archive, not classes; name one: data.layout: class_folders (classes patient00 1, patient01 1,"
+        "parts of an archive, not classes; no layout fits the set as it is; name images and labels in a CSV"
     )
 
 

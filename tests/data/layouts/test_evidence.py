@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -49,7 +50,10 @@ def table(*labels: object, head: str = "image,label", separator: str = ",") -> s
         (SIDES, {"t.csv": "n,smoker\na,1\nb,0\nc,1\nd,0\n"}, "column 'smoker'"),
         (SIDES, {"t.txt": "a p\nb n\nc p\nd n\n"}, "t.txt names 4 of these"),
         (CLASSES, {"t.csv": 'x,y\n"a,1\nb,2\nc,3,4,5\n'}, "t.csv names these images, but cannot be read as a table"),
+        (f"{SPLITS} holdout/cyst/d.png my_eval/cyst/e.png", {}, "holdout, my_eval hold images of the same classes"),
+        ("ill/ill_1.png ill/ill_2.png well/ill_3.png well/well_4.png", {}, "the file names of 1 image contain another"),
         (IMAGES, {"t.csv": table("A", "B", "A|B")}, "some labels are several at once (A|B)"),
+        (IMAGES, {"t.csv": table("['A']", "['B']", "\"['A', 'B']\"")}, "some labels are several at once (['A', 'B'])"),
         (IMAGES, {"t.csv": table("scab", "rust", "scab rust")}, "some labels are several at once (scab rust)"),
         (IMAGES, {"t.csv": table("ok", "n/a")}, "the labels of 8 images may mean that there is none (n/a)"),
         (IMAGES, {"t.csv": table("p,1", "q,2", "q,1", head="image,tissue,score")}, None),
@@ -74,7 +78,10 @@ def test_many_numbers_are_no_classes(write_set) -> None:
     assert "the labels are 30 different numbers from 0 to 29" in refusal(root)
     ages = "".join(f"{name},{100 + at}\n" for at, name in enumerate(names))
     root = write_set("", {"t.csv": f"image,boneage\n{ages}"})
-    assert "; t.csv has 60 different numbers in 'boneage', a quantity and not a class; " in refusal(root)
+    assert (
+        "; t.csv has 60 different numbers in 'boneage', a quantity and not a class (the study own_numbers predicts "
+        in refusal(root)
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +124,7 @@ def test_an_image_without_an_extension_is_read(write_set) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("names", ["Normal NORMAL", "viral_x viral-x", "0 0.0"])
+@pytest.mark.parametrize("names", ["Normal NORMAL", "viral_x viral-x", "0 0.0", "mild_ill MildIll"])
 def test_one_class_under_two_names_is_an_error(write_set, names: str) -> None:
     first, second = names.split()
     root = write_set(IMAGES, {"t.csv": table(first, second, "other")})
@@ -145,6 +152,36 @@ def test_an_image_is_found_by_another_case_of_its_extension_and_form_of_unicode(
     files = {unicodedata.normalize("NFD", names[0]): "", "b.png": "", "t.csv": f"n,label\n{names[1]},x\nb,y\n"}
     rows = rows_of(write_set("", files), kind="label_csv", file="t.csv", image="n", label="label")
     assert sorted(label for _, label, _ in rows) == ["x", "y"]
+
+
+def test_images_in_an_archive_are_no_part_of_the_set_unless_it_is_unpacked(write_set) -> None:
+    root = write_set(CLASSES)
+    with ZipFile(root / "more.zip", "w") as archive:
+        archive.writestr("cyst/d.png", "")
+    assert (
+        'more.zip holds 1 image that are not read; unpack it, or leave it out: data.files: {exclude: ["more.zip"]}'
+        in (refusal(root))
+    )
+    with ZipFile(root / "more.zip", "w") as archive:
+        archive.writestr("__MACOSX/cyst/._a.png", "")
+        archive.writestr("cyst/a.png", "")
+    assert detected(root) == "class_folders"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.json", '{"images": [], "annotations": []}'), ("a.xml", "<annotation/>"), ("i0.txt", "0 0.5 0.5 0.25 0.25\n")],
+)
+def test_boxes_are_named_as_what_they_are(write_set, name: str, content: str) -> None:
+    line = refusal(write_set(IMAGES, {name: content}))
+    assert f"1 {name[-5:] if name.endswith('json') else name[-4:]} file, such as {name}, has boxes or outlines" in line
+
+
+def test_columns_that_are_no_labels_are_not_offered(write_set) -> None:
+    line = refusal(write_set(IMAGES, {"t.csv": table("1,F,1", "2,M,1", head="image,x,sex,Target")}))
+    assert "no layout fits the set as it is; name images and labels in a CSV" in line
+    folds = table("1,a", "2,b", "2,a", "1,b", head="image,kfold,tissue")
+    assert detected(write_set("", {"t.csv": folds})) == "{kind: label_csv, file: t.csv, image: image, label: tissue}"
 
 
 def test_names_that_end_in_a_number_are_no_formats_of_one_image(write_set) -> None:
@@ -180,7 +217,7 @@ def test_no_replica_of_a_much_used_set_is_read_wrongly(shared: Path, tmp_path: P
         try:
             found = read_layout(root, resolve_layout(root, AUTO, aside), aside)
         except UserError as error:
-            assert choices_of(str(error)), name
+            assert choices_of(str(error)) or "own_numbers" in str(error), name
             for layout in choices_of(str(error)):
                 assert read_layout(root, layout, aside)["label"].nunique() > 1
             continue

@@ -28,8 +28,15 @@ def test_an_image_outside_all_classes_and_a_class_without_images_are_listed(writ
     assert problems_of(root, **CLASSES) == [
         "a.png: not in a class folder",
         "b.png: not in a class folder",
-        "mass: a class folder without images",
+        "mass: a class folder without images; missing: drop in data.layout ignores it",
     ]
+
+
+def test_class_folders_without_images_are_ignored_on_request(write_set, rows_of) -> None:
+    root = write_set("cyst/a.png normal/b.png", {"mass/notes.txt": ""})
+    assert len(rows_of(root, kind="class_folders", missing="drop")) == 2
+    root = write_set("train/cyst/a.png train/normal/b.png test/cyst/c.png", {"test/normal/notes.txt": ""})
+    assert len(rows_of(root, kind="split_folders", missing="drop", root=".")) == 3
 
 
 def test_one_class_is_too_few(write_set, problems_of) -> None:
@@ -59,7 +66,7 @@ def test_split_folders_contain_class_folders(write_set, rows_of) -> None:
 def test_problems_of_all_splits_are_listed_by_their_paths(write_set, problems_of) -> None:
     root = write_set("train/cyst/a.png train/b.png test/normal/c.png", {"test/mass/notes.txt": ""})
     assert problems_of(root, **SPLITS) == [
-        "test/mass: a class folder without images",
+        "test/mass: a class folder without images; missing: drop in data.layout ignores it",
         "train/b.png: not in a class folder",
     ]
 

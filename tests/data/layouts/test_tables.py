@@ -115,6 +115,13 @@ def test_a_table_without_a_header_has_numbered_columns(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_rows_shorter_than_the_header_have_empty_cells(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("male 45yrs\nbilateral\n", encoding="utf-8")
+    assert read_table(tmp_path / "t.txt").iloc[0].tolist() == ["bilateral", ""]
+    (tmp_path / "t.csv").write_text("a,b\n1\n", encoding="utf-8")
+    assert read_table(tmp_path / "t.csv").iloc[0].tolist() == ["1", ""]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_without_its_mark_is_read(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "t.csv").write_bytes("n,x\na,ö\n".encode(encoding))

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.data.catalogue.entry import Entry
-from medtransfer.data.targets.target import counts_of
+from medtransfer.data.targets.target import COUNTED, counts_of
 from medtransfer.study import Data
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import listed
@@ -42,13 +42,14 @@ def check_fit(entry: Entry, table: pd.DataFrame, data: Data) -> int:
     """Compare what was read (columns path, label) with the entry; return the number of images.
 
     If all files of the entry's version were downloaded, numbers have to agree; otherwise a part of the set may be
-    there. Raises `UserError` that says what differs.
+    there, which may lack rare findings. Raises `UserError` that says what differs.
     """
     complete = _is_complete(entry, data)
     found = counts_of(table).to_dict()
     problems = []
     if _has_classes(entry, found):
         unknown, missing = sorted(found.keys() - entry.classes.keys()), sorted(entry.classes.keys() - found.keys())
+        missing = [] if COUNTED in table and not complete else missing
         if unknown or missing:
             parts = [
                 f"{word} {listed(names[:MOST_CLASSES])}"

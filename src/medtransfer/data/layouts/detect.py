@@ -10,14 +10,16 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, Reading
-from medtransfer.data.layouts.evidence import Evidence, deeper_levels, objections, other_kinds, unfit_targets
-from medtransfer.data.layouts.files import files_below, images_of, relative_to, split_of
+from medtransfer.data.layouts.evidence import Evidence
+from medtransfer.data.layouts.files import files_below, images_of, relative_to, split_of, words
+from medtransfer.data.layouts.folder_objections import OF_FOLDERS, deeper_levels
 from medtransfer.data.layouts.folders import are_patients, only_numbered
-from medtransfer.data.layouts.image_tables import image_tables, same_partition
+from medtransfer.data.layouts.image_tables import OTHER_WORDS, image_tables, same_partition
 from medtransfer.data.layouts.label_csv import folders_of_images
 from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
-from medtransfer.data.targets import Target
+from medtransfer.data.layouts.table_objections import OF_TABLES, unfit_targets
+from medtransfer.data.layouts.unread import boxes_and_outlines, other_kinds, unread_images
 from medtransfer.study import Layout
 from medtransfer.study.data import DEEP_LAYOUTS
 from medtransfer.util.errors import UserError
@@ -26,6 +28,7 @@ from medtransfer.util.text import counted
 MOST_CHOICES = 6
 REMEDY = "data.labels: {"
 """In a problem of labels that these parameters solve."""
+AT_RANDOM = " and data.split.method: random"
 MOST_ASKED = 2
 """The most problems of one reading that are told with the others."""
 MOST_NUMBERED = 20
@@ -38,7 +41,8 @@ MOST_VALUES = 12
 class Tried:
     """A reading, the table that it gives, and its problems.
 
-    A table of labels with rows without an image, or images without a row, has both: its layout then leaves these out.
+    One with rows without an image, images without a row, or classes without images has both: its layout then leaves
+    these out.
     """
 
     reading: Reading
@@ -87,19 +91,22 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         tried = [_try(base, reading, left_out) for reading in offered]
         reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
         reasons += dict.fromkeys(line for each in tried if each.table is None for line in each.problems[:MOST_ASKED])
-        raise UserError(_refusal(start, reasons, tried, left_out.target))
+        raise UserError(_refusal(start, reasons, tried, left_out))
     if pairs := mask_pairs(images):
         raise UserError(_unnamed_masks(base, images, pairs))
     readings = _plausible(base, files, images, everything)
     tried = _distinct([_try(base, reading, left_out) for reading in readings])
     if len(tried) == 1 and tried[0].sound:
-        evidence = Evidence(base, files, tried[0].reading, _table(tried[0]), left_out.labels)
+        evidence = Evidence(base, files, tried[0].reading, _table(tried[0]), left_out.labels, start)
         reasons = [] if readings[0].evidence == "certain" else objections(evidence)
         if not reasons:
             return _below(start, tried[0].reading.layout)
         others = [reading for reading in everything if reading.layout != tried[0].reading.layout]
         others += [*_deeper(evidence), *_within_train(evidence)]
-        tried += [_try(base, reading, left_out) for reading in others]
+        further = [_try(base, reading, left_out) for reading in others]
+        if not any(each.table is not None for each in further):
+            further = [_try(base, reading, left_out) for reading in _within_parts(evidence)]
+        tried += further
     elif len(tried) == 1:
         reasons = tried[0].problems
         others = [reading for reading in everything if reading.layout != readings[0].layout]
@@ -114,11 +121,17 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         doubted = [evidence for evidence in doubted if objections(evidence)]
         tried += [_try(base, reading, left_out) for evidence in doubted for reading in _within_train(evidence)]
     else:
-        reasons = [_nothing_detected(base, images)]
+        reasons = [_nothing_detected(base, images), *filter(None, [boxes_and_outlines(base, files)])]
     reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
     if not any(each.table is not None for each in tried):
         tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
-    raise UserError(_refusal(start, reasons, tried, left_out.target))
+    raise UserError(_refusal(start, reasons, tried, left_out))
+
+
+def objections(evidence: Evidence) -> list[str]:
+    """Return a sentence for each thing that speaks against a reading: `auto` accepts one only if nothing does."""
+    checks = OF_TABLES if evidence.reading.layout.file else OF_FOLDERS
+    return [line for check in (*checks, unread_images) for line in check(evidence)]
 
 
 def _below(start: str, layout: Layout) -> Layout:
@@ -151,7 +164,8 @@ def _plausible(
 def _try(base: Path, reading: Reading, left_out: Given) -> Tried:
     problems: list[str] = []
     layout = reading.layout
-    dropping = [layout.model_copy(update={"missing": "drop"})] if layout.file and layout.kind != "npz" else []
+    may_drop = layout.kind in DEEP_LAYOUTS or (layout.file and layout.kind != "npz")
+    dropping = [layout.model_copy(update={"missing": "drop"})] if may_drop else []
     for each in (layout, *dropping):
         try:
             table = read_layout(base, each, left_out)
@@ -204,20 +218,33 @@ def _within_train(evidence: Evidence) -> list[Reading]:
     places = {
         file.parts[:at] for file in files for at, name in enumerate(file.parts[:-1], 1) if split_of(name) == "train"
     }
-    found = []
-    for place in sorted(places):
-        folder = PurePosixPath(*place)
-        inside = [PurePosixPath(*file.parts[len(place) :]) for file in files if file.parts[: len(place)] == place]
-        for reading in _detect(base / folder, inside):
-            found.append(replace(reading, layout=_below(str(folder), reading.layout)))
-    return found
+    return [reading for place in sorted(places) for reading in _within(base, files, PurePosixPath(*place))]
+
+
+def _within_parts(evidence: Evidence) -> list[Reading]:
+    """Return the readings of each of the classes alone, in case these are parts of which one has the classes."""
+    layout = evidence.reading.layout
+    if layout.kind != "class_folders" or len(evidence.labels) > MOST_NUMBERED:
+        return []
+    places = {PurePosixPath(*path.parts[: len(PurePosixPath(layout.root).parts) + 1]) for path, _ in evidence.rows}
+    return [reading for place in sorted(places) for reading in _within(evidence.base, evidence.files, place)]
+
+
+def _within(base: Path, files: Sequence[PurePosixPath], folder: PurePosixPath) -> list[Reading]:
+    inside = [file.relative_to(folder) for file in files if file.is_relative_to(folder)]
+    found = _detect(base / folder, inside)
+    return [replace(reading, layout=_below(str(folder), reading.layout)) for reading in found]
 
 
 def _any_columns(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
     """Return a reading for each column of few values of each table: choices for a set without any evidence."""
     found = []
     for table in image_tables(base, files):
-        columns = [name for name in table.others if 1 < table.others[name].nunique() <= MOST_VALUES]
+        columns = [
+            name
+            for name in table.others
+            if 1 < table.others[name].nunique() <= MOST_VALUES and not OTHER_WORDS.intersection(words(name))
+        ]
         for folder in folders_of_images(table, images_of(files, base)) if columns else []:
             fields = {"kind": "label_csv", "file": str(table.file), "image": table.image, "images": folder}
             found += [Reading(Layout.model_validate(fields | {"label": name}), "possible") for name in columns]
@@ -248,14 +275,15 @@ def _nothing_detected(base: Path, images: Sequence[PurePosixPath]) -> str:
     )
 
 
-def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], target: Target) -> str:
+def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], given: Given) -> str:
     """Return one line with the reasons and the readings that work, each with its labels."""
     more = f" (and {len(reasons) - MOST_CHOICES} more)" if len(reasons) > MOST_CHOICES else ""
     shown: dict[str, str] = {}
     for each in tried:
-        if each.table is not None:
-            labels = f" ({target.described(each.table['label'])})"
-            shown.setdefault(as_yaml(_below(start, each.reading.layout)), labels)
+        if each.table is not None and given.target.may_be_split(each.table["label"]):
+            unsplit = given.published and each.table["split"].isna().all()
+            labels = f" ({given.target.described(each.table['label'])})"
+            shown.setdefault(as_yaml(_below(start, each.reading.layout)), f"{AT_RANDOM if unsplit else ''}{labels}")
     choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
     if not shown:
         choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"

@@ -35,7 +35,7 @@ Folders = tuple[str, ...]
 
 def read_class_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Read `CLASS/…/image`; the class is the first folder, or `layout.depth` further down. No split is published."""
-    return _read_classes(root, root, None, layout.depth, images)
+    return _read_classes(root, root, None, layout, images)
 
 
 def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
@@ -50,7 +50,7 @@ def read_split_folders(root: Path, layout: Layout, images: Sequence[Path]) -> tu
     if len(folders) > 1 and "test" in folders and _is_unlabelled(folders["test"], layout.depth, images):
         del folders["test"]
     for split, folder in folders.items():
-        table, found = _read_classes(root, folder, split, layout.depth, images)
+        table, found = _read_classes(root, folder, split, layout, images)
         tables.append(table)
         problems += found
     return pd.concat(tables, ignore_index=True), problems
@@ -145,9 +145,9 @@ def are_patients(names: Sequence[str]) -> bool:
 
 
 def _read_classes(
-    root: Path, folder: Path, split: str | None, depth: int, images: Sequence[Path]
+    root: Path, folder: Path, split: str | None, layout: Layout, images: Sequence[Path]
 ) -> tuple[pd.DataFrame, list[str]]:
-    rows, problems = [], []
+    rows, problems, depth = [], [], layout.depth
     inside = within(folder, images)
     seen: set[Folders] = set()
     for path, name in zip(relative_to(root, inside), relative_to(folder, inside), strict=True):
@@ -157,11 +157,13 @@ def _read_classes(
         else:
             seen.add(below[: depth + 1])
             rows.append({"path": path, "label": below[depth], "split": split})
-    empty = [child for child in _folders(folder, depth) if child.relative_to(folder).parts not in seen]
-    empty = [child for child in empty if not images_below(child)]
+    empty: list[Path] = []
+    if layout.missing == "fail":
+        empty = [child for child in _folders(folder, depth) if child.relative_to(folder).parts not in seen]
+        empty = [child for child in empty if not images_below(child)]
     return pd.DataFrame(rows, columns=COLUMNS), [
         *many(problems, "not in a class folder"),
-        *many(relative_to(root, empty), "a class folder without images"),
+        *many(relative_to(root, empty), "a class folder without images; missing: drop in data.layout ignores it"),
     ]
 
 

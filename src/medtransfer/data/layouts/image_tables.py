@@ -23,10 +23,12 @@ LABEL_WORDS = frozenset(
 IDENTITY_WORDS = frozenset(words("patient subject case person id uid"))
 OTHER_WORDS = IDENTITY_WORDS | frozenset(
     words(
-        "age sex gender group fold date operator machine site source width height size view male female "
+        "age sex gender group fold folds kfold date operator machine site source width height size view male female "
         "x y xmin ymin xmax ymax x1 x2 y1 y2 bbox"
     )
 )
+UNNAMED = "Unnamed: "
+"""How the name of a column begins that has none, such as a count of the rows."""
 HOW_LABELLED = frozenset(words("type method source confidence reader quality date by"))
 """A column such as `dx_type` says how the label in `dx` was found."""
 MARKS = frozenset(("0", "1", "0.0", "1.0", "-1", "-1.0", ""))
@@ -182,7 +184,7 @@ def _image_column(file: PurePosixPath, table: pd.DataFrame, known: _Names) -> st
 
 
 def _measures(name: str) -> bool:
-    return name.startswith("Unnamed: ") or bool((OTHER_WORDS - IDENTITY_WORDS).intersection(words(name)))
+    return name.startswith(UNNAMED) or bool((OTHER_WORDS - IDENTITY_WORDS).intersection(words(name)))
 
 
 def _says_how(name: str, label: str) -> bool:

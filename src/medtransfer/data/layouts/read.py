@@ -25,7 +25,8 @@ class Given:
     """What is known of a set besides its layout; see `study.selection`.
 
     aside: files that are not images to read, such as masks and copies. unwanted: those that `data.files` leaves out.
-    Both are relative to the root of the set. target: what is to be predicted.
+    Both are relative to the root of the set. target: what is to be predicted. published: whether the layout has to give
+    the split of each image.
     """
 
     aside: frozenset[str] = frozenset()
@@ -33,6 +34,7 @@ class Given:
     labels: Labels = field(default_factory=Labels)
     tables: tuple[JoinedTable, ...] = ()
     target: Target = field(default_factory=lambda: TARGETS["classes"])
+    published: bool = False
 
     def joined(self, folder: str) -> frozenset[str]:
         """Return the files of the joined tables, wherever they are: by their names, and below `folder`."""

@@ -79,7 +79,7 @@ def _read_text(path: Path, header: bool) -> pd.DataFrame:
 
 def _parsed(text: str, separator: str, header: bool) -> pd.DataFrame:
     with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
-        return pd.read_csv(
+        table = pd.read_csv(
             io.StringIO(text),
             sep=separator,
             header=0 if header else None,
@@ -89,6 +89,7 @@ def _parsed(text: str, separator: str, header: bool) -> pd.DataFrame:
             keep_default_na=False,
             engine="python" if separator == r"\s+" else "c",
         )
+    return table.fillna("")  # rows that are shorter than the header
 
 
 def _decoded(content: bytes) -> str:

@@ -9,6 +9,8 @@ from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.study import Data, Labels
 from medtransfer.util.errors import UserError
 
+SPLITS, FEW = 3, 5
+
 
 class Classes(Target):
     """See `Target`."""
@@ -32,6 +34,11 @@ class Classes(Target):
             f"the classes are numbers from {numbers.min():g} to {numbers.max():g}; if they are grades, their order is "
             "not used: each is a class of its own; study.task: ordinal uses it"
         )
+
+    def may_be_split(self, labels: pd.Series) -> bool:
+        """Return whether there are few classes, or most of them, unlike most patients, have an image for each split."""
+        counts = labels.value_counts()
+        return len(counts) <= FEW or bool((counts >= SPLITS).mean() > 1 / 2)
 
     def encode(self, labels: pd.Series, data: Data) -> Encoded:
         """Return the labels themselves."""

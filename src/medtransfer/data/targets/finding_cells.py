@@ -37,14 +37,14 @@ def read_cells(texts: pd.Series, separator: str | None, as_yaml: Callable[..., s
     changes.
     """
     pieces = sorted({piece.strip() for text in texts.unique() for piece in text.split(ROW)})
-    plain = [piece for piece in pieces if not piece.startswith(LIST) and not _is_list(piece)]
+    plain = [piece for piece in pieces if not piece.startswith(LIST) and not is_list(piece)]
     if separator is None:
         certain = [sign for sign in CERTAIN if any(sign in piece for piece in plain)]
         possible = [sign for sign in POSSIBLE if any(sign in piece for piece in plain)]
         if len(certain) > 1 or (possible and not certain):
             return [], [_unclear(plain, certain or possible, as_yaml)]
         separator = certain[0] if certain else ""
-    wrong = [piece for piece in pieces if _is_list(piece) and _names_in(piece) is None]
+    wrong = [piece for piece in pieces if is_list(piece) and names_in(piece) is None]
     if wrong:
         return [], [f"{wrong[0]} is not a list of names; name another column in data.layout.label"]
     known = {piece: _parsed(piece, separator) for piece in pieces}
@@ -62,16 +62,17 @@ def _parsed(piece: str, separator: str) -> Cell:
     if piece.startswith(LIST):
         pairs = [part.split(STATE) for part in piece[1:].split(LIST) if part]
         return {name.strip(): state for name, state in pairs}
-    names = _names_in(piece) if _is_list(piece) else (piece.split(separator) if separator else [piece])
+    names = names_in(piece) if is_list(piece) else (piece.split(separator) if separator else [piece])
     names = [name.strip() for name in names or []]
     return dict.fromkeys(filter(None, names) if any(names) else [""], PRESENT)
 
 
-def _is_list(piece: str) -> bool:
+def is_list(piece: str) -> bool:
+    """Return whether a cell is a list in brackets."""
     return piece.startswith("[") and piece.endswith("]")
 
 
-def _names_in(piece: str) -> list[str] | None:
+def names_in(piece: str) -> list[str] | None:
     """Return the names in a list as Python writes it, or without quotation marks; None if they are not names."""
     try:
         found = ast.literal_eval(piece)

@@ -11,7 +11,7 @@ import pandas as pd
 from medtransfer.data.labels import as_yaml
 from medtransfer.data.layouts import Reading
 from medtransfer.data.layouts.files import words
-from medtransfer.data.layouts.image_tables import IDENTITY_WORDS
+from medtransfer.data.layouts.image_tables import IDENTITY_WORDS, UNNAMED
 from medtransfer.data.layouts.label_csv import label_tables
 from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.study import Data, Labels
@@ -94,7 +94,7 @@ def bin_ranges(values: np.ndarray, unit: str) -> list[str]:
 def _is_measure(name: str, column: pd.Series) -> bool:
     """Return whether a column holds several numbers and little else, and is not named as an identity."""
     values = as_numbers(column.str.replace(",", ".", regex=False))
-    identity = name.startswith("Unnamed: ") or bool(IDENTITY_WORDS.intersection(words(name)))
+    identity = name.startswith(UNNAMED) or bool(IDENTITY_WORDS.intersection(words(name)))
     return not identity and bool(np.isfinite(values).mean() >= MOSTLY) and values.nunique() > 1
 
 

@@ -69,6 +69,10 @@ class Target:
         names = ", ".join(f"{name} {count}" for name, count in counts[:MOST_SHOWN].items())
         return f"{self.listed_as} {names}{', …' if len(counts) > MOST_SHOWN else ''}"
 
+    def may_be_split(self, labels: pd.Series) -> bool:
+        """Return whether labels that a reading gives, [images], are frequent enough to be offered as a choice."""
+        return True
+
     def answers(self, labels: pd.Series) -> pd.Series:
         """Return what copies of one image must agree on."""
         return labels
