@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from medtransfer.data.audit.pairs import sibling_pairs
-from medtransfer.data.groups import duplicate_groups, group_keys, join_groups, number_warning
+from medtransfer.data.groups import duplicate_groups, group_keys, join_groups, lone_warning, number_warning
 from medtransfer.data.layouts.read import Rows
 from medtransfer.study import Group
 from medtransfer.util.errors import UserError
@@ -167,6 +167,20 @@ def test_numbers_of_folders_across_classes_warn_too(number: int) -> None:
 def test_keys_with_words_or_of_one_class_do_not_warn() -> None:
     assert number_warning(ACROSS.assign(key=["p1", "p1", "p2", "p2", "p3"]), Group(pattern="^(p.)")) == []
     assert number_warning(ACROSS.assign(label="a"), Group(pattern=r"(\d)")) == []
+
+
+def test_a_key_that_differs_for_every_image_warns_unless_it_says_what_it_is() -> None:
+    """Renumbered names number the files, not the examinations, and a pattern of them keeps nothing together."""
+    paths = ["1_HC.png", "2_HC.png", "3_2HC.png"]
+    pattern = Group(pattern=r"^(\d+)_")
+    alone = pd.DataFrame({"path": paths, "key": keys_of(pattern, paths)})
+    (warning,) = lone_warning(alone, pattern)
+    assert warning.startswith("GROUP KEY: all 3 images have different ones, as without a key: ")
+    named = Group.model_validate(YAML(typ="safe").load(warning.split("say so: data.group: ")[1]))
+    assert keys_of(named, paths) == list(alone["key"])
+    for silent in (named, [pattern, Group(folder=1)], Group(column="exam"), None):
+        assert lone_warning(alone, silent) == []
+    assert lone_warning(alone.assign(key=["1", "1", "2"]), pattern) == []
 
 
 def naive_union(keys: list[str], hashes: list[str]) -> list[str]:

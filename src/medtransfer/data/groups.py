@@ -148,6 +148,20 @@ def number_warning(table: pd.DataFrame, group: Group | Sequence[Group] | None) -
     ]
 
 
+def lone_warning(table: pd.DataFrame, group: Group | Sequence[Group] | None) -> list[str]:
+    """Warn if a key from names or folders differs for every image, so that it keeps none together.
+
+    A pattern whose group has a name, such as `(?P<patient>\\d+)`, says what is there once.
+    """
+    if not isinstance(group, Group) or (named := _named(group)) is None or not table["key"].is_unique:
+        return []
+    return [
+        f"GROUP KEY: all {len(table)} images have different ones, as without a key: images of one patient may be on "
+        "both sides of a split if another part of the name, or a table (data.tables), identifies the patient; if each "
+        f"patient has one image, say so: data.group: {{pattern: {quoted(named)}}}"
+    ]
+
+
 def _named(group: Group) -> str | None:
     """Return the pattern of a group that is found in names or folders, with a name for what it captures.
 

@@ -23,7 +23,7 @@ from medtransfer.data.audit.shortcuts import Shortcut, find_shortcut
 from medtransfer.data.catalogue import find_entry
 from medtransfer.data.catalogue.fit import as_described, check_fit, summary_of
 from medtransfer.data.corrections import LEFT_OUT, correct_labels
-from medtransfer.data.groups import group_keys, join_groups, number_warning
+from medtransfer.data.groups import group_keys, join_groups, lone_warning, number_warning
 from medtransfer.data.images.decode import readable
 from medtransfer.data.images.pack import missing_masks, pack, pack_masks, repack
 from medtransfer.data.images.packed import open_packed
@@ -123,7 +123,7 @@ def prepare(
         write_pair_figure(packed, whole, pairs, places.duplicates)
         shortcuts = _shortcuts(table, data, crossing, seed)
         warnings = set_warnings(data, reading.notes, shortcuts)
-        warnings += [*number_warning(whole, data.group), *contradictions, *notes]
+        warnings += [*number_warning(whole, data.group), *lone_warning(whole, data.group), *contradictions, *notes]
         warnings += [] if entry is None else entry.warnings(published=data.split.method == "published")
         if data.masks and data.masks.classes is None:
             warnings += inverted_masks_warning(open_packed(folder / MASKS), data.masks.class_names)
