@@ -41,6 +41,7 @@ variants:
   from_scratch: {backbone: cnn_small, strategy: scratch, augmentation: none}
   head_only: {backbone: resnet18, strategy: frozen, augmentation: cutmix}
 comparison: {metric: accuracy}
+explain: {variants: []}
 """
 LINE = {"backbone": "resnet18", "strategy": "frozen", "augmentation": "none"}
 """A line of `variants`."""

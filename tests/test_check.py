@@ -40,7 +40,7 @@ UNKNOWN = [
     ("strategies.frozen.loss", "dice", "strategies.frozen.loss.kind: no loss 'dice'; choose from binary_cross_entro"),
     ("comparison.metric", "acuracy", "comparison.metric: no metric 'acuracy'; did you mean 'accuracy'?"),
     ("data.layout", "images", "data.layout: images has no labels; classification needs a layout with classes"),
-    ("explain", {"methods": ["gradcam"]}, "explain.methods.0: no explanation method 'gradcam'; did you mean"),
+    ("explain.methods", ["gradcam"], "explain.methods.0: no explanation method 'gradcam'; did you mean"),
     ("variants.head_only", LINE | {"loss": "focl"}, "variants.head_only.loss.kind: no loss 'focl'; did you mean"),
 ]
 

@@ -51,6 +51,7 @@ def study_with() -> Callable[..., Study]:
                     "strong": {"backbone": "resnet18", "strategy": "frozen", "augmentation": "none"},
                     "twin": {"backbone": "resnet18", "strategy": "scratch", "augmentation": "none"},
                 },
+                "explain": {"variants": []},
                 "comparison": {"metric": "accuracy", "resamples": 300} | comparison,
             },
             "params.yaml",

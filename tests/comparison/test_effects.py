@@ -41,6 +41,7 @@ def study_of(variants: dict[str, dict[str, Any]]) -> Study:
             "strategies": STRATEGIES,
             "training": {},
             "variants": {name: defaults | parts for name, parts in variants.items()},
+            "explain": {"variants": []},
             "comparison": {},
         },
         "params.yaml",

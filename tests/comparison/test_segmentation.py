@@ -55,6 +55,7 @@ def study_of(metric: str = "dice") -> Any:
             "strategies": {"scratch": {"init": "random", "train": "all"}},
             "training": {"seeds": [0, 1]},
             "variants": {name: line | {"epochs": 1 + number} for number, name in enumerate(SHIFTS)},
+            "explain": {"variants": []},
             "comparison": {
                 "metric": metric,
                 "resamples": 400,

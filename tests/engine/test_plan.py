@@ -41,6 +41,7 @@ variants:
   few: {backbone: resnet18, strategy: few, augmentation: none}
   zero: {backbone: resnet18, strategy: none, augmentation: none}
 comparison: {metric: accuracy, resamples: 200}
+explain: {variants: []}
 """
 )
 FROZEN = Probe(start=0.0, prefix=1.0, features="whole body", row_bytes=2000, step=0.0, forward=0.0, memory=300.0)

@@ -154,6 +154,8 @@ def _resolved(params: Params, raw: Any, where: str) -> tuple[Study, list[str]]:
         for name in getattr(params, section)
         if not NAME.fullmatch(name)
     ]
+    if "variants" not in raw.get("explain", {}):
+        problems.append(f"{where}: explain.variants: missing; dvc.yaml needs the list, even if it is empty: `[]`")
     variants: dict[str, Variant] = {}
     for name, line in params.variants.items():
         variant, found = _resolve(name, line, params)
