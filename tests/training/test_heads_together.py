@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from builders import slow, tiny_prepared
+from builders import COMPUTE, slow, tiny_prepared
 from frozen import CUTMIX, FLIPS, ROUNDING, assert_same_results, history_of, inputs_of, train
 
 from medtransfer.data.prepared import Prepared
-from medtransfer.deployment.trained import load_run
+from medtransfer.deployment.trained import load_run, predict_variant
 from medtransfer.training import heads_together, runs
 from medtransfer.training.model_files import read_card
 from medtransfer.util.places import run_name
@@ -64,6 +65,25 @@ def test_heads_trained_together_are_those_trained_alone(
     assert {(fold, seed, epoch.epoch) for fold, seed, epoch in together} == {
         (fold, seed, epoch.epoch) for fold, seed, epoch in reported
     }
+
+
+def test_what_is_fitted_after_training_sees_the_outputs_of_the_trained_head(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads that train together share the frozen layers of one network, but not its head."""
+    inputs = replace(inputs_of(prepared, tmp_path, FLIPS, epochs=3, lr=1e-2), seeds=[0, 7])
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        type(inputs.task),
+        "finish",
+        lambda _task, _network, _loss, validation: seen.append(torch.cat([logits for logits, _ in validation()])),
+    )
+    train(inputs, tmp_path)
+    found = pd.concat(predict_variant(inputs.variant, inputs.prepared, tmp_path / "model", COMPUTE))
+    for seed, logits in zip(inputs.seeds, seen, strict=True):
+        stored = found[(found["seed"] == seed) & (found["role"] == "validation")]
+        kept = stored[[column for column in stored if column.startswith("p_")]].to_numpy()
+        np.testing.assert_allclose(logits.softmax(dim=1).numpy(), kept, rtol=0, atol=1e-5)
 
 
 def test_learning_rates_trained_together_are_those_trained_alone(prepared: Prepared, tmp_path: Path) -> None:

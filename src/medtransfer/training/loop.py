@@ -73,7 +73,7 @@ class Job:
     @property
     def run(self) -> nn.Module:
         """The module that maps the rows' inputs to logits."""
-        return self.network if self.embedder is None else self.embedder.rest
+        return self.network if self.embedder is None else self.embedder.rest_of(self.network)
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the score of each image."""
@@ -99,7 +99,7 @@ class Job:
         """Return the logits of a batch in training, and those of auxiliary heads."""
         if self.embedder is None:
             return self.network.forward_with_auxiliary(inputs)
-        return self.embedder.rest(inputs), []
+        return self.run(inputs), []
 
 
 @dataclass(frozen=True)
