@@ -13,7 +13,7 @@ from torch import nn
 
 from medtransfer.data.images.packed import Pixels
 from medtransfer.features.cache import FeatureCache
-from medtransfer.features.cut import CannotCutError, NetworkCut, Rest, cut_network
+from medtransfer.features.cut import CannotCutError, NetworkCut, cut_network
 from medtransfer.models.cuda_graphs import RecordedForward
 from medtransfer.models.network import BATCH, Network, pad_batch, to_channels_first
 from medtransfer.util.compute import Compute
@@ -50,11 +50,6 @@ class Embedder:
     def rest(self) -> nn.Module:
         """The network after the cut: packed activations to logits."""
         return self._cut.rest
-
-    def rest_of(self, network: Network) -> nn.Module:
-        """Return the rest of a network with the same body and a head of its own, as heads trained together have."""
-        rest = self._cut.rest
-        return rest if rest.head is network.head else Rest(rest.specs, rest.body, network.head)
 
     @property
     def row_bytes(self) -> int:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from medtransfer.features.cut import Rest
 from medtransfer.features.embedder import Embedder
 from medtransfer.models.cuda_graphs import RecordedPasses
 from medtransfer.models.network import Network, load_tensors
@@ -72,8 +73,14 @@ class Job:
 
     @property
     def run(self) -> nn.Module:
-        """The module that maps the rows' inputs to logits."""
-        return self.network if self.embedder is None else self.embedder.rest_of(self.network)
+        """The module that maps the rows' inputs to logits.
+
+        Heads that train together share the frozen layers of one network, and so its embedder.
+        """
+        if self.embedder is None:
+            return self.network
+        rest = cast(Rest, self.embedder.rest)
+        return rest if rest.head is self.network.head else Rest(rest.specs, rest.body, self.network.head)
 
     def scores(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the score of each image."""

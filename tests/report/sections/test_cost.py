@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,3 +95,23 @@ def test_an_unknown_cost_has_no_panel(material: Material) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_equal_variants_are_all_on_the_front(count: int) -> None:
     assert pareto_front(np.ones(count), np.ones(count)).all()
+
+
+@pytest.mark.parametrize("share", [1.0004, 1.1, 2.0, 40.0])
+def test_numbers_and_labels_of_the_axes_can_be_read(material: Material, share: float) -> None:
+    table = material.found.table
+    variants = table[table["kind"] == "variant"].assign(parameters=[3.3761e6, *[3.3761e6 * share] * 3])
+    variants["accuracy"] = [0.625, 0.63, 0.6275, 0.62]
+    ends = {"accuracy_low": variants["accuracy"] - 0.001, "accuracy_high": variants["accuracy"] + 0.001}
+    front = np.array([True, False, True, False])
+    figure: Figure = cost_figure(
+        variants.assign(**ends), front, "accuracy", PARAMETERS, "Mean absolute error (px)", material.looks
+    )
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    left, right = axis.get_xlim()
+    numbers = [label for label in axis.get_xticklabels() if left <= label.get_position()[0] <= right]
+    boxes = [label.get_window_extent() for label in numbers]
+    assert len(boxes) > 1
+    assert all(first.x1 < second.x0 for first, second in pairwise(boxes))
+    assert axis.yaxis.label.get_window_extent().x0 >= 0

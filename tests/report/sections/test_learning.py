@@ -52,3 +52,13 @@ def test_folds_are_averaged() -> None:
 )
 def test_a_loss_is_in_nats_only_if_it_is_a_likelihood(kinds: set[str], label: str) -> None:
     assert measure_of(TASKS["ordinal"], "", kinds).label == label
+
+
+def test_a_long_label_fits_beside_its_axis() -> None:
+    measure = Measure("mae", "mean absolute error (px)")
+    figure = learning_figure({"mlp": history("mae", [60.0, 30.0], [50.0, 30.0])}, measure, {"mlp": (0.0, 75.0)})
+    figure.draw_without_rendering()
+    box = figure.axes[0].yaxis.label.get_window_extent()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.y1 <= figure.bbox.y1

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from medtransfer.comparison.cost import machines
 from medtransfer.report.material import Material
@@ -29,7 +29,7 @@ LINE = 1.3 * FONT_SIZE
 LEAST_SHOWN = 1e-3
 """Smaller costs are drawn here, because a logarithmic axis has no zero."""
 
-FEW_DECADES = 2.0
+FEW_DECADES, ONE_STEP = 2.0, 0.4
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def cost_figure(
     variants: pd.DataFrame, front: np.ndarray, metric: str, cost: Cost, label: str, looks: dict[str, Look]
 ) -> Figure:
     """Draw each variant as a point, those on the front with names, intervals and a line; `label` names the metric."""
-    figure, (axis,) = panels(1, 1, (3.75, 3.3), (0.62, 0.1, 0.5, 0.1))
+    figure, (axis,) = panels(1, 1, (3.9, 3.3), (0.77, 0.1, 0.5, 0.1))
     costs = np.maximum(variants[cost.column].to_numpy(float) * cost.factor, LEAST_SHOWN)
     values = variants[metric].to_numpy(float)
     order = np.argsort(costs[front], kind="stable")
@@ -128,7 +128,8 @@ def cost_figure(
         )  # fmt: skip
     axis.set_xscale("log")
     decades = np.log10(costs.max() / costs.min())
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < FEW_DECADES else (1,)))
+    steps = LogLocator(subs=(1, 2, 5) if decades < FEW_DECADES else (1,))
+    axis.xaxis.set_major_locator(MaxNLocator(3) if 0 < decades < ONE_STEP else steps)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set(xlabel=cost.label, ylabel=label)

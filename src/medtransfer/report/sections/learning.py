@@ -24,6 +24,9 @@ COLUMNS, MOST_PANELS = 4, 40
 SHORT_NAME, LONGEST_NAME = 26, 42
 """Characters that fit above the axis; and, in a smaller font, above the whole panel."""
 
+LABEL_SIZE, LABEL_LENGTH = 8.5, 140.0
+"""The largest font of the axis's label, and the product of font and characters that fits beside the axis."""
+
 CUT = 0.1
 """The share of variants that may exceed the common scale."""
 
@@ -121,6 +124,7 @@ def learning_figure(
         else:
             axis.locator_params(axis="y", nbins=4)
         axis.tick_params(labelsize=7.5)
+        axis.yaxis.label.set_fontsize(min(LABEL_SIZE, LABEL_LENGTH / len(measure.label)))
     if len(histories) > 1:
         axes[0].legend(fontsize=7)
     return figure
