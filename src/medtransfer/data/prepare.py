@@ -33,7 +33,7 @@ from medtransfer.data.layouts.describe import Aside, describe_set, sample_rows, 
 from medtransfer.data.layouts.detect import resolve_layout
 from medtransfer.data.layouts.files import images_of
 from medtransfer.data.layouts.label_csv import EMPTIED
-from medtransfer.data.layouts.mask_pairs import find_masks
+from medtransfer.data.layouts.named_masks import find_masks
 from medtransfer.data.layouts.read import Given, as_yaml, read_rows
 from medtransfer.data.layouts.unused_masks import unused_masks
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, VALUE, Prepared

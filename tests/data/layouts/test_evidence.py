@@ -11,8 +11,9 @@ import pytest
 
 from medtransfer.data.layouts.copies import find_copies
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import read_layout
+from medtransfer.data.layouts.read import Given, read_layout
 from medtransfer.data.layouts.unused_masks import unused_masks
+from medtransfer.data.targets import TARGETS
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO, CLASSES, SPLITS, choices_of, detected, refusal, understood
@@ -52,6 +53,11 @@ def table(*labels: object, head: str = "image,label", separator: str = ",") -> s
         (CLASSES, {"t.csv": 'x,y\n"a,1\nb,2\nc,3,4,5\n'}, "t.csv names these images, but cannot be read as a table"),
         (f"{SPLITS} holdout/cyst/d.png my_eval/cyst/e.png", {}, "holdout, my_eval hold images of the same classes"),
         ("ill/ill_1.png ill/ill_2.png well/ill_3.png well/well_4.png", {}, "the file names of 1 image contain another"),
+        ("a/1.png a/1_thumb.png b/2.png b/2_thumb.png", {}, "2 of 4 images have the name of another and _thumb"),
+        ("PNG/a/1.png PNG/b/2.png TIF/a/1.tif TIF/b/2.tif", {}, "the set can be read in 2 ways"),
+        ("ill/1.png well/2.png _unsorted/3.png", {}, "the labels of 1 image may mean that there is none (_unsorted)"),
+        (IMAGES, {"t.csv": table("A", "B", "Unknown")}, "may mean that there is none (Unknown); to leave them out"),
+        ("dev/1.png adult/2.png", {}, "no layout is detected for 2 images"),
         (IMAGES, {"t.csv": table("A", "B", "A|B")}, "some labels are several at once (A|B)"),
         (IMAGES, {"t.csv": table("['A']", "['B']", "\"['A', 'B']\"")}, "some labels are several at once (['A', 'B'])"),
         (IMAGES, {"t.csv": table("scab", "rust", "scab rust")}, "some labels are several at once (scab rust)"),
@@ -175,6 +181,28 @@ def test_images_in_an_archive_are_no_part_of_the_set_unless_it_is_unpacked(write
 def test_boxes_are_named_as_what_they_are(write_set, name: str, content: str) -> None:
     line = refusal(write_set(IMAGES, {name: content}))
     assert f"1 {name[-5:] if name.endswith('json') else name[-4:]} file, such as {name}, has boxes or outlines" in line
+
+
+def test_images_beside_the_folders_of_classes_can_be_left_out(write_set) -> None:
+    images = " ".join(f"set/{label}/{number}.png" for label in "ab" for number in range(5))
+    root = write_set(f"{images} sample.jpg set/preview.png")
+    assert 'to leave them out: data.files: {exclude: ["sample.jpg", "set/preview.png"]}' in refusal(root)
+    assert resolve_layout(root, AUTO, {"sample.jpg", "set/preview.png"}).root == "set"
+
+
+@pytest.mark.parametrize("name", ["sample_submission.csv", "sampleSubmission.csv", "submission-v3.csv"])
+def test_predictions_are_no_labels(write_set, name: str) -> None:
+    line = refusal(write_set(IMAGES, {name: table("1", "0")}))
+    assert "no layout fits the set as it is" in line
+
+
+def test_images_in_two_formats_are_not_both_segmented(write_set) -> None:
+    root = write_set("PNG/i/1.png PNG/i/2.png TIF/i/1.tif TIF/i/2.tif")
+    with pytest.raises(
+        UserError, match=r'to leave one of each out: data.files: \{exclude: \["\*.png"\]\} or'
+    ) as raised:
+        resolve_layout(root, AUTO, Given(target=TARGETS["masks"]))
+    assert "such as PNG/i/1.png and TIF/i/1.tif;" in str(raised.value)
 
 
 def test_columns_that_are_no_labels_are_not_offered(write_set) -> None:

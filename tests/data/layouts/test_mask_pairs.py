@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.mask_pairs import class_of_mask, find_masks
+from medtransfer.data.layouts.named_masks import class_of_mask, find_masks
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.data.targets import TARGETS
 from medtransfer.study import Layout, MaskFiles
@@ -96,6 +96,22 @@ def pairs_of(root: Path, base: str = ".", **masks: Any) -> list[str]:
             "tr/images/21_tr.tif < tr/manual/21_manual1.gif",
         ),
         ("x-seg/CXR/1.png x-seg/masks/1.png", {}, "x-seg/CXR/1.png < x-seg/masks/1.png"),
+        ("REFUGE/Images/1.jpg REFUGE/gts/1.bmp", {}, "REFUGE/Images/1.jpg < REFUGE/gts/1.bmp"),
+        (
+            "p1/x.png p1/masks/7.png p1/masks/8.png p2/y.png p2/masks/9.png",
+            {},
+            "p1/x.png < p1/masks/7.png, p1/x.png < p1/masks/8.png, p2/y.png < p2/masks/9.png",
+        ),
+        (
+            "p1/i/x.png p1/m/7.png p2/i/y.png p2/m/9.png",
+            {"folder": "m"},
+            "p1/i/x.png < p1/m/7.png, p2/i/y.png < p2/m/9.png",
+        ),
+        (
+            "CXR/1.png ManualMask/leftMask/1.png ManualMask/rightMask/1.png",
+            {"folder": "ManualMask"},
+            "CXR/1.png < ManualMask/leftMask/1.png, CXR/1.png < ManualMask/rightMask/1.png",
+        ),
         (
             "x-seg/CXR/1.png x-seg/CXR/2.png x-seg/masks/1.png data/x-seg/CXR/1.png data/x-seg/CXR/2.png "
             "data/x-seg/masks/1.png",
@@ -111,6 +127,24 @@ def pairs_of(root: Path, base: str = ".", **masks: Any) -> list[str]:
 )
 def test_every_mask_finds_its_image(write_set, images: str, masks: dict[str, str], pairs: str) -> None:
     assert ", ".join(pairs_of(write_set(images), **masks)) == pairs
+
+
+def test_masks_of_two_kinds_in_one_folder_may_be_classes_or_merged(write_set) -> None:
+    root = write_set("CXR/1.png ManualMask/leftMask/1.png ManualMask/rightMask/1.png")
+    with pytest.raises(UserError) as raised:
+        pairs_of(root)
+    assert str(raised.value).endswith(
+        "choose one: data.masks: {folder: leftMask, missing: drop} or {folder: rightMask, missing: drop}; or, if they "
+        "are different classes: data.masks: {classes: {leftMask: {folder: leftMask}, rightMask: {folder: rightMask}}}; "
+        "or, to merge them: data.masks: {folder: ManualMask}"
+    )
+
+
+def test_folders_of_namesakes_and_outlines_are_named_if_there_are_no_masks(write_set) -> None:
+    with pytest.raises(UserError, match=r"select them by data.masks: \{folder: out\}$"):
+        pairs_of(write_set("images/1.png images/2.png out/1.png out/2.png"))
+    with pytest.raises(UserError, match=r"; 1 .csv file, such as rle.csv, has boxes or outlines of objects"):
+        pairs_of(write_set("b/1.png", {"rle.csv": "ImageId, EncodedPixels\n1,3 4\n"}), base=".", suffix="_m")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from medtransfer.data.images.decode_masks import UnclearValuesError, UnsuitableM
 from medtransfer.data.images.dicom import dicom_problem
 from medtransfer.data.images.mask_values import classes_of_values
 from medtransfer.data.images.packed import IGNORED, open_packed, write_npy_header
-from medtransfer.data.layouts.mask_pairs import class_of_mask, lacks_mask
+from medtransfer.data.layouts.named_masks import class_of_mask, lacks_mask
 from medtransfer.study import MaskFiles
 from medtransfer.util.errors import UserError, many
 from medtransfer.util.progress import in_threads

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, Reading
 from medtransfer.data.layouts.evidence import Evidence
-from medtransfer.data.layouts.files import files_below, images_of, relative_to, split_of, words
+from medtransfer.data.layouts.files import files_below, images_of, relative_to, shared_start, split_of, words
 from medtransfer.data.layouts.folder_objections import OF_FOLDERS, deeper_levels
 from medtransfer.data.layouts.folders import are_patients, only_numbered
 from medtransfer.data.layouts.image_tables import OTHER_WORDS, image_tables, same_partition
-from medtransfer.data.layouts.label_csv import folders_of_images
+from medtransfer.data.layouts.label_csv import FEW, MOST_EXCLUDED, folders_of_images
 from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
+from medtransfer.data.layouts.namesakes import same_names
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.data.layouts.table_objections import OF_TABLES, unfit_targets
 from medtransfer.data.layouts.unread import boxes_and_outlines, other_kinds, unread_images
@@ -67,7 +69,12 @@ def resolve_layout(root: Path, layout: Layout, given: Given | Collection[str] = 
         raise UserError(f"data.layout.root: {layout.root} is not a folder of the set")
     given = given if isinstance(given, Given) else Given(aside=frozenset(given))
     if given.target.per_pixel:
-        return layout.model_copy(update={"kind": "images"})
+        images = layout.model_copy(update={"kind": "images"})
+        reading = Reading(images, "certain")
+        if reasons := list(same_names(Evidence(root, [], reading, read_layout(root, images, given)))):
+            shown = f"name one: data.layout: {as_yaml(images)}, to read all of them"
+            raise UserError(f"data.layout: auto: {'; '.join(reasons)}; {shown}")
+        return images
     given = replace(given, aside=given.aside | given.joined(layout.root))
     return detect_layout(root, layout.root, given.below(layout.root))
 
@@ -121,7 +128,13 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         doubted = [evidence for evidence in doubted if objections(evidence)]
         tried += [_try(base, reading, left_out) for evidence in doubted for reading in _within_train(evidence)]
     else:
-        reasons = [_nothing_detected(base, images), *filter(None, [boxes_and_outlines(base, files)])]
+        reasons = [
+            _nothing_detected(base, images),
+            boxes_and_outlines(base, files),
+            _strays(base, start, files, images),
+        ]
+        reasons = list(filter(None, reasons))
+        tried = [_try(base, reading, left_out) for reading in _any_folders(images)]
     reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
     if not any(each.table is not None for each in tried):
         tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
@@ -236,10 +249,33 @@ def _within(base: Path, files: Sequence[PurePosixPath], folder: PurePosixPath) -
     return [replace(reading, layout=_below(str(folder), reading.layout)) for reading in found]
 
 
+def _any_folders(images: Sequence[PurePosixPath]) -> list[Reading]:
+    """Return the reading of the first folders that differ as classes, even if they are named like splits."""
+    shared = PurePosixPath(*shared_start([image.parts[:-1] for image in images]))
+    return [Reading(Layout(kind="class_folders", root=str(shared)), "possible")]
+
+
+def _strays(base: Path, start: str, files: Sequence[PurePosixPath], images: Sequence[PurePosixPath]) -> str:
+    """Return how to leave out a few images that are beside folders of images, if these then are recognised."""
+    above = {parent for image in images for parent in image.parent.parents}
+    strays = [image for image in images if image.parent in above]
+    if not 0 < len(strays) <= min(MOST_EXCLUDED, FEW * len(images)):
+        return ""
+    if not _detect(base, [file for file in files if file not in strays]):
+        return ""
+    patterns = json.dumps([escape(str(PurePosixPath(start) / image)) for image in strays], ensure_ascii=False)
+    return (
+        f"{counted(len(strays), 'image')} beside folders of images, such as {strays[0]}; to leave them out: "
+        f"data.files: {{exclude: {patterns}}}"
+    )
+
+
 def _any_columns(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
     """Return a reading for each column of few values of each table: choices for a set without any evidence."""
     found = []
     for table in image_tables(base, files):
+        if table.is_submission:
+            continue
         columns = [
             name
             for name in table.others

@@ -12,15 +12,15 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts.evidence import Evidence, Objection, shown
-from medtransfer.data.layouts.files import SPLIT_NAMES, images_of, names_split, split_of, stem_of, words
+from medtransfer.data.layouts.files import SPLIT_NAMES, images_of, names_split, split_of, words
 from medtransfer.data.layouts.folders import MOST_NUMBERED_CLASSES
 from medtransfer.data.layouts.image_tables import image_tables, label_columns, same_partition
 from medtransfer.data.layouts.label_csv import MOST_EXCLUDED
+from medtransfer.data.layouts.namesakes import same_names
+from medtransfer.data.layouts.table_objections import missing_labels
 from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, match_names, read_table
 from medtransfer.util.text import counted, yaml_word
 
-LEAST_TWINS = 0.5
-"""The least share of images with a namesake of another format for the set to hold every image twice."""
 LEAST_NAMED = 0.5
 """The least share of images whose names contain that of their class for others to contradict theirs."""
 NUMBERED_CLASSES = frozenset(words("class grade stage type level label category score birads kl group"))
@@ -154,14 +154,6 @@ def _words_of(name: str) -> list[str]:
     return [word for word in re.split(r"[\W_\d]+", name.casefold()) if word]
 
 
-def _twins(evidence: Evidence) -> Iterator[str]:
-    """Find images that are there in two formats."""
-    paths = pd.Series(evidence.table["path"].unique())
-    twins = paths[paths.map(stem_of).duplicated(keep=False)]
-    if len(twins) >= LEAST_TWINS * len(paths):
-        yield f"{len(twins)} of {len(paths)} images differ only in their extension, such as {' and '.join(twins[:2])}"
-
-
 def _contradicting_tables(evidence: Evidence) -> Iterator[str]:
     """Find tables that name the images that were read and whose columns may be labels other than the folders."""
     labels = {str(path): label for path, label in evidence.rows}
@@ -217,6 +209,7 @@ OF_FOLDERS: Sequence[Objection] = (
     _classes_further_down,
     _unread_siblings,
     _contradicting_names,
-    _twins,
+    missing_labels,
+    same_names,
     _contradicting_tables,
 )

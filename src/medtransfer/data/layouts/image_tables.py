@@ -57,8 +57,8 @@ class ImageTable:
 
     @property
     def is_submission(self) -> bool:
-        """Whether the labels are examples of predictions, as in `sample_submission.csv`."""
-        return "submission" in words(self.file.stem)
+        """Whether the labels are predictions or examples of them, as in `sampleSubmission.csv`."""
+        return "submission" in self.file.stem.lower()
 
 
 def image_tables(root: Path, files: Sequence[PurePosixPath]) -> list[ImageTable]:

@@ -34,7 +34,7 @@ WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
 EMPTIED = "images whose findings are all left out"
 """The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
 SPLITS = ("train", "val", "test")
-MOST_EXCLUDED = 10
+MOST_EXCLUDED, FEW = 10, 0.2
 FOLDER, SPLIT_OF_FILE = "folder of the images", "split of the file"
 """Columns of rows that are read from several tables."""
 
@@ -205,8 +205,11 @@ def label_rows(
         problems += many(list(map(repr, unknown)), "is not a split; expected train, val, test")
     rows = rows[~(rows.duplicated(["path", "label", "split"]) & (rows["path"] != ""))]  # rows that say the same
     rows = _joined(rows, images)
-    twice = rows["path"][rows["path"].duplicated() & (rows["path"] != "")]
-    problems += many(sorted(set(twice)), f"is in more than one row{_leaving_out(root, images, sorted(set(twice)))}")
+    twice = sorted(set(rows["path"][rows["path"].duplicated() & (rows["path"] != "")]))
+    few = len(twice) <= min(MOST_EXCLUDED, FEW * len(rows))
+    problems += many(
+        twice, f"is in more than one row, with other values{_leaving_out(root, images, twice) if few else ''}"
+    )
     return rows, [f"{layout.file}: {line}" for line in problems] + unnamed
 
 
@@ -224,14 +227,10 @@ def _joined(rows: pd.DataFrame, images: Sequence[Path]) -> pd.DataFrame:
 
 
 def _leaving_out(root: Path, images: Sequence[Path], paths: Sequence[str]) -> str:
-    """Return how to leave images, by their paths below `root`, out of the set, if they are few."""
+    """Return how to leave images, by their paths below `root`, out of the set."""
     start = root.relative_to(images.root) if isinstance(images, ImageFiles) else Path()
     patterns = json.dumps([escape((start / path).as_posix()) for path in paths])
-    return (
-        f", with other values; to leave it out: data.files: {{exclude: {patterns}}}"
-        if len(paths) <= MOST_EXCLUDED
-        else ""
-    )
+    return f"; to leave it out: data.files: {{exclude: {patterns}}}"
 
 
 def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Series) -> pd.Series:

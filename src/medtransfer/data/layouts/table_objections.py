@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from medtransfer.data.labels import as_yaml
+from medtransfer.data.labels import as_yaml, plain
 from medtransfer.data.layouts.evidence import Evidence, Objection, shown
 from medtransfer.data.layouts.files import images_of, stem_of, words
 from medtransfer.data.layouts.image_tables import (
@@ -24,7 +24,10 @@ from medtransfer.util.text import counted
 
 MOST_NUMBERS = 12
 """More different numbers than this are probably a quantity, not classes."""
-MISSING = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "?", "-", "nil"))
+MISSING = frozenset(
+    ("nan", "na", "n/a", "#n/a", "null", "none", "?", "-", "nil", "unknown", "missing", "undefined", "not available",
+     "unlabelled", "unlabeled", "unsorted", "untitled", "new folder", "untitled folder")
+)  # fmt: skip
 OF_NUMBERS, OF_FINDINGS = "the study own_numbers predicts numbers", "the study own_findings predicts several"
 """Where targets of other kinds belong: templates of `medtransfer use`."""
 
@@ -92,9 +95,9 @@ def _many_numbers(column: pd.Series) -> bool:
     return len(values) > MOST_NUMBERS and bool(pd.to_numeric(values, errors="coerce").notna().all())
 
 
-def _missing_labels(evidence: Evidence) -> Iterator[str]:
+def missing_labels(evidence: Evidence) -> Iterator[str]:
     """Find labels that may mean that there is none; `none` alone may well be a class."""
-    found = [label for label in evidence.labels if label.lower() in MISSING]
+    found = [label for label in evidence.labels if _means_missing(label)]
     if found and {label.lower() for label in found} != {"none"}:
         images = counted(int(evidence.table["label"].isin(found).sum()), "image")
         remedy = (
@@ -103,6 +106,10 @@ def _missing_labels(evidence: Evidence) -> Iterator[str]:
             else ""
         )
         yield f"the labels of {images} may mean that there is none ({shown(found)}){remedy}"
+
+
+def _means_missing(label: str) -> bool:
+    return not MISSING.isdisjoint((label.lower(), plain(label), plain(label.strip("_"))))
 
 
 def _other_targets(evidence: Evidence) -> Iterator[str]:
@@ -127,4 +134,4 @@ def _unread_namesakes(evidence: Evidence) -> Iterator[str]:
         yield f"{counted(len(same), 'image')} with the names of others would not be read, such as {same[0]}"
 
 
-OF_TABLES: Sequence[Objection] = (_several_labels, _numbers, _missing_labels, _other_targets, _unread_namesakes)
+OF_TABLES: Sequence[Objection] = (_several_labels, _numbers, missing_labels, _other_targets, _unread_namesakes)

@@ -44,9 +44,10 @@ HEAD = 1 << 20
 MARKS = {
     ".json": re.compile(rb'"(?:annotations|shapes|regions|_via_img_metadata)"\s*:'),
     ".xml": re.compile(rb"<annotation|<object>|<coordinate"),
-    ".txt": re.compile(rb"(?:\d+(?: [01]?\.\d+){4,}\s*)+\Z"),
+    ".txt": re.compile(rb"\A\s*(?:\d+(?: [01]?\.\d+){4,}\s*)+\Z"),
+    ".csv": re.compile(rb"\A[^\n]*(?:encodedpixels|rle)", re.IGNORECASE),
 }
-"""What a file of boxes or outlines has in its beginning: COCO, LabelMe and VIA, VOC, and all of a file of YOLO."""
+"""What a file of boxes or outlines has in its beginning: COCO, LabelMe and VIA, VOC, run lengths, and all of YOLO's."""
 MOST_OPENED = 20
 
 
