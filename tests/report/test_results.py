@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +13,7 @@ from medtransfer.comparison.cost import cost_page
 from medtransfer.comparison.pages import comparison_page
 from medtransfer.report.page import write_report
 from medtransfer.report.results import write_results
+from medtransfer.study import load_study
 from medtransfer.study.use import use_study
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import write_text
@@ -30,9 +32,11 @@ def finished(places: Places) -> Places:
     found = make_comparison()
     write_text(places.results / "comparison.md", comparison_page(found))
     write_text(places.results / "cost.md", cost_page(found.costs))
-    found.costs.to_csv(places.results / "cost.csv", index=False)
     write_report(found, places)
     use_study("phantom", [CHANGE], STUDIES, places.root / "params.yaml")
+    names = list(load_study(places.root / "params.yaml").variants)
+    costs = found.costs.iloc[np.arange(len(names)) % len(found.costs)].assign(variant=names)
+    costs.to_csv(places.results / "cost.csv", index=False)
     return places
 
 
@@ -51,6 +55,16 @@ def test_the_page_has_tables_figures_costs_and_the_command(finished: Places, tmp
     spent = duration(pd.read_csv(finished.results / "cost.csv")["stage_seconds"].sum())
     assert f"All training stages together took {spent} min." in text
     assert len(re.findall("^# ", text, flags=re.MULTILINE)) == 1
+
+
+def test_tables_of_another_study_are_not_taken_for_its_own(finished: Places, tmp_path: Path) -> None:
+    """A clone has the tables of the default study, which a run that failed leaves where they are."""
+    use_study("hc18", [], STUDIES, finished.root / "params.yaml")
+    with pytest.raises(
+        UserError, match=r"cost\.csv has other variants than .*: the study is not finished; run `dvc repro`"
+    ):
+        write_results(STUDIES, finished.root / "params.yaml", finished, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_study_of_another_name_has_a_page_of_its_own(finished: Places, tmp_path: Path) -> None:

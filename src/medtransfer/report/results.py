@@ -30,14 +30,18 @@ FIGURES = {
 def write_results(studies: Path, params: Path, places: Places, target: Path) -> Path:
     """Write `target/NAME.md`, with figures in `target/NAME/`, from the files of `compare`; return its path.
 
-    NAME is `study.name`. Raises `UserError` if the study is not finished, or if no command produces its parameters.
+    NAME is `study.name`. Raises `UserError` if the study is not finished, if the tables are those of other variants, or
+    if no command produces its parameters.
     """
     page, costs = places.results / "comparison.md", places.results / "cost.csv"
     for path in (page, costs):
         if not path.is_file():
             raise UserError(f"{path} is missing; run `dvc repro` first")
     command = command_of(studies, params)
-    name = load_study(params).params.study.name
+    study = load_study(params)
+    name = study.params.study.name
+    if set(pd.read_csv(costs)["variant"]) != set(study.variants):
+        raise UserError(f"{costs} has other variants than {params}: the study is not finished; run `dvc repro` first")
     figures = _figures(places)
     with atomic_folder(target / name) as folder:
         for path, shown, _ in figures:
