@@ -67,6 +67,29 @@ def write_outs(job: Job) -> None:
         path.write_text(f"{out} of {job.stage}")
 
 
+SCRIPT = """\
+import os, sys, time
+from pathlib import Path
+kind, _, name = sys.argv[1].partition("@")
+outs = {"train": ["train", "cost"], "evaluate": ["predictions", "metrics"], "compare": ["table"]}[kind]
+if kind == "train" and Path("slow").exists():
+    Path("running").write_text(f"{os.getpid()} {os.getppid()}")
+    time.sleep(3)
+time.sleep(float(os.environ.get("SIMULATED_SECONDS", "0")))
+for out in outs:
+    Path(out).mkdir(exist_ok=True)
+    path = Path(out, name) if name else Path(out, "all")
+    path.write_text(f"{out} of {sys.argv[1]}")
+"""
+
+
+def write_scripts(folder: Path, variants: int) -> None:
+    """Write the same study with a script as its stages, which `dvc repro` can run, too."""
+    write_study(folder, variants)
+    (folder / "stage.py").write_text(SCRIPT)
+    (folder / "dvc.yaml").write_text(PIPELINE.replace("cmd: simulated", 'cmd: python stage.py "$DVC_STAGE"'))
+
+
 class Waiting(ThreadPoolExecutor):
     """Workers that wait for some seconds, then write the outs of a stage."""
 

@@ -20,21 +20,7 @@ from medtransfer.engine.engines import open_engine
 from medtransfer.engine.run import reproduce
 from medtransfer.util.errors import UserError
 
-from .simulated import write_study
-
-SCRIPT = """\
-import os, sys, time
-from pathlib import Path
-kind, _, name = sys.argv[1].partition("@")
-outs = {"train": ["train", "cost"], "evaluate": ["predictions", "metrics"], "compare": ["table"]}[kind]
-if kind == "train" and Path("slow").exists():
-    Path("running").write_text(f"{os.getpid()} {os.getppid()}")
-    time.sleep(3)
-for out in outs:
-    Path(out).mkdir(exist_ok=True)
-    path = Path(out, name) if name else Path(out, "all")
-    path.write_text(f"{out} of {sys.argv[1]}")
-"""
+from .simulated import write_scripts
 
 
 @pytest.fixture
@@ -42,10 +28,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a study with three variants, in which the test works."""
     monkeypatch.delenv("DVC_ROOT", raising=False)
     folder = tmp_path / "study"
-    write_study(folder, 3)
-    (folder / "stage.py").write_text(SCRIPT)
-    pipeline = (folder / "dvc.yaml").read_text()
-    (folder / "dvc.yaml").write_text(pipeline.replace("cmd: simulated", 'cmd: python stage.py "$DVC_STAGE"'))
+    write_scripts(folder, 3)
     monkeypatch.chdir(folder)
     return folder
 

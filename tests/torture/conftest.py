@@ -1,22 +1,15 @@
-"""A project that has not run, and what an undisturbed run of it leaves."""
+"""The projects that trials start from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from pipeline.conftest import Project
 
-from .troubles import Undisturbed, small_project, undisturbed_run
-
-
-@pytest.fixture(scope="session")
-def untouched(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return the project before its first run; tests must not change it."""
-    return small_project(root, tmp_path_factory.mktemp("torture") / "untouched")
+from .troubles import Studies
 
 
 @pytest.fixture(scope="session")
-def complete(untouched: Project) -> tuple[Project, Undisturbed]:
-    """Return the project after an undisturbed run, and what that left."""
-    return undisturbed_run(untouched, untouched.folder.parent / "complete", "dvc repro")
+def studies(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    """Return the projects that trials start from; tests must not change them."""
+    return Studies(root, tmp_path_factory.mktemp("torture"))

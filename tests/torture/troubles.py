@@ -8,13 +8,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
 import psutil
-from pipeline.conftest import Project, new_project
+from engine.simulated import write_scripts
+from pipeline.conftest import Project, new_project, stages_run
 from ruamel.yaml import YAML
 
 from medtransfer.util.files import sha256_of_file
@@ -25,8 +26,10 @@ OWN = {".dvc", ".git", ".medtransfer", "__pycache__"}
 OUTS = ("data/raw", "data/prepared", "data/views", "weights", "models", "predictions", "metrics", "plots")
 PATIENCE = 300.0
 """Seconds after which a run that was disturbed must have ended."""
-ORPHANS_MAY_LIVE = 30.0
+ORPHANS_MAY_LIVE = 120.0
+"""Seconds; the agents of a Ray that was killed take up to 90 to notice."""
 PLACES = ("data", "models", "metrics", "predictions", ".dvc/cache", ".dvc/tmp", ".medtransfer", "tmp")
+NOTHING_RAN = "nothing ran"
 MOST_BLOCKS = 64
 """The most kilobytes of a file in the trouble of a full disk: some stages finish, others cannot."""
 
@@ -48,6 +51,24 @@ def small_project(root: Path, folder: Path) -> Project:
     project.replace("seeds: [0, 1]", "seeds: [0]")
     project.run("dvc", "config", "--local", "core.no_scm", "true")
     return project
+
+
+@dataclass(frozen=True)
+class Scripts(Project):
+    """A study whose stages are one small script, so that a run of it is little more than what runs the stages."""
+
+    root: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a user, with the code of this repository, which the study does not contain."""
+        return super().environment | {"PYTHONPATH": str(self.root / "src"), "SIMULATED_SECONDS": "0.3"}
+
+
+def scripts_project(root: Path, folder: Path) -> Project:
+    """Return a study of four variants and nine stages that has not run."""
+    write_scripts(folder, 4)
+    return Scripts(folder, root)
 
 
 def undisturbed_run(project: Project, folder: Path, command: str) -> tuple[Project, Undisturbed]:
@@ -82,25 +103,43 @@ def living(project: Project) -> list[psutil.Process]:
     return found
 
 
-def kill_one(command: str) -> Callable[[Project, Random, float], str]:
-    """Return the trouble that a random process of a command is killed at a random instant."""
+def kill_one(command: str, victims: str = "any") -> Callable[[Project, Random, float], str]:
+    """Return the trouble that a random process of a command is killed at a random instant.
+
+    victims: any process; `coordinator`, the one that was started; or `worker`, one that runs stages, of which nobody
+    may notice more than the time.
+    """
 
     def trouble(project: Project, random: Random, seconds: float) -> str:
-        main = project.start(*command.split())
+        main, started = project.start(*command.split()), time.monotonic()
         instant = random.uniform(0, seconds)
         with suppress(subprocess.TimeoutExpired):
             main.wait(instant)
-        processes = [process for process in living(project) if process.is_running()]
-        victim = random.choice(processes) if processes else None
-        told = "nothing ran"
+        while not (found := _victims(project, main, victims)) and main.poll() is None:
+            time.sleep(0.02)
+        victim, told = random.choice(found) if found else None, NOTHING_RAN
         if victim is not None:
             with suppress(psutil.Error):
-                told = " ".join(victim.cmdline())[-60:]
+                told = f"{time.monotonic() - started:.1f} s: {' '.join(victim.cmdline())[-60:]}"
                 victim.kill()
-        main.wait(PATIENCE)
-        return f"after {instant:.1f} s: {told}"
+        code = main.wait(PATIENCE)
+        if victims == "worker":
+            assert code == 0, f"after {told}: the run ended with exit code {code}"
+            assert not stages_run(project.run("dvc", "repro")), f"after {told}: a stage was lost"
+        return told
 
     return trouble
+
+
+def _victims(project: Project, main: subprocess.Popen[bytes], kind: str) -> list[psutil.Process]:
+    found = []
+    for process in living(project):
+        with suppress(psutil.Error):
+            words = " ".join(process.cmdline())
+            runs_stages = "medtransfer.engine.worker" in words or words.startswith(("ray::IDLE", "ray::run"))
+            if {"any": True, "coordinator": process.pid == main.pid, "worker": runs_stages}[kind]:
+                found.append(process)
+    return found
 
 
 def spoil_a_file(project: Project, random: Random, seconds: float) -> str:
@@ -173,13 +212,15 @@ def limit_files(project: Project, random: Random, seconds: float) -> str:
 class Kind:
     """A kind of trouble: whether it starts from a finished run, and the command that must put everything right.
 
-    mounts: whether it mounts file systems, which only root may.
+    mounts: whether it mounts file systems, which only root may. scripts: the command that is disturbed, if the study is
+    that of small scripts.
     """
 
     trouble: Callable[[Project, Random, float], str]
     from_finished: bool
     repair: str
     mounts: bool = False
+    scripts: str = ""
 
 
 PREDICT = "medtransfer predict scratch data/raw -o exports/p.csv"
@@ -195,6 +236,52 @@ KINDS = {
     "spoiled file": Kind(spoil_a_file, True, "dvc repro"),
     "full disk": Kind(limit_files, False, "dvc repro"),
 }
+
+for _engine in ("local", "ray"):
+    _command = f"medtransfer repro -j 2 --engine {_engine}"
+    for _victim in ("worker", "coordinator"):
+        _trouble = kill_one(_command, _victim)
+        KINDS[f"kill of a {_victim}, {_engine}"] = Kind(_trouble, False, "dvc repro", scripts=_command)
+
+
+class Studies:
+    """The projects that trials start from, and what undisturbed runs of them leave; each is made when it is needed."""
+
+    def __init__(self, root: Path, base: Path) -> None:
+        self._root, self._base = root, base
+        self._made: dict[str, tuple[Project, Undisturbed]] = {}
+
+    def untouched(self) -> Project:
+        """Return the project with real stages before its first run."""
+        folder = self._base / "untouched"
+        return Project(folder) if folder.exists() else small_project(self._root, folder)
+
+    def complete(self) -> tuple[Project, Undisturbed]:
+        """Return the same project after `dvc repro`, and what that left."""
+        return self._after(self.untouched(), "dvc repro")
+
+    def start_of(self, kind: Kind) -> tuple[Project, Undisturbed]:
+        """Return the project that a trial starts from, and what must be there after its repair."""
+        if kind.scripts:
+            folder = self._base / "scripts"
+            project = Scripts(folder, self._root) if folder.exists() else scripts_project(self._root, folder)
+            serial = self._after(project, "dvc repro")[1]
+            return project, replace(serial, seconds=self._after(project, kind.scripts)[1].seconds)
+        complete, expected = self.complete()
+        if kind.repair in (PREDICT, EXPORT):
+            expected = self._after(complete, kind.repair)[1]
+        return complete if kind.from_finished else self.untouched(), expected
+
+    def trial(self, title: str, place: Path, seed: int) -> str:
+        """Run one trial of a kind in `place`, and say what was done."""
+        start, expected = self.start_of(KINDS[title])
+        return suffer(KINDS[title], copy_of(start, place / "project"), expected, seed)
+
+    def _after(self, project: Project, command: str) -> tuple[Project, Undisturbed]:
+        name = f"{project.folder.name} after {command.replace('/', '_')}"
+        if name not in self._made:
+            self._made[name] = undisturbed_run(project, self._base / name.replace(" ", "_"), command)
+        return self._made[name]
 
 
 def suffer(kind: Kind, project: Project, undisturbed: Undisturbed, seed: int) -> str:
@@ -217,4 +304,4 @@ def suffer(kind: Kind, project: Project, undisturbed: Undisturbed, seed: int) ->
 def copy_of(project: Project, folder: Path) -> Project:
     """Return a copy of a project."""
     shutil.copytree(project.folder, folder, symlinks=True)
-    return Project(folder)
+    return replace(project, folder=folder)
