@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,6 +74,7 @@ SCRIPT = """\
 import os, sys, time
 from pathlib import Path
 kind, _, name = sys.argv[1].partition("@")
+print(sys.argv[1], "in", os.getcwd())
 outs = {"train": ["train", "cost"], "evaluate": ["predictions", "metrics"], "compare": ["table"]}[kind]
 if kind == "train" and Path("slow").exists():
     Path("running").write_text(f"{os.getpid()} {os.getppid()}")
@@ -86,8 +90,25 @@ for out in outs:
 def write_scripts(folder: Path, variants: int) -> None:
     """Write the same study with a script as its stages, which `dvc repro` can run, too."""
     write_study(folder, variants)
-    (folder / "stage.py").write_text(SCRIPT)
-    (folder / "dvc.yaml").write_text(PIPELINE.replace("cmd: simulated", 'cmd: python stage.py "$DVC_STAGE"'))
+    (folder / "stages").mkdir()
+    (folder / "stages" / "stage.py").write_text(SCRIPT)
+    (folder / "dvc.yaml").write_text(PIPELINE.replace("cmd: simulated", 'cmd: python stages/stage.py "$DVC_STAGE"'))
+
+
+def dvc_repro(folder: Path) -> str:
+    """Run `dvc repro`, and return what it printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def lock_of(folder: Path) -> dict[str, str]:
+    """Return the entries of `dvc.lock` by stage, whatever their order."""
+    text = (folder / "dvc.lock").read_text().removeprefix("schema: '2.0'\nstages:\n")
+    entries = re.split(r"^  (?=\S)", text, flags=re.MULTILINE)
+    return {entry.partition("\n")[0]: entry for entry in entries if entry}
 
 
 class Waiting(ThreadPoolExecutor):

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from medtransfer.engine.engines import open_engine
 from medtransfer.engine.run import reproduce
 from medtransfer.util.errors import UserError
 
-from .simulated import write_scripts
+from .simulated import dvc_repro, lock_of, write_scripts
 
 
 @pytest.fixture
@@ -33,33 +32,12 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def dvc(folder: Path) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", "repro"],
-        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-
-
-def lock_of(folder: Path) -> dict[str, str]:
-    text = (folder / "dvc.lock").read_text().removeprefix("schema: '2.0'\nstages:\n")
-    entries = ("\n" + text).split("\n  ")
-    named: dict[str, str] = {}
-    for entry in entries:
-        if entry and not entry.startswith(" "):
-            name = entry
-            named[name] = ""
-        elif entry:
-            named[name] += entry + "\n"
-    return named
-
-
 def run_and_compare(study: Path, tmp_path: Path, engine: str) -> None:
     plain = shutil.copytree(study, tmp_path / "plain")
-    dvc(plain)
+    dvc_repro(plain)
     reproduce(2, engine=engine)
     assert lock_of(study) == lock_of(plain)
-    assert "up to date" in dvc(study)
+    assert "up to date" in dvc_repro(study)
 
 
 def kill_one(study: Path, which: int) -> Callable[[], None]:
@@ -105,7 +83,7 @@ def test_a_kill_costs_one_more_try(
     with at_the_same_time(kill_one(study, which)):
         reproduce(2, engine=engine)
     assert "again " in capfd.readouterr().err
-    dvc(plain)
+    dvc_repro(plain)
     assert lock_of(study) == lock_of(plain)
 
 
@@ -122,7 +100,7 @@ def test_ray_spreads_a_study_over_two_nodes(study: Path, tmp_path: Path, monkeyp
         with open_engine(None, "auto") as workers:
             assert workers.slots == 2
         plain = shutil.copytree(study, tmp_path / "plain")
-        dvc(plain)
+        dvc_repro(plain)
         reproduce("auto")
         assert lock_of(study) == lock_of(plain)
     finally:

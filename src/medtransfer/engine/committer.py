@@ -10,11 +10,15 @@ from contextlib import ExitStack, contextmanager
 from enum import Enum
 from functools import reduce
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from medtransfer.engine.lockfile import LockFile
 from medtransfer.engine.schedule import affected
 from medtransfer.util.errors import UserError
+
+IN_DVC = RLock()
+"""For threads that use DVC: the memory in which it keeps listings belongs to the process."""
 
 
 class Begun(Enum):
@@ -43,11 +47,33 @@ class Committer:
         self._lock = LockFile(Path("dvc.lock"))
         self._inputs: dict[str, dict[str, Any]] = {}
         self._held: dict[str, ExitStack] = {}
+        self._complete: set[str] = set()
+        outs = [Path(out.fs_path) for out in repo.index.outs if not out.use_cache]
+        self._uncached = {str(each) for out in outs for each in (out, *out.parents)}
 
     def command(self, name: str) -> tuple[str, str]:
         """Return the command of a stage, and the folder in which it runs."""
         stage = self._stages[name]
         return " && ".join(stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()), stage.wdir
+
+    def files(self, name: str) -> tuple[dict[str, str], list[str]] | None:
+        """Return the hashes of a begun stage's inputs by path, and the paths of its outs; None if they cannot travel.
+
+        Paths are relative to the study's folder. What DVC's cache keeps can travel.
+        """
+        from dvc.dependency import ParamsDependency
+
+        stage = self._stages[name]
+        inputs = [each for each in stage.deps if not isinstance(each, ParamsDependency)]
+        if not all(each.is_in_repo for each in [*inputs, *stage.outs]) or any(out.persist for out in stage.outs):
+            return None
+        if name not in self._complete or any(each.fs_path in self._uncached for each in inputs):
+            return None
+        return {_relative(each): each.hash_info.value for each in inputs}, [_relative(out) for out in stage.outs]
+
+    def cached(self, name: str) -> list[str]:
+        """List the outs of a stage that DVC keeps in its cache."""
+        return [_relative(out) for out in self._stages[name].outs if out.use_cache]
 
     def begin(self, name: str) -> Begun:
         """Find out whether a stage must run; if it must, its outs are deleted, and its inputs noted.
@@ -71,6 +97,8 @@ class Committer:
             except RunCacheNotFoundError:
                 stage.save_deps()
                 self._inputs[name] = _inputs_of(stage)
+                whole = all(_is_in_cache(each, self._repo.cache.local) for each in stage.deps)
+                (self._complete.add if whole else self._complete.discard)(name)
                 self._hold(name)
                 return Begun.TO_RUN
             self._save(stage)
@@ -131,7 +159,7 @@ class Committer:
         from dvc.exceptions import DvcException
 
         try:
-            with self._repo.lock:
+            with IN_DVC, self._repo.lock:
                 yield
         except (DvcException, OSError) as error:  # also of a lock that another command holds, or a missing input
             where = f"{stage.addressing}: " if stage is not None else ""
@@ -190,6 +218,23 @@ def _forget_trees(stage: Any) -> None:
     for each in [*stage.deps, *stage.outs]:
         each.obj = None
     MemoryFileSystem().fs.store.clear()
+
+
+def _is_in_cache(entry: Any, cache: Any) -> bool:
+    """Return whether all files of an input are in the cache; the listing of a folder is added to them."""
+    from dvc_data.hashfile.db import add_update_tree
+    from dvc_data.hashfile.tree import Tree
+
+    if not isinstance(entry.obj, Tree):
+        return entry.obj is None or cache.exists(entry.hash_info.value)
+    if not all(cache.exists(oid.value) for _, _, oid in entry.obj):
+        return False
+    add_update_tree(cache, entry.obj)
+    return True
+
+
+def _relative(entry: Any) -> str:
+    return Path(entry.fs_path).relative_to(entry.repo.root_dir).as_posix()
 
 
 def _inputs_of(stage: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Literal, NoReturn
 
 from medtransfer.engine.committer import Begun, Committer, InputsChangedError, in_linear_time
 from medtransfer.engine.engines import Workers, open_engine
+from medtransfer.engine.remote import at_a_distance
 from medtransfer.engine.schedule import Schedule, State, open_repository
 from medtransfer.engine.table import LiveTable
 from medtransfer.engine.worker import Job, Outcome, run_job
@@ -38,11 +39,13 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = (), engine: 
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with open_repository() as repo, in_linear_time(), open_engine(engine, jobs) as workers:
-            run = Run(Committer(repo, targets), workers)
+            committer = Committer(repo, targets)
             try:
-                run.to_end()
+                with at_a_distance(repo, committer, workers) as near_or_far:
+                    run = Run(committer, near_or_far)
+                    run.to_end()
             finally:
-                run.committer.close()
+                committer.close()
     except KeyboardInterrupt:
         raise UserError("interrupted; `medtransfer repro` resumes from here") from None
     finally:

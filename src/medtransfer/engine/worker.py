@@ -22,7 +22,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from medtransfer.engine.stage import run_script
 from medtransfer.study.loading import read_yaml
@@ -49,6 +49,23 @@ SILENCE = 300.0
 
 
 @dataclass(frozen=True)
+class Order:
+    """What a stage in a clone needs: hashes of its code, of its inputs and the paths of its outs; see `remote`.
+
+    remote, settings: the DVC remote through which all travels. links: how DVC brings files from its cache. folder: of
+    the clones on each machine.
+    """
+
+    code: dict[str, str]
+    inputs: dict[str, str]
+    outs: list[str]
+    remote: str
+    settings: dict[str, Any]
+    links: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class Job:
     """A stage to run: its name and command in DVC, its folder, its log file, and environment variables to add."""
 
@@ -58,26 +75,32 @@ class Job:
     log: str
     environment: dict[str, str] = field(default_factory=dict)
     silence: float = SILENCE
+    order: Order | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a stage ended: its exit code, or why it did not end by itself; and the seconds that it took."""
+    """How a stage ended: its exit code, or why it did not end by itself; and the seconds that it took.
+
+    outs: hashes of what it wrote in a clone. output: the end of its log there.
+    """
 
     code: int | None
     lost: str = ""
     seconds: float = 0.0
+    outs: dict[str, str] = field(default_factory=dict)
+    output: str = ""
 
 
 class Worker:
     """A warm process, seen from outside."""
 
     def __init__(self, job: Job) -> None:
-        self.environment = job.environment
+        self.environment, self.folder = job.environment, job.folder
         self.connection, theirs = Pipe()
         commands = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         path = {"PATH": commands}  # a shell finds the commands of this environment, active or not
-        if _own_source(job.folder):
+        if has_own_source(job.folder):
             path["PYTHONPATH"] = str(Path(job.folder) / "src")
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "medtransfer.engine.worker", str(theirs.fileno())],
@@ -129,7 +152,7 @@ class Worker:
         self.process.wait()
 
 
-def _own_source(folder: str) -> bool:
+def has_own_source(folder: str) -> bool:
     """Return whether a folder is a clone, which runs its own code, as its `dvc.yaml` says."""
     return (Path(folder) / "src" / "medtransfer").is_dir()
 
@@ -141,7 +164,15 @@ _all: list[Worker] = []
 def run_job(job: Job) -> Outcome:
     """Run a stage in the warm process of this thread; one that has died, or has another environment, is replaced."""
     worker: Worker | None = getattr(_of_this_thread, "worker", None)
-    if worker is None or worker.process.poll() is not None or worker.environment != job.environment:
+    if (
+        worker is None
+        or worker.process.poll() is not None
+        or (worker.environment, worker.folder)
+        != (
+            job.environment,
+            job.folder,
+        )
+    ):
         if worker is not None:
             with suppress(ValueError):  # `stop_workers` forgot it
                 _all.remove(worker)
@@ -244,7 +275,7 @@ def become_stage(job: Job, beats: int) -> int:
     os.environ |= job.environment | {"DVC_STAGE": job.stage}
     threading.Thread(target=_beat, args=[beats], daemon=True).start()
     known = COMMAND.fullmatch(job.command)
-    if known is None or (known["source"] and not _own_source(job.folder)):
+    if known is None or (known["source"] and not has_own_source(job.folder)):
         return subprocess.run(job.command, shell=True, check=False).returncode
     item = job.stage if known["item"] else None
     if known["script"]:

@@ -7,8 +7,8 @@ with the `submit` of `concurrent.futures`, and the number of stages that it can 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -19,6 +19,8 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.registry import Registry, options_of
 
 CONFIGURATION = "engine.toml"
+OF_ALL = ("remote", "clones")
+"""Options of every engine: a DVC remote, for machines that do not see the study's folder, and the folder of clones."""
 
 
 class Executor(Protocol):
@@ -29,11 +31,16 @@ class Executor(Protocol):
 
 
 class Workers(NamedTuple):
-    """An executor, how many stages it runs at once, and the environment variables of its stages."""
+    """An executor, how many stages it runs at once, and the environment variables of its stages.
+
+    remote: the DVC remote through which files travel to machines that do not see the study's folder, and the folder of
+    their clones; None if all see it.
+    """
 
     executor: Executor
     slots: int
     environment: dict[str, str]
+    remote: tuple[str, str] | None = None
 
 
 Engine = Callable[..., AbstractContextManager[Workers]]
@@ -58,10 +65,17 @@ def open_engine(name: str | None, jobs: int | Literal["auto"]) -> AbstractContex
         raise UserError(f"{path}: {error}") from None
     name = name or found.get("engine", "local")
     engine = _imported(name) if ":" in name else ENGINES[name]
-    options, known = found.get(name.rpartition(":")[2], {}), options_of(engine)
-    if wrong := [each for each in options if each not in known]:
-        raise UserError(f"{path}: engine {name} has no option {wrong[0]!r}; it has {', '.join(known) or 'none'}")
-    return engine(jobs, **options)
+    options, known = dict(found.get(name.rpartition(":")[2], {})), options_of(engine)
+    if wrong := [each for each in options if each not in (*known, *OF_ALL)]:
+        raise UserError(f"{path}: engine {name} has no option {wrong[0]!r}; it has {', '.join([*known, *OF_ALL])}")
+    remote, folder = (options.pop(each, "") for each in OF_ALL)
+    return _with_remote(engine(jobs, **options), (remote, folder) if remote else None)
+
+
+@contextmanager
+def _with_remote(opened: AbstractContextManager[Workers], remote: tuple[str, str] | None) -> Iterator[Workers]:
+    with opened as workers:
+        yield workers._replace(remote=remote)
 
 
 def _imported(name: str) -> Engine:

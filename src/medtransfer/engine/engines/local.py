@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from medtransfer.engine.engines import ENGINES, Workers
-from medtransfer.engine.worker import Job, Outcome, run_job, stop_workers
+from medtransfer.engine.worker import Job, Outcome, stop_workers
 from medtransfer.util.hardware import cpu_count
 
 
@@ -43,15 +43,15 @@ class Threads(ThreadPoolExecutor):
 
     def submit(self, function, job, /):  # type: ignore[no-untyped-def, override]
         """Submit a stage."""
-        return super().submit(self._run, job)
+        return super().submit(self._run, function, job)
 
-    def _run(self, job: Job) -> Outcome:
+    def _run(self, function: Callable[[Job], Outcome], job: Job) -> Outcome:
         if not self._devices:
-            return run_job(job)
+            return function(job)
         if not hasattr(self._slot, "number"):
             self._slot.number = next(self._numbers)
         device = self._devices[self._slot.number % len(self._devices)]
-        return run_job(replace(job, environment=job.environment | {"CUDA_VISIBLE_DEVICES": device}))
+        return function(replace(job, environment=job.environment | {"CUDA_VISIBLE_DEVICES": device}))
 
 
 def thread_variables(threads: int) -> dict[str, str]:

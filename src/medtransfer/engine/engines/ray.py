@@ -14,6 +14,9 @@ from medtransfer.engine.engines.local import thread_variables
 from medtransfer.engine.worker import Job, Outcome
 from medtransfer.util.errors import UserError
 
+SETTINGS = {"prestart_worker_first_driver": False}
+"""Of a Ray that is started here: if a process that it starts ahead of time dies, `ray.init` waits for it for ever."""
+
 
 @ENGINES.entry("ray")
 @contextmanager
@@ -32,12 +35,12 @@ def ray(
         raise UserError('the engine ray needs the package ray; `pip install "medtransfer[ray]"`') from None
     start: dict[str, Any] = {"address": address}
     if not address:
-        start = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+        start = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "_system_config": SETTINGS}
         if jobs != "auto":
             start["num_cpus"] = round(jobs * cpus)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
-    except (ConnectionError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - of a node that starts too slowly, Ray raises nothing more special
         raise UserError(f"ray: {' '.join(str(error).split())[:300]}") from None
     try:
         there = ray.cluster_resources()
