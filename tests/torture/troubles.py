@@ -65,10 +65,16 @@ class Scripts(Project):
         return super().environment | {"PYTHONPATH": str(self.root / "src"), "SIMULATED_SECONDS": "0.3"}
 
 
+STAGES = 9
+
+
 def scripts_project(root: Path, folder: Path) -> Project:
     """Return a study of four variants and nine stages that has not run."""
     write_scripts(folder, 4)
-    return Scripts(folder, root)
+    project = Scripts(folder, root)
+    project.run("dvc", "config", "core.analytics", "false")
+    project.run("dvc", "config", "core.check_update", "false")
+    return project
 
 
 def undisturbed_run(project: Project, folder: Path, command: str) -> tuple[Project, Undisturbed]:
@@ -112,7 +118,13 @@ def kill_one(command: str, victims: str = "any") -> Callable[[Project, Random, f
 
     def trouble(project: Project, random: Random, seconds: float) -> str:
         main, started = project.start(*command.split()), time.monotonic()
-        instant = random.uniform(0, seconds)
+        if victims == "any":
+            instant = random.uniform(0, seconds)
+        else:  # that of a random stage, so that no kill comes too late, however busy the machine is
+            stage = random.randrange(STAGES)
+            while len(list((project.folder / ".medtransfer/logs").glob("*"))) < stage and main.poll() is None:
+                time.sleep(0.02)
+            instant = random.uniform(0, 1 if stage else seconds / 2)
         with suppress(subprocess.TimeoutExpired):
             main.wait(instant)
         while not (found := _victims(project, main, victims)) and main.poll() is None:
@@ -293,11 +305,11 @@ def suffer(kind: Kind, project: Project, undisturbed: Undisturbed, seed: int) ->
     where = f"seed {seed}: {told}"
     assert not living(project), f"{where}: {[process.cmdline() for process in living(project)]}"
     project.run(*kind.repair.split())
-    assert hashes(project) == undisturbed.hashes, where
+    assert hashes(project) == undisturbed.hashes, f"{where}: other bytes"
     assert files(project) == undisturbed.files, f"{where}: {files(project) ^ undisturbed.files}"
     unfinished = project.folder / ".medtransfer/unfinished"
-    assert not unfinished.is_dir() or not list(unfinished.iterdir()), where
-    assert not living(project), where
+    assert not unfinished.is_dir() or not list(unfinished.iterdir()), f"{where}: unfinished runs"
+    assert not living(project), f"{where}: {[process.cmdline() for process in living(project)]} after the repair"
     return told
 
 

@@ -17,6 +17,8 @@ from medtransfer.engine.lockfile import LockFile
 from medtransfer.engine.schedule import affected
 from medtransfer.util.errors import UserError
 
+NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
+"""The hash of an empty file."""
 IN_DVC = RLock()
 """For threads that use DVC: the memory in which it keeps listings belongs to the process."""
 
@@ -227,7 +229,10 @@ def _is_in_cache(entry: Any, cache: Any) -> bool:
 
     if not isinstance(entry.obj, Tree):
         return entry.obj is None or cache.exists(entry.hash_info.value)
-    if not all(cache.exists(oid.value) for _, _, oid in entry.obj):
+    leaves = {oid.value for _, _, oid in entry.obj}
+    if NOTHING in leaves:  # of a `.gitkeep`
+        cache.add_bytes(NOTHING, b"")
+    if not all(map(cache.exists, leaves)):
         return False
     add_update_tree(cache, entry.obj)
     return True

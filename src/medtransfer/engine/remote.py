@@ -30,6 +30,8 @@ from medtransfer.util.places import HERE, shipped
 
 CODE = ("dvc.yaml", "params.yaml", "stages", "src", "extensions")
 """The files and folders of a study, next to the inputs of a stage, that a stage may read."""
+OF_THIS_MACHINE = ("check", "download", "external", "weights")
+"""Stages that read files, accounts and the network of the machine where the command was started."""
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 32.0)
 """Seconds between tries of a transfer: a remote may be gone for a minute and a half."""
 MOST_OUTPUT = 100_000
@@ -56,7 +58,7 @@ def at_a_distance(repo: Any, committer: Committer, workers: Workers) -> Iterator
 class Sender:
     """An executor that sends what a stage needs, lets another executor run it in a clone, and fetches its outs.
 
-    Stages whose inputs are not in DVC's cache, such as files that no stage wrote, run here, one at a time.
+    Stages that bring data into the study, or read what DVC's cache does not keep, run here, one at a time.
     """
 
     def __init__(self, repo: Any, committer: Committer, workers: Workers, here: Executor) -> None:
@@ -73,7 +75,7 @@ class Sender:
     def submit(self, function: Callable[..., Any], job: Job, /) -> Future[Outcome]:
         """Submit a stage."""
         files = self._committer.files(job.stage)
-        if files is None:
+        if files is None or job.stage.partition("@")[0] in OF_THIS_MACHINE:
             return self._here.submit(function, job)
         future: Future[Outcome] = Future()
         order = replace(self._order, inputs=files[0], outs=files[1])
@@ -120,6 +122,7 @@ def run_in_clone(job: Job) -> Outcome:
             transfer(repo, order.remote, [*order.code.values(), *order.inputs.values()], send=False)
             for out in order.outs:
                 remove(clone / out)
+                (clone / out).parent.mkdir(parents=True, exist_ok=True)
             for path, found in (order.code | order.inputs).items():
                 place(repo, clone / path, found)
             if problem := _other_code(job, clone):
@@ -151,11 +154,11 @@ def _clone_of_this_thread(order: Order) -> Path:
             lock, number = None, number + 1
     _of_this_thread.lock = lock
     clone = Path(lock.lock_file).with_suffix("").resolve()
-    if not (clone / ".dvc" / "config").is_file():
-        clone.mkdir(exist_ok=True)
-        Repo.init(str(clone), no_scm=True, force=True).close()
+    config = clone / ".dvc" / "config"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     with Repo(str(clone)) as repo, repo.config.edit() as settings:
-        settings["core"] |= {"analytics": False, "no_scm": True, "site_cache_dir": str(clone / ".dvc" / "site")}
+        settings["core"] |= {"analytics": False, "site_cache_dir": str(clone / ".dvc" / "site")}
         settings["cache"]["dir"] = str(base.resolve() / "cache")
         if order.links:
             settings["cache"]["type"] = order.links
