@@ -1,6 +1,7 @@
 """Time `medtransfer repro`: kept features both ways, committing and doing nothing by number, and simulated workers.
 
-    python benchmarks/engine.py        # eight minutes; writes benchmarks/results/engine.md
+    python benchmarks/engine.py              # ten minutes; writes benchmarks/results/engine.md
+    python benchmarks/engine.py speed-up     # one part of it: kept, scale or speed-up
 
 Kept features: frozen variants of the tests' study, which differ in their learning rate, after one of them has filled
 the cache; `dvc repro` and `medtransfer repro -j 2` on copies of the same folder, one thread each. The other parts use
@@ -28,8 +29,8 @@ from medtransfer.util.text import markdown_table  # noqa: E402
 
 FROZEN = 10
 COUNTS = (100, 300, 1000)
-WORKERS, WAIT = (4, 16, 64), 5.0
-"""Numbers of simulated workers, and the seconds that each of their stages takes."""
+WORKERS, WAIT, EACH = (4, 16, 64), 5.0, 6
+"""Numbers of simulated workers, the seconds that each of their stages takes, and variants per worker."""
 
 
 def kept_features(scratch: Path) -> list[list[str]]:
@@ -73,35 +74,62 @@ def simulated(folder: Path, variants: int, workers: int, wait: float) -> tuple[f
     return seconds[0], seconds[1]
 
 
-def main() -> None:
-    """Measure all parts and write the page."""
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        kept = kept_features(scratch)
-        scale = []
-        for count in COUNTS:
-            run, nothing = simulated(scratch / f"count{count}", count, 8, 0.0)
-            stages = 2 * count + 1
-            scale.append([f"{count:,}", f"{stages:,}", f"{run:.0f}", f"{1000 * run / stages:.0f}", f"{nothing:.1f}"])
-        speed = []
-        for workers in WORKERS:
-            run, _ = simulated(scratch / f"workers{workers}", 2 * workers, workers, WAIT)
-            ideal = 5 * WAIT  # two rounds of each of two stages, and the last one
-            speed.append([str(workers), f"{4 * workers + 1}", f"{ideal:.0f}", f"{run:.1f}", f"{ideal / run:.2f}"])
-    parts = [
-        "# The engine of `medtransfer repro`",
+def scale(scratch: Path) -> list[list[str]]:
+    """Time stages that take no time, and doing nothing, by number of variants."""
+    rows = []
+    for count in COUNTS:
+        run, nothing = simulated(scratch / f"count{count}", count, 8, 0.0)
+        stages = 2 * count + 1
+        rows.append([f"{count:,}", f"{stages:,}", f"{run:.0f}", f"{1000 * run / stages:.0f}", f"{nothing:.1f}"])
+    return rows
+
+
+def speed_up(scratch: Path) -> list[list[str]]:
+    """Time stages that wait, by number of workers."""
+    rows = []
+    for workers in WORKERS:
+        run, _ = simulated(scratch / f"workers{workers}", EACH * workers, workers, WAIT)
+        ideal = (2 * EACH + 1) * WAIT  # each worker's share of two stages per variant, and the last one
+        rows.append([str(workers), f"{2 * EACH * workers + 1}", f"{ideal:.0f}", f"{run:.1f}", f"{ideal / run:.2f}"])
+    return rows
+
+
+PARTS = {
+    "kept": (
+        kept_features,
         f"{FROZEN} frozen variants on kept features, from `train` to `compare`:",
-        markdown_table(["command", "seconds", "per variant", "times as fast"], kept),
+        ["command", "seconds", "per variant", "times as fast"],
+    ),
+    "scale": (
+        scale,
         "Stages that take no time, by number of variants, eight workers; then the same command with nothing to do:",
-        markdown_table(["variants", "stages", "seconds", "ms per stage", "nothing to do, s"], scale),
-        f"Stages that wait for {WAIT:.0f} s, two variants per worker, and one stage after all of them:",
-        markdown_table(["workers", "stages", "ideal, s", "seconds", "of ideal"], speed),
-        f"{processor()}, {cpu_count()} CPU cores. `python benchmarks/engine.py`",
-    ]
-    text = "\n\n".join(parts) + "\n"
-    print(text)
-    (ROOT / "benchmarks/results/engine.md").write_text(text, encoding="utf-8")
+        ["variants", "stages", "seconds", "ms per stage", "nothing to do, s"],
+    ),
+    "speed-up": (
+        speed_up,
+        f"Stages that wait for {WAIT:.0f} s, {EACH} variants per worker, and one stage after all of them:",
+        ["workers", "stages", "ideal, s", "seconds", "of ideal"],
+    ),
+}
+
+
+def main(chosen: list[str]) -> None:
+    """Measure the chosen parts, and write them into the page."""
+    page = ROOT / "benchmarks/results/engine.md"
+    _, *before = page.read_text(encoding="utf-8").split("\n## ") if page.is_file() else [""]
+    sections = {section.partition("\n")[0]: section.strip() for section in before}
+    with tempfile.TemporaryDirectory() as name:
+        for part in chosen or PARTS:
+            measure, told, header = PARTS[part]
+            table = markdown_table(header, measure(Path(name)))
+            where = f"{processor()}, {cpu_count()} CPU cores. `python benchmarks/engine.py {part}`"
+            sections[part] = f"{part}\n\n{told}\n\n{table}\n\n{where}"
+            print(sections[part])
+    text = "\n\n## ".join(
+        ["# The engine of `medtransfer repro`", *(sections[part] for part in PARTS if part in sections)]
+    )
+    page.write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -26,6 +26,7 @@ from .simulated import dvc_repro, lock_of, write_scripts
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a study with three variants, in which the test works."""
     monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # at Ray's 15, other tests next to it starve it
     folder = tmp_path / "study"
     write_scripts(folder, 3)
     monkeypatch.chdir(folder)

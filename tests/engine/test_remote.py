@@ -145,6 +145,7 @@ def plain(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project
 def repro_in_clones(project: Project, folder: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run `medtransfer repro` with workers that share the remote `storage`."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     (folder / "medtransfer").mkdir()
     text = f'[{engine}]\nremote = "storage"\nclones = "{folder / "clones"}"\n'
     (folder / "medtransfer/engine.toml").write_text(text)

@@ -51,6 +51,18 @@ def test_stages_run_after_their_upstream_and_only_those_downstream_of_a_failure_
     assert set(schedule.in_state(State.DONE)) == set(needs) - downstream - set(schedule.in_state(State.FAILED))
 
 
+def test_the_longest_chain_starts_first() -> None:
+    training = {f"train@{name}": frozenset[str]() for name in "ab"}
+    evaluating = {f"evaluate@{name}": frozenset({f"train@{name}"}) for name in "ab"}
+    needs = {"alone": frozenset[str]()} | training | evaluating | {"compare": frozenset(evaluating)}
+    schedule, order = Schedule(needs), []
+    while ready := schedule.ready():
+        schedule.start(ready[0])
+        schedule.finish(ready[0], succeeded=True)
+        order.append(ready[0])
+    assert order == ["train@a", "train@b", "evaluate@a", "evaluate@b", "alone", "compare"]
+
+
 def test_a_stage_cannot_start_before_its_turn_or_twice() -> None:
     schedule = Schedule({"a": frozenset(), "b": frozenset({"a"})})
     with pytest.raises(ValueError, match="b may not start: it is waiting"):

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -190,8 +191,15 @@ def test_a_stage_without_a_sign_of_life_is_ended(tmp_path: Path) -> None:
     assert ended(family)
 
 
-def test_a_stage_that_computes_for_long_is_not_hung(tmp_path: Path) -> None:
-    assert run(tmp_path, "import time\ntime.sleep(4)", silence=2.5)[0].code == 0
+def test_a_stage_that_computes_for_long_is_not_hung_even_if_its_clock_is_off(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import time\nnow = time.time\ntime.time = lambda: now() + 3600")
+    (tmp_path / "stage.py").write_text("import time\ntime.sleep(4)\nprint(time.time())")
+    off = replace(job(tmp_path, SCRIPT, silence=2.5), environment={"PYTHONPATH": str(tmp_path)})
+    started = time.time()
+    outcome = run_job(off)
+    assert outcome.code == 0
+    assert 4 <= outcome.seconds < time.time() - started + 1
+    assert float((tmp_path / "log").read_text()) > started + 3600
 
 
 def test_stopping_lets_a_stage_clean_up_and_ends_all(tmp_path: Path) -> None:

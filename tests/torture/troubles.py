@@ -62,7 +62,8 @@ class Scripts(Project):
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a user, with the code of this repository, which the study does not contain."""
-        return super().environment | {"PYTHONPATH": str(self.root / "src"), "SIMULATED_SECONDS": "0.3"}
+        of_ray = {"RAY_worker_niceness": "0"}  # at Ray's 15, whatever else runs on this machine starves it
+        return super().environment | {"PYTHONPATH": str(self.root / "src"), "SIMULATED_SECONDS": "0.3"} | of_ray
 
 
 STAGES = 9

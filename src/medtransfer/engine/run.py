@@ -84,7 +84,7 @@ class Run:
 
     def _start_ready(self) -> None:
         """Start stages until each slot is busy and has another one waiting; skip what has not changed."""
-        most = self.workers.slots + max(1, self.workers.slots // 4)
+        most = 2 * self.workers.slots
         while len(self._running) < most and (ready := self.schedule.ready()):
             for stage in ready[: most - len(self._running)]:
                 self.schedule.start(stage)

@@ -35,13 +35,18 @@ class State(Enum):
 class Schedule:
     """The stages of a run and their states.
 
-    needs: the upstream stages of each stage; those that are not part of the run count as done. Stages start in the
-    order of `needs`.
+    needs: the upstream stages of each stage, in an order in which they can run; those that are not part of the run
+    count as done. Stages with the longest chain of others after them start first, so that no worker waits for one of
+    these chains at the end.
     """
 
     def __init__(self, needs: Mapping[str, frozenset[str]]) -> None:
         self.needs = {name: upstream & needs.keys() for name, upstream in needs.items()}
-        self.states = dict.fromkeys(needs, State.WAITING)
+        chain = dict.fromkeys(needs, 0)
+        for name in list(needs)[::-1]:
+            for upstream in self.needs[name]:
+                chain[upstream] = max(chain[upstream], chain[name] + 1)
+        self.states = dict.fromkeys(sorted(needs, key=lambda name: -chain[name]), State.WAITING)
 
     def ready(self) -> list[str]:
         """List the stages that may start now: those whose upstream stages are done."""

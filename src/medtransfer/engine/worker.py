@@ -24,8 +24,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from medtransfer.engine.stage import run_script
-from medtransfer.study.loading import read_yaml
 from medtransfer.util.command import FailureOfTheMachine, run
 from medtransfer.util.errors import UserError
 
@@ -201,6 +199,7 @@ def serve(connection: Connection) -> tuple[Job, int]:
         import_module(module)
     from medtransfer.models.families import FAMILIES
     from medtransfer.models.heads import HEADS
+    from medtransfer.study.loading import read_yaml
     from medtransfer.tasks import TASKS
 
     for registry in (FAMILIES, HEADS, TASKS):
@@ -280,6 +279,8 @@ def become_stage(job: Job, beats: int) -> int:
     item = job.stage if known["item"] else None
     if known["script"]:
         return _exit_code(lambda: _run_script([known["script"], *([item] if item else [])]))
+    from medtransfer.engine.stage import run_script  # imports what only stages need, not `medtransfer repro`
+
     return _exit_code(lambda: run(lambda: run_script(known["stage"], item)))
 
 

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from medtransfer.tracking.tracker import FOLLOWER_LOCK, WARNINGS, waiting, warning
 from medtransfer.tracking.variant_log import VariantLog
 from medtransfer.util.errors import UserError
+from medtransfer.util.files import age
 from medtransfer.util.processes import is_gone
 
 IDLE_SECONDS, POLL_SECONDS, ABANDONED_SECONDS = 10.0, 0.1, 30.0
@@ -80,7 +81,7 @@ class EventFile:
 
     def _is_abandoned(self) -> bool:
         """Whether the file is old and still has no first event: its stage was killed before it wrote one."""
-        return time.time() - self._path.stat().st_mtime > ABANDONED_SECONDS
+        return age(self._path) > ABANDONED_SECONDS
 
 
 def main(spool: Path) -> None:

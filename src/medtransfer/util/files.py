@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 import shutil
-import time
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,11 +90,19 @@ def remove_abandoned() -> None:
 
 def _remove_abandoned_by_dvc() -> None:
     """Delete the temporary files in DVC's cache that nothing has been written to for ten minutes."""
-    stale = time.time() - STALE_SECONDS
     for path in (repository() / ".dvc" / "cache").glob("files/md5/**/*.tmp"):
         with suppress(OSError):  # another process may delete it first
-            if OF_DVC.fullmatch(path.name) and path.stat().st_mtime < stale:
+            if OF_DVC.fullmatch(path.name) and age(path) > STALE_SECONDS:
                 path.unlink()
+
+
+def age(path: Path) -> float:
+    """Return the seconds since a file was written, by the clock of its file system.
+
+    Other machines may write there, and the clock of this one may be an hour off.
+    """
+    with tempfile.TemporaryFile(dir=path.parent) as new:
+        return os.fstat(new.fileno()).st_mtime - path.stat().st_mtime
 
 
 def write_json(path: Path, value: Any) -> None:
