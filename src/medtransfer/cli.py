@@ -265,12 +265,14 @@ def _backbones(options: argparse.Namespace) -> None:
     sys.stdout.write(backbones_table(options.pattern) if options.pattern else families_table())
 
 
-@command(RUN)
-def _plan(_: argparse.Namespace) -> None:
+@command(RUN, "-j 8 --engine slurm")
+@argument("-j --jobs", "N", JOBS, type=_jobs, default="auto")
+@argument("--engine", "NAME", ENGINE)
+def _plan(options: argparse.Namespace) -> None:
     """List the stages that `dvc repro` would run, why, and at what cost."""
     from medtransfer.engine.plan import plan
 
-    sys.stdout.write(plan())
+    sys.stdout.write(plan(jobs=options.jobs, engine=options.engine))
 
 
 @command(RUN, "-j 2", "train@lite0_frozen")

@@ -237,7 +237,7 @@ def test_an_engine_is_named_by_the_user_alone(
     for text, problem in (
         ("engine = ", "engine.toml: "),
         ('engine = "locl"', "no engine 'locl'; did you mean 'local'?"),
-        ("[local]\nspeed = 2", "engine local has no option 'speed'; it has remote, clones"),
+        ("[local]\nspeed = 2", "engine local has no option 'speed'; it has remote, clones, cpu_hour, gpu_hour"),
         ('engine = "nothing:at_all"', "engine nothing:at_all: No module named 'nothing'"),
     ):
         (tmp_path / "engine.toml").write_text(text)

@@ -7,10 +7,13 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import fill
+from typing import Literal
 
 import numpy as np
 
 from medtransfer.data.prepared import ABOUT, Prepared
+from medtransfer.engine.engines import engine_name, open_engine
+from medtransfer.engine.forecast import forecast
 from medtransfer.engine.probe import Probe, probe
 from medtransfer.engine.schedule import stages_expected
 from medtransfer.features.cache import PAGE
@@ -34,21 +37,29 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """The cost of a stage: seconds, peak memory in MB, MB written, and the amount of work in words."""
+    """The cost of a stage: seconds, peak memory in MB, MB written, and the amount of work in words.
+
+    start: those of the seconds in which a new process imports what the stage needs.
+    """
 
     seconds: float
     memory: float | None
     disk: float
     what: str
+    start: float = 0.0
 
 
-def plan(prepared_folder: Path = Path("data/prepared")) -> str:
+def plan(
+    prepared_folder: Path = Path("data/prepared"), *, jobs: int | Literal["auto"] = "auto", engine: str | None = None
+) -> str:
     """Return the stages that `dvc repro` would run, why, and at what cost, as Markdown; keep costs for the report.
+
+    jobs, engine: of `medtransfer repro`, whose time and price are estimated, too.
 
     Costs depend on the number of images: if these are not prepared yet, none is estimated. Raises `UserError` if a
     network cannot be built.
     """
-    reasons = stages_expected()
+    reasons, needs = stages_expected()
     if not reasons:
         return "Everything is up to date.\n"
     study = load_study()
@@ -63,7 +74,10 @@ def plan(prepared_folder: Path = Path("data/prepared")) -> str:
         state_folder() / PLAN,
         {name: asdict(each) | {"key": study.variant(name).key()} for name, each in trainings.items() if each},
     )
-    return page(found, reasons) + by_backbone(found, study)
+    warm = {stage: None if each is None else each.seconds - each.start for stage, each in found.items()}
+    with open_engine(engine, jobs) as workers:
+        told = forecast(warm, needs, engine or engine_name(), workers)
+    return f"{page(found, reasons)}\n{fill(told, 80)}\n{by_backbone(found, study)}"
 
 
 def by_backbone(found: dict[str, Estimate | None], study: Study) -> str:
@@ -174,14 +188,15 @@ class Estimator:
         if probe.features is not None:
             what += f", {new:,} through frozen layers"
         mapped = kept_bytes * (self._learnable + len(self._prepared.table)) if kept_bytes < PAGE else 0
-        return Estimate(seconds, probe.memory + mapped / 1e6, new * kept_bytes / 1e6, what)
+        return Estimate(seconds, probe.memory + mapped / 1e6, new * kept_bytes / 1e6, what, probe.start)
 
     def evaluate(self, variant: Variant, probe: Probe) -> Estimate:
         """Estimate predicting the validation and test images of all runs of a variant."""
         seeds = len(self._study.params.training.seeds) * len(variant.strategy.fractions)
         roles = [self._prepared.roles(fold) for fold in range(self._prepared.folds)]
         images = seeds * sum(len(role.validation) + len(role.test) for role in roles)
-        return Estimate(probe.start + images * probe.forward, probe.memory, 0.0, f"{images:,} images")
+        seconds = probe.start + images * probe.forward
+        return Estimate(seconds, probe.memory, 0.0, f"{images:,} images", probe.start)
 
     def _images(self, variant: Variant) -> tuple[int, int]:
         """Count the images that an epoch of all runs trains on, and those it validates on."""

@@ -14,6 +14,7 @@ from typing import Literal, NoReturn
 
 from medtransfer.engine.committer import Begun, Committer, InputsChangedError, in_linear_time
 from medtransfer.engine.engines import Workers, open_engine
+from medtransfer.engine.forecast import remember
 from medtransfer.engine.remote import at_a_distance
 from medtransfer.engine.schedule import Schedule, State, open_repository
 from medtransfer.engine.table import LiveTable
@@ -43,7 +44,10 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = (), engine: 
             try:
                 with at_a_distance(repo, committer, workers) as near_or_far:
                     run = Run(committer, near_or_far)
-                    run.to_end()
+                    try:
+                        run.to_end()
+                    finally:
+                        remember(run.took)
             finally:
                 committer.close()
     except KeyboardInterrupt:
@@ -66,6 +70,7 @@ class Run:
         self.schedule = Schedule(committer.needs)
         self.count: Counter[Begun] = Counter()
         self.problems: list[str] = []
+        self.took: dict[str, float] = {}
         self._tries: Counter[str] = Counter()
         self._running: dict[Future[Outcome], str] = {}
         self._started: dict[str, float] = {}
@@ -143,6 +148,7 @@ class Run:
             self._fail(stage, f"{why}; its output is in {log_of(stage)}", outcome.seconds)
         else:
             self.schedule.finish(stage, succeeded=True)
+            self.took[stage] = outcome.seconds
             self._table.report(stage, "done", outcome.seconds)
 
     def _fail(self, stage: str, problem: str, seconds: float | None = None) -> None:

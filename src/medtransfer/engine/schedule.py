@@ -81,8 +81,8 @@ class Schedule:
                 self._leave_out_downstream(other)
 
 
-def stages_expected() -> dict[str, str]:
-    """Return the stages that `dvc repro` would run, in a valid order, each with the reason.
+def stages_expected() -> tuple[dict[str, str], dict[str, frozenset[str]]]:
+    """Return the stages that `dvc repro` would run, in a valid order, with the reason and the upstream stages of each.
 
     Stages that run only if `check` changes the digest of their code are left out.
     """
@@ -98,7 +98,8 @@ def stages_expected() -> dict[str, str]:
         if name not in reasons:
             first = next(other for other in expected if other in upstream)
             reasons[name] = f"after {first}"
-    return check | {name: reasons[name] for name in expected}
+    needs = {name: frozenset[str]() for name in check} | expected
+    return check | {name: reasons[name] for name in expected}, needs
 
 
 def _changed_scripts() -> set[str]:

@@ -19,8 +19,9 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.registry import Registry, options_of
 
 CONFIGURATION = "engine.toml"
-OF_ALL = ("remote", "clones")
-"""Options of every engine: a DVC remote, for machines that do not see the study's folder, and the folder of clones."""
+OF_ALL: dict[str, Any] = {"remote": "", "clones": "", "cpu_hour": 0.0, "gpu_hour": 0.0}
+"""Options of every engine: a DVC remote, for machines that do not see the study's folder; the folder of their clones; and
+the prices of an hour of a CPU core and of a GPU, for `medtransfer plan`."""
 
 
 class Executor(Protocol):
@@ -33,14 +34,17 @@ class Executor(Protocol):
 class Workers(NamedTuple):
     """An executor, how many stages it runs at once, and the environment variables of its stages.
 
-    remote: the DVC remote through which files travel to machines that do not see the study's folder, and the folder of
-    their clones; None if all see it.
+    cpus, gpus: what a stage occupies. remote: the DVC remote through which files travel to machines that do not see the
+    study's folder, and the folder of their clones; None if all see it. prices: of an hour of a CPU core and of a GPU.
     """
 
     executor: Executor
     slots: int
     environment: dict[str, str]
+    cpus: float = 1.0
+    gpus: float = 0.0
     remote: tuple[str, str] | None = None
+    prices: tuple[float, float] = (0.0, 0.0)
 
 
 Engine = Callable[..., AbstractContextManager[Workers]]
@@ -58,24 +62,39 @@ def open_engine(name: str | None, jobs: int | Literal["auto"]) -> AbstractContex
 
     name: a registered name, or `module:function`. Raises `UserError` if there is no such engine or option.
     """
+    path, found = configuration(), _configured()
+    name = name or engine_name()
+    engine = _imported(name) if ":" in name else ENGINES[name]
+    own = options_of(engine)
+    given = OF_ALL | dict(found.get(name.rpartition(":")[2], {}))
+    if wrong := [each for each in given if each not in own | OF_ALL]:
+        raise UserError(f"{path}: engine {name} has no option {wrong[0]!r}; it has {', '.join([*own, *OF_ALL])}")
+    for option, default in OF_ALL.items():
+        if not isinstance(given[option], str if isinstance(default, str) else int | float):
+            raise UserError(f"{path}: {option}: expected a {'text' if default == '' else 'number'}")
+    remote, clones, *prices = (given.pop(option) for option in OF_ALL)
+    of_all = {"remote": (remote, clones) if remote else None, "prices": tuple(prices)}
+    return _completed(engine(jobs, **given), of_all)
+
+
+def engine_name() -> str:
+    """Return the engine of the user's configuration, by default `local`."""
+    name: str = _configured().get("engine", "local")
+    return name
+
+
+def _configured() -> dict[str, Any]:
     path = configuration()
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {error}") from None
-    name = name or found.get("engine", "local")
-    engine = _imported(name) if ":" in name else ENGINES[name]
-    options, known = dict(found.get(name.rpartition(":")[2], {})), options_of(engine)
-    if wrong := [each for each in options if each not in (*known, *OF_ALL)]:
-        raise UserError(f"{path}: engine {name} has no option {wrong[0]!r}; it has {', '.join([*known, *OF_ALL])}")
-    remote, folder = (options.pop(each, "") for each in OF_ALL)
-    return _with_remote(engine(jobs, **options), (remote, folder) if remote else None)
 
 
 @contextmanager
-def _with_remote(opened: AbstractContextManager[Workers], remote: tuple[str, str] | None) -> Iterator[Workers]:
+def _completed(opened: AbstractContextManager[Workers], of_all: dict[str, Any]) -> Iterator[Workers]:
     with opened as workers:
-        yield workers._replace(remote=remote)
+        yield workers._replace(**of_all)
 
 
 def _imported(name: str) -> Engine:

@@ -27,7 +27,8 @@ def local(jobs: int | Literal["auto"]) -> Iterator[Workers]:
     slots = jobs if jobs != "auto" else len(devices) or cpu_count()
     executor = Threads(slots, devices)
     try:
-        yield Workers(executor, slots, thread_variables(max(1, cpu_count() // slots)))
+        threads = max(1, cpu_count() // slots)
+        yield Workers(executor, slots, thread_variables(threads), threads, min(1.0, len(devices) / slots))
     finally:
         executor.shutdown(wait=False, cancel_futures=True)  # a thread that is free must not take the next stage
         stop_workers()

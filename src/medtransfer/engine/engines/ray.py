@@ -49,7 +49,7 @@ def ray(
             raise UserError(f"ray: no stage fits; it needs {cpus:g} CPUs and {gpus:g} GPUs, the cluster has {there}")
         remote = ray.remote(num_cpus=cpus, num_gpus=gpus, memory=memory_gb * 1e9, max_retries=0)
         threads = thread_variables(max(1, int(cpus)))
-        yield Workers(Tasks(remote), most if jobs == "auto" else min(jobs, most), threads)
+        yield Workers(Tasks(remote), most if jobs == "auto" else min(jobs, most), threads, cpus, gpus)
     finally:
         ray.shutdown()
 

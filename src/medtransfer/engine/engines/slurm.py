@@ -44,7 +44,7 @@ def slurm(
         raise UserError(f"{cluster}: {' '.join(str(error).split())[:300]}") from None
     queue = Queue(executor)
     try:
-        yield Workers(queue, slots, thread_variables(cpus))
+        yield Workers(queue, slots, thread_variables(cpus), cpus, (parameters or {}).get("gpus_per_node", 0))
     finally:
         queue.close()
 
