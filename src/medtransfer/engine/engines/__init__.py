@@ -20,8 +20,8 @@ from medtransfer.util.registry import Registry, options_of
 
 CONFIGURATION = "engine.toml"
 OF_ALL: dict[str, Any] = {"remote": "", "clones": "", "cpu_hour": 0.0, "gpu_hour": 0.0}
-"""Options of every engine: a DVC remote, for machines that do not see the study's folder; the folder of their clones; and
-the prices of an hour of a CPU core and of a GPU, for `medtransfer plan`."""
+"""Options of every engine: a DVC remote, for machines that do not see the study's folder; the folder of clones; and the
+prices of an hour of a CPU core and of a GPU, for `medtransfer plan`."""
 
 
 class Executor(Protocol):
