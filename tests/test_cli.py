@@ -43,7 +43,10 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
             ["repro", "--job", "3x"],
             "error: medtransfer repro: argument -j/--jobs: expected auto or a number from 1, but",
         ),
-        (["plan", "--dry"], "error: medtransfer plan: unexpected argument '--dry'; choose from --engine, --help, --jobs, -h, -j"),
+        (
+            ["plan", "--dry"],
+            "error: medtransfer plan: unexpected argument '--dry'; choose from --engine, --help, --jobs, -h, -j",
+        ),
         (
             ["clean", "--dry-rum"],
             "error: medtransfer clean: unexpected argument '--dry-rum'; did you mean '--dry-run'?",
