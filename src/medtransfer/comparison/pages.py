@@ -20,7 +20,7 @@ def comparison_page(found: Comparison) -> str:
 
 def _markdown_table(section: TextTable) -> str:
     rows = [
-        [_marked_in_markdown(name, mark), *cells]
+        [_marked_in_markdown(str(name), mark), *map(str, cells)]
         for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
     ]
     return markdown_table(section.header, rows, section.left)
@@ -78,7 +78,7 @@ def _latex_table(section: TextTable, *caption: str) -> str:
         _line([escaped(name) for name in section.header]),
         r"\midrule",
         *(
-            _line([_marked_in_latex(escaped(name), mark), *(escaped(cell) for cell in cells)])
+            _line([_marked_in_latex(escaped(str(name)), mark), *(escaped(str(cell)) for cell in cells)])
             for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
         ),
     ]

@@ -1,4 +1,4 @@
-"""The tables of a comparison as text, for Markdown and LaTeX."""
+"""The tables of a comparison as text, for Markdown, LaTeX and the report."""
 
 from __future__ import annotations
 
@@ -19,8 +19,21 @@ from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
 from medtransfer.util.text import MISSING, in_figures, is_missing, visible, with_interval
 
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table. number: that by which the report sorts, None in a column of words; interval: that below it."""
+
+    text: str
+    number: Any = None
+    interval: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.interval}".rstrip()
+
+
 Row = dict[str, Any]
-Column = tuple[str, Callable[[Row], str]]
+Column = tuple[str, Callable[[Row], Cell]]
 """The header of a column, and how its cells are made from the row of a table of results."""
 
 
@@ -34,7 +47,7 @@ class TextTable:
 
     title: str
     header: list[str]
-    rows: list[list[str]]
+    rows: list[list[Cell]]
     note: str = ""
     marked: tuple[str, ...] = ()
     left: int = 1
@@ -55,8 +68,15 @@ class TextTable:
 
 def text_tables(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
-    parts = [_main(found), _best(found), _ensembles(found), _effects(found), _calibration(found), _operating(found)]
-    parts += [_maps(found), _agreement(found), _ranges(found), _images(found)]
+    parts = [
+        _main(found),
+        _best(found),
+        ensembles(found),
+        _effects(found),
+        _calibration(found),
+        operating_points(found),
+    ]
+    parts += [maps(found), _agreement(found), _ranges(found), _images(found)]
     parts += [_external(found), _operating_elsewhere(found), _subgroups(found), _published(found)]
     return [part for part in parts if part.rows]
 
@@ -73,26 +93,43 @@ def in_probability(p: Any) -> str:
     return MISSING if pd.isna(p) else "< .001" if p < 0.001 else in_figures(float(p))
 
 
+def _text(header: str, write: Callable[[Row], str]) -> Column:
+    return header, lambda row: Cell(write(row))
+
+
 def _word(header: str, name: str) -> Column:
-    return header, lambda row: str(row[name])
+    return _text(header, lambda row: str(row[name]))
 
 
 def _figure(header: str, name: str, digits: int = 3) -> Column:
-    return header, lambda row: in_figures(row[name], digits)
+    return header, lambda row: Cell(in_figures(row[name], digits), row[name])
 
 
 def _interval(header: str, name: str, ends: str = "{}_{}") -> Column:
-    return header, lambda row: with_interval(row, name, ends)
+    return header, lambda row: _with_interval(row, name, ends)
+
+
+def _with_interval(row: Any, name: str, ends: str = "{}_{}") -> Cell:
+    text, _, interval = with_interval(row, name, ends).partition(" ")
+    return Cell(text, row.get(name), interval)
+
+
+def _p(p: Any) -> Cell:
+    return Cell(in_probability(p), p)
 
 
 def _sizes(*names: str) -> list[Column]:
-    return [(SIZES[name], lambda row, name=name: in_millions(row.get(name))) for name in names]  # type: ignore[misc]
+    return [(SIZES[name], partial(_size, name)) for name in names]
+
+
+def _size(name: str, row: Row) -> Cell:
+    return Cell(in_millions(row.get(name)), row.get(name))
 
 
 SIZES = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
 RATES = [_interval(rate.capitalize(), rate) for rate in ("sensitivity", "specificity", "precision")]
 VARIANT, SET = _word("Variant", "variant"), _word("Test set", "set")
-CORRECTED: Column = ("p", lambda row: in_probability(row["p_corrected"]))
+CORRECTED: Column = ("p", lambda row: _p(row["p_corrected"]))
 
 
 def _main(found: Comparison) -> TextTable:
@@ -101,13 +138,13 @@ def _main(found: Comparison) -> TextTable:
     judged: list[Column] = []
     if len(outcomes):
         margin = f"Margin {in_figures(found.verdict.margin)}"
-        judged = [(margin, lambda row: outcomes.get(row["variant"], MISSING))]
+        judged = [_text(margin, lambda row: outcomes.get(row["variant"], MISSING))]
     columns: list[Column] = [
         VARIANT,
         _interval(title_of(metric, found.unit), metric),
         _figure("SD runs", f"{metric}_sd"),
         _figure("SE images", f"{metric}_se"),
-        ("p", lambda row: "best" if row["variant"] == best else in_probability(row["p_corrected"])),
+        ("p", lambda row: Cell("best") if row["variant"] == best else _p(row["p_corrected"])),
         *judged,
         _figure("Validation", f"{metric}_validation"),
         *(_interval(title_of(name, found.unit), name) for name in found.metrics[1:]),
@@ -140,7 +177,8 @@ def _legend(found: Comparison) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _ensembles(found: Comparison) -> TextTable:
+def ensembles(found: Comparison) -> TextTable:
+    """List means of several variants or views."""
     columns = [
         _word("Ensemble", "ensemble"),
         _word("Members", "members"),
@@ -177,7 +215,7 @@ def _calibration(found: Comparison) -> TextTable:
     def null(row: Row) -> str:
         return f"{in_figures(row['ece_null'])} (< {in_figures(row['ece_null_high'])})"
 
-    columns: list[Column] = [VARIANT, _figure("ECE", "ece"), ("if calibrated", null)]
+    columns: list[Column] = [VARIANT, _figure("ECE", "ece"), _text("if calibrated", null)]
     columns += [_figure("Log loss", "log_loss"), _figure("Brier", "brier"), _figure("T", "temperature", 2)]
     columns += [_figure("ECE at T", "ece_scaled"), _figure("Log loss at T", "log_loss_scaled")]
     columns += [_figure("Brier at T", "brier_scaled")]
@@ -194,7 +232,8 @@ def _calibration(found: Comparison) -> TextTable:
     return TextTable.of("Calibration", found.calibration, columns, note)
 
 
-def _operating(found: Comparison) -> TextTable:
+def operating_points(found: Comparison) -> TextTable:
+    """List test results at thresholds that were chosen on validation rows."""
     columns = [VARIANT, _word("Rule", "rule"), _figure("Threshold", "threshold"), *RATES]
     note = (
         f"Threshold on the probability of {found.classes[-1] if found.classes else ''}, chosen on validation rows: 0.5 "
@@ -212,8 +251,8 @@ def _subgroups(found: Comparison) -> TextTable:
         order = part.dropna(subset="value").sort_values("value", ascending=not METRICS[found.metric].lower_is_better)
         ends = [_level(row) for row in order.iloc[[0, -1]].to_dict("records")] if len(order) else [MISSING, MISSING]
         gap = gaps.loc[(place, name, variant)] if (place, name, variant) in gaps.index else None
-        told = [MISSING, MISSING] if gap is None else [with_interval(gap, "gap"), in_probability(gap["p_corrected"])]
-        rows.append([str(variant), str(place), str(name), *ends, *told])
+        told = [Cell(MISSING)] * 2 if gap is None else [_with_interval(gap, "gap"), _p(gap["p_corrected"])]
+        rows.append([*map(Cell, (str(variant), str(place), str(name), *ends)), *told])
     return TextTable("Subgroups", header, rows, subgroups_note(found), left=3)
 
 
@@ -244,8 +283,9 @@ def _external(found: Comparison) -> TextTable:
     return TextTable.of("Test sets from elsewhere", rows, columns, external_note(found), left=2)
 
 
-def _calibration_error(table: pd.DataFrame, row: Row) -> str:
-    return in_figures(float(table.loc[table["variant"] == row["variant"], "ece"].iloc[0]))
+def _calibration_error(table: pd.DataFrame, row: Row) -> Cell:
+    error = float(table.loc[table["variant"] == row["variant"], "ece"].iloc[0])
+    return Cell(in_figures(error), error)
 
 
 def external_note(found: Comparison) -> str:
@@ -278,8 +318,9 @@ def _operating_elsewhere(found: Comparison) -> TextTable:
     return TextTable.of("Operating points chosen at home, elsewhere", table, columns, left=3)
 
 
-def _maps(found: Comparison) -> TextTable:
-    columns: list[Column] = [VARIANT, ("Method", lambda row: METHODS[row["method"]].title)]
+def maps(found: Comparison) -> TextTable:
+    """List how well maps point at the masks."""
+    columns: list[Column] = [VARIANT, _text("Method", lambda row: METHODS[row["method"]].title)]
     headers = ("Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Similarity")
     names = (*POINTING, "likeness_to_untrained")
     columns += [_interval(header, name) for header, name in zip(headers, names, strict=True)]
@@ -303,8 +344,8 @@ def _ranges(found: Comparison) -> TextTable:
 def _images(found: Comparison) -> TextTable:
     columns: list[Column] = [
         VARIANT,
-        ("Fraction", lambda row: f"{row['fraction']:g}"),
-        ("Images", lambda row: f"{row['images']:,.0f}"),
+        _text("Fraction", lambda row: f"{row['fraction']:g}"),
+        _text("Images", lambda row: f"{row['images']:,.0f}"),
         _interval(title_of(found.metric, found.unit), "value"),
         _figure("SD runs", "sd"),
     ]
@@ -324,10 +365,10 @@ def _images(found: Comparison) -> TextTable:
 def _published(found: Comparison) -> TextTable:
     columns: list[Column] = [
         VARIANT,
-        ("Metric", lambda row: title_of(row["metric"])),
+        _text("Metric", lambda row: title_of(row["metric"])),
         _figure("Published", "published"),
         _interval("Ours", "ours", ends="{1}"),
-        ("Outside our interval", lambda row: "yes" if row["differs"] else ""),
+        _text("Outside our interval", lambda row: "yes" if row["differs"] else ""),
     ]
     sources = dict.fromkeys(visible(" ".join(source.split())) for source in found.published["source"])
     note = f"Published: {', '.join(sources)}."

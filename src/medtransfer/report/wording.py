@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
+from medtransfer.comparison.text_tables import Cell, TextTable
 from medtransfer.util.text import MISSING, is_missing, typeset
 
 LEAST_P, SPACE = 0.001, "\N{NO-BREAK SPACE}"
@@ -33,6 +34,20 @@ def cell(row: pd.Series, name: str, text: str = "") -> tuple[str, str, str]:
     """Return a cell of the macro `variants`: the sort key, the value in words, by default typeset, and its interval."""
     interval = in_interval(row.get(f"{name}_low"), row.get(f"{name}_high"))
     return f"{row[name]:.6g}", text or typeset(row[name]), interval
+
+
+def rows_of(table: TextTable, names: Sequence[str]) -> list[tuple[str, list[tuple[str | None, str, str]]]]:
+    """Return the rows of a table for the macro `variants`, those of variants in the order of `names`."""
+    place = {name: number for number, name in enumerate(names)}
+    rows = sorted(table.rows, key=lambda row: place.get(row[0].text, len(place)))
+    return [(name.text, [_of_page(each) for each in cells]) for name, *cells in rows]
+
+
+def _of_page(found: Cell) -> tuple[str | None, str, str]:
+    if found.number is None:
+        return text_cell(found.text)
+    text, interval = (part.replace("-", "\N{MINUS SIGN}") for part in (found.text, found.interval))
+    return f"{found.number:.6g}", text, interval
 
 
 def text_cell(text: str) -> tuple[None, str, str]:

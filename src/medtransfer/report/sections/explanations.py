@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 from PIL import Image
 
-from medtransfer.comparison.maps import maps_legend
-from medtransfer.deployment.explain.methods import METHODS
+from medtransfer.comparison.text_tables import maps
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.thumbnails import as_webp
-from medtransfer.report.wording import cell, text_cell
+from medtransfer.report.wording import rows_of
 
-SCORES = [f"{name}{of}" for name in ("pointing_game", "energy_inside") for of in ("", "_untrained", "_gain")]
-SCORES += ["likeness_to_untrained"]
 MOST_BYTES, QUALITY = 800_000, 70
 """The size limit of all contact sheets, encoded: the page has to stay below 5 MB."""
 
 
 def content(material: Material) -> dict[str, Any]:
     """Show the contact sheets of the explained variants, the best variant first, and the scores of their maps."""
-    names, maps = _explained(material), material.found.maps
+    names, table = _explained(material), maps(material.found)
     sheets = _sheets(material, names)
     return {
-        "rows": [_row(row) for name in names for _, row in maps[maps["variant"] == name].iterrows()],
-        "legend": maps_legend(maps).replace(" The maps are in `plots/explain`.", ""),
+        "table": table,
+        "rows": rows_of(table, names),
+        "legend": table.note.replace(" The maps are in `plots/explain`.", ""),
         "sheets": sheets,
         "left_out": len(names) - len(sheets),
     }
@@ -47,10 +44,6 @@ def _sheets(material: Material, names: list[str]) -> dict[str, str]:
             break
         sheets[name] = picture
     return sheets
-
-
-def _row(row: pd.Series) -> tuple[str, list[Any]]:
-    return row["variant"], [text_cell(METHODS[row["method"]].title), *(cell(row, name) for name in SCORES)]
 
 
 SECTIONS.register(
