@@ -19,7 +19,6 @@ from medtransfer.statistics.metrics import METRICS
 from medtransfer.statistics.paired_tests import holm, paired_differences
 from medtransfer.statistics.power_law import LEAST_POINTS, fit_power_laws, p_of_fit
 from medtransfer.study import Study
-from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.seeds import generator
 
 TWICE = 2.0
@@ -69,6 +68,7 @@ def fraction_tables(
 
 def _curve(study: Study, name: str, inputs: StageOutputs, largest: Scores, test: EvaluationSet) -> Curve:
     settings, card = study.params.comparison, inputs.cards[name]
+    compute = METRICS[settings.metric].compute
     *smaller, last = study.variants[name].strategy.fractions
     predictions = [*(inputs.smaller[name][fraction] for fraction in smaller), inputs.predictions[name]]
     tests = [each.for_comparison(settings).tests for each in predictions]
@@ -81,13 +81,10 @@ def _curve(study: Study, name: str, inputs: StageOutputs, largest: Scores, test:
         images=[float(np.mean([run["images"] for run in each])) for each in runs],
         scores=[*scores, largest],
         trainings=int(tests[-1].table.groupby("path").size().iloc[0]),
-        chance=[variance_by_chance(_by_training(each, settings.metric, test)) for each in tests],
+        chance=[
+            variance_by_chance(np.array([compute(run) for run in each.outcomes(test.resamples)])) for each in tests
+        ],
     )
-
-
-def _by_training(tests: Predictions, metric: str, test: EvaluationSet) -> np.ndarray:
-    """Return the metric of each training in each resample: [trainings, resamples]."""
-    return np.array([METRICS[metric].compute(run) for run in tests.outcomes(test.resamples)])
 
 
 def variance_by_chance(resampled: np.ndarray) -> float:

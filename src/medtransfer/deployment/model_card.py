@@ -32,7 +32,7 @@ pixels = numpy.zeros((1, {channels}, {size}, {size}), numpy.uint8)  # images, pr
 ```"""
 NO_METRICS = "None: this repository has no comparison with this model; run `dvc repro` to create one."
 SPLITS = ("train", "rotating", "val", "test")
-ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs")
+ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs", "monitor")
 """Fields of a strategy that are listed even if they have their default."""
 
 LIMITS = (
@@ -125,15 +125,19 @@ def _counts(places: Places) -> str:
 def _training(model: Model) -> dict[str, str]:
     card, weights = model.card, model.card["weights"]
     digest = f", SHA-256 {weights['sha256']}" if weights["sha256"] else ""
-    strategy = Strategy.model_validate(card["strategy"]).model_dump(mode="json", exclude_defaults=True)
-    chosen = {name: card["strategy"][name] for name in ALWAYS} | strategy
     return {
         "Initial weights": f"{weights['source']}: {weights['reference']}{digest}".removeprefix("none: "),
-        "Strategy": as_text(chosen),
+        "Strategy": strategy_in_words(Strategy.model_validate(card["strategy"])),
         "Augmentation": as_text(card["augmentation"]),
         "Runs": f"{len(card['runs'])}, one per fold and seed",
         "Hash of the inputs": card["inputs"],
     }
+
+
+def strategy_in_words(strategy: Strategy) -> str:
+    """Describe a strategy on one line: what differs from the defaults, and the fields of `ALWAYS`."""
+    changed = strategy.model_dump(mode="json", exclude_defaults=True)
+    return as_text({name: getattr(strategy, name) for name in ALWAYS} | changed)
 
 
 def as_text(value: Any) -> str:

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 
 from medtransfer.comparison.margins import in_words
 from medtransfer.comparison.text_tables import in_millions
-from medtransfer.deployment.model_card import as_text
+from medtransfer.deployment.model_card import as_text, strategy_in_words
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS
 from medtransfer.report.sections.checklists import LISTS, items
 from medtransfer.report.sections.origin import code_commit, data_facts, versions
 from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
-from medtransfer.study import Data, Policy, Split, Strategy
+from medtransfer.study import Data, Policy, Split
 from medtransfer.tasks import TASKS
 from medtransfer.util.files import read_json, write_text
 from medtransfer.util.text import counted, listed, markdown_table, with_interval, without_html
-
-ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs", "monitor")
-"""Fields of a strategy that are reported even if they have their default."""
 
 SOURCES = {
     "resampling": "Field and Welsh 2007, Bootstrapping clustered data, J. R. Stat. Soc. B 69(3)",
@@ -142,7 +139,7 @@ def _training(material: Material) -> Iterator[str]:
         strategies[variant.strategy_name] = study.params.strategies[variant.strategy_name]
     header = ["Variant", "Model", "Initial weights", "Strategy", "Augmentation", "Runs", "Parameters", "trained"]
     yield markdown_table([*header, "Multiply-adds"], rows, left=5)
-    yield "\n".join(f"- Strategy `{name}`: {_strategy_in_words(each)}" for name, each in strategies.items())
+    yield "\n".join(f"- Strategy `{name}`: {strategy_in_words(each).strip('{}')}" for name, each in strategies.items())
     used = {study.variant(name).augmentation_name for name in material.names}
     policies = {name: policy for name, policy in study.params.augmentation.items() if name in used}
     yield "\n".join(f"- Augmentation `{name}`: {_policy_in_words(policy)}" for name, policy in policies.items())
@@ -152,11 +149,6 @@ def _training(material: Material) -> Iterator[str]:
         f" ({', '.join(map(str, training.seeds))}) and {counted(material.found.audit.get('folds', 1), 'fold')}; "
         f"precision {training.precision}. The epoch with the best value on validation images was kept."
     )
-
-
-def _strategy_in_words(strategy: Strategy) -> str:
-    fields = strategy.model_dump(mode="json", exclude_defaults=True)
-    return as_text({name: getattr(strategy, name) for name in ALWAYS if name not in fields} | fields).strip("{}")
 
 
 def _policy_in_words(policy: Policy) -> str:

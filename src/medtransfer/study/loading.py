@@ -172,7 +172,9 @@ def _resolved(params: Params, raw: Any, where: str) -> tuple[Study, list[str]]:
             f"{where}: {section}: no {name!r} in {target}{near(name, known)}" for name in names if name not in known
         ]
     problems += [
-        f"{where}: data.external.{name}: names match [a-z0-9_]+" for name in params.data.external if not _is_name(name)
+        f"{where}: data.external.{name}: names match [a-z0-9_]+"
+        for name in params.data.external
+        if not NAME.fullmatch(name)
     ]
     if problems or len(params.variants) < len(raw["variants"]):
         comparison = params.comparison.model_copy(update={"tta": {}})
@@ -213,10 +215,6 @@ def _remove(values: Any, place: Sequence[Any]) -> bool:
             return False
         values = values[part]
     return isinstance(values, dict) and values.pop(last, None) is not None
-
-
-def _is_name(name: str) -> bool:
-    return NAME.fullmatch(name) is not None
 
 
 def read_yaml(path: Path) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from medtransfer.study.data import Data
 from medtransfer.study.section import (
@@ -22,6 +22,7 @@ from medtransfer.study.section import (
     Positive,
     Section,
     Seed,
+    word_as,
     word_or_other,
 )
 from medtransfer.study.selection import Label
@@ -177,10 +178,6 @@ class TestTime(Section):
     views: Annotated[int, Field(ge=2)] = 8
 
 
-def _column_alone(value: Any) -> Any:
-    return {"column": value} if isinstance(value, str) else value
-
-
 class Comparison(Section):
     """The metric that orders the table, and how intervals are computed.
 
@@ -196,7 +193,7 @@ class Comparison(Section):
     confidence: Fraction = 0.95
     margin: Positive | None = None
     reference: Reference | None = None
-    subgroups: dict[str, Annotated[Subgroup, BeforeValidator(_column_alone)]] = Field(default_factory=dict)
+    subgroups: dict[str, Annotated[Subgroup, word_as("column")]] = Field(default_factory=dict)
     tta: dict[str, TestTime] = Field(default_factory=dict)
 
     @property

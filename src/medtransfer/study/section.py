@@ -46,8 +46,12 @@ class OpenSection(Section):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
 
-KIND_ALONE = BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)
-"""Reads a word as a section with nothing but its `kind`."""
+def word_as(key: str) -> BeforeValidator:
+    """Return a validator that reads a word as a section with nothing but this key."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+KIND_ALONE = word_as("kind")
 
 WORD, OTHER = "<word>", "<other>"
 """The branches of a value that is a word or something else; error lines leave them out."""

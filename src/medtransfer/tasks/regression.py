@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,15 +217,14 @@ class Regression(Task):
 
 def rescaling(policy: Policy) -> list[str]:
     """Return the names of the transforms of a policy that change lengths in an image."""
-    return list(dict.fromkeys(_rescaling(policy)))
-
-
-def _rescaling(policy: Policy) -> Iterator[str]:
-    for item in policy.transforms:
-        for name, arguments in item.items():
-            options = RESCALING_OPTIONS.get(name, ())
-            if name in RESCALING or any((arguments or {}).get(option) not in UNCHANGED for option in options):
-                yield name
+    used = [transform for item in policy.transforms for transform in item.items()]
+    found = [
+        name
+        for name, arguments in used
+        if name in RESCALING
+        or any((arguments or {}).get(option) not in UNCHANGED for option in RESCALING_OPTIONS.get(name, ()))
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _last_dense(head: nn.Module) -> nn.Linear | None:

@@ -71,7 +71,7 @@ class Trials:
         self._strategy, self._key, self._record = strategy, key, record
         self.found: list[Trial] = []
         if record is not None and record.exists():
-            self.found = read_trials(record)
+            self.found = [Trial(**each) for each in read_json(record)]
 
     def proposals(self) -> list[dict[str, Any]]:
         """Return the values of the current round that are still to be trained; empty at the end of the search."""
@@ -156,11 +156,6 @@ def flat(values: dict[str, Any]) -> dict[str, Any]:
             {f"{name}.{inner}": each for inner, each in value.items()} if isinstance(value, dict) else {name: value}
         )
     return found
-
-
-def read_trials(record: Path) -> list[Trial]:
-    """Read the record of a run's trials."""
-    return [Trial(**each) for each in read_json(record)]
 
 
 def rounds(strategy: Strategy) -> list[int]:

@@ -73,18 +73,13 @@ def nested_order(groups: np.ndarray, strata: np.ndarray, rng: np.random.Generato
     _, group = np.unique(groups, return_inverse=True)
     counts = np.zeros((group.max() + 1, strata.max() + 1))
     np.add.at(counts, (group, strata), 1)
-    own = np.argmax(counts - strata_shares(strata) / 2, axis=1)
+    own = np.argmax(counts - np.bincount(strata) / len(strata) / 2, axis=1)
     sizes, ranks = counts.sum(axis=1), np.zeros(len(counts))
     for stratum in np.unique(own):
         members = rng.permutation(np.flatnonzero(own == stratum))
         before = np.cumsum(sizes[members]) - sizes[members]
         ranks[members] = before / sizes[members].sum()
     return np.asarray(ranks[group])
-
-
-def strata_shares(strata: np.ndarray) -> np.ndarray:
-    """Return the share of the rows in each stratum: [strata]."""
-    return np.bincount(strata) / len(strata)
 
 
 def strata_of(prepared: Prepared) -> np.ndarray:

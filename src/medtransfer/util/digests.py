@@ -71,7 +71,7 @@ def _digest(files: dict[str, Path]) -> str:
         files = {**files, f"extension {extension.name}": extension, **_closure(extension)}
     total = hashlib.sha256()
     for name, file in sorted(files.items()):
-        total.update(f"{name} {_tree_digest(file)}\n".encode())
+        total.update(f"{name} {_facts(file)[2]}\n".encode())
         for line in _data_digests(file.parent) if file.name == "__init__.py" else ():
             total.update(f"{name} {line}\n".encode())
     return total.hexdigest()
@@ -90,10 +90,6 @@ def _data_digests(package: Path) -> list[str]:
 def _imported(file: Path) -> list[str]:
     imports, packages, _ = _facts(file)
     return sorted({*imports, *(module for package in packages for module in _modules_of(package))})
-
-
-def _tree_digest(file: Path) -> str:
-    return _facts(file)[2]
 
 
 @cache

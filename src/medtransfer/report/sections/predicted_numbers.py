@@ -26,12 +26,8 @@ def content(material: Material) -> dict[str, Any]:
         description = f"Predicted against true numbers of test images, by {name}."
         figures.append(material.show(figure, f"predicted-{number}", description))
     shown = numbers[numbers["variant"].isin(material.best_of_each_backbone(MOST_VARIANTS))]
-    return {"figures": figures, "intervals": bool(shown.groupby("variant")["low"].agg(_all_known).any())}
-
-
-def _all_known(ends: pd.Series) -> bool:
-    """Return whether each image has an interval: others are not drawn; see `draw_predicted`."""
-    return bool(ends.notna().all())
+    has_intervals = shown["low"].notna().groupby(shown["variant"]).all()  # if not of each image, none is drawn
+    return {"figures": figures, "intervals": bool(has_intervals.any())}
 
 
 def predicted_figure(rows: pd.DataFrame, name: str, unit: str) -> Figure:
