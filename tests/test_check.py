@@ -113,7 +113,7 @@ TOGETHER = [
         {"from_scratch": {}},
         "comparison.tta.from_scratch: its augmentation has no transforms, so that",
     ),
-    ("data.unit", "mm", "data.unit: the labels of this task have no such property; omit it"),
+    ("data.unit", "mm", "data.unit: it does not apply to the labels of this task; omit it"),
     (
         "explain",
         {"variants": ["neighbours"], "methods": ["grad_cam"]},

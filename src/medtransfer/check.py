@@ -55,7 +55,7 @@ def choice_problems(study: Study) -> list[str]:
 
 
 def _registry_problems(study: Study, task: Task) -> list[str]:
-    """List the choices that are not registered, their options that do not exist, and what does not go together."""
+    """List unregistered choices, unknown options, and combinations that are not possible."""
     problems = _unknown(_choices(study.params)) + task.problems(study.params)
     if (dataset := study.params.data.dataset) and (problem := reference_problem(dataset)):
         problems.append(f"data.dataset: {problem}")
@@ -78,11 +78,11 @@ def _target_problems(data: Data, target: Target) -> list[str]:
     of_some = frozenset().union(*(each.settings for each in TARGETS.values()))
     unknown = [f"labels.{name}" for name in sorted(data.labels.model_fields_set & of_some - target.settings)]
     unknown += [name for name in ("order", "unit") if getattr(data, name) is not None and name not in target.properties]
-    return [f"data.{name}: the {target.noun} of this task have no such property; omit it" for name in unknown]
+    return [f"data.{name}: it does not apply to the {target.noun} of this task; omit it" for name in unknown]
 
 
 def with_dataset(reference: str | None, changes: Sequence[str], study: Path) -> list[str]:
-    """Put before the changes of a study those that download and read a set of the catalogue, if one is named.
+    """Prepend to the changes of a study those that download and read a set of the catalogue, if one is named.
 
     A change `data.dataset=REFERENCE` names it, too. Raises `UserError` if there is no such set, if this version cannot
     read it, or if the study, a file, is for another task.
@@ -216,7 +216,7 @@ def _variant_problems(variant: Variant) -> list[str]:
 
 
 def _features_problems(variant: Variant) -> list[str]:
-    """List why a model has no such features, or tokens; it is built for its structure only."""
+    """List the reasons why a model has no such features, or tokens; it is built for its structure only."""
     strategy, family = variant.strategy, ClassifierFamily.find(variant.model)
     if family is None or not (strategy.blocks or HEADS[strategy.head].takes_tokens):
         return []
@@ -241,7 +241,7 @@ def _features_problems(variant: Variant) -> list[str]:
 
 
 def _prompt_problems(study: Study) -> list[str]:
-    """List the variants whose prompts are not about the same classes as the study's others, or as `data.order`."""
+    """List the variants whose prompts have other classes than the study's other variants or `data.order`."""
     found = study.prompts
     known = set(study.params.data.order or ()) or {name for prompts in found.values() for name in prompts.classes}
     return study.prompt_problems(known - set(study.params.data.labels.drop))
@@ -308,7 +308,7 @@ def _block_problems(study: Study) -> list[str]:
 
 
 def remarks(study: Study) -> list[str]:
-    """List what is allowed in a study that was found to be right, but may not be meant; one per line."""
+    """List choices that are allowed in a valid study, but may not be intended; one per line."""
     return [
         f"variants.{name}: train: last: {last} is more than the {found} modules with parameters of {variant.model}; "
         "all of them train"

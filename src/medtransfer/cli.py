@@ -53,7 +53,7 @@ DATASET = "use a set of the catalogue; see `medtransfer datasets`"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, and which knows its commands by the groups of the help page."""
+    """A parser whose errors are one line, with its commands in the groups of the help page."""
 
     groups: dict[str, dict[str, argparse.ArgumentParser]]
 

@@ -58,7 +58,7 @@ def test_several_variants_are_averaged_if_they_see_the_same(finished: Path, tmp_
     mean, joint = (pd.read_csv(tmp_path / f"{name}.csv").filter(like="p_").to_numpy() for name in ("mean", "joint"))
     assert np.allclose(mean, joint, atol=1e-6)
     other = replace(model, card=model.card | {"image_size": 64})
-    with pytest.raises(UserError, match="its image_size is 64, but that of tiny is"):
+    with pytest.raises(UserError, match="its image_size is 64, but tiny has"):
         predict_files(model, files, tmp_path / "b.csv", others=[other])
 
 

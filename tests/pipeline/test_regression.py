@@ -45,7 +45,7 @@ def numbers(fresh: Project) -> Project:
 
 def test_a_study_of_numbers_runs_to_the_page_predicts_in_units_and_is_exported(numbers: Project) -> None:
     numbers.run("medtransfer", "repro", "-j", "1")
-    warning = "SCALE: augmentation zoomed changes the size of what is measured, but not its number in px; leave Affine"
+    warning = "SCALE: augmentation zoomed rescales the images, but not their number in px; leave Affine"
     assert warning in numbers.read(".medtransfer/logs/check.log")
     table = pd.read_csv(numbers.folder / "metrics/comparison.csv").set_index("variant")
     assert set(table.index) == {"scratch", "frozen", "constant", "nearest_neighbour"}
@@ -77,7 +77,11 @@ def test_a_study_of_numbers_runs_to_the_page_predicts_in_units_and_is_exported(n
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("  unit: px\n", "", "data.unit: regression needs that of its numbers, such as mm or months; '' if they have"),
+        (
+            "  unit: px\n",
+            "",
+            "data.unit: regression needs the unit of its numbers, such as mm or months; '' if they have",
+        ),
         ("method: mixup", "method: cutmix", "scratch: cutmix pastes parts of images, whose numbers are not known"),
         ("loss: huber", "loss: dice", "loss.kind: no loss 'dice'; choose from gaussian, huber, l1, l2"),
         ("train: head, loss", "train: head, head: logistic, loss", "head: logistic needs one class for each image"),

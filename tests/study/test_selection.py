@@ -62,7 +62,7 @@ def test_tables_are_within_the_set() -> None:
         ({"method": "random", "column": "fold"}, "column belongs to method: published, not to random"),
         ({"method": "kfold", "folds": 3, "lists": {"test": "a.txt"}}, "lists belongs to method: published"),
         ({"method": "published", "column": "a", "lists": {"test": "a.txt"}}, "column or lists, not both"),
-        ({"method": "published", "values": {"1": "test"}}, "values belongs to column"),
+        ({"method": "published", "values": {"1": "test"}}, "values needs column"),
         ({"method": "published", "lists": {"test": "rest"}}, "at least one file, and rest at most once"),
         ({"method": "published", "lists": {"test": "/a.txt"}}, "expected a path within the set"),
     ],

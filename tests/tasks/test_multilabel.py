@@ -123,6 +123,6 @@ def test_what_does_not_fit_findings_is_one_line(key: str, value: object, line: s
     if line is None:
         assert not any("data.labels" in problem for problem in problems)
         (problem,) = choice_problems(check_study(params_with({key: value}), "x"))
-        assert problem == "x: data.labels.separator: the labels of this task have no such property; omit it"
+        assert problem == "x: data.labels.separator: it does not apply to the labels of this task; omit it"
     else:
         assert any(problem.startswith(f"x: {line}") for problem in problems), problems

@@ -30,7 +30,7 @@ CACHE = "features"
 """The folder, in the user's cache, of all that is kept under one limit."""
 
 WORTH = 4.0
-"""How many times as long as reading must drawing take for views to be kept: they take the place of features."""
+"""Views are kept if drawing takes this many times as long as reading: they take up the space of features."""
 
 SAMPLE = 64
 """The number of views by which both are measured."""
@@ -117,12 +117,12 @@ class DrawnViews(Views):
 
     @property
     def hard(self) -> bool:
-        """Whether the label of a view is that of its image."""
+        """Whether a view has the label of its image."""
         return self.policy.mix is None and self.prepared.target_masks is None
 
     @cached_property
     def drawers(self) -> Drawers:
-        """What draws views; raises `UserError` if the policy does not fit the images."""
+        """The maker of the views; raises `UserError` if the policy does not fit the images."""
         from medtransfer.augmentation.drawers import Drawers  # importing Albumentations takes half a second
         from medtransfer.augmentation.views import ViewMaker
 

@@ -141,7 +141,7 @@ def _resampled(curve: Curve, metric: str) -> np.ndarray:
 
 
 def _lacking(curve: Curve, metric: str, test: EvaluationSet) -> str:
-    """Return what a projection lacks; empty if nothing."""
+    """Return why a curve has no projection; empty if it has one."""
     bounds, lower = METRICS[metric].bounds, METRICS[metric].lower_is_better
     best = bounds.low if lower else bounds.high
     estimates = [each.estimates[metric] for each in curve.scores]

@@ -1,4 +1,4 @@
-"""What differences are worth: which variants are not inferior to the best, and what the test set could find."""
+"""Margins: which variants are not inferior to the best, and the smallest difference that the test set could find."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medtransfer.statistics.paired_tests import holm
 from medtransfer.util.text import in_figures
 
 COST = ("multiply_adds", "parameters", "trainable_parameters")
-"""What makes a variant cheap: the arithmetic of one prediction; if equal, the size of the model, then what is trained.
+"""The columns that rank variants by cost: arithmetic of a prediction; if equal, size of the model, then trained part.
 
 Unlike seconds, they are the same on every machine.
 """
@@ -103,8 +103,8 @@ def in_words(margins: pd.DataFrame, metric: str, recommendation: str) -> list[st
     if not others["not_inferior"].eq(True).any():
         told = f"no other variant has been shown to be within {margin}, so the best is recommended"
     elif recommendation == margins["variant"].iloc[0]:
-        told = "the best is also the cheapest of those that are not inferior"
+        told = "the best is also the cheapest of the variants that are not inferior"
     else:
-        told = "the cheapest of those that are not inferior"
+        told = "the cheapest of the variants that are not inferior"
     sentences.append(f"Recommended: {recommendation}, {told} (by multiply-adds for each image, then parameters).")
     return sentences

@@ -261,7 +261,7 @@ def _level(row: dict[str, Any]) -> str:
 
 
 def subgroups_note(found: Comparison) -> str:
-    """Say what a gap is, how it is tested, and which subgroups are too small."""
+    """Explain gaps and their test, and list the subgroups that are too small."""
     few = found.subgroups[found.subgroups["few"].astype(bool)].drop_duplicates(["set", "subgroup", "level"])
     small = ", ".join(f"{row['subgroup']} {row['level']} ({row['groups']})" for row in few.to_dict("records"))
     return (
@@ -289,7 +289,7 @@ def _calibration_error(table: pd.DataFrame, row: Row) -> Cell:
 
 
 def external_note(found: Comparison) -> str:
-    """Say what a drop is, and whether the variants' ranking is the same elsewhere."""
+    """Explain drops, and describe how far the variants' ranking is the same elsewhere."""
     lines = [
         f"Drop: how much worse {phrase_of(found.metric)} is there than on the study's own test images; its interval "
         "takes both as independent samples (Newcombe 1998; Zou and Donner 2008)."

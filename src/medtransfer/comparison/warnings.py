@@ -56,7 +56,7 @@ def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
 
 
 def _advice(study: Study, names: list[str]) -> str:
-    """Return what to try for variants at chance level; heads that are fitted in one step have no learning rate."""
+    """Return remedies for variants at chance level; heads that are fitted in one step have no learning rate."""
     from medtransfer.models.heads import HEADS  # with torch, which most comparisons do not need
 
     fitted = {name for name in names if HEADS[study.variants[name].strategy.head].fitted}
@@ -66,7 +66,7 @@ def _advice(study: Study, names: list[str]) -> str:
 
 
 def budget_warnings(study: Study) -> list[str]:
-    """Warn of variants that were tuned by fewer trainings than others; what is fitted in one step has no budget."""
+    """Warn of variants that were tuned by fewer trainings than others; heads fitted in one step have none."""
     if all(variant.strategy.trials == 1 for variant in study.variants.values()):
         return []
     from medtransfer.models.heads import HEADS  # with torch, which most comparisons do not need
@@ -83,5 +83,5 @@ def budget_warnings(study: Study) -> list[str]:
     )
     return [
         f"TUNING: variants were not tuned alike; trainings per run: {told}; part of a difference between them may be "
-        "that of tuning (use a search with the same number of trials in their strategies)"
+        "due to tuning (use a search with the same number of trials in their strategies)"
     ]

@@ -75,5 +75,5 @@ def _summary(found: Comparison) -> dict[str, dict[str, float]]:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table; names in it are those that `prepare` accepted, of which no spreadsheet runs any."""
+    """Write a table; a spreadsheet runs none of its names as a formula, as `prepare` refuses such names."""
     write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

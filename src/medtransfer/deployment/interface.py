@@ -36,7 +36,7 @@ def describe_model(card: dict[str, Any], runs: Sequence[tuple[int, int]]) -> dic
 
 
 def output_name(card: dict[str, Any]) -> str:
-    """Return the name of the output, which says what it holds."""
+    """Return the name of the output, which describes its values."""
     return TASKS[card["task"]].answer
 
 

@@ -35,7 +35,7 @@ class MapOptions:
 
 
 ALIKE = ("task", "classes", "image_size", "channels", "resize")
-"""What models must share so that the mean of their predictions has a meaning."""
+"""The fields of the card that models must share for the mean of their predictions to have a meaning."""
 
 
 def predict_files(
@@ -77,7 +77,7 @@ def _predictor(model: Model, others: Sequence[Model], views: int, compute: Compu
     for other in others:
         if differing := [name for name in ALIKE if other.card[name] != model.card[name]]:
             raise UserError(
-                f"--with {other.name}: its {differing[0]} is {other.card[differing[0]]}, but that of {model.name} is "
+                f"--with {other.name}: its {differing[0]} is {other.card[differing[0]]}, but {model.name} has "
                 f"{model.card[differing[0]]}"
             )
     for one in (model, *others) if views > 1 else ():

@@ -30,7 +30,7 @@ MOST_SHOWN = 3
 
 @dataclass(frozen=True)
 class Form:
-    """What to write in the columns of a sample submission.
+    """The contents of the columns of a sample submission.
 
     columns: the number of a class for each column of probabilities or of 0 and 1; or, for a single column of labels,
     nothing, and `labels`: the text for each class. hard: whether columns hold 0 and 1 instead of probabilities.
@@ -86,14 +86,16 @@ def write_submission(
 
 
 def form_of(sample: pd.DataFrame, classes: Sequence[str], given: dict[str, str], values: Values | None) -> Form:
-    """Work out what the columns of a sample without its ids hold, for a model's classes; see `write_submission`."""
+    """Infer the contents of the columns of a sample without its ids, for a model's classes; see `write_submission`."""
     if len(sample.columns) > 1:
         return _class_columns(sample, classes, given, values)
     (name,) = sample.columns
     cells = set(sample[name])
     numbers = pd.to_numeric(pd.Series(sorted(cells)), errors="coerce")
     if values is None and (cells == {""} or not cells):
-        raise UserError(f"--submission: column {name!r} is empty; say what to write: --values labels or probabilities")
+        raise UserError(
+            f"--submission: column {name!r} is empty; choose what to write: --values labels or probabilities"
+        )
     fractions = numbers.notna().all() and any(re.search(r"[.eE]", cell) for cell in cells)
     grades = len(classes) > 2 and _are_classes(cells, classes)  # 0.0 may be a grade, but of two classes a probability
     if values == "probabilities" or (values is None and fractions and not grades):
@@ -157,7 +159,7 @@ def _texts(name: str, cells: set[str], numeric: bool, classes: Sequence[str], gi
         [str(number) for number in range(len(classes))] if numeric else [f"TEXT{n + 1}" for n in range(len(classes))]
     )
     shown = ", ".join(sorted(cells)[:MOST_SHOWN])
-    raise UserError(f"--submission: {name!r} has {shown}, which are no classes of the model. {_ask(classes, texts)}")
+    raise UserError(f"--submission: {name!r} has {shown}, which are not classes of the model. {_ask(classes, texts)}")
 
 
 def _ask(classes: Sequence[str], texts: Sequence[str]) -> str:
@@ -170,7 +172,7 @@ def _are_classes(cells: set[str], classes: Sequence[str]) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Return a name without what does not distinguish classes: case, spaces, signs, the form of whole numbers."""
+    """Return a name without case, spaces, signs and the form of whole numbers, which do not distinguish classes."""
     return re.sub(r"^(\d+)\.0+$", r"\1", re.sub(r"[\s_-]+", " ", name).strip().casefold())
 
 

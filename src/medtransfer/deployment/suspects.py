@@ -126,7 +126,7 @@ def cross_validated(
 
 
 def _write_sheet(prepared: Prepared, rows: np.ndarray, labels: list[str], path: Path) -> None:
-    """Draw the images with their labels, but not what is suggested, which would sway who looks at them."""
+    """Draw the images with their labels, but without the suggested ones, which would sway the reviewer."""
     from medtransfer.util.plotting import new_figure, save_png
     from medtransfer.util.text import shortened
 

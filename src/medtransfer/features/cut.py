@@ -94,7 +94,7 @@ class BodyCut:
 
 
 class Rest(nn.Module):
-    """What follows a cut: packed activations, uint8 [n, row_bytes], to logits."""
+    """The layers behind a cut: packed activations, uint8 [n, row_bytes], to logits."""
 
     def __init__(self, specs: tuple[TensorSpec, ...], body: nn.Module, head: nn.Module) -> None:
         super().__init__()

@@ -91,7 +91,7 @@ def assemble(
 
 
 def _output(variant: Variant) -> str | int:
-    """Return what the body returns: features by the name of their pooling, `tokens`, or those of N last blocks."""
+    """Name the output of the body: features by the name of their pooling, `tokens`, or those of N last blocks."""
     if HEADS[variant.strategy.head].takes_tokens:
         return TOKENS
     return variant.strategy.blocks or variant.backbone.pooling

@@ -49,7 +49,7 @@ def backbones_table(pattern: str) -> str:
 
 
 def _limits(names: Sequence[str] | None = None) -> str:
-    """Return what some of the models, or of all, cannot do; empty if there is nothing."""
+    """Return the limitations of these models, or of all; empty if there are none."""
     found = {
         pattern: reason
         for family in FAMILIES.values()

@@ -27,7 +27,7 @@ SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 @contextmanager
 def _without_compiler() -> Iterator[None]:
-    """Answer what imports ask of torch's compiler, unless it is imported already: that it compiles nothing."""
+    """Replace torch's compiler, unless it is imported already, by stubs that compile nothing."""
     if "torch._dynamo" in sys.modules:
         yield
         return

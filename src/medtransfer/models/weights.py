@@ -96,7 +96,7 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 
 def _kind_of(value: object) -> str:
-    """Return the type of a value and, of a tensor, what is special about it."""
+    """Return the type of a value; of a tensor, with any special form."""
     if not isinstance(value, torch.Tensor):
         return f"of type {type(value).__name__}"
     special = {"nested": value.is_nested, "quantized": value.is_quantized, "without values": value.is_meta}

@@ -100,7 +100,7 @@ class MaskAnswers:
     def distinguishing(self, most: int) -> list[str]:
         """Choose at most `most` images so that for each pair of variants those with the largest differences are in.
 
-        Pairs of good variants come first, with images that favour either of both.
+        Pairs of good variants come first, with images that favour either.
         """
         dice, pool = self.dice.fillna(0.0), dict[str, None]()
         for a, b in sorted(combinations(range(len(self.names)), 2), key=sum):

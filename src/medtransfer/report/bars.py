@@ -32,7 +32,7 @@ class Scale:
 
     @property
     def ends(self) -> dict[str, str]:
-        """Both ends, as the head of the column shows them."""
+        """Both ends, as text for the head of the column."""
         return {"low": typeset(self.low, 2), "high": typeset(self.high, 2)}
 
     def place(self, value: float) -> float:

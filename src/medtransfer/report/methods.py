@@ -210,7 +210,7 @@ def _checklists(material: Material) -> Iterator[str]:
 
 
 def _fingerprint(material: Material) -> str:
-    """Answer what Metrics Reloaded asks of a problem, as far as the files tell."""
+    """Answer the questions of Metrics Reloaded about a problem, as far as the files tell."""
     found, task = material.found, TASKS[material.found.study.params.study.task]
     kind = "semantic segmentation" if task.per_pixel else f"image-level {found.study.params.study.task}"
     counts = found.audit.get("class_counts_by_split", {}).get("test", {})

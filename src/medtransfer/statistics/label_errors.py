@@ -15,7 +15,7 @@ FAR = 3.5
 
 @dataclass(frozen=True)
 class LabelDoubts:
-    """What predictions say of each label: arrays [images].
+    """The judgement of each label by predictions: arrays [images].
 
     suspect: whether another label is confidently predicted. suggested: for classes, that class, or else the most
     probable other one; for findings, the least plausible one; for numbers, the predicted number.

@@ -1,4 +1,4 @@
-"""What a difference is worth: tests of non-inferiority against a margin, and the smallest difference that is found.
+"""Tests of non-inferiority against a margin, and the smallest difference that a test can find.
 
 Non-inferiority and equivalence by one-sided tests: Schuirmann 1987, "A comparison of the two one-sided tests procedure
 and the power approach". A claim about the best of several needs a test against each of them, each at the full level:

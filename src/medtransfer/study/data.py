@@ -293,7 +293,7 @@ class Split(Section):
         if len(given) > 1:
             raise ValueError(f"expected {given[0]} or {given[1]}, not both")
         if self.values is not None and self.column is None and self.folder is None:
-            raise ValueError("values belongs to column or folder")
+            raise ValueError("values needs column or folder")
         if self.folder == 0:
             raise ValueError(FOLDER_0)
         names = [

@@ -23,7 +23,7 @@ from medtransfer.util.errors import UserError, near
 
 NAME = re.compile(r"[a-z0-9_]+")
 STAGE = re.compile(r"(?:[^@]*:)?[a-z_]+@", re.DOTALL)
-"""What precedes the name in DVC's name of a stage, with `dvc.yaml:` if DVC was started in another folder."""
+"""The prefix of a stage's name in DVC, with `dvc.yaml:` if DVC was started in another folder."""
 Item = TypeVar("Item")
 MANY = ("augmentation", "backbones", "strategies", "variants")
 """The sections of parts by name."""

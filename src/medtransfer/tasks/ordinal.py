@@ -106,7 +106,7 @@ class Ordinal(Classification):
         return network
 
     def width(self, outputs: int, loss: Loss) -> int:
-        """Return the number of grades, or that of the steps between them."""
+        """Return the number of grades, or of the steps between them."""
         return outputs - 1 if loss.kind in ("coral", "cumulative_logits") else outputs
 
     def scores(

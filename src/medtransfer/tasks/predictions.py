@@ -20,7 +20,7 @@ from medtransfer.util.places import run_name
 
 RUN = ["fold", "seed"]
 EXTERNAL = "external/"
-"""What precedes the name of an external test set in the role of its rows."""
+"""The prefix of the name of an external test set in the role of its rows."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ class Regression(Task):
             problems.append(f"data.layout: {params.data.layout.kind} has no numbers; regression needs label_csv")
         if params.data.unit is None:
             problems.append(
-                "data.unit: regression needs that of its numbers, such as mm or months; '' if they have none"
+                "data.unit: regression needs the unit of its numbers, such as mm or months; '' if they have none"
             )
         if params.training.precision != "float32":
             wanted = params.training.precision
@@ -97,7 +97,7 @@ class Regression(Task):
         return problems
 
     def variant_problems(self, variant: Variant) -> list[str]:
-        """Refuse mixes whose number is not known, and heads whose last layer is bounded."""
+        """Refuse mixes whose number is unknown, and heads whose last layer is bounded."""
         problems, mix, head = super().variant_problems(variant), variant.policy.mix, variant.strategy.head
         if mix is not None and mix.method == "cutmix":
             problems.append(": cutmix pastes parts of images, whose numbers are not known; use mixup")
@@ -110,7 +110,7 @@ class Regression(Task):
         unit = (params.data.unit or "").strip().lower().rstrip("^23²³")
         used = {line.augmentation for line in params.variants.values()} if unit in SIZES else set()
         return [
-            f"SCALE: augmentation {name} changes the size of what is measured, but not its number in "
+            f"SCALE: augmentation {name} rescales the images, but not their number in "
             f"{params.data.unit}; leave {listed(found)} out"
             for name, policy in params.augmentation.items()
             if name in used and (found := rescaling(policy))

@@ -108,7 +108,7 @@ class Task(ABC):
 
     @abstractmethod
     def purpose(self, outputs: list[str]) -> str:
-        """Return what a network with these outputs is trained to do, after "trained to"."""
+        """Describe the training goal of a network with these outputs, in words that follow "trained to"."""
 
     def assemble(
         self,
@@ -161,7 +161,7 @@ class Task(ABC):
 
     @abstractmethod
     def probabilities(self, logits: torch.Tensor, loss: Loss) -> torch.Tensor:
-        """Return what an exported model returns, such as probabilities, float32 [n, outputs] or [n, outputs, h, w]."""
+        """Return outputs of an exported model, such as probabilities, float32 [n, outputs] or [n, outputs, h, w]."""
 
     def joint_answers(self, logits: Sequence[torch.Tensor], loss: Loss) -> np.ndarray:
         """Return the answers of several networks by the mean of their probabilities; of one, its own answers.

@@ -1,1 +1,1 @@
-"""MLflow tracking, which no other wing knows of and which cannot fail or stall a stage."""
+"""MLflow tracking, which no other package imports and which cannot fail or stall a stage."""

@@ -88,7 +88,7 @@ class Job:
         return self.task.scores(scored, targets, getattr(self.loss, "constants", None))
 
     def monitored(self, epoch: Epoch) -> float:
-        """Return what the strategy compares between epochs and rates; smaller is better, nan if training diverged."""
+        """Return the value compared between epochs and rates; smaller is better, nan if training diverged."""
         if self.strategy.monitor == "loss" or not math.isfinite(epoch.validation_loss):
             return epoch.validation_loss
         return epoch.validation_score if self.task.lower_is_better else 1 - epoch.validation_score

@@ -326,13 +326,13 @@ OF_GRADES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "cumulative_logits": conditional_products,
     "squared_error": neighbours_of_mean,
 }
-"""The same for losses whose largest logit is not that of the predicted class."""
+"""The same for losses whose largest logit need not be the predicted class's."""
 
 PROBABILITIES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "binary_cross_entropy": scaled_sigmoids,
     **OF_GRADES,
 }
-"""How logits [n, classes] become probabilities, by class loss; by `softmax` where none is given."""
+"""Functions from logits [n, classes] to probabilities, by class loss; the default is `softmax`."""
 
 
 def probabilities(logits: torch.Tensor, loss: Loss) -> torch.Tensor:

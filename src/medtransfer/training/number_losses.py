@@ -20,7 +20,7 @@ NUMBER_LOSSES: Registry[LossFunction] = Registry("loss")
 [n, ...]. Dimensions after the second are more images."""
 
 DEVIATING = ("gaussian",)
-"""Losses whose networks have a second output: what their `deviation_of` is made of."""
+"""Losses whose networks have a second output, from which the deviation is computed."""
 
 LEAST_DEVIATION = 1e-3
 

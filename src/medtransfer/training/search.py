@@ -49,7 +49,7 @@ class Trial:
 
     @property
     def worth(self) -> float:
-        """What is compared between trials; smaller is better, and a training that ended early is never the best."""
+        """The value compared between trials; smaller is better, and a training that ended early is never the best."""
         return self.monitored[self.kept] if self.state == COMPLETE else math.inf
 
     @classmethod
@@ -79,7 +79,7 @@ class Trials:
         return self._propose(self.found[:start], size)[len(self.found) - start :] if size else []
 
     def bars(self) -> list[float]:
-        """Return for each epoch what ends a training of the current round that has not been better until then.
+        """Return the bar of each epoch: a training of the current round that has not been better until then ends.
 
         It is the median of the complete trainings of earlier rounds at the same epoch (the median stopping rule of
         Golovin et al. 2017); empty in the first round.

@@ -1,4 +1,4 @@
-"""Which training rows a run takes if not all: a few of each class, or a fraction of the groups."""
+"""Subsets of the training rows: a few of each class, or a fraction of the groups."""
 
 from __future__ import annotations
 

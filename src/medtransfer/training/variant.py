@@ -149,7 +149,7 @@ def _card(
 
 
 def _about(run: Run, job: Job, found: list[Trial]) -> dict[str, Any]:
-    """Describe a run for the card: what its best training took, and how many images it had."""
+    """Describe a run for the card: the cost of its best training, and its number of images."""
     about: dict[str, Any] = {"fold": run.fold, "seed": run.seed, "lr": job.strategy.lr}
     if not run.is_largest:
         about["fraction"] = run.fraction

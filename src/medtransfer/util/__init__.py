@@ -1,1 +1,1 @@
-"""Tools that every wing uses and that know nothing of the pipeline."""
+"""Tools that every package uses, which know nothing of the pipeline."""

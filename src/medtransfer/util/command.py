@@ -1,4 +1,4 @@
-"""How every stage and command starts and ends."""
+"""The start and end of every stage and command."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Compute:
         return contextlib.nullcontext()
 
     def describe(self) -> dict[str, Any]:
-        """Return what decides the last bits of a result; on a CPU sums depend on how threads divide them."""
+        """Return settings that decide the last bits of a result; on a CPU, sums depend on how threads divide them."""
         threads = torch.get_num_threads() if self.device.type == "cpu" else 0
         return {"device": self.name(), "precision": self.precision, "threads": threads, "torch": torch.__version__}
 

@@ -105,14 +105,14 @@ def _facts(file: Path) -> Facts:
 
 @cache
 def _known() -> dict[str, Facts]:
-    """Return what `remember` stored, by the hash of a file's bytes; parsing the files takes most of a second."""
+    """Return stored results of `remember` by the hash of a file's bytes; parsing all files takes most of a second."""
     path = _memory()
     found: dict[str, Facts] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return found
 
 
 def remember() -> None:
-    """Store what this process has found out about files, for later processes of the study."""
+    """Store the results for files that this process parsed, for later processes of the study."""
     write_json(_memory(), _known())
 
 

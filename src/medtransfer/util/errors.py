@@ -27,7 +27,7 @@ class UserError(Exception):
 
 
 def _bounded(line: str) -> str:
-    """Leave the middle of a very long line out: what is wrong is at its start, what to do at its end."""
+    """Leave out the middle of a very long line: the problem is at its start, the remedy at its end."""
     half = MOST_CHARACTERS // 2
     return line if len(line) <= MOST_CHARACTERS else f"{line[: half - 7]} [...] {line[-half:]}"
 

@@ -1,4 +1,4 @@
-"""The paths of a study's files, of those that come with the package, and of what all studies share."""
+"""The paths of a study's files, of the files that come with the package, and of the cache that all studies share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSION = "version.txt"
 
 
 def repository() -> Path:
-    """Return the root of the repository; during a DVC experiment, not that of its temporary workspace."""
+    """Return the root of the repository; during a DVC experiment, not the root of its temporary workspace."""
     return Path(os.environ.get("DVC_ROOT", "."))
 
 
@@ -31,7 +31,7 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what all studies of a user share: features of frozen layers, and views.
+    """Return the cache that all studies of a user share: features of frozen layers, and views.
 
     It is the user's cache folder, or MEDTRANSFER_CACHE; a relative path is in the `repository`. All its files are keyed
     by their content and may be deleted at any time.

@@ -34,7 +34,7 @@ def without_credentials(text: str) -> str:
 
 
 def without_html(page: str) -> str:
-    """Escape what a reader of Markdown may take for a tag of HTML or a link, as in a class named `<b>`."""
+    """Escape characters that Markdown may take for a tag of HTML or a link, as in a class named `<b>`."""
     return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", page).replace("](", r"]\(")
 
 
@@ -61,7 +61,7 @@ def markdown_table(header: list[str], rows: list[list[str]], left: int = 1) -> s
 
 
 def _in_cell(text: str) -> str:
-    """Escape what would end a cell; a backslash before it would be read in two ways."""
+    """Escape characters that would end a cell; a backslash before them would be read in two ways."""
     text = re.sub(r"(?<=\\)\|", "&#124;", visible(text))
     return re.sub(r"(?<!\\)\|", r"\\|", text)
 

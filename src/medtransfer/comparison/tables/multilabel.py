@@ -35,7 +35,7 @@ class MultilabelTables(TaskTables):
         return {"per_finding": per_finding_table(name, predictions.tests, test, confidence)}
 
     def legend(self, about: dict[str, object]) -> str:
-        """Say what macro, micro and thresholds mean."""
+        """Explain macro, micro and thresholds."""
         return (
             "ROC-AUC, PR-AUC and macro values are means over findings; micro values take each finding of each image as "
             "one decision. F1, subset accuracy and Hamming loss use the threshold of each finding with the best F1 on "

@@ -46,9 +46,9 @@ class RegressionTables(TaskTables):
     def legend(self, about: dict[str, Any]) -> str:
         """Explain errors and intervals."""
         return (
-            "R²: 1 - squared error / that of the mean of the test images. Lin's concordance: correlation, less what "
-            "bias and a wrong scale cost. 95 % intervals: predicted by each run from the errors on its validation rows "
-            "(split conformal, by group); they need validation rows of 19 groups. "
+            "R²: 1 - squared error / squared error of the mean of the test images. Lin's concordance: correlation, "
+            "reduced by bias and a wrong scale. 95 % intervals: predicted by each run from errors on its validation "
+            "rows (split conformal, by group); they need validation rows of 19 groups. "
         )
 
 

@@ -25,7 +25,7 @@ class SegmentationTables(TaskTables):
         return {"masks": mask_table(name, predictions.tests)}
 
     def legend(self, about: dict[str, Any]) -> str:
-        """Name the unit of lengths, and say what is measured if a mask is empty."""
+        """Name the unit of lengths, and explain the metrics of an empty mask."""
         return masks_legend(about["masks"]["unit"])
 
 
@@ -36,7 +36,7 @@ def mask_table(name: str, tests: MaskPredictions) -> pd.DataFrame:
 
 
 def masks_legend(unit: str) -> str:
-    """Name the unit of lengths, and say what is measured if a mask is empty."""
+    """Name the unit of lengths, and explain the metrics of an empty mask."""
     return (
         f"HD95 and ASSD are in {UNITS[unit]}; smaller is better. Every metric is measured for each image and averaged. "
         "If the true and the found mask are both empty, Dice and IoU are 1, distances are 0, and precision and recall "

@@ -27,7 +27,7 @@ DATA = {
     "dfn5b": "DFN-5B", "metaclip": "MetaCLIP", "yfcc15m": "YFCC-15M", "cc12m": "CC-12M", "swag": "IG-3.6B",
     "ig1b": "IG-1B", "yfcc100m": "YFCC-100M", "m38m": "Merged-38M", "inat21": "iNaturalist 2021",
 }  # fmt: skip
-"""Data sets by what the names of published weights call them."""
+"""Data sets by their names in the names of published weights."""
 
 Statistics = tuple[float, float, float]
 State = dict[str, torch.Tensor]
@@ -159,7 +159,7 @@ class ClassifierFamily(Family):
         return ", ".join(dict.fromkeys(DATA[part] for part in parts if part in DATA))
 
     def limits(self) -> dict[str, str]:
-        """Return what some models cannot do, by a shell pattern of their names."""
+        """Return the limitations of models, by a shell pattern of their names."""
         return {}
 
     def release(self, model: str, weights: str) -> Release:

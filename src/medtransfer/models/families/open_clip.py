@@ -147,7 +147,7 @@ class OpenClip(ClassifierFamily):
         return f"trained with {'QuickGELU' if trained else 'GELU'}, unlike {PREFIX}{arch}; use {PREFIX}{other}"
 
     def input_statistics(self, model: str) -> tuple[Statistics, Statistics]:
-        """Return those of the default weights, or of OpenAI's CLIP."""
+        """Return the mean and standard deviation of the default weights, or of OpenAI's CLIP."""
         tag = next(iter(self.weights_of(model)), "")
         return _statistics(library("open_clip").get_pretrained_cfg(_parts(model)[0], tag))
 

@@ -35,7 +35,7 @@ LIMITS = {
     "timm/naflexvit_*": UNTRACEABLE,
     "timm/test_vit*": UNTRACEABLE,
 }
-"""What a run of the smallest model of each of timm's families has shown; all others do everything."""
+"""Limitations found by running the smallest model of each of timm's families; all others have none."""
 
 
 class Timm(ClassifierFamily):
@@ -123,7 +123,7 @@ class Timm(ClassifierFamily):
         return Release("timm", name, config.url, f"{name}.safetensors", "", mean, std, config.hf_hub_id or "")
 
     def input_statistics(self, model: str) -> tuple[Statistics, Statistics]:
-        """Return those of timm's own weights."""
+        """Return the mean and standard deviation of timm's own weights."""
         config = _config(model)
         return tuple(config.mean), tuple(config.std)
 

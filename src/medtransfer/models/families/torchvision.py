@@ -26,7 +26,7 @@ POSITIONS = "encoder.pos_embedding"
 
 
 AFTER_MAP = ("aux", "avgpool", "classifier", "dropout", "fc", "flatten", "head")
-"""What the names of layers after the last map begin with."""
+"""Prefixes of the names of layers after the last map."""
 
 
 class EncoderTokens(nn.Module):

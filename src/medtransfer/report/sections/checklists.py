@@ -55,7 +55,7 @@ def _modelling(material: Material) -> list[Item]:
     params = material.found.study.params
     variants = f"{counted(len(material.names), 'variant')}, {counted(len(params.training.seeds), 'seed')} each"
     names = [name for name in TASKS[params.study.task].baselines if name in set(material.found.table["variant"])]
-    selection = "on validation images only; hyperparameters are those of the study"
+    selection = "on validation images only; hyperparameters are set by the study"
     return [
         ("23", "", "2b, 2c", "code, software, hardware", "git commit, versions, machine", "origin"),
         ("43", "18f", "2d, 2e", "reproduction", "dvc repro, with all parameters", "origin"),

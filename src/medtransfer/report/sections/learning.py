@@ -44,11 +44,11 @@ class Measure:
 
 
 NOT_IN_NATS = {"earth_mover": "squared probability", "squared_error": "squared grades"}
-"""The units of losses that are no likelihood, where others of their task are."""
+"""The units of losses that are not a likelihood, in tasks where others are."""
 
 
 def measure_of(task: Task, unit: str, kinds: Collection[str] = ()) -> Measure:
-    """Return what the curves of a task show: its loss, or its score where losses of several kinds have no scale.
+    """Return the measure that a task's curves show: its loss, or its score where kinds of losses share no scale.
 
     kinds: those of the losses that are shown.
     """

@@ -1,4 +1,4 @@
-"""What the differences are worth: the smallest that could be found and, with a margin, what is not inferior."""
+"""The smallest difference that could be found and, with a margin, the variants that are not inferior."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ def _applies(material: Material) -> bool:
     return not is_missing(usual_detectable(material.found.margins))
 
 
-SECTIONS.register("margins", Section(15, "What the differences are worth", content, _applies))
+SECTIONS.register("margins", Section(15, "Detectable differences and margin", content, _applies))

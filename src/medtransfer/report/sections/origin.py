@@ -66,7 +66,7 @@ def code_commit(*paths: str) -> str:
 
 
 def data_facts(material: Material) -> dict[str, str]:
-    """Return what the manifest and the prepared set say of the data: source, version, licence, hashes."""
+    """Describe the data by the manifest and the prepared set: source, version, licence, hashes."""
     about, path, facts = material.found.about, material.places.manifest, {}
     if path.exists():
         manifest = read_json(path)

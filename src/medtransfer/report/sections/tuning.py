@@ -1,4 +1,4 @@
-"""What the search of each variant found, how its score depends on what was searched, and what it cost."""
+"""The search of each variant: its outcome, how the score depends on the values searched, and its cost."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the task of several findings is made of."""
+"""The parts of the task of several findings."""

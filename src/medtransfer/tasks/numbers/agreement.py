@@ -23,7 +23,7 @@ class Limits:
 
     @classmethod
     def of(cls, truth: np.ndarray, predicted: np.ndarray) -> Limits:
-        """Return those of numbers [images]."""
+        """Return the limits of agreement of numbers [images]."""
         (found,) = limits_of_agreement(predicted - truth, the_sample(np.arange(len(truth))))
         return cls((float(found[0]), float(found[1]), float(found[2])))
 
