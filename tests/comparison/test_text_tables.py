@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from medtransfer.comparison.columns import in_millions, in_probability
 from medtransfer.comparison.compare import compute_comparison
 from medtransfer.comparison.pages import comparison_page, comparison_tables, escaped
 from medtransfer.comparison.results import Comparison
-from medtransfer.comparison.text_tables import in_millions, in_probability, text_tables
+from medtransfer.comparison.text_tables import text_tables
 from medtransfer.study import Study
 from medtransfer.util.places import Places
 from medtransfer.util.text import with_interval

@@ -2,8 +2,9 @@ r"""The comparison as Markdown, and as LaTeX tables to \input into a paper that 
 
 from __future__ import annotations
 
+from medtransfer.comparison.columns import TextTable
 from medtransfer.comparison.results import Comparison
-from medtransfer.comparison.text_tables import TextTable, text_tables
+from medtransfer.comparison.text_tables import text_tables
 from medtransfer.util.text import markdown_table, without_html
 
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from medtransfer.comparison.columns import (
+    CORRECTED,
+    RATES,
+    SET,
+    SIZES,
+    VARIANT,
+    Cell,
+    Column,
+    Row,
+    TextTable,
+    figure,
+    interval,
+    interval_cell,
+    p_cell,
+    sizes,
+    text,
+    word,
+)
 from medtransfer.comparison.ensembles import ensembles_note
 from medtransfer.comparison.maps import maps_legend
 from medtransfer.comparison.margins import in_words
@@ -17,119 +33,14 @@ from medtransfer.comparison.rows import best_of_each_backbone, is_tied
 from medtransfer.comparison.tables import tables_of
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.statistics.metrics import METRICS, phrase_of, title_of
-from medtransfer.util.text import MISSING, in_figures, is_missing, visible, with_interval
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table. number: that by which the report sorts, None in a column of words; interval: that below it."""
-
-    text: str
-    number: Any = None
-    interval: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.text} {self.interval}".rstrip()
-
-
-Row = dict[str, Any]
-Column = tuple[str, Callable[[Row], Cell]]
-"""The header of a column, and how its cells are made from the row of a table of results."""
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table as text, with its title and the note below it.
-
-    rows: cells, the first `left` of which are names. note: one line per part. marked: the mark of each
-    row's name; empty for none.
-    """
-
-    title: str
-    header: list[str]
-    rows: list[list[Cell]]
-    note: str = ""
-    marked: tuple[str, ...] = ()
-    left: int = 1
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """The mark of each row: `tied`, `baseline` or nothing."""
-        return self.marked or ("",) * len(self.rows)
-
-    @classmethod
-    def of(
-        cls, title: str, table: pd.DataFrame, columns: Sequence[Column], note: str = "", left: int = 1, **others: Any
-    ) -> TextTable:
-        """Write the rows of a table of results."""
-        rows = [[cell(row) for _, cell in columns] for row in table.to_dict("records")]
-        return cls(title, [header for header, _ in columns], rows, note, left=left, **others)
+from medtransfer.util.text import MISSING, in_figures, visible, with_interval
 
 
 def text_tables(found: Comparison) -> list[TextTable]:
     """Return the tables that apply, the main one first."""
-    parts = [
-        _main(found),
-        _best(found),
-        ensembles(found),
-        _effects(found),
-        _calibration(found),
-        operating_points(found),
-    ]
-    parts += [maps(found), _agreement(found), _ranges(found), _images(found)]
-    parts += [_external(found), _operating_elsewhere(found), _subgroups(found), _published(found)]
-    return [part for part in parts if part.rows]
-
-
-def in_millions(value: Any) -> str:
-    """Format a count in millions, or as `–` if it is missing."""
-    if is_missing(value):
-        return MISSING
-    return f"{value / 1e6:,.2f} M" if value < 1e8 else f"{value / 1e6:,.0f} M"
-
-
-def in_probability(p: Any) -> str:
-    """Format a p value."""
-    return MISSING if pd.isna(p) else "< .001" if p < 0.001 else in_figures(float(p))
-
-
-def _text(header: str, write: Callable[[Row], str]) -> Column:
-    return header, lambda row: Cell(write(row))
-
-
-def _word(header: str, name: str) -> Column:
-    return _text(header, lambda row: str(row[name]))
-
-
-def _figure(header: str, name: str, digits: int = 3) -> Column:
-    return header, lambda row: Cell(in_figures(row[name], digits), row[name])
-
-
-def _interval(header: str, name: str, ends: str = "{}_{}") -> Column:
-    return header, lambda row: _with_interval(row, name, ends)
-
-
-def _with_interval(row: Any, name: str, ends: str = "{}_{}") -> Cell:
-    text, _, interval = with_interval(row, name, ends).partition(" ")
-    return Cell(text, row.get(name), interval)
-
-
-def _p(p: Any) -> Cell:
-    return Cell(in_probability(p), p)
-
-
-def _sizes(*names: str) -> list[Column]:
-    return [(SIZES[name], partial(_size, name)) for name in names]
-
-
-def _size(name: str, row: Row) -> Cell:
-    return Cell(in_millions(row.get(name)), row.get(name))
-
-
-SIZES = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}
-RATES = [_interval(rate.capitalize(), rate) for rate in ("sensitivity", "specificity", "precision")]
-VARIANT, SET = _word("Variant", "variant"), _word("Test set", "set")
-CORRECTED: Column = ("p", lambda row: _p(row["p_corrected"]))
+    parts = [_main, _best, ensembles, _effects, _calibration, operating_points, maps, _agreement, _ranges, _images]
+    parts += [_external, _operating_elsewhere, _subgroups, _published]
+    return [table for make in parts if (table := make(found)).rows]
 
 
 def _main(found: Comparison) -> TextTable:
@@ -138,17 +49,17 @@ def _main(found: Comparison) -> TextTable:
     judged: list[Column] = []
     if len(outcomes):
         margin = f"Margin {in_figures(found.verdict.margin)}"
-        judged = [_text(margin, lambda row: outcomes.get(row["variant"], MISSING))]
+        judged = [text(margin, lambda row: outcomes.get(row["variant"], MISSING))]
     columns: list[Column] = [
         VARIANT,
-        _interval(title_of(metric, found.unit), metric),
-        _figure("SD runs", f"{metric}_sd"),
-        _figure("SE images", f"{metric}_se"),
-        ("p", lambda row: Cell("best") if row["variant"] == best else _p(row["p_corrected"])),
+        interval(title_of(metric, found.unit), metric),
+        figure("SD runs", f"{metric}_sd"),
+        figure("SE images", f"{metric}_se"),
+        ("p", lambda row: Cell("best") if row["variant"] == best else p_cell(row["p_corrected"])),
         *judged,
-        _figure("Validation", f"{metric}_validation"),
-        *(_interval(title_of(name, found.unit), name) for name in found.metrics[1:]),
-        *_sizes(*SIZES),
+        figure("Validation", f"{metric}_validation"),
+        *(interval(title_of(name, found.unit), name) for name in found.metrics[1:]),
+        *sizes(*SIZES),
     ]
     table = found.table[found.table["kind"] != "published"]
     marks = [
@@ -180,27 +91,27 @@ def _legend(found: Comparison) -> str:
 def ensembles(found: Comparison) -> TextTable:
     """List means of several variants or views."""
     columns = [
-        _word("Ensemble", "ensemble"),
-        _word("Members", "members"),
-        *(_interval(title_of(name, found.unit), name) for name in found.metrics),
-        _interval("Difference", "difference"),
+        word("Ensemble", "ensemble"),
+        word("Members", "members"),
+        *(interval(title_of(name, found.unit), name) for name in found.metrics),
+        interval("Difference", "difference"),
         CORRECTED,
-        *_sizes("parameters", "multiply_adds"),
+        *sizes("parameters", "multiply_adds"),
     ]
     return TextTable.of("Ensembles", found.ensembles, columns, ensembles_note(found.ensembles, found.metric))
 
 
 def _best(found: Comparison) -> TextTable:
-    columns = [_word("Backbone", "backbone"), _word("Best variant", "variant")]
-    columns += [_interval(title_of(found.metric, found.unit), found.metric), *_sizes("parameters", "multiply_adds")]
+    columns = [word("Backbone", "backbone"), word("Best variant", "variant")]
+    columns += [interval(title_of(found.metric, found.unit), found.metric), *sizes("parameters", "multiply_adds")]
     return TextTable.of("The best variant of each backbone", best_of_each_backbone(found.table), columns, left=2)
 
 
 def _effects(found: Comparison) -> TextTable:
     columns = [
-        *(_word(header, header.lower()) for header in ("Factor", "A", "B", "Contexts")),
-        _interval("A - B", "difference", ends="{1}"),
-        *(_figure(name, name) for name in ("smallest", "largest")),
+        *(word(header, header.lower()) for header in ("Factor", "A", "B", "Contexts")),
+        interval("A - B", "difference", ends="{1}"),
+        *(figure(name, name) for name in ("smallest", "largest")),
         CORRECTED,
     ]
     note = (
@@ -215,10 +126,10 @@ def _calibration(found: Comparison) -> TextTable:
     def null(row: Row) -> str:
         return f"{in_figures(row['ece_null'])} (< {in_figures(row['ece_null_high'])})"
 
-    columns: list[Column] = [VARIANT, _figure("ECE", "ece"), _text("if calibrated", null)]
-    columns += [_figure("Log loss", "log_loss"), _figure("Brier", "brier"), _figure("T", "temperature", 2)]
-    columns += [_figure("ECE at T", "ece_scaled"), _figure("Log loss at T", "log_loss_scaled")]
-    columns += [_figure("Brier at T", "brier_scaled")]
+    columns: list[Column] = [VARIANT, figure("ECE", "ece"), text("if calibrated", null)]
+    columns += [figure("Log loss", "log_loss"), figure("Brier", "brier"), figure("T", "temperature", 2)]
+    columns += [figure("ECE at T", "ece_scaled"), figure("Log loss at T", "log_loss_scaled")]
+    columns += [figure("Brier at T", "brier_scaled")]
     note = (
         "Expected calibration error (ECE, 15 bins), and that of a calibrated model on as many images: its mean and, "
         f"in parentheses, its {found.confidence:.0%} quantile. T: temperature fitted on validation rows."
@@ -234,7 +145,7 @@ def _calibration(found: Comparison) -> TextTable:
 
 def operating_points(found: Comparison) -> TextTable:
     """List test results at thresholds that were chosen on validation rows."""
-    columns = [VARIANT, _word("Rule", "rule"), _figure("Threshold", "threshold"), *RATES]
+    columns = [VARIANT, word("Rule", "rule"), figure("Threshold", "threshold"), *RATES]
     note = (
         f"Threshold on the probability of {found.classes[-1] if found.classes else ''}, chosen on validation rows: 0.5 "
         "(half), the largest sensitivity + specificity (youden), a sensitivity of at least 95 % (sensitivity_95)."
@@ -251,7 +162,7 @@ def _subgroups(found: Comparison) -> TextTable:
         order = part.dropna(subset="value").sort_values("value", ascending=not METRICS[found.metric].lower_is_better)
         ends = [_level(row) for row in order.iloc[[0, -1]].to_dict("records")] if len(order) else [MISSING, MISSING]
         gap = gaps.loc[(place, name, variant)] if (place, name, variant) in gaps.index else None
-        told = [Cell(MISSING)] * 2 if gap is None else [_with_interval(gap, "gap"), _p(gap["p_corrected"])]
+        told = [Cell(MISSING)] * 2 if gap is None else [interval_cell(gap, "gap"), p_cell(gap["p_corrected"])]
         rows.append([*map(Cell, (str(variant), str(place), str(name), *ends)), *told])
     return TextTable("Subgroups", header, rows, subgroups_note(found), left=3)
 
@@ -273,7 +184,7 @@ def subgroups_note(found: Comparison) -> str:
 
 
 def _external(found: Comparison) -> TextTable:
-    columns = [VARIANT, SET, _interval(title_of(found.metric, found.unit), "value"), _interval("Drop", "drop")]
+    columns = [VARIANT, SET, interval(title_of(found.metric, found.unit), "value"), interval("Drop", "drop")]
     if (there := found.external_tables.get("calibration")) is not None:
         columns += [
             ("ECE", lambda row: _calibration_error(there[there["set"] == row["set"]], row)),
@@ -313,30 +224,30 @@ def external_note(found: Comparison) -> str:
 
 
 def _operating_elsewhere(found: Comparison) -> TextTable:
-    columns = [VARIANT, SET, _word("Rule", "rule"), _figure("Threshold", "threshold"), *RATES]
+    columns = [VARIANT, SET, word("Rule", "rule"), figure("Threshold", "threshold"), *RATES]
     table = found.external_tables.get("operating", found.operating[:0])
     return TextTable.of("Operating points chosen at home, elsewhere", table, columns, left=3)
 
 
 def maps(found: Comparison) -> TextTable:
     """List how well maps point at the masks."""
-    columns: list[Column] = [VARIANT, _text("Method", lambda row: METHODS[row["method"]].title)]
+    columns: list[Column] = [VARIANT, text("Method", lambda row: METHODS[row["method"]].title)]
     headers = ("Pointing game", "untrained", "gain", "Inside", "untrained", "gain", "Similarity")
     names = (*POINTING, "likeness_to_untrained")
-    columns += [_interval(header, name) for header, name in zip(headers, names, strict=True)]
+    columns += [interval(header, name) for header, name in zip(headers, names, strict=True)]
     return TextTable.of("Do maps point at the masks?", found.maps, columns, maps_legend(found.maps), left=2)
 
 
 def _agreement(found: Comparison) -> TextTable:
-    columns = [VARIANT, _interval("Lower limit", "lower"), _interval("Bias", "bias"), _interval("Upper limit", "upper")]
+    columns = [VARIANT, interval("Lower limit", "lower"), interval("Bias", "bias"), interval("Upper limit", "upper")]
     unit = f", in {found.unit}" if found.unit else ""
     note = f"Predicted less true{unit}: its mean (bias), and limits of agreement, bias ± 1.96 standard deviations."
     return TextTable.of("Agreement of predicted and true numbers", found.agreement, columns, note)
 
 
 def _ranges(found: Comparison) -> TextTable:
-    columns = [VARIANT, _word("Range", "range"), _word("Images", "images")]
-    columns += [_interval(title_of("mae", found.unit), "mae"), _interval("Bias", "bias")]
+    columns = [VARIANT, word("Range", "range"), word("Images", "images")]
+    columns += [interval(title_of("mae", found.unit), "mae"), interval("Bias", "bias")]
     note = "Ranges of the true number, by quantiles of the test images. Bias: mean of predicted less true."
     return TextTable.of("Error by range", found.ranges, columns, note, left=2)
 
@@ -344,10 +255,10 @@ def _ranges(found: Comparison) -> TextTable:
 def _images(found: Comparison) -> TextTable:
     columns: list[Column] = [
         VARIANT,
-        _text("Fraction", lambda row: f"{row['fraction']:g}"),
-        _text("Images", lambda row: f"{row['images']:,.0f}"),
-        _interval(title_of(found.metric, found.unit), "value"),
-        _figure("SD runs", "sd"),
+        text("Fraction", lambda row: f"{row['fraction']:g}"),
+        text("Images", lambda row: f"{row['images']:,.0f}"),
+        interval(title_of(found.metric, found.unit), "value"),
+        figure("SD runs", "sd"),
     ]
     said = [
         f"{row['variant']}: {row['reason']}"
@@ -365,10 +276,10 @@ def _images(found: Comparison) -> TextTable:
 def _published(found: Comparison) -> TextTable:
     columns: list[Column] = [
         VARIANT,
-        _text("Metric", lambda row: title_of(row["metric"])),
-        _figure("Published", "published"),
-        _interval("Ours", "ours", ends="{1}"),
-        _text("Outside our interval", lambda row: "yes" if row["differs"] else ""),
+        text("Metric", lambda row: title_of(row["metric"])),
+        figure("Published", "published"),
+        interval("Ours", "ours", ends="{1}"),
+        text("Outside our interval", lambda row: "yes" if row["differs"] else ""),
     ]
     sources = dict.fromkeys(visible(" ".join(source.split())) for source in found.published["source"])
     note = f"Published: {', '.join(sources)}."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from medtransfer.comparison.columns import in_millions
 from medtransfer.comparison.margins import in_words
-from medtransfer.comparison.text_tables import in_millions
 from medtransfer.deployment.model_card import as_text, strategy_in_words
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS

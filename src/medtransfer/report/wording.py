@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from medtransfer.comparison.text_tables import Cell, TextTable
+from medtransfer.comparison.columns import Cell, TextTable
 from medtransfer.util.text import MISSING, is_missing, typeset
 
 LEAST_P, SPACE = 0.001, "\N{NO-BREAK SPACE}"

@@ -1,7 +1,8 @@
 """Typed parameters of a study: `params.yaml` in, checked variants out."""
 
-from medtransfer.study.data import Data, External, KaggleSource, Layout, MaskFiles, PhantomSource, Spacing, Split
+from medtransfer.study.data import Data, External, KaggleSource, Layout, PhantomSource, Split
 from medtransfer.study.loading import BASELINES, Study, check_study, item_of, load_study
+from medtransfer.study.masks import MaskFiles, Spacing
 from medtransfer.study.schema import (
     SCHEMA_VERSION,
     Backbone,

@@ -13,7 +13,7 @@ from medtransfer.data.layouts.named_masks import class_of_mask, find_masks
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
 from medtransfer.data.targets import TARGETS
 from medtransfer.study import Layout, MaskFiles
-from medtransfer.study.data import MaskPlace
+from medtransfer.study.masks import MaskPlace
 from medtransfer.util.errors import UserError
 
 from .detection import AUTO, refusal

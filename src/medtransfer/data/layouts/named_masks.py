@@ -34,7 +34,7 @@ from medtransfer.data.layouts.mask_pairs import (
 )
 from medtransfer.data.layouts.unread import boxes_and_outlines
 from medtransfer.study import MaskFiles
-from medtransfer.study.data import MaskPlace
+from medtransfer.study.masks import MaskPlace
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, yaml_word
 

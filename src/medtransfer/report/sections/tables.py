@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from medtransfer.comparison.columns import TextTable
 from medtransfer.comparison.results import Comparison
-from medtransfer.comparison.text_tables import TextTable, ensembles, operating_points
+from medtransfer.comparison.text_tables import ensembles, operating_points
 from medtransfer.report.material import Material
 from medtransfer.report.sections import SECTIONS, Section
 from medtransfer.report.wording import rows_of
