@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import shlex
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from textwrap import fill
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
+from medtransfer.command_line import OTHER, RESULTS, RUN, START, argument, command, dispatch, parser
 from medtransfer.util.command import run
-from medtransfer.util.errors import UserError, near
+from medtransfer.util.errors import UserError
 from medtransfer.util.places import shipped
 
 if TYPE_CHECKING:
@@ -22,29 +20,6 @@ if TYPE_CHECKING:
 
 PARAMS = Path("params.yaml")
 PREVIOUS = Path(".medtransfer/params.yaml")
-INTRODUCTION = """\
-usage: medtransfer COMMAND [ARGUMENTS]
-
-Which pretrained backbone, trained how, works best on your medical images, and
-is the difference real?
-
-A study is a folder with one list of variants, params.yaml, and a DVC pipeline
-that trains, tests and compares them. Everything that DVC and MLflow have
-commands for is done with these: `dvc repro` runs a study, `dvc exp run -S`
-tries a change, `dvc metrics diff` shows what it changed, and `mlflow ui` lists
-all runs.
-"""
-CLOSING = """
-`medtransfer COMMAND --help` explains a command, with an example;
-`medtransfer --version` prints the version.
-
-From images to a table:
-  medtransfer init my-study -S data.folder=path/to/images
-  cd my-study
-  dvc repro
-"""
-WIDTH = 80
-START, RUN, RESULTS, OTHER = "Define a study", "Run it", "Use its results", "Other"
 JOBS = "stages to run at once (default: auto, one per GPU, or one per CPU core)"
 ENGINE = "where stages run: local, ray, slurm, or module:function (default: from your engine.toml, else local)"
 EXPERIMENT = "run and save an experiment, as `dvc exp run -S` does; =A,B runs two"
@@ -52,118 +27,9 @@ CHANGE = "change a parameter, as in `dvc exp run -S`; for example -S data.source
 DATASET = "use a set of the catalogue; see `medtransfer datasets`"
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, with its commands in the groups of the help page."""
-
-    groups: dict[str, dict[str, argparse.ArgumentParser]]
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `UserError`."""
-        raise UserError(f"{self.prog}: {message}; see `{self.prog} --help`")
-
-
-class Page(Parser):
-    """The parser of the whole command, whose help is a page."""
-
-    def format_help(self) -> str:
-        """List the commands by their groups."""
-        lines = [INTRODUCTION]
-        for group, commands in self.groups.items():
-            lines.append(f"{group}:")
-            lines += [f"  {name:<11} {_first_sentence(command)}" for name, command in commands.items()]
-            lines.append("")
-        return "\n".join(lines).rstrip("\n") + "\n" + CLOSING
-
-
-def _first_sentence(command: argparse.ArgumentParser) -> str:
-    text = str(command.description).partition(".\n")[0].rstrip(".")
-    return f"{text[0].lower()}{text[1:]}"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the command; a user's mistake ends in one line and exit code 1."""
-    run(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
-
-
-def _main(words: list[str]) -> None:
-    page = parser()
-    if not words:
-        page.print_help()
-        return
-    commands = {name: command for group in page.groups.values() for name, command in group.items()}
-    if not words[0].startswith("-") and words[0] not in commands:
-        raise UserError(f"medtransfer has no command {words[0]!r}{near(words[0], commands)}")
-    options, unknown = page.parse_known_args(words)
-    if unknown:
-        command = commands.get(words[0], page)
-        known = command._option_string_actions  # argparse has no public list
-        found = near(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
-        raise UserError(f"{command.prog}: unexpected argument {unknown[0]!r}{found}")
-    options.carry_out(options)
-
-
-def parser() -> Page:
-    """Return the parser of the command line; its `groups` hold the parsers of the commands by name."""
-    from importlib.metadata import version
-
-    import shtab
-
-    page = Page(prog="medtransfer")
-    page.add_argument("--version", action="version", version=f"medtransfer {version('medtransfer')}")
-    subparsers = page.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    page.groups = {group: {} for group in (START, RUN, RESULTS, OTHER)}
-    for name, (group, carry_out, examples) in COMMANDS.items():
-        summary, *more = inspect.cleandoc(carry_out.__doc__ or "").split("\n\n")
-        description = [summary, *more] if more else [summary.rstrip(".")]
-        lines = "\n".join(f"  medtransfer {name} {example}".rstrip() for example in examples)
-        built = subparsers.add_parser(
-            name,
-            help=" ".join(summary.split()).rstrip("."),
-            description="\n\n".join(fill(" ".join(part.split()), WIDTH) for part in description),
-            epilog=f"{'examples' if len(examples) > 1 else 'example'}:\n{lines}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        for names, of_files, settings in ARGUMENTS[name]:
-            added = built.add_argument(*names, **settings)
-            if of_files:
-                added.complete = shtab.FILE  # type: ignore[attr-defined]
-        built.set_defaults(carry_out=carry_out)
-        page.groups[group][name] = built
-    return page
-
-
-CarryOut = Callable[[argparse.Namespace], None]
-COMMANDS: dict[str, tuple[str, CarryOut, tuple[str, ...]]] = {}
-"""The group, the function and the examples of each command, in the order of the help page."""
-ARGUMENTS: dict[str, list[tuple[list[str], bool, dict[str, Any]]]] = defaultdict(list)
-"""The arguments of each command: names, whether a shell completes them by the names of files, and settings."""
-
-
-def command(group: str, *examples: str) -> Callable[[CarryOut], CarryOut]:
-    """Return a decorator that makes a function `_NAME` a command, described by the function's docstring."""
-
-    def add(carry_out: CarryOut) -> CarryOut:
-        COMMANDS[_name_of(carry_out)] = (group, carry_out, examples or ("",))
-        return carry_out
-
-    return add
-
-
-def argument(
-    names: str, metavar: str | None, text: str, *, of_files: bool = False, **settings: Any
-) -> Callable[[CarryOut], CarryOut]:
-    """Return a decorator that gives a command an argument: names, divided by spaces, and its help; see `ARGUMENTS`."""
-    settings |= {"help": text} | ({} if metavar is None else {"metavar": metavar})
-
-    def add(carry_out: CarryOut) -> CarryOut:
-        ARGUMENTS[_name_of(carry_out)].insert(0, (names.split(), of_files, settings))
-        return carry_out
-
-    return add
-
-
-def _name_of(carry_out: CarryOut) -> str:
-    return carry_out.__name__.removeprefix("_")
+    run(lambda: dispatch(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def _jobs(text: str) -> int | Literal["auto"]:
