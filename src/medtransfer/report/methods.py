@@ -147,7 +147,8 @@ def _training(material: Material) -> Iterator[str]:
     yield (
         f"Each variant was trained with {counted(len(training.seeds), 'seed')}"
         f" ({', '.join(map(str, training.seeds))}) and {counted(material.found.audit.get('folds', 1), 'fold')}; "
-        f"precision {training.precision}. The epoch with the best value on validation images was kept."
+        f"precision {training.precision}. With a `patience`, the epoch with the best value on validation images was "
+        "kept; without one, the last epoch."
     )
 
 
