@@ -180,7 +180,10 @@ def test_the_card_lists_data_training_metrics_and_warnings(repository: Path) -> 
     assert "**Licence**: CC-BY-4.0" in text
     assert about["pixels_sha256"] in text
     assert all(f"> **Warning.** {warning}" in text for warning in about["warnings"])
-    assert "{init: random, train: all, head: linear, optimizer: adam, lr: 0.001, batch_size: 16, epochs: 1}" in text
+    assert (
+        "{init: random, train: all, head: linear, optimizer: adam, lr: 0.001, batch_size: 16, epochs: 1, monitor: loss}"
+        in text
+    )
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("|")}
     assert ".750 [.500, .875]" in rows["Accuracy"]
     assert ".300 [.200, .400]" in rows["Accuracy"]
