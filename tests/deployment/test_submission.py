@@ -79,7 +79,7 @@ def test_what_to_write_can_be_said() -> None:
         (sample_of(target=["0.5"]), ["a", "b", "c"], "one column of probabilities, but the model has 3 classes"),
         (sample_of(target=["0"]), ["cyst", "mass"], "'target' has 0, which are not classes.*'cyst=0,mass=1'"),
         (sample_of(target=["tumour"]), ["cyst", "mass"], "'target' has tumour.*'cyst=TEXT1,mass=TEXT2'"),
-        (sample_of(target=[""]), ["cyst", "mass"], "column 'target' is empty; say what to write: --values"),
+        (sample_of(target=[""]), ["cyst", "mass"], "column 'target' is empty; choose what to write: --values"),
         (
             sample_of(cyst=["0"], UNK=["0"]),
             ["cyst", "mass"],
