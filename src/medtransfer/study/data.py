@@ -76,12 +76,14 @@ class Layout(Section):
     each split, whose columns `classes` (or all but `image`, the first, and `split`) are 0 or 1. class_folders:
     CLASS/image. split_folders: SPLIT/CLASS/image. class_split_folders: CLASS/SPLIT/image. label_csv: the table `file`,
     with columns `image` (a path or name, with or without extension), `label`, and optionally `split`; or one such table
-    for each split. The columns of a table without a header are `column 1`, `column 2` and so on. npz: the NumPy archive
-    `file` with the arrays train_images, train_labels and so on. images: all images below the root, without labels, for
-    segmentation; a folder named as a split is one. root: the folder of the set that contains all this, because archives
-    often wrap a set in folders of its name. images: the folder, below `root`, of the images that a table names, or one
-    for each split. missing: how to treat rows without an image, images without a row, and class folders without images.
-    depth: the number of folders above the classes that are neither split nor class (`train/train/CLASS`).
+    for each split; `*` in its name stands for anything, and all tables of such names are read as one. The columns of a
+    table without a header are `column 1`, `column 2` and so on; a sheet of a workbook is `book.xlsx/sheet`. npz: the
+    NumPy archive `file` with the arrays train_images, train_labels and so on. images: all images below the root,
+    without labels, for segmentation; a folder named as a split is one. root: the folder of the set that contains all
+    this, because archives often wrap a set in folders of its name. images: the folder, below `root`, of the images that
+    a table names, or one for each split. where: values that columns of the table must have, as in `data.tables`.
+    missing: how to treat rows without an image, images without a row, and class folders without images. depth: the
+    number of folders above the classes that are neither split nor class (`train/train/CLASS`).
     """
 
     kind: str
@@ -93,6 +95,7 @@ class Layout(Section):
     split: str | None = None
     classes: Annotated[list[str], Field(min_length=2)] | None = None
     images: ForEachSplit = "."
+    where: dict[str, Label | list[Label]] = Field(default_factory=dict)
     missing: Literal["fail", "drop"] = "fail"
 
     @model_validator(mode="after")
@@ -105,6 +108,8 @@ class Layout(Section):
         one_table = self.kind == "one_hot_csv" and self.file is not None and self.label is None
         if of_a_csv and not one_table and self.kind in ("one_hot_csv", *FOLDER_LAYOUTS):
             raise ValueError(f"file, image, label, split and images belong to label_csv, not to {self.kind}")
+        if self.where and self.file is None:
+            raise ValueError("where belongs to label_csv, or one_hot_csv with a file")
         if self.classes is not None and not one_table:
             raise ValueError("classes belongs to one_hot_csv with a file: its columns of 0 and 1")
         several = isinstance(self.file, dict)

@@ -49,6 +49,17 @@ def test_a_flat_test_folder_next_to_folders_of_classes_has_no_labels(write_set) 
     assert "unlabelled images in test" in describe_set(root, layout, table)
 
 
+def test_images_with_labels_that_are_not_read_are_named(write_set) -> None:
+    table = "new_names,labels\n1.bmp,1\n2.bmp,0\n3.bmp,1\n4.bmp,0\n"
+    images = " ".join(f"val/{number}.bmp test/{number}.bmp" for number in range(1, 5))
+    root = write_set(f"train/all/a.bmp train/hem/b.bmp {images} test/5.bmp", {"val/labels.csv": table})
+    layout = Layout(kind="class_folders", root="train")
+    text = describe_set(root, layout, read_layout(root, layout))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "labelled images in val, not read, by labels.csv (labels) 4" in lines
+    assert "unlabelled images in test 5" in lines
+
+
 def test_rows_that_are_left_out_and_classes_that_are_numbers_are_named(write_set) -> None:
     root = write_set("a.png b.png c.png d.png", {"t.csv": "n,grade\na,0\nb,1\nc,2\nx,1\n"})
     layout = Layout(kind="label_csv", file="t.csv", image="n", label="grade", missing="drop")

@@ -6,9 +6,12 @@ import pytest
 
 from medtransfer.data.layouts.describe import describe_set
 from medtransfer.data.layouts.detect import resolve_layout
-from medtransfer.data.layouts.read import as_yaml, read_layout
+from medtransfer.data.layouts.read import Given, as_yaml, read_layout
+from medtransfer.study import Layout
+from medtransfer.util.errors import UserError
 
 from .detection import AUTO, CLASSES, SPLITS, choices_of, detected, refusal, understood
+from .test_tables import write_workbook
 
 ONE_HOT = "filename, cyst, normal\na.png, 1, 0\nb.png, 0, 1\n"
 
@@ -49,6 +52,50 @@ def test_a_csv_of_paths_or_names_with_or_without_extension(write_set, name: str)
     root = write_set("images/a1.png images/a2.png images/b1.png", {"meta.csv": f"file,diagnosis,age\n{rows}"})
     assert detected(root) == "{kind: label_csv, file: meta.csv, image: file, label: diagnosis}"
     assert [row[1] for row in understood(root)] == ["ax", "ax", "bx"]
+
+
+def test_the_labels_may_be_on_any_sheet_or_on_one_for_each_split(write_set) -> None:
+    root = write_set("a.png b.png c.png d.png")
+    write_workbook(root / "t.xlsx", [["about the set"]], labels=[["image", "label"], *zip("abcd", "xyxy", strict=True)])
+    assert detected(root) == "{kind: label_csv, file: t.xlsx/labels, image: image, label: label}"
+    rows = [["image", "label"], ["a", "x"], ["b", "y"]]
+    write_workbook(root / "t.xlsx", [["about the set"]], train=rows, test=[["image", "label"], ["c", "x"], ["d", "y"]])
+    assert [row[2] for row in understood(root)] == ["train", "train", "test", "test"]
+    write_workbook(root / "t.xlsx", [["image", "label"], *zip("abcd", "xyxy", strict=True)],
+                   revised=[["image", "label"], *zip("abcd", "xxyy", strict=True)])  # fmt: skip
+    assert len(choices_of(refusal(root))) == 2
+
+
+def test_tables_of_the_parts_of_a_set_are_one(write_set) -> None:
+    files = {f"Annotation_Base1{part}.csv": f"name,grade\n{part}_a,x\n{part}_b,y\n" for part in (1, 2, 3)}
+    root = write_set("1_a.png 1_b.png 2_a.png 2_b.png 3_a.png 3_b.png", files)
+    assert detected(root) == '{kind: label_csv, file: "Annotation_Base*.csv", image: name, label: grade}'
+    assert [row[1] for row in understood(root)] == ["x", "y"] * 3
+    layout = resolve_layout(root, AUTO)
+    assert "ignored  nothing" in describe_set(root, layout, read_layout(root, layout))
+    (root / "Annotation_Base13.csv").write_text("name,grade\n1_a,x\n3_b,y\n")  # names an image of another table
+    assert "*" not in refusal(root)
+
+
+def test_the_rows_of_one_reader_are_offered_if_readers_differ(write_set) -> None:
+    rows = [f"{name},{reader},{label}" for reader, labels in {"R1": "xyxy", "R2": "xyyx"}.items()
+            for name, label in zip("abcd", labels, strict=True)]  # fmt: skip
+    root = write_set("a.png b.png c.png d.png", {"t.csv": "\n".join(["image,reader,label", *rows])})
+    choices = choices_of(refusal(root))
+    assert [(layout.where, layout.missing) for layout in choices] == [
+        ({"reader": "R1"}, "fail"), ({"reader": "R2"}, "fail"),
+    ]  # fmt: skip
+    assert [list(read_layout(root, layout)["label"]) for layout in choices] == [list("xyxy"), list("xyyx")]
+    with pytest.raises(UserError, match=r"data.layout: t.csv: where: no R3 in column 'reader'"):
+        read_layout(root, choices[0].model_copy(update={"where": {"reader": "R3"}}))
+
+
+def test_rows_of_images_that_are_left_out_need_not_be_one_hot(write_set) -> None:
+    root = write_set("a.png b.png c.png", {"t.csv": "image,A,B\na,1,0\nb,0,1\nc,1,1\n"})
+    layout = Layout(kind="one_hot_csv", file="t.csv", image="image")
+    with pytest.raises(UserError, match="2 classes are marked"):
+        read_layout(root, layout)
+    assert list(read_layout(root, layout, Given(unwanted=frozenset({"c.png"})))["label"]) == ["A", "B"]
 
 
 def test_a_csv_may_have_splits_semicolons_and_a_label_of_any_name(write_set) -> None:

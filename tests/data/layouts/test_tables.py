@@ -56,29 +56,50 @@ RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships
 PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 
-def write_workbook(path: Path, rows: list[list[str | int]]) -> None:
-    """Write the smallest workbook that spreadsheet programs open."""
+def write_workbook(path: Path, rows: list[list[str | int]], **more: list[list[str | int]]) -> None:
+    """Write the smallest workbook that spreadsheet programs open: a sheet S, and more by their names."""
 
     def cell(value: str | int) -> str:
         return f"<c><v>{value}</v></c>" if isinstance(value, int) else f'<c t="inlineStr"><is><t>{value}</t></is></c>'
 
-    sheet = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+    sheets = dict(enumerate([("S", rows), *more.items()], 1))
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    parts = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="{kind}.worksheet+xml"/>'
+        for number in sheets
+    )
+    listed = "".join(
+        f'<sheet name="{name}" sheetId="{number}" r:id="b{number}"/>' for number, (name, _) in sheets.items()
+    )
+    links = "".join(
+        f'<Relationship Id="b{number}" Type="{RELATIONS}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+        for number in sheets
+    )
     files = {
         "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" ContentType="'
         'application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="'
-        f'application/xml"/><Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/></Types>',
+        f'application/xml"/><Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>{parts}</Types>',
         "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="a" '
         f'Type="{RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{RELATIONS}"><sheets><sheet name="S" sheetId="1" '
-        'r:id="b"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="b" '
-        f'Type="{RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{SHEET}"><sheetData>{sheet}</sheetData></worksheet>',
+        "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{RELATIONS}"><sheets>{listed}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">{links}</Relationships>',
     }
+    for number, (_, lines) in sheets.items():
+        sheet = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in lines)
+        files[f"xl/worksheets/sheet{number}.xml"] = (
+            f'<worksheet xmlns="{SHEET}"><sheetData>{sheet}</sheetData></worksheet>'
+        )
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in files.items():
             archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{text}')
+
+
+def test_a_sheet_of_a_workbook_is_named_after_it(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "book.xlsx", [["about"]], labels=[["image", "label"], ["a", 1], ["b", 2]])
+    assert list(read_table(tmp_path / "book.xlsx")) == ["about"]
+    assert read_table(tmp_path / "book.xlsx/labels")["label"].tolist() == ["1", "2"]
+    with pytest.raises(ValueError, match=r"no sheet 'more'; expected S, labels"):
+        read_table(tmp_path / "book.xlsx/more")
 
 
 def test_the_first_sheet_of_a_workbook_is_a_table_of_text(tmp_path: Path) -> None:

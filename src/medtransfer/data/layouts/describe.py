@@ -12,10 +12,15 @@ import pandas as pd
 from rich.cells import cell_len
 
 from medtransfer.data.layouts.files import files_below, is_image, relative_to, split_of
+from medtransfer.data.layouts.image_tables import image_tables, label_columns
+from medtransfer.data.layouts.label_csv import tables_named
+from medtransfer.data.layouts.label_tables import folders_of_images
 from medtransfer.data.layouts.one_hot_csv import CSV_NAME
 from medtransfer.data.layouts.read import Given, as_yaml
+from medtransfer.data.layouts.tables import TABLE_SUFFIXES, WORKBOOKS, match_names
 from medtransfer.data.targets.target import counts_of
 from medtransfer.study import Layout
+from medtransfer.util.errors import UserError
 from medtransfer.util.text import MISSING, is_missing
 
 MOST_ROWS = 20
@@ -62,10 +67,11 @@ def describe_set(
         rows += _block("no image", pd.Series({f"rows left out, such as {without_image[0]}": len(without_image)}))
     explained = {*table["path"], *chain.from_iterable(masks.values()), *aside.copies, *aside.unused_masks}
     explained |= aside.given.unwanted | aside.given.joined(layout.root)
-    unlabelled, ignored = _unread(root, explained | {str(PurePosixPath(layout.root) / file) for file in layout.files})
-    if not unlabelled.empty:
-        rows += _block("unlabelled", unlabelled)
-    rows += _block("ignored", ignored)
+    tables = tables_named(root / layout.root, layout)
+    explained |= set(chain.from_iterable(_of_a_table(PurePosixPath(layout.root) / file) for file in tables))
+    for head, counts in _unread(root, explained).items():
+        if head == "ignored" or not counts.empty:
+            rows += _block(head, counts)
     head_width = max(HEAD_WIDTH, *(cell_len(head) + 1 for head, _, _ in rows))
     width = max(cell_len(name) for _, name, count in rows if count)
     digits = max(len(count) for _, _, count in rows)
@@ -125,23 +131,54 @@ def _block(head: str, counts: pd.Series) -> list[tuple[str, str, str]]:
     return [(head if row == 0 else "", name, count) for row, (name, count) in enumerate(items)]
 
 
-def _unread(root: Path, read: set[str]) -> tuple[pd.Series, pd.Series]:
-    """Count the files that are not read: images without labels, then others; images by folder, the rest by suffix.
+def _of_a_table(file: PurePosixPath) -> tuple[str, str]:
+    """Return the path of a table and that of its workbook, of which it may be a sheet."""
+    return str(file), str(file.parent if file.parent.suffix.lower() in WORKBOOKS else file)
 
-    Unlabelled are images in a folder named like a test split. A file that is the only one of its suffix is named.
+
+def _unread(root: Path, read: set[str]) -> dict[str, pd.Series]:
+    """Count the files that are not read: images with and without labels, then others.
+
+    Images are counted by folder, the rest by suffix. Labelled are those that a table names with a label, unlabelled
+    other images in a folder named like a test split. A file that is the only one of its suffix is named.
     """
-    images: Counter[str] = Counter()
-    others: dict[str, list[str]] = {}
-    for name in relative_to(root, files_below(root)):
-        path = PurePosixPath(name)
-        if name in read or path.name == CSV_NAME:
+    images: list[PurePosixPath] = []
+    others: dict[str, list[PurePosixPath]] = {}
+    for path in map(PurePosixPath, relative_to(root, files_below(root))):
+        if str(path) in read or path.name == CSV_NAME:
             continue
         if is_image(path, root):
-            images[path.parent.as_posix()] += 1
+            images.append(path)
         else:
-            others.setdefault(path.suffix.lower() or "no suffix", []).append(name)
-    tests = {folder for folder in images if "test" in map(split_of, PurePosixPath(folder).parts)}
-    ignored = {f"images in {folder}": count for folder, count in images.items() if folder not in tests}
-    ignored |= {f"{suffix} files" if len(paths) > 1 else paths[0]: len(paths) for suffix, paths in others.items()}
-    unlabelled = {f"images in {folder}": images[folder] for folder in tests}
-    return pd.Series(unlabelled, dtype=int).sort_index(), pd.Series(ignored, dtype=int).sort_index()
+            others.setdefault(path.suffix.lower() or "no suffix", []).append(path)
+    tables = [path for suffix, paths in others.items() if suffix in TABLE_SUFFIXES for path in paths]
+    labelled = _labelled(root, images, tables)
+    folders = Counter(str(path.parent) for path in images if path not in labelled)
+    tests = {folder for folder in folders if "test" in map(split_of, PurePosixPath(folder).parts)}
+    ignored = {f"images in {folder}": count for folder, count in folders.items() if folder not in tests}
+    ignored |= {f"{suffix} files" if len(paths) > 1 else str(paths[0]): len(paths) for suffix, paths in others.items()}
+    found = {
+        "labelled": Counter(f"images in {path.parent}, not read, by {how}" for path, how in labelled.items()),
+        "unlabelled": {f"images in {folder}": folders[folder] for folder in tests},
+        "ignored": ignored,
+    }
+    return {head: pd.Series(counts, dtype=int).sort_index() for head, counts in found.items()}
+
+
+def _labelled(root: Path, images: Sequence[PurePosixPath], tables: Sequence[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """Map the images that a table names with a label to that table and its column."""
+    found: dict[PurePosixPath, str] = {}
+    try:
+        known = image_tables(root, [*images, *tables]) if images and tables else []
+    except UserError:  # a table of masks
+        return found
+    for table in known:
+        columns, named = label_columns(table.others)
+        if table.is_submission or not named:
+            continue
+        names = list(table.table[table.image].str.strip())
+        for folder in folders_of_images(table, images):
+            below = [str(path) for path in images if path.is_relative_to(folder)]
+            named_images = match_names(below, below, names).paths
+            found |= {PurePosixPath(path): f"{table.file.name} ({columns[0]})" for path in named_images if path}
+    return found

@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from glob import escape
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from medtransfer.data.layouts import LAYOUTS, Reading
+from medtransfer.data.layouts import Reading
+from medtransfer.data.layouts.choices import (
+    any_columns,
+    any_folders,
+    deeper,
+    detected_readings,
+    moved_below,
+    selections_of_rows,
+    strays,
+    within_parts,
+    within_train,
+)
 from medtransfer.data.layouts.evidence import Evidence
-from medtransfer.data.layouts.files import files_below, images_of, relative_to, shared_start, split_of, words
-from medtransfer.data.layouts.folder_objections import OF_FOLDERS, deeper_levels
+from medtransfer.data.layouts.files import files_below, images_of, relative_to
+from medtransfer.data.layouts.folder_objections import OF_FOLDERS
 from medtransfer.data.layouts.folders import are_patients, only_numbered
-from medtransfer.data.layouts.image_tables import OTHER_WORDS, image_tables, same_partition
-from medtransfer.data.layouts.label_csv import FEW, MOST_EXCLUDED, folders_of_images
+from medtransfer.data.layouts.image_tables import image_tables, same_partition
 from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
 from medtransfer.data.layouts.namesakes import same_names
 from medtransfer.data.layouts.read import Given, as_yaml, read_layout
@@ -33,10 +42,6 @@ REMEDY = "data.labels: {"
 AT_RANDOM = " and data.split.method: random"
 MOST_ASKED = 2
 """The most problems of one reading that are told with the others."""
-MOST_NUMBERED = 20
-"""More folders than this that are deeper down are probably patients, not classes."""
-MOST_VALUES = 12
-"""A column of more values is not offered as a label if its name does not suggest it."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +96,11 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
     files = [PurePosixPath(path) for path in relative_to(base, files_below(base)) if path not in left]
     images = images_of(files, base)
     offered = left_out.target.readings(base, files)
-    everything = _detect(base, files) if offered is None else offered
+    everything = detected_readings(base, files) if offered is None else offered
     if not images and not everything:
         raise UserError(_no_images(base, files))
     if offered is not None:
-        tried = [_try(base, reading, left_out) for reading in offered]
-        reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
-        reasons += dict.fromkeys(line for each in tried if each.table is None for line in each.problems[:MOST_ASKED])
-        raise UserError(_refusal(start, reasons, tried, left_out))
+        raise UserError(_question(base, start, offered, left_out))
     if pairs := mask_pairs(images):
         raise UserError(_unnamed_masks(base, images, pairs))
     readings = _plausible(base, files, images, everything)
@@ -107,16 +109,13 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         evidence = Evidence(base, files, tried[0].reading, _table(tried[0]), left_out.labels, start)
         reasons = [] if readings[0].evidence == "certain" else objections(evidence)
         if not reasons:
-            return _below(start, tried[0].reading.layout)
+            return moved_below(start, tried[0].reading.layout)
         others = [reading for reading in everything if reading.layout != tried[0].reading.layout]
-        others += [*_deeper(evidence), *_within_train(evidence)]
-        further = [_try(base, reading, left_out) for reading in others]
-        if not any(each.table is not None for each in further):
-            further = [_try(base, reading, left_out) for reading in _within_parts(evidence)]
-        tried += further
+        tried += _instead(evidence, others, left_out)
     elif len(tried) == 1:
         reasons = tried[0].problems
         others = [reading for reading in everything if reading.layout != readings[0].layout]
+        others += selections_of_rows(base, images, readings[0])
         tried += [_try(base, reading, left_out) for reading in others]
         if not any(each.table is not None for each in tried):
             raise UserError(reasons)
@@ -126,33 +125,38 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         reasons += [f"the set can be read in {readable} ways"] if readable > 1 else []
         doubted = [Evidence(base, files, each.reading, each.table) for each in tried if each.table is not None]
         doubted = [evidence for evidence in doubted if objections(evidence)]
-        tried += [_try(base, reading, left_out) for evidence in doubted for reading in _within_train(evidence)]
+        tried += [_try(base, reading, left_out) for evidence in doubted for reading in within_train(evidence)]
     else:
-        reasons = [
-            _nothing_detected(base, images),
-            boxes_and_outlines(base, files),
-            _strays(base, start, files, images),
-        ]
-        reasons = list(filter(None, reasons))
-        tried = [_try(base, reading, left_out) for reading in _any_folders(images)]
+        further = (boxes_and_outlines(base, files), strays(base, start, files, images))
+        reasons = [_nothing_detected(base, images), *filter(None, further)]
+        tried = [_try(base, reading, left_out) for reading in any_folders(images)]
     reasons = [*reasons[:1], *unfit_targets(image_tables(base, files)), *reasons[1:]]
     if not any(each.table is not None for each in tried):
-        tried += [_try(base, reading, left_out) for reading in _any_columns(base, files)]
+        tried += [_try(base, reading, left_out) for reading in any_columns(base, files)]
     raise UserError(_refusal(start, reasons, tried, left_out))
+
+
+def _question(base: Path, start: str, offered: Sequence[Reading], left_out: Given) -> str:
+    """Return the error line that asks which of the readings that a target offers is meant."""
+    tried = [_try(base, reading, left_out) for reading in offered]
+    reasons = [f"the {left_out.target.noun} are not detected" + ("" if offered else "; no table fits")]
+    reasons += dict.fromkeys(line for each in tried if each.table is None for line in each.problems[:MOST_ASKED])
+    return _refusal(start, reasons, tried, left_out)
+
+
+def _instead(evidence: Evidence, others: Sequence[Reading], left_out: Given) -> list[Tried]:
+    """Try the readings that may be meant in place of a doubtful one."""
+    readings = [*others, *deeper(evidence), *within_train(evidence)]
+    tried = [_try(evidence.base, reading, left_out) for reading in readings]
+    if any(each.table is not None for each in tried):
+        return tried
+    return [_try(evidence.base, reading, left_out) for reading in within_parts(evidence)]
 
 
 def objections(evidence: Evidence) -> list[str]:
     """Return a sentence for each thing that speaks against a reading: `auto` accepts one only if nothing does."""
     checks = OF_TABLES if evidence.reading.layout.file else OF_FOLDERS
     return [line for check in (*checks, unread_images) for line in check(evidence)]
-
-
-def _below(start: str, layout: Layout) -> Layout:
-    return layout.model_copy(update={"root": str(PurePosixPath(start) / layout.root)})
-
-
-def _detect(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
-    return [reading for layout in LAYOUTS.values() for reading in layout.detect(base, files)]
 
 
 def _plausible(
@@ -164,7 +168,7 @@ def _plausible(
         roots = [reading.layout.root for reading in certain]
         explained = {image for image in images if any(image.is_relative_to(root) for root in roots)}
         rest = [file for file in files if file not in explained] if len(explained) < len(images) else []
-        return certain + _plausible(base, rest, images_of(rest, base), _detect(base, rest))
+        return certain + _plausible(base, rest, images_of(rest, base), detected_readings(base, rest))
     tables = [reading for reading in everything if reading.evidence == "named" and reading.layout.file]
     folders = [reading for reading in everything if reading.evidence == "named" and not reading.layout.file]
     if tables:  # then folders that differ only in a number are parts of an archive
@@ -212,81 +216,6 @@ def _table(tried: Tried) -> pd.DataFrame:
     return tried.table
 
 
-def _deeper(evidence: Evidence) -> list[Reading]:
-    layout = evidence.reading.layout
-    if layout.kind not in DEEP_LAYOUTS:
-        return []
-    return [
-        Reading(layout.model_copy(update={"depth": layout.depth + level}), "possible", tuple(names))
-        for level, names in deeper_levels(evidence)
-        if len(names) <= MOST_NUMBERED
-    ]
-
-
-def _within_train(evidence: Evidence) -> list[Reading]:
-    """Return the readings of the training images alone: choices if those of other splits are laid out otherwise."""
-    base, files = evidence.base, evidence.files
-    if evidence.reading.layout.kind != "split_folders":
-        return []
-    places = {
-        file.parts[:at] for file in files for at, name in enumerate(file.parts[:-1], 1) if split_of(name) == "train"
-    }
-    return [reading for place in sorted(places) for reading in _within(base, files, PurePosixPath(*place))]
-
-
-def _within_parts(evidence: Evidence) -> list[Reading]:
-    """Return the readings of each of the classes alone, in case these are parts of which one has the classes."""
-    layout = evidence.reading.layout
-    if layout.kind != "class_folders" or len(evidence.labels) > MOST_NUMBERED:
-        return []
-    places = {PurePosixPath(*path.parts[: len(PurePosixPath(layout.root).parts) + 1]) for path, _ in evidence.rows}
-    return [reading for place in sorted(places) for reading in _within(evidence.base, evidence.files, place)]
-
-
-def _within(base: Path, files: Sequence[PurePosixPath], folder: PurePosixPath) -> list[Reading]:
-    inside = [file.relative_to(folder) for file in files if file.is_relative_to(folder)]
-    found = _detect(base / folder, inside)
-    return [replace(reading, layout=_below(str(folder), reading.layout)) for reading in found]
-
-
-def _any_folders(images: Sequence[PurePosixPath]) -> list[Reading]:
-    """Return the reading of the first folders that differ as classes, even if they are named like splits."""
-    shared = PurePosixPath(*shared_start([image.parts[:-1] for image in images]))
-    return [Reading(Layout(kind="class_folders", root=str(shared)), "possible")]
-
-
-def _strays(base: Path, start: str, files: Sequence[PurePosixPath], images: Sequence[PurePosixPath]) -> str:
-    """Return how to leave out a few images that are beside folders of images, if these then are recognised."""
-    above = {parent for image in images for parent in image.parent.parents}
-    strays = [image for image in images if image.parent in above]
-    if not 0 < len(strays) <= min(MOST_EXCLUDED, FEW * len(images)):
-        return ""
-    if not _detect(base, [file for file in files if file not in strays]):
-        return ""
-    patterns = json.dumps([escape(str(PurePosixPath(start) / image)) for image in strays], ensure_ascii=False)
-    return (
-        f"{counted(len(strays), 'image')} beside folders of images, such as {strays[0]}; to leave them out: "
-        f"data.files: {{exclude: {patterns}}}"
-    )
-
-
-def _any_columns(base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
-    """Return a reading for each column of few values of each table: choices for a set without any evidence."""
-    found = []
-    for table in image_tables(base, files):
-        if table.is_submission:
-            continue
-        columns = [
-            name
-            for name in table.others
-            if 1 < table.others[name].nunique() <= MOST_VALUES and not OTHER_WORDS.intersection(words(name))
-        ]
-        for folder in folders_of_images(table, images_of(files, base)) if columns else []:
-            fields = {"kind": "label_csv", "file": str(table.file), "image": table.image, "images": folder}
-            found += [Reading(Layout.model_validate(fields | {"label": name}), "possible") for name in columns]
-    return found
-
-
 def _no_images(base: Path, files: Sequence[PurePosixPath]) -> str:
     if kinds := other_kinds(files):
         return f"{base}: expected images, but got {', '.join(kinds)}, which are not read; save the images as PNG"
@@ -319,7 +248,9 @@ def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], given: 
         if each.table is not None and given.target.may_be_split(each.table["label"]):
             unsplit = given.published and each.table["split"].isna().all()
             labels = f" ({given.target.described(each.table['label'])})"
-            shown.setdefault(as_yaml(_below(start, each.reading.layout)), f"{AT_RANDOM if unsplit else ''}{labels}")
+            shown.setdefault(
+                as_yaml(moved_below(start, each.reading.layout)), f"{AT_RANDOM if unsplit else ''}{labels}"
+            )
     choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
     if not shown:
         choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"

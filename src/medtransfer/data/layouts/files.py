@@ -97,8 +97,9 @@ class ImageFiles(list[Path]):
 
 
 def file_of_set(name: str, *folders: Path) -> Path:
-    """Return the file of that name in the first of the folders that has it; if none does, in the first."""
-    return next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
+    """Return the file, or sheet of a workbook, of that name in the first folder that has it, or in the first."""
+    paths = [folder / name for folder in folders]
+    return next((path for path in paths if path.is_file() or path.parent.is_file()), paths[0])
 
 
 def within(folder: Path, images: Sequence[Path]) -> list[Path]:

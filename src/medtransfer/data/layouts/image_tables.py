@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from medtransfer.data.layouts.files import IMAGE_SUFFIXES, SPLIT_NAMES, images_of, stem_of, words
 from medtransfer.data.layouts.mask_pairs import speaks_of_masks
-from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, loose, read_table
+from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, WORKBOOKS, loose, read_table
+from medtransfer.data.layouts.workbooks import first_sheet, sheets_of
 from medtransfer.util.errors import UserError
 
 LABEL_WORDS = frozenset(
@@ -70,10 +72,10 @@ def image_tables(root: Path, files: Sequence[PurePosixPath]) -> list[ImageTable]
     known = _Names(images_of(files, root))
     lists = sum(file.suffix.lower() in LISTS for file in files)
     found = []
-    for file in files:
-        suffix = file.suffix.lower()
-        if suffix not in TABLE_SUFFIXES or (suffix in LISTS and lists > MOST_LISTS):
-            continue
+    of_few = (
+        file for file in files if file.suffix.lower() in TABLE_SUFFIXES - (LISTS if lists > MOST_LISTS else set())
+    )
+    for file in chain.from_iterable(_sheets(root, file) for file in of_few):
         try:
             table = read_table(root / file)
             if known.in_header_of(table):
@@ -83,6 +85,17 @@ def image_tables(root: Path, files: Sequence[PurePosixPath]) -> list[ImageTable]
         if (image := _image_column(file, table, known)) is not None:
             found.append(ImageTable(file, image, table))
     return found
+
+
+def _sheets(root: Path, file: PurePosixPath) -> list[PurePosixPath]:
+    """Return the tables of a file: itself, or the sheets of a workbook if it has several, or one that is not first."""
+    if file.suffix.lower() not in WORKBOOKS:
+        return [file]
+    try:
+        sheets = sheets_of(root / file)
+    except (OSError, ValueError):
+        return []  # it is counted among the ignored files
+    return [file] if len(sheets) == 1 and sheets[0] == first_sheet(root / file) else [file / name for name in sheets]
 
 
 def label_columns(table: pd.DataFrame) -> tuple[list[str], bool]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts.files import file_of_set
-from medtransfer.data.layouts.tables import match_images, read_table
+from medtransfer.data.layouts.tables import match_images, read_table, selected_rows
 from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.text import counted, listed
@@ -97,15 +97,9 @@ def _read(folders: Sequence[Path], join: JoinedTable) -> pd.DataFrame:
         table = read_table(file_of_set(join.file, *folders))
     except (OSError, ValueError) as error:
         raise UserError(f"{place}: not a readable table: {' '.join(str(error).split())}") from None
-    for name in (join.key, *join.where):
-        if name not in table:
-            raise UserError(f"{place}: no column {name!r}{near(name, table.columns)}")
-    for name, value in join.where.items():
-        wanted = [value] if isinstance(value, str) else value
-        kept = table[name].str.strip().isin(wanted)
-        if not kept.any():
-            raise UserError(
-                f"{place}: where: no {listed(wanted)} in column {name!r}{near(wanted[0], table[name].unique())}"
-            )
-        table = table[kept]
-    return table
+    if join.key not in table:
+        raise UserError(f"{place}: no column {join.key!r}{near(join.key, table.columns)}")
+    try:
+        return selected_rows(table, join.where)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None

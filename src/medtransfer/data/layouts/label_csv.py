@@ -1,14 +1,13 @@
 """A table of labels: a column with the name or path of each image, one with its label, perhaps one with its split.
 
-There may be one such table for each split.
+There may be one such table for each split, or for each part of the images.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,27 +15,28 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading, Strength
-from medtransfer.data.layouts.files import SPLIT_NAMES, ImageFiles, images_of, shared_start, stem_of, words
-from medtransfer.data.layouts.image_tables import (
-    ImageTable,
-    base_name,
-    image_tables,
-    label_columns,
-    split_column,
-    split_value,
-)
+from medtransfer.data.layouts.files import ImageFiles, files_below, relative_to
+from medtransfer.data.layouts.image_tables import label_columns, split_value
 from medtransfer.data.layouts.joins import with_columns
-from medtransfer.data.layouts.tables import UNNAMED_COLUMN, RowMatches, match_images, match_names, read_table
+from medtransfer.data.layouts.label_tables import label_tables
+from medtransfer.data.layouts.tables import (
+    TABLE_SUFFIXES,
+    UNNAMED_COLUMN,
+    file_of_table,
+    match_images,
+    read_table,
+    selected_rows,
+)
 from medtransfer.study import Layout
-from medtransfer.util.errors import many, near
+from medtransfer.util.errors import UserError, many, near
 
 WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
 EMPTIED = "images whose findings are all left out"
 """The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
-SPLITS = ("train", "val", "test")
 MOST_EXCLUDED, FEW = 10, 0.2
-FOLDER, SPLIT_OF_FILE = "folder of the images", "split of the file"
-"""Columns of rows that are read from several tables."""
+FOLDER, SPLIT_OF_FILE, PLACE = "folder of the images", "split of the file", "path of the image"
+"""Columns of rows that are read from several tables, or compared."""
+MOST_READERS, MOST_SHOWN = 20, 3
 
 
 LabelsOf = Callable[[str, pd.DataFrame], tuple[pd.Series | None, list[str]]]
@@ -59,7 +59,8 @@ def read_tables(
 
     Without `layout.image`, the first column of the first table names the images.
     """
-    files: dict[Any, str] = {"": layout.file} if isinstance(layout.file, str) else layout.file or {}
+    files: dict[Any, str] = dict(enumerate(tables_named(root, layout)))
+    files = layout.file if isinstance(layout.file, dict) else files
     folders = layout.images if isinstance(layout.images, dict) else dict.fromkeys(files, layout.images)
     parts, problems = {}, []
     for split, file in files.items():
@@ -72,13 +73,20 @@ def read_tables(
     if not (layout.classes or layout.label) and len({frozenset(part.columns) for part in parts.values()}) > 1:
         return pd.DataFrame(), [f"{', '.join(parts)}: the tables differ in their columns; name data.layout.classes"]
     whole, where = pd.concat(parts.values(), ignore_index=True), ", ".join(parts)
+    try:
+        whole = selected_rows(whole, layout.where)
+    except UserError as error:
+        return pd.DataFrame(), [f"data.layout: {where}: {error}"]
+    several = layout.file
+    layout = layout.model_copy(update={"image": layout.image or whole.columns[0], "file": where})
+    unwanted = [_unwanted(root, str(folder), images, group[layout.image]) for folder, group in whole.groupby(FOLDER)]
+    whole = whole[~pd.concat(unwanted)[whole.index]] if unwanted else whole
     if whole.empty:
         return pd.DataFrame(), [f"{where}: a table without rows; expected one row for each image"]
-    layout = layout.model_copy(update={"image": layout.image or whole.columns[0], "file": where})
     labels, problems = labels_of(where, whole.drop(columns=[FOLDER, SPLIT_OF_FILE]))
     if labels is None:
         return pd.DataFrame(), problems
-    if "" not in files:
+    if isinstance(several, dict):
         layout = layout.model_copy(update={"split": SPLIT_OF_FILE})
     tables = []
     for folder, group in whole.groupby(FOLDER):
@@ -90,47 +98,6 @@ def read_tables(
     for key in (WITHOUT_IMAGE, WITHOUT_ROW):
         found_rows.attrs[key] = [name for table in tables for name in table.attrs.get(key, [])]
     return found_rows, problems
-
-
-@dataclass(frozen=True)
-class LabelTables:
-    """A table that names images, or one for each split, read as one: its further columns, and where its images are.
-
-    fields: those of the layout that name the files, the column of images and that of the split. others: the columns
-    besides these. folders: returns the folders of the images, each a reading of its own.
-    """
-
-    fields: dict[str, Any]
-    others: pd.DataFrame
-    folders: Callable[[], Sequence[str | dict[str, str]]]
-
-    def layouts(self, kind: str, **fields: Any) -> list[Layout]:
-        """Return a layout for each folder of images."""
-        given = self.fields | {"kind": kind} | fields
-        return [Layout.model_validate(given | {"images": folder}) for folder in self.folders()]
-
-
-def label_tables(root: Path, files: Sequence[PurePosixPath]) -> list[LabelTables]:
-    """Return the tables of a set that may hold labels; those of the same columns, one for each split, are one."""
-    images = images_of(files, root)
-    tables = [table for table in image_tables(root, files) if not table.is_submission]
-    found, together = [], set()
-    for group in _of_splits(tables):
-        if (folders := _folders_of_splits(group, images)) is not None:
-            together |= {table.file for table in group.values()}
-            fields: dict[str, Any] = {
-                "file": {split: str(table.file) for split, table in group.items()},
-                "image": next(iter(group.values())).image,
-            }
-            others = pd.concat([table.others for table in group.values()], ignore_index=True)
-            found.append(LabelTables(fields, others, partial(list, [folders])))
-    for table in tables:
-        if table.file not in together:
-            split = split_column(table.others)
-            fields = {"file": str(table.file), "image": table.image} | ({"split": split} if split else {})
-            others = table.others.drop(columns=split or [])
-            found.append(LabelTables(fields, others, cache(partial(folders_of_images, table, images))))
-    return found
 
 
 def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
@@ -149,13 +116,26 @@ def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading
 LAYOUTS.register("label_csv", LayoutFormat(read_label_csv, detect_label_csv))
 
 
+def tables_named(root: Path, layout: Layout) -> list[str]:
+    """List the tables that the file of a layout names, of which it may be a pattern, by their paths below `root`."""
+    found = list(layout.file.values()) if isinstance(layout.file, dict) else [layout.file] if layout.file else []
+    return [path for name in found for path in _matching(root, name) or [name]]
+
+
+def _matching(root: Path, name: str) -> list[str]:
+    if "*" not in name or (root / name).is_file():
+        return []
+    paths = relative_to(root, files_below(root))
+    return [path for path in paths if fnmatchcase(path, name) and PurePosixPath(path).suffix.lower() in TABLE_SUFFIXES]
+
+
 def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple[pd.DataFrame | None, list[str]]:
     """Open the table named by `layout`, and add those of its columns that are in joined tables.
 
     If it, a column or a folder is missing, return None and the problems.
     """
     path = root / str(layout.file)
-    if not path.is_file():
+    if not file_of_table(path).is_file():
         return None, [f"data.layout.file: {layout.file} is not in the set"]
     wanted = [("image", layout.image), ("label", layout.label), ("split", layout.split)]
     wanted += [("classes", name) for name in layout.classes or []]
@@ -187,10 +167,7 @@ def label_rows(
 
     With `missing: drop`, rows without an image and images without a row are left out.
     """
-    names = table[layout.image].str.strip()
-    kept = ~_unwanted(root, layout, images, names)
-    table, labels, names = table[kept], labels[kept], names[kept]
-    matches = match_images(root, root / str(layout.images), images, names)
+    matches = match_images(root, root / str(layout.images), images, table[layout.image].str.strip())
     rows = table.drop(columns=[name for name in ("path", "label", "split") if name in table])
     rows = rows.assign(path=matches.paths, label=labels.str.strip(), split=None)
     problems = matches.problems
@@ -233,71 +210,31 @@ def _leaving_out(root: Path, images: Sequence[Path], paths: Sequence[str]) -> st
     return f"; to leave it out: data.files: {{exclude: {patterns}}}"
 
 
-def _unwanted(root: Path, layout: Layout, images: Sequence[Path], names: pd.Series) -> pd.Series:
-    """Return which rows name images that `data.files` leaves out, and no other."""
+def _unwanted(root: Path, folder: str, images: Sequence[Path], names: pd.Series) -> pd.Series:
+    """Return which rows name images below `folder` that `data.files` leaves out, and no other."""
     unwanted = images.unwanted if isinstance(images, ImageFiles) else []
     if not unwanted:
         return pd.Series(False, index=names.index)
-    every = match_images(root, root / str(layout.images), [*images, *unwanted], names).paths
-    kept = match_images(root, root / str(layout.images), images, names).paths
+    every = match_images(root, root / folder, [*images, *unwanted], names.str.strip()).paths
+    kept = match_images(root, root / folder, images, names.str.strip()).paths
     out = {path.relative_to(root).as_posix() for path in unwanted}
     return pd.Series([not here and path in out for here, path in zip(kept, every, strict=True)], index=names.index)
 
 
-def _of_splits(tables: Sequence[ImageTable]) -> list[dict[str, ImageTable]]:
-    """Return the tables that have the same columns and whose paths name one split each, all different."""
-    groups: dict[tuple[str, ...], list[tuple[str, ImageTable]]] = {}
-    for table in tables:
-        if split := split_of_path(str(table.file)):
-            groups.setdefault((table.image, *table.table.columns), []).append((split, table))
-    whole = [dict(sorted(group, key=lambda pair: SPLITS.index(pair[0]))) for group in groups.values()]
-    return [tables for group, tables in zip(groups.values(), whole, strict=True) if 1 < len(tables) == len(group)]
+def row_selections(root: Path, layout: Layout, images: Sequence[Path]) -> list[Layout]:
+    """Return a layout for each value of the first column by which each image has rows of one label alone.
 
-
-def _folders_of_splits(tables: dict[str, ImageTable], images: Sequence[PurePosixPath]) -> str | dict[str, str] | None:
-    """Return the folder of the images of all tables, or that of each; None if it is not clear."""
-    folders = {split: folders_of_images(table, images) for split, table in tables.items()}
-    if any(len(found) > 1 for found in folders.values()):
-        folders = {split: [name for name in found if split_of_path(name) == split] for split, found in folders.items()}
-    if any(len(found) != 1 for found in folders.values()):
-        return None
-    of_split = {split: found[0] for split, found in folders.items()}
-    return next(iter(of_split.values())) if len(set(of_split.values())) == 1 else of_split
-
-
-def split_of_path(path: str) -> str | None:
-    """Return the one split that words in a path name."""
-    splits = {SPLIT_NAMES[word] for word in words(path) if word in SPLIT_NAMES}
-    return splits.pop() if len(splits) == 1 else None
-
-
-def folders_of_images(table: ImageTable, images: Sequence[PurePosixPath]) -> list[str]:
-    """Return the folder below which the rows name their images; several if the rows name others in each."""
-    named, paths = list(table.table[table.image].str.strip()), list(map(str, images))
-    keys = {base_name(name) for name in named}
-    places = [image.parts[:-1] for image in images if stem_of(image.name) in keys] or [i.parts[:-1] for i in images]
-    common = PurePosixPath(*shared_start(places))
-
-    def matched(folder: PurePosixPath) -> RowMatches:
-        inside, start = _below(folder, paths), 0 if folder == PurePosixPath() else len(str(folder)) + 1
-        return match_names([path[start:] for path in inside], inside, named)
-
-    nearest = matched(common)
-    if not nearest.missing and not nearest.ambiguous:  # folders above it could only add images that no row names
-        same = [folder for folder in common.parents if len(_below(folder, paths)) == len(_below(common, paths))]
-        return [str(next((above for above in reversed(same) if matched(above).paths == nearest.paths), common))]
-    parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for place in places:
-        parts.setdefault(place[: len(common.parts) + 1], []).append(place)
-    children = {PurePosixPath(*shared_start(inside)) for inside in parts.values()}
-    scores: dict[tuple[int, int], dict[tuple[str, ...], str]] = {}
-    for folder in sorted({common, *common.parents, *children}, key=lambda path: (len(path.parts), path)):
-        found = nearest if folder == common else matched(folder)
-        score = (sum(path != "" for path in found.paths), -len(found.unnamed))
-        scores.setdefault(score, {}).setdefault(tuple(found.paths), str(folder))
-    return list(scores[max(scores)].values())
-
-
-def _below(folder: PurePosixPath, paths: Sequence[str]) -> list[str]:
-    start = "" if folder == PurePosixPath() else f"{folder}/"
-    return [path for path in paths if path.startswith(start)]
+    Such a column names who read the image, or which part of it is meant; none if rows differ anyhow.
+    """
+    table, _ = open_table(root, layout, images) if isinstance(layout.file, str) else (None, [])
+    if table is None or layout.label is None:
+        return []
+    paths = match_images(root, root / str(layout.images), images, table[layout.image].str.strip()).paths
+    rows = table.assign(**{PLACE: paths})[[path != "" for path in paths]]
+    for name in table.columns.drop([layout.image, layout.label]):
+        values = list(rows[name].value_counts().index)
+        alone = rows.groupby([name, PLACE])[layout.label].nunique()
+        labels = rows.groupby(name)[layout.label].nunique()
+        if 1 < len(values) <= MOST_READERS and (alone == 1).all() and (labels > 1).all():
+            return [layout.model_copy(update={"where": {name: value}}) for value in values[:MOST_SHOWN]]
+    return []

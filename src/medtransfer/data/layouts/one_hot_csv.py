@@ -13,7 +13,8 @@ import pandas as pd
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading
 from medtransfer.data.layouts.files import ImageFiles, relative_to, split_folders, split_of, within
 from medtransfer.data.layouts.image_tables import ENOUGH, label_columns
-from medtransfer.data.layouts.label_csv import label_tables, read_tables
+from medtransfer.data.layouts.label_csv import read_tables
+from medtransfer.data.layouts.label_tables import label_tables
 from medtransfer.data.layouts.tables import read_table
 from medtransfer.study import Layout
 from medtransfer.util.errors import many

@@ -7,7 +7,7 @@ import io
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,8 @@ import pandas as pd
 
 from medtransfer.data.layouts.files import relative_to, stem_of, within
 from medtransfer.data.layouts.workbooks import read_workbook
-from medtransfer.util.errors import many
+from medtransfer.util.errors import UserError, many, near
+from medtransfer.util.text import listed
 
 WORKBOOKS = frozenset((".xlsx", ".xlsm", ".xls", ".ods"))
 LISTS = frozenset((".txt", ".lst"))
@@ -37,18 +38,27 @@ def read_table(path: Path, header: bool = True) -> pd.DataFrame:
 
     Text is UTF-8, UTF-16 or else Windows-1252. The separator is the most frequent of comma, semicolon and tab in the
     header: the first line, or the first that has one if those before it have none; columns of a `.txt` without any are
-    separated by spaces. Of a workbook, the first sheet is read. Without a header the columns are `column 1`,
+    separated by spaces. Of a workbook, the first sheet is read, or the one that the last part of the path names, as in
+    `book.xlsx/labels`. Without a header the columns are `column 1`,
     `column 2` and so on. Raises `ValueError` with the reason, in one line, for a file that is not a table.
     """
-    about = path.stat()
+    about = file_of_table(path).stat()
     return _read_table(path, header, about.st_mtime_ns, about.st_size)
+
+
+def file_of_table(path: Path) -> Path:
+    """Return the file that a table is in: itself, or the workbook of which it is a sheet."""
+    return path.parent if path.parent.suffix.lower() in WORKBOOKS and not path.parent.is_dir() else path
 
 
 @lru_cache(maxsize=16)
 def _read_table(path: Path, header: bool, _changed: int, _size: int) -> pd.DataFrame:
     try:
-        workbook = path.suffix.lower() in WORKBOOKS
-        table = read_workbook(path, header, MOST_COLUMNS) if workbook else _read_text(path, header)
+        file = file_of_table(path)
+        if file.suffix.lower() in WORKBOOKS:
+            table = read_workbook(file, header, MOST_COLUMNS, None if file == path else path.name)
+        else:
+            table = _read_text(path, header)
     except Exception as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
     if header:
@@ -101,6 +111,19 @@ def _decoded(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp1252")
+
+
+def selected_rows(table: pd.DataFrame, where: Mapping[str, str | list[str]]) -> pd.DataFrame:
+    """Return the rows that have the values of `where` in its columns. Raises `UserError` for one that none has."""
+    for name, value in where.items():
+        if name not in table:
+            raise UserError(f"no column {name!r}{near(name, table.columns)}")
+        wanted = [value] if isinstance(value, str) else value
+        kept = table[name].str.strip().isin(wanted)
+        if not kept.any():
+            raise UserError(f"where: no {listed(wanted)} in column {name!r}{near(wanted[0], table[name].unique())}")
+        table = table[kept]
+    return table
 
 
 @dataclass(frozen=True)

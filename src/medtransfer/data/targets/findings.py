@@ -12,7 +12,8 @@ import pandas as pd
 from medtransfer.data.labels import as_yaml, in_one_split, label_problems, plain
 from medtransfer.data.layouts import Reading
 from medtransfer.data.layouts.image_tables import MARKS, label_columns
-from medtransfer.data.layouts.label_csv import EMPTIED, LabelTables, label_tables
+from medtransfer.data.layouts.label_csv import EMPTIED
+from medtransfer.data.layouts.label_tables import LabelTables, label_tables
 from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.data.targets.finding_cells import ABSENT, PRESENT, Cells, as_cell, joined_cells, read_cells
 from medtransfer.study import Data, Labels, Layout

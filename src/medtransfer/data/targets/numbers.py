@@ -12,7 +12,7 @@ from medtransfer.data.labels import as_yaml
 from medtransfer.data.layouts import Reading
 from medtransfer.data.layouts.files import words
 from medtransfer.data.layouts.image_tables import IDENTITY_WORDS, UNNAMED
-from medtransfer.data.layouts.label_csv import label_tables
+from medtransfer.data.layouts.label_tables import label_tables
 from medtransfer.data.targets import TARGETS, Encoded, Target
 from medtransfer.study import Data, Labels
 from medtransfer.util.errors import UserError
