@@ -52,13 +52,19 @@ def record(title: str, seed: int, trial: Callable[[], str]) -> bool:
     except Exception as error:  # noqa: BLE001 - a failure is a result
         told, failed = " ".join(str(error).split())[:300] or type(error).__name__, True
     print(f"{title}, seed {seed}: {'FAILED: ' if failed else ''}{told}", flush=True)
-    from torture.troubles import NOTHING_RAN
-
     path = TABLE.with_suffix(".csv")
     row = pd.DataFrame([{"trouble": title, "seed": seed, "failed": failed, "told": told}])
     known = pd.concat([pd.read_csv(path), row]) if path.exists() else row
     known = known.drop_duplicates(["trouble", "seed"], keep="last").sort_values(["trouble", "seed"])
     known.to_csv(path, index=False)
+    write_table(known)
+    return failed
+
+
+def write_table(known: pd.DataFrame) -> None:
+    """Write the page of all trials."""
+    from torture.troubles import NOTHING_RAN
+
     known["idle"] = known["told"] == NOTHING_RAN
     counts = known.groupby("trouble").agg(size=("failed", "size"), idle=("idle", "sum"), bad=("failed", "sum"))
     rows = [f"| {trouble} | {size} | {idle} | {size - bad} |" for trouble, size, idle, bad in counts.itertuples()]
@@ -73,7 +79,6 @@ def record(title: str, seed: int, trial: Callable[[], str]) -> bool:
         "| trouble | trials | too late | as undisturbed |", "|---|---:|---:|---:|",
     ]  # fmt: skip
     TABLE.write_text("\n".join([*head, *rows, "", f"Failures: {len(wrong)}.", *wrong]) + "\n", encoding="utf-8")
-    return failed
 
 
 if __name__ == "__main__":
