@@ -133,7 +133,8 @@ def kill_one(command: str, victims: str = "any") -> Callable[[Project, Random, f
         victim, told = random.choice(found) if found else None, NOTHING_RAN
         if victim is not None:
             with suppress(psutil.Error):
-                told = f"{time.monotonic() - started:.1f} s: {' '.join(Path(word).name for word in victim.cmdline() if word)[:60]}"
+                words = " ".join(Path(word).name for word in victim.cmdline() if word)
+                told = f"{time.monotonic() - started:.1f} s: {words[:60]}"
                 victim.kill()
         code = main.wait(PATIENCE)
         if victims == "worker":
