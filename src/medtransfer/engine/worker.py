@@ -227,6 +227,7 @@ def serve(connection: Connection) -> tuple[Job, int]:
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another one would interrupt the end
     raise EOFError
 
 
