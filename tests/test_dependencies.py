@@ -27,6 +27,7 @@ LAYERS = [
     {"report"},
     {"engine"},
     {"check"},
+    {"command_line"},
     {"cli"},
 ]
 
