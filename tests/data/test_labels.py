@@ -112,6 +112,30 @@ def test_a_longer_name_in_another_split_is_an_error_whose_aliases_solve_it() -> 
     assert label_problems(merged, together) == label_problems(table, apart) == []
 
 
+@pytest.mark.parametrize(("rare", "frequent"), [("no_tumour", "no_tumor"), ("Oedema", "edema"), ("gliomas", "glioma")])
+def test_a_nearly_equal_name_in_another_split_is_an_error_whose_aliases_solve_it(rare: str, frequent: str) -> None:
+    splits = ["train", "train", "train", "test", "test"]
+    table = table_of(frequent, frequent, "normal", rare, "normal", split=splits)
+    (problem,) = label_problems(table, Labels())
+    together, apart = offers(problem)
+    assert together.aliases == {rare: frequent}
+    assert label_problems(rename_labels(table, together)[0], together) == label_problems(table, apart) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "split"),
+    [
+        ("tumour", "tumor", "train"),  # both are in the training images
+        ("grade 3", "grade 2", "test"),
+        ("left kidney", "right kidney", "test"),
+        ("hyperplasia", "hypoplasia", "test"),
+    ],
+)
+def test_names_of_different_classes_in_different_splits_are_not_questioned(name: str, other: str, split: str) -> None:
+    splits = ["train", "train", split, "test"]
+    assert label_problems(table_of(other, "normal", name, "normal", split=splits), Labels()) == []
+
+
 def test_names_that_begin_alike_in_one_split_are_two_classes() -> None:
     table = table_of("viral", "viral pneumonia", "viral", split=["train", "train", "test"])
     assert label_problems(table, Labels()) == []

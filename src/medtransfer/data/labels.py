@@ -21,6 +21,8 @@ BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 """A space that may be missing: `Mild Demented`, `MildDemented`."""
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20 "
 FORMULA_NAME = "formula"
+NEARLY_EQUAL = 0.88
+"""The share of letters in common, by `difflib`, above which names are so alike that they may be one."""
 
 
 def rename_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -54,7 +56,7 @@ def label_problems(table: pd.DataFrame, labels: Labels) -> list[str]:
     names = list(table["label"].sort_values().value_counts().index)
     confirmed = {name for name, target in labels.aliases.items() if name == target}
     found = [*_empty(table, labels), *_unshown(names, labels)]
-    return [*found, *_spellings(names, confirmed, labels), *_longer_names(table, confirmed, labels)]
+    return [*found, *_spellings(names, confirmed, labels), *_similar_names(table, confirmed, labels)]
 
 
 def _empty(table: pd.DataFrame, labels: Labels) -> Iterator[str]:
@@ -94,20 +96,21 @@ def _spellings(names: Sequence[str], confirmed: Collection[str], labels: Labels)
         )
 
 
-def _longer_names(table: pd.DataFrame, confirmed: Collection[str], labels: Labels) -> Iterator[str]:
-    """Find classes whose names begin with that of another, which is in other published splits."""
-    splits = _splits_of(table)
+def _similar_names(table: pd.DataFrame, confirmed: Collection[str], labels: Labels) -> Iterator[str]:
+    """Find classes whose names begin with that of another, or nearly equal it, which is in other published splits."""
+    splits, sizes = _splits_of(table), table["label"].value_counts()
     aliases: dict[str, str] = {}
-    for long, of in splits.items():
-        others = [short for short, theirs in splits.items() if of and theirs and of.isdisjoint(theirs)]
-        others = [short for short in others if _begins(long, short)]
-        if others and long not in confirmed:
-            aliases[long] = max(others, key=len)
+    for name, of in splits.items():
+        others = [other for other, theirs in splits.items() if of and theirs and of.isdisjoint(theirs)]
+        larger = [other for other in others if (sizes[other], other) > (sizes[name], name)]
+        found = [other for other in others if _begins(name, other) or (other in larger and _nearly_equal(name, other))]
+        if found and name not in confirmed:
+            aliases[name] = max(found, key=len)
     if aliases:
-        long, short = next(iter(aliases.items()))
+        name, other = next(iter(aliases.items()))
         yield (
-            f"{yaml_word(long)}, in {listed(sorted(splits[long]))}, and {yaml_word(short)}, in "
-            f"{listed(sorted(splits[short]))}, may be one class under two names; if so: {as_yaml(labels, aliases)}; "
+            f"{yaml_word(name)}, in {listed(sorted(splits[name]))}, and {yaml_word(other)}, in "
+            f"{listed(sorted(splits[other]))}, may be one class under two names; if so: {as_yaml(labels, aliases)}; "
             f"if not: {as_yaml(labels, dict(zip(aliases, aliases, strict=True)))}"
         )
 
@@ -143,6 +146,13 @@ def in_one_split(table: pd.DataFrame, labels: Labels) -> list[str]:
 def _begins(long: str, short: str) -> bool:
     first, second = words(short), words(long)
     return 0 < len(first) < len(second) and second[: len(first)] == first
+
+
+def _nearly_equal(name: str, other: str) -> bool:
+    """Return whether two names differ in a letter or two, as `tumor` and `tumour` do, and not in a number."""
+    first, second = plain(name), plain(other)
+    same_numbers = re.findall(r"\d+", first) == re.findall(r"\d+", second)
+    return same_numbers and bool(get_close_matches(first, [second], cutoff=NEARLY_EQUAL))
 
 
 def plain(label: str) -> str:
