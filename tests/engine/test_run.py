@@ -86,6 +86,18 @@ def test_the_lock_file_is_that_of_dvc_and_dvc_has_nothing_to_do(
     assert ran == Counter(ALL)
 
 
+def test_a_stage_that_always_runs_is_nothing_new(
+    study: Path, ran: Counter[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As `check` does in a study of the installed package."""
+    pipeline = study / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("  compare:\n", "  compare:\n    always_changed: true\n"))
+    for last in (False, True):
+        reproduce(2, engine=ENGINE)
+        assert capfd.readouterr().out.endswith("everything is up to date\n") == last
+    assert ran == Counter([*ALL, "compare"])
+
+
 def test_a_changed_line_runs_its_stages_alone(study: Path, ran: Counter[str]) -> None:
     reproduce(2, engine=ENGINE)
     ran.clear()

@@ -58,6 +58,11 @@ class Committer:
         stage = self._stages[name]
         return " && ".join(stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()), stage.wdir
 
+    def always_runs(self, name: str) -> bool:
+        """Return whether a stage runs each time, whatever has changed."""
+        stage = self._stages[name]
+        return bool(stage.always_changed or stage.is_callback)
+
     def files(self, name: str) -> tuple[dict[str, str], list[str]] | None:
         """Return the hashes of a begun stage's inputs by path, and the paths of its outs; None if they cannot travel.
 

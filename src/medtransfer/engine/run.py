@@ -58,7 +58,7 @@ def reproduce(jobs: int | Literal["auto"], targets: Sequence[str] = (), engine: 
         if left_out := run.schedule.in_state(State.LEFT_OUT):
             run.problems.append(f"not run, because they depend on a failed stage: {', '.join(left_out)}")
         raise UserError(run.problems)
-    if not run.count[Begun.RESTORED] + run.count[Begun.TO_RUN]:
+    if run.idle:
         print("everything is up to date")  # noqa: T201
 
 
@@ -68,7 +68,7 @@ class Run:
     def __init__(self, committer: Committer, workers: Workers) -> None:
         self.committer, self.workers = committer, workers
         self.schedule = Schedule(committer.needs)
-        self.count: Counter[Begun] = Counter()
+        self.idle = True
         self.problems: list[str] = []
         self.took: dict[str, float] = {}
         self._tries: Counter[str] = Counter()
@@ -98,7 +98,7 @@ class Run:
                 except UserError as error:
                     self._fail(stage, str(error))
                     continue
-                self.count[begun] += 1
+                self.idle &= begun is Begun.UNCHANGED or self.committer.always_runs(stage)
                 if begun is Begun.TO_RUN:
                     self._submit(stage)
                     continue
