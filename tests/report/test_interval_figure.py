@@ -29,3 +29,12 @@ def test_of_many_variants_the_best_and_those_of_each_backbone_are_kept(
     table, best = material.found.table, material.best_of_each_backbone()
     assert names == [*best, *table[table["kind"] == "baseline"]["variant"]]
     assert f"{len(material.names) - len(best)} more not shown" in title
+
+
+def test_rows_fill_the_height(material: Material) -> None:
+    """Matplotlib's margin of a twentieth leaves two empty lines above and below forty variants."""
+    axis = interval_figure(material).axes[0]
+    low, high = axis.get_ylim()
+    rows = len(axis.get_yticks())
+    assert -1 < low < -0.5
+    assert rows - 0.5 < high < rows

@@ -32,6 +32,7 @@ def interval_figure(material: Material) -> Figure:
         if row["variant"] in published.index:
             axis.plot(published[row["variant"]], height, "|", color=INK, markersize=12)
     axis.set_yticks(range(len(rows)), rows["variant"])
+    axis.set_ylim(-0.8, len(rows) - 0.2)
     axis.set_xlabel(f"{title_of(metric, material.unit)} on the test images, {found.confidence:.0%} interval")
     note = f"\nbest {MOST_VARIANTS} variants and best of each backbone; {left_out} more not shown" if left_out else ""
     axis.set_title(found.study.params.study.title + note)
