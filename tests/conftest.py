@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medtransfer.data.prepared import Prepared
 
 os.environ.setdefault("MEDTRANSFER_TRACKING", "off")
+os.environ.setdefault("MEDTRANSFER_THREADS", "1")  # each test process has a core: threads would wait for one another
 os.environ["MEDTRANSFER_CACHE"] = ".medtransfer"  # in the folder of each test, and not the user's
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to Ctrl-C
 

@@ -172,11 +172,21 @@ def new_project(root: Path, folder: Path) -> Project:
 
 
 @pytest.fixture
-def fresh(root: Path, tmp_path: Path) -> Project:
-    """Return a project that has not run, without git."""
+def fresh(root: Path, tmp_path: Path, shared_folder: Path) -> Project:
+    """Return a project that has not run, without git; its code is already parsed."""
     project = new_project(root, tmp_path / "fresh")
-    project.run("dvc", "config", "--local", "core.no_scm", "true")
+    project.write(".dvc/config.local", "[core]\n    no_scm = true\n")
+    parsed = shared_folder / "finished/.medtransfer/syntax"
+    if parsed.exists():
+        shutil.copytree(parsed, project.folder / ".medtransfer/syntax")
     return project
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of a test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
@@ -188,17 +198,15 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(root: Path, shared_folder: Path) -> Project:
     """Return the project after its first `dvc repro`, committed; tests must not change it.
 
     All processes of a test run share it.
     """
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    done = shared / "finished.done"
-    with FileLock(shared / "finished.lock"):
+    done = shared_folder / "finished.done"
+    with FileLock(shared_folder / "finished.lock"):
         if not done.exists():
-            project = new_project(root, shared / "finished")
+            project = new_project(root, shared_folder / "finished")
             project.run("git", "init", "-q")
             project.write("src/sitecustomize.py", RECORDER)
             project.run("dvc", "repro")
@@ -207,7 +215,7 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
             project.run("git", "add", "-A")
             project.run("git", "commit", "-qm", "the tiny study")
             done.touch()
-    return Project(shared / "finished")
+    return Project(shared_folder / "finished")
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_a_comment_reruns_check_alone_and_a_statement_the_stages_that_reach_it(l
 
 def test_weights_of_a_backbone_are_fetched_once_a_variant_uses_it(fresh: Project) -> None:
     fresh.replace("backbones:\n", "backbones:\n  idle: {model: cnn_small, weights: pretrained.safetensors}\n")
-    fresh.run("dvc", "repro", "weights@idle", "weights@pretrained")
+    fresh.run("medtransfer", "repro", "-j", "1", "weights@idle", "weights@pretrained")
     card = json.loads(fresh.read("weights/idle/card.json"))
     assert card["reference"] == "not fetched: no variant uses this backbone"
     assert not (fresh.folder / "weights/idle/weights.safetensors").exists()

@@ -97,9 +97,7 @@ def _facts(file: Path) -> Facts:
     content = file.read_bytes()
     known, key = _known(), hashlib.sha256(content).hexdigest()
     if key not in known:
-        tree = ast.parse(content)
-        names, packages = sorted(set(_imports(tree))), sorted(set(_registries(tree)))
-        known[key] = names, packages, hashlib.sha256("\n".join(_shape(tree)).encode()).hexdigest()
+        known[key] = _Reading(ast.parse(content)).facts
     return known[key]
 
 
@@ -119,29 +117,6 @@ def remember() -> None:
 def _memory() -> Path:
     """Return the file of `remember`, of this code alone."""
     return state_folder() / "syntax" / f"{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.json"
-
-
-def _imports(node: ast.AST) -> Iterator[str]:
-    """Yield the modules of our packages that code names in imports, and the packages that contain them."""
-    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-        return
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield from _with_packages(alias.name)
-    elif isinstance(node, ast.ImportFrom) and node.module:
-        for alias in node.names:
-            yield from _with_packages(f"{node.module}.{alias.name}")
-    for child in ast.iter_child_nodes(node):
-        yield from _imports(child)
-
-
-def _registries(tree: ast.AST) -> Iterator[str]:
-    """Yield the packages whose modules a `Registry` imports without naming them."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Registry":
-            for keyword in node.keywords:
-                if keyword.arg == "package" and isinstance(keyword.value, ast.Constant):
-                    yield str(keyword.value.value)
 
 
 def _modules_of(package: str) -> Iterator[str]:
@@ -174,23 +149,51 @@ def _file_of(name: str) -> Path | None:
     return None
 
 
-def _shape(node: ast.AST) -> Iterator[str]:
-    """Yield a syntax tree as lines: types, names and values, without docstrings, positions and empty fields.
+class _Reading:
+    """What a syntax tree says, found in one walk: its imports, its registries, and the tree itself as lines.
 
-    Empty fields are left out because they differ between versions of Python.
+    Lines are types, names and values, without docstrings, positions and empty fields, which differ between versions of
+    Python.
     """
-    yield type(node).__name__
-    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
-        ast.get_docstring(node, clean=False) is not None
-    )
-    for name, value in ast.iter_fields(node):
-        items = value if isinstance(value, list) else [value]
-        if documented and name == "body":
-            items = items[1:]
-        for item in items:
-            if isinstance(item, ast.AST):
-                yield f"{name}:"
-                yield from _shape(item)
-            elif item is not None:
-                yield f"{name}={item!r}"
-    yield "."
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._names: set[str] = set()
+        self._packages: set[str] = set()
+        self._lines: list[str] = []
+        self._read(tree)
+
+    @property
+    def facts(self) -> Facts:
+        shape = hashlib.sha256("\n".join(self._lines).encode()).hexdigest()
+        return sorted(self._names), sorted(self._packages), shape
+
+    def _read(self, node: ast.AST, runs: bool = True) -> None:
+        """Read a node; only code that `runs` imports anything."""
+        self._lines.append(type(node).__name__)
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
+            self._note(node, runs)
+        runs = runs and not (isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING")
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        )
+        for name, value in ast.iter_fields(node):
+            items = value if isinstance(value, list) else [value]
+            for item in items[1:] if documented and name == "body" else items:
+                if isinstance(item, ast.AST):
+                    self._lines.append(f"{name}:")
+                    self._read(item, runs)
+                elif item is not None:
+                    self._lines.append(f"{name}={item!r}")
+        self._lines.append(".")
+
+    def _note(self, node: ast.Import | ast.ImportFrom | ast.Call, runs: bool) -> None:
+        """Note the modules of our packages that an import names, and the package that a `Registry` imports from."""
+        if isinstance(node, ast.Call):
+            if getattr(node.func, "id", None) == "Registry":
+                given = {keyword.arg: keyword.value for keyword in node.keywords}
+                if isinstance(package := given.get("package"), ast.Constant):
+                    self._packages.add(str(package.value))
+        elif runs:
+            start = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                self._names.update(_with_packages(start + alias.name))
