@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import Project
 
-HEAVY = {"albumentations", "captum", "cv2", "dvc", "huggingface_hub", "kaggle", "matplotlib", "mlflow", "monai"}
+HEAVY = {"albumentations", "captum", "cv2", "dvc", "huggingface_hub", "kaggle", "matplotlib", "mlflow"}
 HEAVY |= {"pandas", "scipy", "scipy.stats", "segmentation_models_pytorch", "sklearn", "sympy", "timm", "torch"}
 HEAVY |= {"torch._dynamo", "torchvision"}
 

@@ -52,10 +52,7 @@ def test_metrics_are_those_of_an_independent_implementation(
         assert metrics["recall"] == pytest.approx(recall_score(*flat))
         assert metrics["precision"] == pytest.approx(precision_score(*flat, zero_division=0.0))
     if truth.any() and found.any():
-        # the library finds the percentile's rank in single precision: off by 3e-6 of the step between two distances
-        diagonal = float(np.hypot(*(np.array(truth.shape) * sides)))
-        expected = distances(truth, found, sides)
-        assert (metrics["hd95"], metrics["assd"]) == pytest.approx(expected, rel=1e-5, abs=3e-6 * diagonal)
+        assert (metrics["hd95"], metrics["assd"]) == pytest.approx(distances(truth, found, sides), rel=1e-9, abs=1e-12)
 
 
 @settings(max_examples=100)
