@@ -27,6 +27,18 @@ def stopped() -> Iterator[None]:
     stop_workers()
 
 
+@pytest.fixture(scope="module")
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture
+def place(shared_place: Path) -> Path:
+    """Return a folder whose stages one worker runs after another, as in a study; without a log."""
+    (shared_place / "log").unlink(missing_ok=True)
+    return shared_place
+
+
 def job(folder: Path, command: str, stage: str = "train@a", silence: float = 60) -> Job:
     return Job(stage, command, str(folder), str(folder / "log"), {"OMP_NUM_THREADS": "1"}, silence)
 
@@ -55,15 +67,15 @@ IN_RUN = "from medtransfer.util.command import run\ndef main(): raise {}\nrun(ma
     ],
     ids=["done", "user's mistake", "bug", "exit code", "killed", "disk full", "memory"],
 )
-def test_an_outcome_says_whose_fault_it_is(tmp_path: Path, script: str, code: int | None, lost: str, log: str) -> None:
-    outcome, output = run(tmp_path, script)
+def test_an_outcome_says_whose_fault_it_is(place: Path, script: str, code: int | None, lost: str, log: str) -> None:
+    outcome, output = run(place, script)
     assert (outcome.code, outcome.lost) == (code, lost), output
     assert log in output
 
 
-def test_any_other_command_runs_in_a_shell(tmp_path: Path) -> None:
-    assert run_job(job(tmp_path, 'echo "$DVC_STAGE" in $(pwd) && exit 4')).code == 4
-    assert (tmp_path / "log").read_text() == f"train@a in {tmp_path}\n"
+def test_any_other_command_runs_in_a_shell(place: Path) -> None:
+    assert run_job(job(place, 'echo "$DVC_STAGE" in $(pwd) && exit 4')).code == 4
+    assert (place / "log").read_text() == f"train@a in {place}\n"
 
 
 @pytest.mark.parametrize(
@@ -76,22 +88,22 @@ def test_any_other_command_runs_in_a_shell(tmp_path: Path) -> None:
         ("python stage.py 9", 9),
     ],
 )
-def test_a_command_of_another_form_means_what_a_shell_takes_it_for(tmp_path: Path, command: str, code: int) -> None:
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "own.py").write_text("CODE = 8\n")
+def test_a_command_of_another_form_means_what_a_shell_takes_it_for(place: Path, command: str, code: int) -> None:
+    (place / "src").mkdir(exist_ok=True)
+    (place / "src" / "own.py").write_text("CODE = 8\n")
     script = "import os, sys\ntry:\n    from own import CODE\nexcept ImportError:\n    CODE = 0\n"
-    (tmp_path / "stage.py").write_text(
+    (place / "stage.py").write_text(
         f"{script}sys.exit(int(os.environ.get('LIMIT', sys.argv[1:] and sys.argv[1] or CODE)))"
     )
-    assert run_job(job(tmp_path, command)).code == code
+    assert run_job(job(place, command)).code == code
 
 
 @pytest.mark.parametrize("name", ['x"; touch ran #', "x' $(touch ran)", 'x" "y'])
-def test_a_name_reaches_a_stage_as_one_word_and_no_shell(tmp_path: Path, name: str) -> None:
-    (tmp_path / "stage.py").write_text("import sys\nprint(sys.argv[1:])")
-    assert run_job(job(tmp_path, SCRIPT, stage=f"train@{name}")).code == 0
-    assert (tmp_path / "log").read_text() == f"{[f'train@{name}']}\n"
-    assert not (tmp_path / "ran").exists()
+def test_a_name_reaches_a_stage_as_one_word_and_no_shell(place: Path, name: str) -> None:
+    (place / "stage.py").write_text("import sys\nprint(sys.argv[1:])")
+    assert run_job(job(place, SCRIPT, stage=f"train@{name}")).code == 0
+    assert (place / "log").read_text() == f"{[f'train@{name}']}\n"
+    assert not (place / "ran").exists()
 
 
 def test_stopping_starts_none_of_the_stages_that_wait(tmp_path: Path) -> None:
@@ -109,7 +121,7 @@ def test_stopping_starts_none_of_the_stages_that_wait(tmp_path: Path) -> None:
     assert not (tmp_path / "train@1").exists()
 
 
-def test_a_stage_finds_nothing_of_the_one_before(tmp_path: Path) -> None:
+def test_a_stage_finds_nothing_of_the_one_before(place: Path) -> None:
     script = """
 import os, random, signal, sys, threading
 import numpy as np
@@ -121,19 +133,19 @@ os.environ["LEFT"] = "1"
 import json.tool
 os.chdir("/")
 """
-    first, second = (run(tmp_path, script)[1] for _ in range(2))
+    first, second = (run(place, script)[1] for _ in range(2))
     assert first == second
     assert first.startswith("[None, <Handlers.SIG_DFL: 0>, ")
     assert first.endswith(", False, True]\n")
 
 
-def test_a_worker_forks_while_it_has_one_thread(tmp_path: Path) -> None:
+def test_a_worker_forks_while_it_has_one_thread(place: Path) -> None:
     script = """
 import os
 tasks = f"/proc/{os.getppid()}/task"
 print(*(open(f"{tasks}/{task}/comm").read() for task in os.listdir(tasks)))
 """
-    threads = run(tmp_path, script)[1].split()
+    threads = run(place, script)[1].split()
     assert [name.rstrip("3") for name in threads if name != "jemalloc_bg_thd"] == ["python"], (
         "jemalloc prepares for forks itself"
     )
