@@ -38,24 +38,24 @@ def test_bins_are_counted_one_image_at_a_time() -> None:
             for image in range(60)
             if number / 15 < runs[run, image].max() <= (number + 1) / 15
         ]
-        assert found.images[number] == len(inside)
+        assert found["images"][number] == len(inside)
         if not inside:
-            assert np.isnan(found.accuracy[number])
+            assert np.isnan(found["accuracy"][number])
             continue
         right = np.array([runs[run, image].argmax() == labels[image] for run, image in inside])
-        assert found.accuracy[number] == pytest.approx(right.mean())
-        assert found.confidence[number] == pytest.approx(np.mean([runs[run, image].max() for run, image in inside]))
-        assert found.groups[number] == len({image // 3 for _, image in inside})
+        assert found["accuracy"][number] == pytest.approx(right.mean())
+        assert found["confidence"][number] == pytest.approx(np.mean([runs[run, image].max() for run, image in inside]))
+        assert found["groups"][number] == len({image // 3 for _, image in inside})
         weights = resamples.counts[2][[image // 3 for _, image in inside]]
         if weights.sum():
-            assert found.resampled[2, number] == pytest.approx(np.average(right, weights=weights), rel=1e-5)
+            assert found["resampled"][2, number] == pytest.approx(np.average(right, weights=weights), rel=1e-5)
 
 
 def test_the_bins_make_up_the_calibration_error() -> None:
     rng = np.random.default_rng(1)
     labels, probabilities = calibrated(500, rng)
     found = reliability(labels, probabilities[None], draw(np.arange(500), 2, rng))
-    gaps = np.nan_to_num(np.abs(found.accuracy - found.confidence)) * found.images
+    gaps = np.nan_to_num(np.abs(found["accuracy"] - found["confidence"])) * found["images"]
     assert gaps.sum() / 500 == pytest.approx(error_of(labels, probabilities))
 
 

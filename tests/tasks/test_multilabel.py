@@ -82,11 +82,11 @@ def test_tables_have_each_finding_with_the_groups_that_limit_it(prepared: Prepar
         sides = [set(tests.images["group"][truth[:, each] == side]) for side in (0, 1)]
         assert test.groups_of_class[each] in map(len, sides)
         assert members[:, each].sum() == min((truth[:, each] == side).sum() for side in (0, 1))
-    table = per_finding_table("constant", tests, test, 0.95)
+    table = per_finding_table("constant", tests, test)
     assert list(table["finding"]) == ["large", "lesion"]
     assert (table["roc_auc"] == 0.5).all()
     assert list(table["known"]) == np.isfinite(truth).sum(axis=0).tolist()
-    found = score(tests, test, 0.95).estimates
+    found = score(tests, test).estimates
     assert found["roc_auc"].value == 0.5
     assert found["hamming_loss"].low < found["hamming_loss"].value < found["hamming_loss"].high
     wrong = sure_errors("constant", tests)

@@ -72,14 +72,23 @@ def auc_influence(labels: np.ndarray, probabilities: np.ndarray, group: np.ndarr
     `macro_areas`. If every image is its own group and there are two classes, the variance is DeLong's.
     """
     numbers = [1] if probabilities.shape[1] == 2 else np.unique(labels)
-    truths = [labels == number for number in numbers]
-    parts = [
-        one_influence(truth, probabilities[:, number])
-        for truth, number in zip(truths, numbers, strict=True)
-        if 0 < truth.sum() < len(truth)
-    ]
-    total = np.sum(parts, axis=0) / max(len(parts), 1) if parts else np.zeros(len(labels))
-    return np.bincount(group, weights=total)
+    return mean_influence((labels[:, None] == numbers).astype(float), probabilities[:, numbers], group)
+
+
+def mean_influence(truth: np.ndarray, scores: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return each group's influence on the mean of areas under ROC curves, leaving out those that are not defined.
+
+    truth: float [images, curves], 1, 0 or, if not known, nan. scores: [images, curves].
+    """
+    parts = []
+    for own, values in zip(truth.T, scores.T, strict=True):
+        known = np.isfinite(own)
+        positive = own[known] == 1
+        if 0 < positive.sum() < len(positive):
+            part = np.zeros(len(own))
+            part[known] = _influence(positive, values[known])
+            parts.append(part)
+    return np.bincount(group, weights=np.mean(parts, axis=0) if parts else np.zeros(len(truth)))
 
 
 def _by_score(chosen: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -133,7 +142,7 @@ def _mean(areas: list[np.ndarray]) -> np.ndarray:
         return np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
 
 
-def one_influence(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _influence(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the structural components [images], centred and scaled so that their sum of squares is the variance."""
     found = np.zeros(len(scores))
     for side, sign in ((truth, 1), (~truth, -1)):

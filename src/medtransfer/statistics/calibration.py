@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from medtransfer.statistics.resampling import Resamples
@@ -29,35 +27,26 @@ def confidence_bins(confidence: np.ndarray) -> np.ndarray:
     return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """Accuracy and confidence by bins of the largest probability: each array [bins].
+def reliability(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamples) -> dict[str, np.ndarray]:
+    """Compare labels [images] with probabilities [runs, images, classes], by bins of the largest probability.
 
-    images: over all runs. groups: the number of groups with an image in the bin. confidence, accuracy: their means, nan
-    in an empty bin. resampled: the accuracy in each resample [resamples, bins].
+    Returns arrays [bins]: images, over all runs; groups, the number of groups with an image in the bin; confidence and
+    accuracy, their means, nan in an empty bin; and resampled, the accuracy in each resample [resamples, bins].
     """
-
-    images: np.ndarray
-    groups: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
-    resampled: np.ndarray
-
-
-def reliability(labels: np.ndarray, probabilities: np.ndarray, resamples: Resamples) -> Reliability:
-    """Compare labels [images] with probabilities [runs, images, classes]."""
     confidence = probabilities.max(axis=2)
-    right = probabilities.argmax(axis=2) == labels
     inside = confidence_bins(confidence)[:, :, None] == np.arange(CALIBRATION_BINS)
+    right = inside & (probabilities.argmax(axis=2) == labels)[:, :, None]
     images = inside.sum(axis=(0, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean_confidence = (inside * confidence[:, :, None].astype(np.float64)).sum(axis=(0, 1)) / images
-        accuracy = (inside & right[:, :, None]).sum(axis=(0, 1)) / images
-        counts = resamples.totals(inside.sum(axis=0))
-        resampled = resamples.totals((inside & right[:, :, None]).sum(axis=0)) / counts
     occurs = np.zeros((resamples.groups, CALIBRATION_BINS), bool)
     np.logical_or.at(occurs, resamples.group, inside.any(axis=0))
-    return Reliability(images, occurs.sum(axis=0), mean_confidence, accuracy, resampled)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "images": images,
+            "groups": occurs.sum(axis=0),
+            "confidence": (inside * confidence[:, :, None].astype(np.float64)).sum(axis=(0, 1)) / images,
+            "accuracy": right.sum(axis=(0, 1)) / images,
+            "resampled": resamples.totals(right.sum(axis=0)) / resamples.totals(inside.sum(axis=0)),
+        }
 
 
 def calibrated_errors(confidence: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:

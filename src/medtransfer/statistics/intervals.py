@@ -114,7 +114,8 @@ def transformed_interval(
     width = bounds.high - bounds.low
     share = (value - bounds.low) / width
     centre, reach = math.log(share / (1 - share)), step / width / (share * (1 - share))
-    return tuple(bounds.low + width * float(_expit(centre + side * reach)) for side in (-1, 1))  # type: ignore[return-value]
+    low, high = (0.5 * (1 + math.tanh((centre + side * reach) / 2)) for side in (-1, 1))
+    return bounds.low + width * low, bounds.low + width * high
 
 
 def _at_bound(value: float, freedom: float, confidence: float, bounds: Bounds) -> tuple[float, float]:
@@ -122,10 +123,6 @@ def _at_bound(value: float, freedom: float, confidence: float, bounds: Bounds) -
         return value, math.nan
     excluded = (1 - ((1 - confidence) / 2) ** (1 / (freedom + 1))) * (bounds.high - bounds.low)
     return (value, value + excluded) if value == bounds.low else (value - excluded, value)
-
-
-def _expit(value: float) -> float:
-    return 0.5 * (1 + math.tanh(value / 2))
 
 
 def difference_interval(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:

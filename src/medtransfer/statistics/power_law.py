@@ -43,26 +43,15 @@ def fit_power_laws(sizes: np.ndarray, errors: np.ndarray, covariance: np.ndarray
     """
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     found, relative = errors @ whiten.T, sizes / sizes.max()
-    best: PowerLaws | None = None
+    laws = []
     for exponent in EXPONENTS:
         basis = whiten @ np.column_stack([np.ones(len(sizes)), relative**-exponent])
         floor, scale = _not_negative(basis, found)
         misfit = ((found - np.outer(floor, basis[:, 0]) - np.outer(scale, basis[:, 1])) ** 2).sum(axis=1)
-        here = PowerLaws(floor, scale, np.full(len(errors), exponent), misfit)
-        best = here if best is None else _better(best, here)
-    if best is None:
-        raise ValueError("no exponents")
-    return best
-
-
-def _better(one: PowerLaws, other: PowerLaws) -> PowerLaws:
-    chosen = other.misfit < one.misfit
-    return PowerLaws(
-        *(
-            np.where(chosen, getattr(other, name), getattr(one, name))
-            for name in ("floor", "scale", "exponent", "misfit")
-        )
-    )
+        laws.append([floor, scale, np.full(len(errors), exponent), misfit])
+    each = np.array(laws)
+    best = each[:, -1].argmin(axis=0)
+    return PowerLaws(*each[best, :, np.arange(len(errors))].T)
 
 
 def _not_negative(basis: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -42,16 +42,13 @@ def average_ranks(values: np.ndarray, confidence: float) -> Ranks:
     return Ranks(average, _friedman(values), difference, _cliques(average, difference))
 
 
-def pairwise_tau(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Kendall's tau between rows of two arrays of values [rows, variants]; pairs that tie in one count as 0.
+def pairwise_tau(first: np.ndarray, second: np.ndarray) -> float:
+    """Return Kendall's tau between two arrays of values [variants]; pairs that tie in one count as 0.
 
     It is nan for a single variant. Kendall 1938, "A new measure of rank correlation".
     """
-    upper = np.triu_indices(first.shape[1], 1)
-    signs = [np.sign(each[:, upper[0]] - each[:, upper[1]]) for each in (first, second)]
-    if not len(upper[0]):
-        return np.full(len(first), np.nan)
-    return np.asarray((signs[0] * signs[1]).mean(axis=1))
+    a, b = np.triu_indices(len(first), 1)
+    return float((np.sign(first[a] - first[b]) * np.sign(second[a] - second[b])).mean()) if len(a) else math.nan
 
 
 def tau_interval(differences: Sequence[np.ndarray], p: Sequence[np.ndarray], confidence: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.label_errors import LabelDoubts, label_doubts
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.baselines import class_shares, constant, nearest, votes
 from medtransfer.tasks.classes.predictions import PREFIX, ClassPredictions, class_columns
-from medtransfer.tasks.task import Baselines, Task
+from medtransfer.tasks.task import Task
 
 if TYPE_CHECKING:
     import torch
@@ -37,13 +38,7 @@ class Classification(Task):
     per_pixel = False
     one_class = True
     tables: str | None = "classification"
-
-    @property
-    def baselines(self) -> Baselines:
-        """Return the most frequent class and the nearest neighbours."""
-        from medtransfer.tasks.classes.baselines import majority, nearest_neighbours
-
-        return {"constant": majority, "nearest_neighbour": nearest_neighbours}
+    baselines: ClassVar = {"constant": constant(class_shares), "nearest_neighbour": nearest(votes)}
 
     @property
     def losses(self) -> Registry[LossFunction]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,9 @@ from medtransfer.data.targets.findings import displayed
 from medtransfer.statistics.label_errors import LabelDoubts, finding_doubts
 from medtransfer.study import Loss
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.baselines import constant, frequencies, nearest, shares_of_neighbours
 from medtransfer.tasks.findings.predictions import PREFIX, FindingPredictions, finding_columns
-from medtransfer.tasks.task import Baselines, Task
+from medtransfer.tasks.task import Task
 
 if TYPE_CHECKING:
     import torch
@@ -37,13 +38,7 @@ class Multilabel(Task):
     tables = "multilabel"
     flat_features = True
     per_pixel = False
-
-    @property
-    def baselines(self) -> Baselines:
-        """Return the frequencies of findings and the nearest neighbours."""
-        from medtransfer.tasks.findings.baselines import frequency, nearest_neighbours
-
-        return {"constant": frequency, "nearest_neighbour": nearest_neighbours}
+    baselines: ClassVar = {"constant": constant(frequencies), "nearest_neighbour": nearest(shares_of_neighbours)}
 
     @property
     def losses(self) -> Registry[LossFunction]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import pandas as pd
 
-import medtransfer.tasks.classes.grades  # noqa: F401  # registers the metrics of grades
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.baselines import constant, median_grade, nearest, votes
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.classification import Classification
-from medtransfer.tasks.task import Baselines, Validation
+from medtransfer.tasks.task import Validation
 
 if TYPE_CHECKING:
     import torch
@@ -44,13 +44,7 @@ class Ordinal(Classification):
     target = "grades"
     score = "mae_grades"
     lower_is_better = True
-
-    @property
-    def baselines(self) -> Baselines:
-        """Return the median grade and the nearest neighbours."""
-        from medtransfer.tasks.classes.baselines import median_grade, nearest_neighbours
-
-        return {"constant": median_grade, "nearest_neighbour": nearest_neighbours}
+    baselines: ClassVar = {"constant": constant(median_grade), "nearest_neighbour": nearest(votes)}
 
     @property
     def losses(self) -> Registry[LossFunction]:

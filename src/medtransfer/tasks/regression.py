@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,10 @@ from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.label_errors import LabelDoubts, number_doubts
 from medtransfer.study import Loss, Policy, Variant
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.baselines import constant, mean_number, median_number, nearest
 from medtransfer.tasks.numbers.intervals import with_intervals
-from medtransfer.tasks.numbers.predictions import NumberPredictions, number_columns
-from medtransfer.tasks.task import Baselines, Task, Validation
+from medtransfer.tasks.numbers.predictions import NumberPredictions
+from medtransfer.tasks.task import Task, Validation
 from medtransfer.util.text import listed
 
 if TYPE_CHECKING:
@@ -67,13 +68,7 @@ class Regression(Task):
     flat_features = True
     tables = "regression"
     per_pixel = False
-
-    @property
-    def baselines(self) -> Baselines:
-        """Return the median and the nearest neighbours."""
-        from medtransfer.tasks.numbers.baselines import median_number, nearest_numbers
-
-        return {"constant": median_number, "nearest_neighbour": nearest_numbers}
+    baselines: ClassVar = {"constant": constant(median_number), "nearest_neighbour": nearest(mean_number)}
 
     @property
     def losses(self) -> Registry[LossFunction]:
@@ -174,7 +169,9 @@ class Regression(Task):
 
     def stored(self, prepared: Prepared, rows: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
         """Return the columns of `NumberPredictions` but those of intervals."""
-        return number_columns(prepared.values[rows, 0], answers)
+        truth, found = prepared.values[rows, 0].astype(np.float64), answers.astype(np.float64)
+        deviation = found[:, 1] if found.shape[1] > 1 else np.nan
+        return pd.DataFrame({"truth": truth, "predicted": found[:, 0], "deviation": deviation})
 
     def predictions(self, table: pd.DataFrame) -> NumberPredictions:
         """Return rows of predictions, validation rows among them, as an object; its intervals are made of these."""

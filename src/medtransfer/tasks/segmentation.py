@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ from medtransfer.data.images.packed import IGNORED
 from medtransfer.data.prepared import Prepared
 from medtransfer.study import Loss, Variant
 from medtransfer.tasks import TASKS
+from medtransfer.tasks.baselines import constant, majority_mask, nearest, nearest_mask
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_columns
-from medtransfer.tasks.task import Baselines, Task
+from medtransfer.tasks.task import Task
 from medtransfer.util.seeds import Key, seed_from
 
 if TYPE_CHECKING:
@@ -42,13 +43,7 @@ class Segmentation(Task):
     flat_features = False
     per_pixel = True
     tables = "segmentation"
-
-    @property
-    def baselines(self) -> Baselines:
-        """Return the most frequent class of each pixel and the nearest neighbour's mask."""
-        from medtransfer.tasks.masks.baselines import majority_mask, nearest_mask
-
-        return {"constant": majority_mask, "nearest_neighbour": nearest_mask}
+    baselines: ClassVar = {"constant": constant(majority_mask), "nearest_neighbour": nearest(nearest_mask, 1)}
 
     @property
     def losses(self) -> Registry[LossFunction]:

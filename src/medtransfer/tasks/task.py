@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from medtransfer.tasks.baselines import Baseline
 from medtransfer.tasks.predictions import Predictions, rows_of_run
 
 if TYPE_CHECKING:
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from medtransfer.util.registry import Registry
     from medtransfer.util.seeds import Key
 
-Predict = Callable[[np.ndarray], np.ndarray]
-"""From rows to their answers, [rows, ...]."""
-Learn = Callable[[np.ndarray], Predict]
-"""From training rows to what predicts others."""
-Baselines = dict[str, "Callable[[Prepared], Learn]"]
 Validation = Callable[[], "Iterator[tuple[torch.Tensor, torch.Tensor]]"]
 
 
@@ -46,7 +42,8 @@ class Task(ABC):
     whether a frozen body yields one short row of features per image, which is worth caching. per_pixel: whether a
     network predicts a class for each pixel rather than for the image. one_class: whether each image has one of several
     exclusive classes, which fitted heads, few shots and maps need. tables: the name of its tables in
-    `comparison.tables.TABLES`, if it has any.
+    `comparison.tables.TABLES`, if it has any. baselines: the predictors that need no network, by the names of
+    `study.BASELINES`.
     """
 
     target: str
@@ -59,11 +56,7 @@ class Task(ABC):
     per_pixel: bool
     one_class: bool = False
     tables: str | None = None
-
-    @property
-    @abstractmethod
-    def baselines(self) -> Baselines:
-        """Return the predictors that need no network, by the names of `study.BASELINES`."""
+    baselines: ClassVar[dict[str, Baseline]]
 
     @property
     @abstractmethod

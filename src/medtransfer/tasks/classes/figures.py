@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +46,15 @@ def macro_curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndar
     """
     grid = np.linspace(0.0, 1.0, MOST_POINTS)
     present = np.unique(labels) if probabilities.shape[1] > 2 else np.array([1])
-    pairs = [_curves(labels == number, probabilities[:, number], grid) for number in present]
+    pairs = []
+    for number in present:
+        false, true = _counts(labels == number, probabilities[:, number])
+        roc = np.interp(grid, np.r_[0, false / max(false[-1], 1)], np.r_[0, true / true[-1]])
+        roc[0] = 0.0
+        reached = np.searchsorted(true, np.ceil(grid * true[-1] - 1e-9).clip(1))
+        pairs.append((roc, (true / (true + false))[reached]))
     roc, precision = np.mean(pairs, axis=0)
     return roc, precision
-
-
-def _curves(truth: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    false, true = _counts(truth, scores)
-    negatives, positives = max(false[-1], 1), true[-1]
-    roc = np.interp(grid, np.r_[0, false / negatives], np.r_[0, true / positives])
-    roc[0] = 0.0
-    reached = np.searchsorted(true, np.ceil(grid * positives - 1e-9).clip(1))
-    return roc, (true / (true + false))[reached]
 
 
 def _counts(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,22 +73,37 @@ ON_COLOUR = "#FEFEFE"
 """A white that the page's dark mode leaves white."""
 
 
+@contextmanager
+def variant_panels(
+    name: str, history: Path, found: dict[str, Any], score: str, path: Path, *curves: str
+) -> Iterator[list[Axes]]:
+    """Yield the two panels next to a variant's learning curves; write the figure when they are drawn.
+
+    found: the variant's metrics. score: the part of the title on these. curves: see `draw_learning_curves`.
+    """
+    figure = new_figure(15, 4.8)
+    learning, *others = figure.subplots(1, 3)
+    draw_learning_curves(learning, pd.read_csv(history), *curves)
+    learning.set_title("Learning")
+    learning.legend()
+    yield others
+    images, runs = counted(found["test_images"], "test image"), counted(len(found["runs"]), "run")
+    figure.suptitle(f"{name}: {score}{images}, {runs}")
+    save_png(figure, path, dpi=90)
+
+
 def write_variant_figure(
     name: str, history: Path, predictions: ClassPredictions, found: dict[str, Any], path: Path
 ) -> None:
     """Draw learning curves, the confusion matrix of the test rows, and ROC curves side by side."""
-    figure = new_figure(15, 4.8)
-    curves, matrix, roc = figure.subplots(1, 3)
-    draw_learning_curves(curves, pd.read_csv(history))
-    curves.legend()
-    draw_confusion(matrix, np.array(found["confusion"]), list(found["classes"]))
-    draw_roc(roc, predictions.of_role("test"))
-    for axis, title in ((curves, "Learning"), (matrix, "Confusion (% of a class's images)")):
-        axis.set_title(title)
-    runs, (metric, mean) = counted(len(found["runs"]), "run"), next(iter(found["mean"].items()))
-    images = counted(found["test_images"], "test image")
-    figure.suptitle(f"{name}: {phrase_of(metric)} {mean:.3f} on {images}, {runs}")
-    save_png(figure, path, dpi=90)
+    metric, mean = next(iter(found["mean"].items()))
+    with variant_panels(name, history, found, f"{phrase_of(metric)} {mean:.3f} on ", path) as (matrix, roc):
+        draw_confusion(matrix, np.array(found["confusion"]), list(found["classes"]))
+        matrix.set_title("Confusion (% of a class's images)")
+        labels, scores = (np.concatenate(parts) for parts in zip(*predictions.tests.runs().values(), strict=True))
+        shown = list(range(len(predictions.classes))) if len(predictions.classes) > 2 else [1]
+        names = [predictions.classes[number] for number in shown]
+        draw_roc_curves(roc, labels[:, None] == shown, scores[:, shown], names, "ROC, each class against the rest")
 
 
 def draw_learning_curves(axis: Axes, history: pd.DataFrame, quantity: str = "loss", label: str = "loss (nats)") -> None:
@@ -124,14 +138,6 @@ def draw_confusion(axis: Axes, matrix: np.ndarray, classes: list[str]) -> None:
     axis.grid(False)
     axis.spines[:].set_visible(True)
     axis.set(xlabel="predicted", ylabel="label")
-
-
-def draw_roc(axis: Axes, test: ClassPredictions) -> None:
-    """Draw the ROC curve of each class against the rest, over all runs together."""
-    labels, scores = (np.concatenate(parts) for parts in zip(*test.runs().values(), strict=True))
-    shown = list(range(len(test.classes))) if len(test.classes) > 2 else [1]
-    names = [test.classes[number] for number in shown]
-    draw_roc_curves(axis, labels[:, None] == shown, scores[:, shown], names, "ROC, each class against the rest")
 
 
 def draw_roc_curves(axis: Axes, truth: np.ndarray, scores: np.ndarray, names: list[str], title: str) -> None:

@@ -1,4 +1,4 @@
-"""The metrics of class probabilities.
+"""The metrics of class probabilities, and of classes with an order.
 
 Averages over classes (macro, weighted, areas) take the classes that label an image. The predicted class is the most
 probable one. Of two classes the second is the positive one; see `data.labels.positive`.
@@ -21,6 +21,9 @@ from medtransfer.statistics.intervals import Bounds
 from medtransfer.statistics.metrics import Outcomes, metric
 
 CORRELATION, PENALTY = Bounds(-1.0, 1.0), Bounds(0.0, math.inf)
+LOWER = {"lower_is_better": True, "bounds": PENALTY}
+NEAR = 1
+"""The most grades that a prediction within one is off."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ def cost_weighted_accuracy(run: ClassOutcomes) -> np.ndarray:
         return np.where(worst > 0, 1 - paid / worst, np.nan)
 
 
-@class_metric("log_loss", "Log loss", "ordinal", lower_is_better=True, bounds=PENALTY)
+@class_metric("log_loss", "Log loss", "ordinal", **LOWER)
 def log_loss(run: ClassOutcomes) -> np.ndarray:
     """Return the mean of -log of the label's probability, which counts as 1e-7 at least."""
     clipped = np.clip(run.probabilities.astype(np.float64), LEAST_PROBABILITY, 1.0)
@@ -171,7 +174,7 @@ def log_loss(run: ClassOutcomes) -> np.ndarray:
     return run.weights.mean(-np.log(chosen))
 
 
-@class_metric("brier", "Brier score", "ordinal", lower_is_better=True, bounds=PENALTY)
+@class_metric("brier", "Brier score", "ordinal", **LOWER)
 def brier_score(run: ClassOutcomes) -> np.ndarray:
     """Return the mean of the squared errors summed over classes, halved for two classes."""
     classes = run.probabilities.shape[1]
@@ -179,7 +182,7 @@ def brier_score(run: ClassOutcomes) -> np.ndarray:
     return run.weights.mean(squares / 2 if classes == 2 else squares)
 
 
-@class_metric("ece", "ECE", "ordinal", lower_is_better=True, bounds=PENALTY, has_interval=False)
+@class_metric("ece", "ECE", "ordinal", **LOWER, has_interval=False)
 def calibration_error(run: ClassOutcomes) -> np.ndarray:
     """Return the expected calibration error; its bias depends on the number of images, which resampling changes."""
     return expected_calibration_error(run.labels, run.probabilities, run.weights)
@@ -190,3 +193,51 @@ binary_metric("sensitivity", "Sensitivity", average=1)(of_one_class("recall", 1)
 binary_metric("specificity", "Specificity", average=0)(of_one_class("recall", 0))
 binary_metric("precision_positive", "Precision (positive)", average=1)(of_one_class("precision", 1))
 binary_metric("f1_positive", "F1 (positive)", average=1)(of_one_class("f1", 1))
+
+
+# Of ordered classes: how many grades predictions are off, and whether images are ranked right.
+
+
+@metric("mae_grades", "MAE (grades)", "ordinal", headline=True, in_summary=True, **LOWER)
+def mean_absolute_error(run: ClassOutcomes) -> np.ndarray:
+    """Return the mean number of grades that predictions are off."""
+    return np.asarray(run.distances @ np.arange(run.probabilities.shape[1]) / run.counts.images)
+
+
+@metric("balanced_mae_grades", "Balanced MAE (grades)", "ordinal", average="classes", headline=True, **LOWER)
+def balanced_absolute_error(run: ClassOutcomes) -> np.ndarray:
+    """Return the mean over grades with images of the mean absolute error (Baccianella et al. 2009)."""
+    return _mean_over_labels(run, np.abs(run.predicted - run.labels))
+
+
+@metric("within_one", "Within one grade", "ordinal", proportion=True, headline=True)
+def within_one(run: ClassOutcomes) -> np.ndarray:
+    """Return the share of predictions that are at most one grade off."""
+    return np.asarray(run.distances[:, : NEAR + 1].sum(axis=-1) / run.counts.images)
+
+
+@metric("balanced_within_one", "Balanced within one grade", "ordinal", average="classes")
+def balanced_within_one(run: ClassOutcomes) -> np.ndarray:
+    """Return the mean over grades with images of the share of predictions that are at most one grade off."""
+    return _mean_over_labels(run, np.abs(run.predicted - run.labels) <= NEAR)
+
+
+@metric("kendall_tau", "Kendall's tau", "ordinal", bounds=CORRELATION, headline=True)
+def kendall_tau(run: ClassOutcomes) -> np.ndarray:
+    """Return Kendall's tau-b (1945), which corrects for ties; nan where labels or predictions are all one grade."""
+    classes = run.probabilities.shape[1]
+    cells = run.weights.tally(run.labels * classes + run.predicted, classes**2).astype(np.float64)
+    cells = cells.reshape(-1, classes, classes)
+    later = cells.sum(axis=1, keepdims=True) - cells.cumsum(axis=1)  # images of higher labels, by their prediction
+    below = later.cumsum(axis=2) - later
+    agreeing = (cells * (later.sum(axis=2, keepdims=True) - later - 2 * below)).sum(axis=(1, 2))
+    images = run.counts.images
+    untied = [(images**2 - (of**2).sum(axis=-1)) / 2 for of in (run.counts.labelled, run.counts.predicted)]
+    pairs = np.sqrt(untied[0]) * np.sqrt(untied[1])
+    return np.where(pairs > 0, agreeing / np.where(pairs > 0, pairs, 1), np.nan)
+
+
+def _mean_over_labels(run: ClassOutcomes, values: np.ndarray) -> np.ndarray:
+    """Average values [images] within each label, then over the labels with images: [resamples]."""
+    of_label = np.eye(run.probabilities.shape[1])[run.labels] * values[:, None]
+    return run.counts.macro(run.weights.totals(of_label) / np.maximum(run.counts.labelled, 1))

@@ -6,32 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from medtransfer.statistics.metrics import phrase_of
-from medtransfer.tasks.classes.figures import LONGEST_NAME, draw_learning_curves, draw_roc_curves
+from medtransfer.tasks.classes.figures import LONGEST_NAME, draw_roc_curves, variant_panels
 from medtransfer.tasks.findings.predictions import FindingPredictions
-from medtransfer.util.plotting import COLOURS, MUTED, new_figure, save_png
-from medtransfer.util.text import counted, shortened
+from medtransfer.util.plotting import COLOURS, MUTED
+from medtransfer.util.text import shortened
 
 
 def write_finding_figure(
     name: str, history: Path, tests: FindingPredictions, found: dict[str, Any], path: Path
 ) -> None:
     """Draw learning curves, the areas of each finding, and ROC curves side by side."""
-    figure = new_figure(15, 4.8)
-    curves, areas, roc = figure.subplots(1, 3)
-    draw_learning_curves(curves, pd.read_csv(history))
-    curves.legend()
-    curves.set_title("Learning")
-    draw_areas(areas, found["classes"])
-    draw_roc(roc, tests)
     value = found["mean"]["roc_auc"]
-    shown = "" if value is None else f"{phrase_of('roc_auc')} {value:.3f} on "
-    images, runs = counted(found["test_images"], "test image"), counted(len(found["runs"]), "run")
-    figure.suptitle(f"{name}: {shown}{images}, {runs}")
-    save_png(figure, path, dpi=90)
+    score = "" if value is None else f"{phrase_of('roc_auc')} {value:.3f} on "
+    with variant_panels(name, history, found, score, path) as (areas, roc):
+        draw_areas(areas, found["classes"])
+        truth = np.tile(tests.truth, (len(tests.replicates), 1))
+        draw_roc_curves(roc, truth, tests.replicates.reshape(len(truth), -1), tests.classes, "ROC of each finding")
 
 
 def draw_areas(axis: Axes, findings: dict[str, dict[str, Any]]) -> None:
@@ -45,10 +38,3 @@ def draw_areas(axis: Axes, findings: dict[str, dict[str, Any]]) -> None:
     axis.set_yticks(range(len(order)), names, fontsize=7)
     axis.set(xlim=(0, 1.01), title="By finding (its test images)")
     axis.legend(fontsize=7, loc="lower right")
-
-
-def draw_roc(axis: Axes, tests: FindingPredictions) -> None:
-    """Draw the ROC curve of each finding, the most frequent ones, over all runs together."""
-    truth = np.tile(tests.truth, (len(tests.replicates), 1))
-    scores = tests.replicates.reshape(len(truth), -1)
-    draw_roc_curves(axis, truth, scores, tests.classes, "ROC of each finding")

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from medtransfer.statistics.areas import Areas, class_areas, mean_areas, one_influence
+from medtransfer.statistics.areas import Areas, class_areas, mean_areas, mean_influence
 from medtransfer.statistics.class_counts import ClassCounts
 from medtransfer.statistics.metrics import Outcomes, metric
 from medtransfer.statistics.resampling import Resamples
@@ -44,7 +44,11 @@ class FindingOutcomes(Outcomes):
     @cached_property
     def by_finding(self) -> list[Areas]:
         """The areas under the curves of each finding in each resample."""
-        return [self._areas(self.known[:, each], each) for each in range(self.truth.shape[1])]
+        found = []
+        for truth, scores, known in zip(self.truth.T, self.probabilities.T, self.known.T, strict=True):
+            weights = replace(self.weights, group=self.weights.group[known])
+            found.append(class_areas(truth[known] == 1, scores[known], weights))
+        return found
 
     @cached_property
     def areas(self) -> Areas:
@@ -67,20 +71,7 @@ class FindingOutcomes(Outcomes):
     @cached_property
     def influence(self) -> np.ndarray:
         """The influence of each group on the macro mean of the areas under the ROC curve, float [groups]."""
-        parts = []
-        for each in range(self.truth.shape[1]):
-            known = self.known[:, each]
-            truth = self.truth[known, each] == 1
-            if 0 < truth.sum() < len(truth):
-                part = np.zeros(len(known))
-                part[known] = one_influence(truth, self.probabilities[known, each])
-                parts.append(part)
-        total = np.mean(parts, axis=0) if parts else np.zeros(len(self.truth))
-        return np.bincount(self.weights.group, weights=total)
-
-    def _areas(self, known: np.ndarray, finding: int) -> Areas:
-        weights = replace(self.weights, group=self.weights.group[known])
-        return class_areas(self.truth[known, finding] == 1, self.probabilities[known, finding], weights)
+        return mean_influence(self.truth, self.probabilities, self.weights.group)
 
 
 @metric("roc_auc_micro", "ROC-AUC (micro)", TASK)

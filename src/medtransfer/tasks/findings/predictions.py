@@ -67,9 +67,10 @@ class FindingPredictions(Predictions):
     @cached_property
     def thresholds(self) -> Thresholds:
         """The threshold of each finding in each run; 0.5 where its validation rows do not choose one."""
+        truth, scores = self._columns(TRUTH), self._columns(PREFIX)
         return self.chosen or {
-            run: best_thresholds(*self.of_role("validation")._values(rows))
-            for run, rows in ((run, found.table) for run, found in super().of_role("validation").by_run().items())
+            run: best_thresholds(*(found.table[names].to_numpy(np.float32) for names in (truth, scores)))
+            for run, found in super().of_role("validation").by_run().items()
         }
 
     def of_role(self, role: str) -> Self:
@@ -79,7 +80,11 @@ class FindingPredictions(Predictions):
 
     def make_outcomes(self, weights: Resamples) -> list[Outcomes]:
         """Return the truth, probabilities and calls of each replicate."""
-        called = replace(self, table=self.table.assign(**self._calls())).replicated(self._columns(CALLED))
+        runs = zip(*(self.table[name] for name in RUN), strict=True)
+        levels = np.array([self.thresholds.get(run, np.full(len(self.classes), HALF)) for run in runs])
+        reached = self.table[self._columns(PREFIX)].to_numpy(np.float32) >= levels.astype(np.float32)
+        calls = dict(zip(self._columns(CALLED), reached.T, strict=True))
+        called = replace(self, table=self.table.assign(**calls)).replicated(self._columns(CALLED))
         return [
             FindingOutcomes(weights, self.truth, probabilities, calls.astype(bool))
             for probabilities, calls in zip(self.replicates, called, strict=True)
@@ -108,15 +113,6 @@ class FindingPredictions(Predictions):
             },
             "test_images": len(self.images),
         }
-
-    def _calls(self) -> dict[str, np.ndarray]:
-        runs = list(zip(*(self.table[name] for name in RUN), strict=True))
-        levels = np.array([self.thresholds.get(run, np.full(len(self.classes), HALF)) for run in runs])
-        called = self.table[self._columns(PREFIX)].to_numpy(np.float32) >= levels.astype(np.float32)
-        return dict(zip(self._columns(CALLED), called.T, strict=True))
-
-    def _values(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(rows[self._columns(start)].to_numpy(np.float32) for start in (TRUTH, PREFIX))
 
     def _columns(self, start: str) -> list[str]:
         return [f"{start}{name}" for name in self.classes]

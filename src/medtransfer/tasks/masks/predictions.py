@@ -55,10 +55,15 @@ class MaskPredictions(Predictions):
 def mask_columns(prepared: Prepared, rows: np.ndarray, masks: np.ndarray) -> pd.DataFrame:
     """Make the columns of the task from class numbers, uint8 [n, h, w]."""
     sides = prepared.table.iloc[rows][list(PIXEL)].to_numpy(np.float64)
-    lines = [
-        _line(truth, found, prepared.mask_classes, (float(side[0]), float(side[1])))
-        for truth, found, side in zip(prepared.targets(rows), masks, sides, strict=True)
-    ]
+    classes, lines = prepared.mask_classes, []
+    for truth, found, side in zip(prepared.targets(rows), masks, sides, strict=True):
+        means, own = image_metrics(truth, found, classes, (float(side[0]), float(side[1])))
+        judged = truth != IGNORED
+        pixels = {"truth_pixels": np.count_nonzero(truth[judged]), "found_pixels": np.count_nonzero(found[judged])}
+        line: dict[str, Any] = {MASK: encode_mask(found), **pixels, **means}
+        if len(classes) > 1:
+            line |= {f"{metric}{SEPARATOR}{name}": own[name][metric] for name in classes for metric in means}
+        lines.append(line)
     return pd.DataFrame(lines)
 
 
@@ -77,13 +82,3 @@ def decode_mask(encoded: bytes) -> np.ndarray:
     import cv2
 
     return np.asarray(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED))
-
-
-def _line(truth: np.ndarray, found: np.ndarray, classes: list[str], sides: tuple[float, float]) -> dict[str, Any]:
-    means, own = image_metrics(truth, found, classes, sides)
-    judged = truth != IGNORED
-    pixels = {"truth_pixels": np.count_nonzero(truth[judged]), "found_pixels": np.count_nonzero(found[judged])}
-    line: dict[str, Any] = {MASK: encode_mask(found), **pixels, **means}
-    if len(classes) > 1:
-        line |= {f"{metric}{SEPARATOR}{name}": own[name][metric] for name in classes for metric in means}
-    return line

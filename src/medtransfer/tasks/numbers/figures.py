@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from medtransfer.statistics.metrics import phrase_of
-from medtransfer.tasks.classes.figures import draw_learning_curves
+from medtransfer.tasks.classes.figures import variant_panels
 from medtransfer.tasks.numbers.agreement import Limits
 from medtransfer.tasks.numbers.predictions import NumberPredictions
-from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png
-from medtransfer.util.text import counted, typeset
+from medtransfer.util.plotting import COLOURS, INK, MUTED
+from medtransfer.util.text import typeset
 
 POINT: dict[str, Any] = {"s": 10, "alpha": 0.6, "linewidths": 0}
 
@@ -24,20 +23,14 @@ def write_number_figure(
     name: str, history: Path, test: NumberPredictions, found: dict[str, Any], unit: str, path: Path
 ) -> None:
     """Draw the error by epoch, and the test images' numbers, mean over runs, as predicted and as they differ."""
-    figure = new_figure(15, 4.8)
-    learning, scatter, differences = figure.subplots(1, 3)
-    draw_learning_curves(learning, pd.read_csv(history), "absolute_error", _with_unit("mean absolute error", unit))
-    learning.set_title("Learning")
-    learning.legend()
-    truth, predicted, low, high = test.values.mean(axis=0).T
-    draw_predicted(scatter, truth, predicted, unit, (low, high))
-    draw_agreement(differences, truth, predicted, unit)
-    scatter.set_title("Predicted and true")
-    differences.set_title("Agreement")
-    mean, runs = found["mean"]["mae"], counted(len(found["runs"]), "run")
-    images = counted(found["test_images"], "test image")
-    figure.suptitle(f"{name}: {phrase_of('mae', unit)} {typeset(mean)} on {images}, {runs}")
-    save_png(figure, path, dpi=90)
+    score = f"{phrase_of('mae', unit)} {typeset(found['mean']['mae'])} on "
+    curves = ("absolute_error", _with_unit("mean absolute error", unit))
+    with variant_panels(name, history, found, score, path, *curves) as (scatter, differences):
+        truth, predicted, low, high = test.values.mean(axis=0).T
+        draw_predicted(scatter, truth, predicted, unit, (low, high))
+        draw_agreement(differences, truth, predicted, unit)
+        scatter.set_title("Predicted and true")
+        differences.set_title("Agreement")
 
 
 def draw_predicted(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from medtransfer.statistics.intervals import Bounds
 from medtransfer.statistics.metrics import Outcomes, metric
-from medtransfer.statistics.resampling import Resamples
 
+TASK = "regression"
 CORRELATION, LENGTH, EXPLAINED = Bounds(-1.0, 1.0), Bounds(0.0, math.inf), Bounds(-math.inf, 1.0)
 IN_UNIT = {"lower_is_better": True, "bounds": LENGTH, "in_unit": True}
 CELLS = 4_000_000
@@ -21,6 +19,16 @@ CELLS = 4_000_000
 
 NO_SPREAD = 1e-5
 """A variance below this share of the mean square is that of equal numbers, rounded."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variances and covariance of truth and prediction, and their mean difference, [resamples]; nan if undefined."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    shared: np.ndarray
+    difference: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -39,30 +47,16 @@ class NumberOutcomes(Outcomes):
 
     @cached_property
     def spread(self) -> Spread:
-        """The moments of truth and prediction in each resample."""
-        return spread_of(self.truth, self.predicted, self.weights)
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Variances and covariance of truth and prediction, and their mean difference, [resamples]; nan if undefined."""
-
-    truth: np.ndarray
-    predicted: np.ndarray
-    shared: np.ndarray
-    difference: np.ndarray
-
-
-def spread_of(truth: np.ndarray, predicted: np.ndarray, weights: Resamples) -> Spread:
-    """Compute the moments in each resample, of numbers centred on their means so that none is lost by rounding."""
-    y, p = (values - values.mean() if np.ptp(values) > 0 else np.zeros(len(values)) for values in (truth, predicted))
-    means = weights.means(np.stack([y, p, y * y, p * p, y * p], axis=1)).astype(np.float64).T
-    return Spread(
-        _variance(means[0], means[2]),
-        _variance(means[1], means[3]),
-        means[4] - means[0] * means[1],
-        means[1] - means[0] + predicted.mean() - truth.mean(),
-    )
+        """The moments in each resample, of numbers centred on their means so that none is lost by rounding."""
+        truth, predicted = self.truth, self.predicted
+        y, p = (each - each.mean() if np.ptp(each) > 0 else np.zeros(len(each)) for each in (truth, predicted))
+        means = self.weights.means(np.stack([y, p, y * y, p * p, y * p], axis=1)).astype(np.float64).T
+        return Spread(
+            _variance(means[0], means[2]),
+            _variance(means[1], means[3]),
+            means[4] - means[0] * means[1],
+            means[1] - means[0] + predicted.mean() - truth.mean(),
+        )
 
 
 def _variance(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
@@ -70,38 +64,31 @@ def _variance(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(found > NO_SPREAD * square, found, np.nan))
 
 
-def number_metric(
-    name: str, title: str, **described: Any
-) -> Callable[[Callable[[NumberOutcomes], Any]], Callable[[Any], Any]]:
-    """Return a decorator that registers a metric of regression; see `metric`."""
-    return metric(name, title, "regression", **described)
-
-
-@number_metric("mae", "Mean absolute error", headline=True, in_summary=True, **IN_UNIT)
+@metric("mae", "Mean absolute error", TASK, headline=True, in_summary=True, **IN_UNIT)
 def mean_absolute_error(run: NumberOutcomes) -> np.ndarray:
     """Return the mean absolute error."""
     return run.weights.mean(np.abs(run.error))
 
 
-@number_metric("rmse", "RMSE", headline=True, **IN_UNIT)
+@metric("rmse", "RMSE", TASK, headline=True, **IN_UNIT)
 def root_mean_square_error(run: NumberOutcomes) -> np.ndarray:
     """Return the root of the mean squared error."""
     return np.asarray(np.sqrt(run.weights.mean(run.error**2)))
 
 
-@number_metric("r2", "R²", bounds=EXPLAINED, headline=True, in_summary=True)
+@metric("r2", "R²", TASK, bounds=EXPLAINED, headline=True, in_summary=True)
 def explained_variance(run: NumberOutcomes) -> np.ndarray:
     """Return the coefficient of determination: 1 - squared error / that of the mean; nan if all numbers are equal."""
     return np.asarray(1 - run.weights.mean(run.error**2) / run.spread.truth)
 
 
-@number_metric("pearson", "Pearson's r", bounds=CORRELATION)
+@metric("pearson", "Pearson's r", TASK, bounds=CORRELATION)
 def pearson(run: NumberOutcomes) -> np.ndarray:
     """Return Pearson's correlation; nan if all numbers or all predictions are equal."""
     return _within(run.spread.shared / np.sqrt(run.spread.truth * run.spread.predicted))
 
 
-@number_metric("spearman", "Spearman's ρ", bounds=CORRELATION, headline=True)
+@metric("spearman", "Spearman's ρ", TASK, bounds=CORRELATION, headline=True)
 def spearman(run: NumberOutcomes) -> np.ndarray:
     """Return Spearman's rank correlation, ties by their mean rank; nan if all numbers or all predictions are equal."""
     step = max(1, CELLS // len(run.truth))
@@ -130,7 +117,7 @@ def mean_ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.asarray(ranks[:, place])
 
 
-@number_metric("concordance", "Lin's concordance", bounds=CORRELATION, headline=True)
+@metric("concordance", "Lin's concordance", TASK, bounds=CORRELATION, headline=True)
 def concordance(run: NumberOutcomes) -> np.ndarray:
     """Return the concordance correlation (Lin 1989): Pearson's, less what bias and a wrong scale cost.
 
@@ -141,14 +128,14 @@ def concordance(run: NumberOutcomes) -> np.ndarray:
     return _within(2 * spread.shared / (spread.truth + predicted + spread.difference**2))
 
 
-@number_metric("interval_coverage", "Coverage of 95 % intervals", headline=True, ranks=False)
+@metric("interval_coverage", "Coverage of 95 % intervals", TASK, headline=True, ranks=False)
 def interval_coverage(run: NumberOutcomes) -> np.ndarray:
     """Return the share of images whose number is in their predicted interval; see `with_intervals`."""
     inside = (run.low <= run.truth) & (run.truth <= run.high)
     return run.weights.mean(np.where(np.isfinite(run.low), inside, np.nan))
 
 
-@number_metric("interval_width", "Width of 95 % intervals", headline=True, ranks=False, **IN_UNIT)
+@metric("interval_width", "Width of 95 % intervals", TASK, headline=True, ranks=False, **IN_UNIT)
 def interval_width(run: NumberOutcomes) -> np.ndarray:
     """Return the mean width of predicted intervals; see `with_intervals`."""
     return run.weights.mean(run.high - run.low)

@@ -48,10 +48,3 @@ class NumberPredictions(Predictions):
     def summary(self) -> dict[str, Any]:
         """Add the number of test images to the summary."""
         return super().summary() | {"test_images": len(self.images)}
-
-
-def number_columns(truth: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
-    """Make the columns of the task from numbers [n] and answers, [n, 1] or, with the predicted deviations, [n, 2]."""
-    found = answers.astype(np.float64)
-    deviation = found[:, 1] if found.shape[1] > 1 else np.full(len(found), np.nan)
-    return pd.DataFrame({"truth": truth.astype(np.float64), "predicted": found[:, 0], "deviation": deviation})
