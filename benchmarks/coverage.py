@@ -135,7 +135,7 @@ def true_kappa_of_uneven(population: Uneven) -> float:
     labels, _ = whole.draw([], rng)
     run = grade_run(labels, whole.draw_grades(labels, rng), 2)
     test = whole.test_set(labels, whole.resamples(2, rng))
-    return score(run, test, 0.95, only=("kappa_quadratic",)).estimates["kappa_quadratic"].value
+    return score(run, test, only=("kappa_quadratic",)).estimates["kappa_quadratic"].value
 
 
 def count_uneven_misses(population: Uneven, skill: float, known: dict[str, float], chunk: int) -> np.ndarray:
@@ -157,7 +157,7 @@ def count_uneven_misses(population: Uneven, skill: float, known: dict[str, float
             }
             for run, metrics in runs.items():
                 for method, of in enumerate((alike, test)):
-                    estimates = score(run, of, 0.95, only=metrics).estimates
+                    estimates = score(run, of, only=metrics).estimates
                     for metric in metrics:
                         found, place = estimates[metric], UNEVEN_METRICS.index(metric)
                         missed[place, method] += known[metric] < found.low, known[metric] > found.high
@@ -227,7 +227,7 @@ def count_misses(population: Population, skill: float, known: dict[str, float], 
 
 def intervals(run: OneRun, test: EvaluationSet, metrics: tuple[str, ...]) -> list[list[tuple[float, float]]]:
     """Return the interval of each method, for each metric."""
-    scores = score(run, test, 0.95, only=metrics)
+    scores = score(run, test, only=metrics)
     without = score(run, replace(test, resamples=leave_out(test)), 0.95, only=metrics)
     found = []
     for metric in metrics:

@@ -70,7 +70,7 @@ def drawn(source: Source, skills: list[float], rng: np.random.Generator) -> tupl
     population = source.realised(rng) if isinstance(source, Uneven) else source
     labels, variants = population.draw(skills, rng)
     test = population.test_set(labels, population.resamples(RESAMPLES, rng))
-    return test, [score(run_of(labels, each), test, 0.95, only=METRICS) for each in variants]
+    return test, [score(run_of(labels, each), test, only=METRICS) for each in variants]
 
 
 def true_values(source: Source, skill: float) -> dict[str, float]:
@@ -126,7 +126,7 @@ def count_held(
 def of_rankings(pool: Executor, source: Source, name: str) -> list[str]:
     """Return a row: how often the interval of Kendall's tau of accuracy holds."""
     accuracies = RANKED[name]
-    known = float(pairwise_tau(*(np.array([each]) for each in accuracies))[0])
+    known = pairwise_tau(*(np.array(each) for each in accuracies))
     skills = [[skill_of(2, each) for each in side] for side in accuracies]
     held, width = sum(pool.map(partial(count_taus, source, skills, known), range(STUDIES // CHUNK))) / STUDIES
     row = [source.describe(), name, f"{known:.1f}", f"{100 * held:.1f}", f"{width:.2f}"]
@@ -142,7 +142,7 @@ def count_taus(source: Source, skills: list[list[float]], known: float, chunk: i
         for _ in range(CHUNK):
             sides = [drawn(source, side, rng) for side in skills]
             named = [(test, {f"variant{number}": each for number, each in enumerate(scores)}) for test, scores in sides]
-            row = ranking_row("there", "accuracy", *named, 0.95)
+            row = ranking_row("there", "accuracy", *named)
             found += row["tau_low"] - 1e-9 <= known <= row["tau_high"] + 1e-9, row["tau_high"] - row["tau_low"]
     return found
 

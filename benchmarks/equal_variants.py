@@ -76,7 +76,7 @@ def count_found(population: Population | Uneven, skill: float, chunk: int) -> np
             ten = scored(labels, variants, test)
             for place, count in ((2, 10), (1, 2)):
                 chosen = dict(list(ten.items())[:count])
-                pairs = all_pairs(chosen, METRICS, test, None, 0.95).groupby("metric", sort=False)
+                pairs = all_pairs(chosen, METRICS, test, None).groupby("metric", sort=False)
                 found[:, place] += pairs["different"].any().loc[list(METRICS)]
                 if count == 10:
                     found[:, 0] += pairs["p"].agg(lambda p: (p < 0.05).mean()).loc[list(METRICS)]

@@ -58,7 +58,7 @@ def simulated(
         by_training = test.resamples.means(right.T.astype(np.float32))
         chance.append(variance_by_chance(by_training.T))
         resampled = by_training.mean(axis=1)
-        found = estimate(right.mean(axis=1), resampled, test.freedom("images"), test, 0.95)
+        found = estimate(right.mean(axis=1), resampled, test.freedom("images"), test)
         scores.append(Scores({"accuracy": found}, {"accuracy": resampled}, None, None))
     return Curve([*FRACTIONS], [*(LARGEST * FRACTIONS)], scores, SEEDS, chance), test
 
@@ -67,15 +67,12 @@ def coverage(curve: tuple[float, float, float], groups: int, size: int, repetiti
     """Return the share of projections whose interval contains the truth, that are refused, and their mean width."""
     truth, inside, widths = 1 - float(errors_at(curve, TWICE)), [], []
     for seed in range(repetitions):
-        found = projection(*_swapped(simulated(curve, groups, size, np.random.default_rng([seed, groups]))), seed=seed)
+        drawn, test = simulated(curve, groups, size, np.random.default_rng([seed, groups]))
+        found = projection(drawn, "accuracy", test, seed)
         if not found["reason"]:
             inside.append(found["value_low"] <= truth <= found["value_high"])
             widths.append(found["value_high"] - found["value_low"])
     return float(np.mean(inside)), 1 - len(inside) / repetitions, float(np.mean(widths))
-
-
-def _swapped(drawn: tuple[Curve, EvaluationSet]) -> tuple[Curve, str, EvaluationSet, float]:
-    return drawn[0], "accuracy", drawn[1], 0.95
 
 
 def main(quick: bool) -> None:

@@ -76,7 +76,7 @@ def count_claims(population: Population, skills: list[float], chunk: int) -> np.
             labels, variants = population.draw(skills, rng)
             test = population.test_set(labels, resamples)
             scores = scored(labels, variants, test)
-            pairs = all_pairs(scores, ("accuracy",), test, None, 0.95)
+            pairs = all_pairs(scores, ("accuracy",), test, None)
             values = {name: score.estimates["accuracy"].value for name, score in scores.items()}
             names = sorted(values, key=values.__getitem__, reverse=True)
             rows = [{"variant": name, "kind": "variant"} | differences_to(names[0], pairs)[name] for name in names]

@@ -65,7 +65,7 @@ def count_found(population: Population, skills: tuple[float, float], shared: flo
             labels, variants = population.draw(skills, rng, shared)
             test = population.test_set(labels, resamples)
             scores = scored(labels, variants, test)
-            pair = all_pairs(scores, ("accuracy",), test, None, 0.95).iloc[0]
+            pair = all_pairs(scores, ("accuracy",), test, None).iloc[0]
             right = [int(found.right.sum()) for found in scores.values()]
             trials = [population.images] * 2
             unpaired = proportions_ztest(right, trials)[1]

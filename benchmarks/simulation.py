@@ -200,8 +200,7 @@ def processes() -> ProcessPoolExecutor:
 def scored(labels: np.ndarray, variants: list[np.ndarray], test: EvaluationSet) -> dict[str, Scores]:
     """Score variants with one run each, as `compare` does."""
     return {
-        f"variant{number}": score(run_of(labels, probabilities), test, 0.95)
-        for number, probabilities in enumerate(variants)
+        f"variant{number}": score(run_of(labels, probabilities), test) for number, probabilities in enumerate(variants)
     }
 
 
@@ -223,7 +222,7 @@ def true_kappa(classes: int, images: int = 1_000_000) -> float:
     labels, _ = population.draw([], rng)
     test = population.test_set(labels, population.resamples(2, rng))
     run = grade_run(labels, population.draw_grades(labels, rng), classes)
-    return score(run, test, 0.95).estimates["kappa_quadratic"].value
+    return score(run, test).estimates["kappa_quadratic"].value
 
 
 def truth(classes: int, skill: float, images: int = 1_000_000) -> dict[str, float]:
@@ -242,7 +241,7 @@ def values_of(population: Population, skill: float, rng: np.random.Generator) ->
     """Return the metrics of one test set."""
     labels, (probabilities,) = population.draw([skill], rng)
     test = population.test_set(labels, population.resamples(2, rng))
-    found = score(run_of(labels, probabilities), test, 0.95)
+    found = score(run_of(labels, probabilities), test)
     return {metric: found.estimates[metric].value for metric in METRICS}
 
 

@@ -162,7 +162,7 @@ def estimates_of(predictions: pd.DataFrame, metrics: list[str], task: str = "cla
     tests = TASKS[task].predictions(predictions).tests
     members = tests.members if tests.classes else None
     test = draw_evaluation_set(tests.images, tuple(tests.classes), 2000, generator("bootstrap", 0), members)
-    return score(tests, test, 0.95, only=metrics).estimates
+    return score(tests, test, only=metrics).estimates
 
 
 def largest_difference(inputs: Inputs, plain: np.ndarray, folder: Path) -> float:

@@ -93,13 +93,13 @@ def scores_of(study: Study) -> tuple[dict[str, Scores], EvaluationSet]:
     tests = {name: drawn_predictions(1.0, key, 2).of_role("test") for key, name in enumerate(study.variants)}
     images = next(iter(tests.values())).images
     test = draw_evaluation_set(images, tuple(CLASSES), 200, np.random.default_rng(0))
-    return {name: score(found, test, 0.95) for name, found in tests.items()}, test
+    return {name: score(found, test) for name, found in tests.items()}, test
 
 
 def test_an_effect_is_the_mean_over_contexts_with_its_extremes() -> None:
     study = study_of(grid())
     scores, test = scores_of(study)
-    table = factor_effects(study, scores, ("accuracy",), test, 0.95).set_index(["factor", "a", "b"])
+    table = factor_effects(study, scores, ("accuracy",), test).set_index(["factor", "a", "b"])
     row = table.loc["backbone", "resnet18", "resnet50"]
     gaps = [
         scores[f"resnet18_{name}"].estimates["accuracy"].value - scores[f"resnet50_{name}"].estimates["accuracy"].value
@@ -115,4 +115,4 @@ def test_an_effect_is_the_mean_over_contexts_with_its_extremes() -> None:
 def test_variants_without_a_grid_have_no_effects() -> None:
     study = study_of({"one": {}, "other": {"backbone": "resnet50", "strategy": "sgd"}, "third": {"strategy": "probe"}})
     scores, test = scores_of(study)
-    assert factor_effects(study, scores, ("accuracy",), test, 0.95).empty
+    assert factor_effects(study, scores, ("accuracy",), test).empty

@@ -28,7 +28,7 @@ def curve_of(test: EvaluationSet, right: np.ndarray) -> Curve:
     scores, chance = [], []
     for each in right:
         resampled = test.resamples.means(each.T.astype(np.float32))
-        found = estimate(each.mean(axis=1), resampled.mean(axis=1), GROUPS - 1.0, test, 0.95)
+        found = estimate(each.mean(axis=1), resampled.mean(axis=1), GROUPS - 1.0, test)
         scores.append(Scores({"accuracy": found}, {"accuracy": resampled.mean(axis=1)}, None, None))
         chance.append(variance_by_chance(resampled.T))
     return Curve([*FRACTIONS], [*(1000 * FRACTIONS)], scores, SEEDS, chance)
@@ -43,7 +43,7 @@ def drawn(test: EvaluationSet, errors: np.ndarray, rng: np.random.Generator) -> 
 
 
 def projected(curve: Curve, test: EvaluationSet) -> dict[str, Any]:
-    return projection(curve, "accuracy", test, 0.95, 0)
+    return projection(curve, "accuracy", test, 0)
 
 
 def test_intervals_cover_what_twice_the_images_bring(test_set: EvaluationSet) -> None:

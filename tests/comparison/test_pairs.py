@@ -27,12 +27,12 @@ def scores_of(runs: int, single: bool = False) -> tuple[dict[str, Scores], Evalu
     images = images.assign(group=images["path"]) if single else images
     test = draw_evaluation_set(images, tuple(CLASSES), 500, np.random.default_rng(0))
     right = {name: np.stack([run.right for run in found.outcomes(test.sample)]) for name, found in tests.items()}
-    return {name: score(found, test, 0.95) for name, found in tests.items()}, test, right
+    return {name: score(found, test) for name, found in tests.items()}, test, right
 
 
 def test_every_pair_occurs_once_per_metric_and_p_values_are_corrected_over_all_of_them() -> None:
     scores, test, _ = scores_of(2)
-    table = all_pairs(scores, HEADLINE, test, None, 0.95)
+    table = all_pairs(scores, HEADLINE, test, None)
     for metric in HEADLINE:
         rows = table[table["metric"] == metric]
         assert list(zip(rows["a"], rows["b"], strict=True)) == [("good", "fair"), ("good", "poor"), ("fair", "poor")]
@@ -47,7 +47,7 @@ def test_every_pair_occurs_once_per_metric_and_p_values_are_corrected_over_all_o
 
 def test_accuracy_in_groups_is_nearly_the_paired_t_test_of_the_groups() -> None:
     scores, test, right = scores_of(2)
-    row = all_pairs(scores, ("accuracy",), test, None, 0.95).iloc[0]
+    row = all_pairs(scores, ("accuracy",), test, None).iloc[0]
     gaps = (right["good"].mean(axis=0) - right["fair"].mean(axis=0)).reshape(30, 3).mean(axis=1)
     assert row["se"] == pytest.approx(gaps.std(ddof=1) / np.sqrt(30), rel=0.1)
     assert row["p"] == pytest.approx(2 * stats.t.sf(abs(row["difference"]) / row["se"], 29))
@@ -55,7 +55,7 @@ def test_accuracy_in_groups_is_nearly_the_paired_t_test_of_the_groups() -> None:
 
 def test_one_run_of_single_images_has_mcnemars_exact_test() -> None:
     scores, test, right = scores_of(1, single=True)
-    table = all_pairs(scores, ("roc_auc", "accuracy"), test, None, 0.95)
+    table = all_pairs(scores, ("roc_auc", "accuracy"), test, None)
     row = table[table["metric"] == "accuracy"].iloc[0]
     good, fair = right["good"][0], right["fair"][0]
     counts = pd.crosstab(good, fair).to_numpy()
@@ -70,7 +70,7 @@ def test_one_run_of_single_images_has_mcnemars_exact_test() -> None:
 def test_folds_add_the_corrected_resampled_t_test() -> None:
     scores, test, _ = scores_of(1)
     values = {"good": np.array([0.9, 0.8, 0.85]), "fair": np.array([0.7, 0.75, 0.7]), "poor": np.array([0.5, 0.4, 0.3])}
-    table = all_pairs(scores, ("accuracy", "roc_auc"), test, Folds({"accuracy": values}, 0.5), 0.95)
+    table = all_pairs(scores, ("accuracy", "roc_auc"), test, Folds({"accuracy": values}, 0.5))
     row = table.iloc[0]
     gaps = values["good"] - values["fair"]
     expected = 2 * stats.t.sf(gaps.mean() / np.sqrt((1 / 3 + 0.5) * gaps.var(ddof=1)), 2)
@@ -80,9 +80,9 @@ def test_folds_add_the_corrected_resampled_t_test() -> None:
 
 def test_a_variant_does_not_differ_from_itself_and_one_alone_has_no_pairs() -> None:
     scores, test, _ = scores_of(2)
-    twins = all_pairs({"one": scores["good"], "two": scores["good"]}, HEADLINE, test, None, 0.95)
+    twins = all_pairs({"one": scores["good"], "two": scores["good"]}, HEADLINE, test, None)
     assert (twins["p"] == 1).all()
     assert (twins["difference"] == 0).all()
     assert not twins["different"].any()
     assert twins["mcnemar_p"].dropna().tolist() == [1.0]
-    assert all_pairs({"one": scores["good"]}, HEADLINE, test, None, 0.95).empty
+    assert all_pairs({"one": scores["good"]}, HEADLINE, test, None).empty

@@ -23,7 +23,7 @@ def scored(
     tests = drawn_predictions(skill, 0, runs, classes).tests
     images = tests.images.assign(group=tests.images["path"]) if single else tests.images
     test = draw_evaluation_set(images, tuple(CLASSES[:classes]), 300, np.random.default_rng(0))
-    return score(tests, test, 0.95), test, tests
+    return score(tests, test), test, tests
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -93,7 +93,7 @@ def test_a_task_without_classes_has_the_metrics_that_are_means_over_images() -> 
     values = rng.random((3, 40))
     columns = dict.fromkeys(metrics_of("segmentation"), 0.5)
     rows = [images.assign(fold=0, seed=seed, role="test", **columns | {"dice": run}) for seed, run in enumerate(values)]
-    found = score(MaskPredictions(pd.concat(rows)), test, 0.95)
+    found = score(MaskPredictions(pd.concat(rows)), test)
     assert set(found.estimates) == set(columns)
     estimate = found.estimates["dice"]
     assert estimate.value == pytest.approx(values.mean())
@@ -107,7 +107,7 @@ def test_groups_of_several_sizes_are_left_out_in_turn() -> None:
     number = tests.table["path"].str[5:8].astype(int)
     tests = ClassPredictions(tests.table.assign(group=np.sqrt(number).astype(int).astype(str)))  # of 1, 3, 5, … images
     test = draw_evaluation_set(tests.images, tuple(CLASSES), 300, np.random.default_rng(0))
-    found = score(tests, test, 0.95)
+    found = score(tests, test)
     assert len(found.left_out["accuracy"]) == test.groups
     right = (tests.replicates.argmax(axis=2) == test.labels).mean(axis=0)
     groups = test.images["group"].to_numpy()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -103,11 +102,11 @@ def p_cell(p: Any) -> Cell:
 
 def sizes(*names: str) -> list[Column]:
     """Make a column of each of these sizes of a model; see `SIZES`."""
-    return [(SIZES[name], partial(_size, name)) for name in names]
 
+    def size(name: str) -> Column:
+        return SIZES[name], lambda row: Cell(in_millions(row.get(name)), row.get(name))
 
-def _size(name: str, row: Row) -> Cell:
-    return Cell(in_millions(row.get(name)), row.get(name))
+    return [size(name) for name in names]
 
 
 SIZES = {"parameters": "Parameters", "trainable_parameters": "trained", "multiply_adds": "Multiply-adds"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -47,18 +48,18 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     inputs = read_inputs(study, places)
     settings = study.params.comparison
     first = next(iter(inputs.predictions.values())).tests
-    test = images_of(first, settings.resamples, "bootstrap", study.params.study.seed)
+    test = images_of(first, settings, "bootstrap", study.params.study.seed)
     metrics = tuple(dict.fromkeys((settings.metric, *headline_metrics(study.params.study.task), *settings.requested)))
     examined = in_parallel(partial(_examine, study, test), inputs.predictions, inputs.predictions.values())
     scores, parts, promised = zip(*examined, strict=True)
     by_name = dict(zip(inputs.predictions, scores, strict=True))
     of_variants = {name: by_name[name] for name in study.variants}
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
-    pairs = all_pairs(of_variants, metrics, test, folds, settings.confidence)
+    pairs = all_pairs(of_variants, metrics, test, folds)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
     margins = margin_table(table, pairs, settings.metric, settings.margin, settings.confidence)
     own = {name: inputs.predictions[name] for name in study.variants}
-    elsewhere = compare_elsewhere(study, own, test, metrics, places)
+    elsewhere, warnings_elsewhere = compare_elsewhere(study, own, test, metrics, places)
     subgroups, gaps = compare_subgroups(study, own, metrics, places)
     return Comparison(
         study=study,
@@ -72,14 +73,14 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *promise_warnings(study, table),
             *budget_warnings(study),
             *test.warnings,
-            *elsewhere.warnings,
+            *warnings_elsewhere,
         ),
         verdict=verdict_of(table, settings.metric, margins),
         margins=margins,
         ensembles=ensemble_table(study, inputs, of_variants, test, metrics, table),
         table=table,
         pairs=pairs,
-        effects=factor_effects(study, of_variants, metrics, test, settings.confidence),
+        effects=factor_effects(study, of_variants, metrics, test),
         learning=learning_table({name: places.model(name) / "history.csv" for name in study.variants}),
         costs=cost_table(inputs.cards, places.results / "cost"),
         maps=maps_table(study, places),
@@ -88,9 +89,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         published=published_table(table),
         subgroups=subgroups,
         gaps=gaps,
-        external=elsewhere.scores,
-        rankings=elsewhere.rankings,
-        external_tables=elsewhere.tables,
+        **elsewhere,
         audit=inputs.audit,
         about=inputs.about,
         **_joined([*parts, tables_of(study.params.study.task).of_no_model(test, study)]),
@@ -99,12 +98,11 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
 
 def _examine(study: Study, test: EvaluationSet, name: str, predictions: Predictions) -> tuple[Scores, Tables, float]:
     """Score a variant or baseline, make its rows of the tables of its task, and return its score on validation rows."""
-    predictions = predictions.for_comparison(study.params.comparison)  # a copy, whose caches go with it
+    predictions = replace(predictions)  # a copy, whose caches go with it
     tables = tables_of(study.params.study.task)
     rows_of = tables.of_variant if name in study.variants else tables.of_baseline
-    settings = study.params.comparison
-    scores = score(predictions.tests, test, settings.confidence, settings.requested)
-    promised = predictions.of_role("validation").mean_over_runs(settings.metric)
+    scores = score(predictions.tests, test)
+    promised = predictions.of_role("validation").mean_over_runs(study.params.comparison.metric)
     return scores, rows_of(name, predictions, test, study), promised
 
 

@@ -14,8 +14,8 @@ from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.comparison.pairs import freedom_of_difference, influence_of_difference
 from medtransfer.comparison.results import EFFECTS
 from medtransfer.comparison.scores import Scores
-from medtransfer.statistics.paired_tests import holm, paired_differences
-from medtransfer.study import Study, Variant
+from medtransfer.statistics.paired_tests import holm
+from medtransfer.study import Strategy, Study
 
 LEAST_CONTEXTS = 2
 
@@ -24,7 +24,7 @@ Effect = tuple[str, str, str]
 
 
 def factor_effects(
-    study: Study, scores: dict[str, Scores], metrics: tuple[str, ...], test: EvaluationSet, confidence: float
+    study: Study, scores: dict[str, Scores], metrics: tuple[str, ...], test: EvaluationSet
 ) -> pd.DataFrame:
     """Average the differences of variants that differ in one factor alone; see `Comparison.effects`.
 
@@ -33,7 +33,7 @@ def factor_effects(
     found = {effect: pairs for effect, pairs in matched_pairs(study).items() if len(pairs) >= LEAST_CONTEXTS}
     rows: list[dict[str, Any]] = []
     for metric in metrics if found else ():
-        of_metric = [_effect(effect, pairs, scores, metric, test, confidence) for effect, pairs in found.items()]
+        of_metric = [_effect(effect, pairs, scores, metric, test) for effect, pairs in found.items()]
         corrected = holm(np.array([row["p"] for row in of_metric]))
         rows += [row | {"p_corrected": p} for row, p in zip(of_metric, corrected, strict=True)]
     return pd.DataFrame(rows, columns=EFFECTS)
@@ -45,7 +45,11 @@ def matched_pairs(study: Study) -> dict[Effect, list[tuple[str, str]]]:
     Two strategies that differ in one field differ in that field; otherwise they differ as strategies, unless a line
     overrides one of their fields.
     """
-    settings = {name: _settings(variant) for name, variant in study.variants.items()}
+    settings = {
+        name: {"backbone": variant.backbone_name, "augmentation": variant.augmentation_name}
+        | {field: _in_words(getattr(variant.strategy, field)) for field in Strategy.model_fields}
+        for name, variant in study.variants.items()
+    }
     found: dict[Effect, list[tuple[str, str]]] = defaultdict(list)
     for a, b in combinations(study.variants, 2):
         differing = [field for field in settings[a] if settings[a][field] != settings[b][field]]
@@ -66,12 +70,6 @@ def _differ_as_strategies(study: Study, a: str, b: str, differing: list[str]) ->
     return bool(differing) and not {"backbone", "augmentation"} & set(differing) and as_named
 
 
-def _settings(variant: Variant) -> dict[str, str]:
-    """Return everything that defines a variant, as text."""
-    fields = {name: _in_words(getattr(variant.strategy, name)) for name in type(variant.strategy).model_fields}
-    return {"backbone": variant.backbone_name, "augmentation": variant.augmentation_name} | fields
-
-
 def _in_words(value: Any) -> str:
     """Format a setting as briefly as in the params: a section as its kind and the values that differ from defaults."""
     if isinstance(value, BaseModel):
@@ -82,24 +80,13 @@ def _in_words(value: Any) -> str:
 
 
 def _effect(
-    effect: Effect,
-    pairs: list[tuple[str, str]],
-    scores: dict[str, Scores],
-    metric: str,
-    test: EvaluationSet,
-    confidence: float,
+    effect: Effect, pairs: list[tuple[str, str]], scores: dict[str, Scores], metric: str, test: EvaluationSet
 ) -> dict[str, Any]:
     by_context = np.array([scores[a].estimates[metric].value - scores[b].estimates[metric].value for a, b in pairs])
     resampled = np.mean([scores[a].resampled[metric] - scores[b].resampled[metric] for a, b in pairs], axis=0)
     parts = [part for a, b in pairs if (part := influence_of_difference(metric, scores, a, [b])) is not None]
-    found = paired_differences(
-        by_context.mean(keepdims=True),
-        resampled[:, None],
-        test.groups,
-        freedom_of_difference(metric, test),
-        confidence,
-        np.mean(parts, axis=0) if parts else None,
-    )
+    influence, freedom = np.mean(parts, axis=0) if parts else None, freedom_of_difference(metric, test)
+    found = test.differences(by_context.mean(keepdims=True), resampled[:, None], freedom, influence)
     factor, a, b = effect
     return {
         "metric": metric,

@@ -56,9 +56,9 @@ def ensemble_table(
         joint[f"{name}, {views.views} views"] = _Joint([name], views.views, name, inputs.views[name])
     lines = []
     for name, each in joint.items():
-        found = score(each.predictions.for_comparison(settings).tests, test, settings.confidence, settings.requested)
+        found = score(each.predictions.of_role("test"), test)
         compared = {name: found, each.reference: scores[each.reference]}
-        pair = all_pairs(compared, (settings.metric,), test, None, settings.confidence).iloc[0]
+        pair = all_pairs(compared, (settings.metric,), test).iloc[0]
         line: dict[str, Any] = {"ensemble": name, "members": len(each.of), "views": each.views}
         line |= {"variants": ", ".join(each.of), "reference": each.reference}
         for metric in metrics:
@@ -88,18 +88,16 @@ def tied_on_validation(study: Study, predictions: dict[str, Predictions]) -> lis
     The tests are those of the table, so that no test image has a say in the choice.
     """
     settings = study.params.comparison
-    of_role = {name: each.for_comparison(settings).of_role("validation") for name, each in predictions.items()}
+    of_role = {name: each.of_role("validation") for name, each in predictions.items()}
     key = ("bootstrap of validation images", study.params.study.seed)
-    images = images_of(next(iter(of_role.values())), settings.resamples, *key)
+    images = images_of(next(iter(of_role.values())), settings, *key)
     only = (settings.metric,)
-    scores = {
-        name: score(each, images, settings.confidence, settings.requested, only) for name, each in of_role.items()
-    }
+    scores = {name: score(each, images, only) for name, each in of_role.items()}
     values = {name: each.estimates[settings.metric].value for name, each in scores.items()}
     best = min(values, key=lambda name: METRICS[settings.metric].sort_key(values[name]))
     if not np.isfinite(values[best]):
         return []
-    to_best = differences_to(best, all_pairs(scores, only, images, None, settings.confidence))
+    to_best = differences_to(best, all_pairs(scores, only, images))
     return [name for name in predictions if to_best[name]["tied_with_best"]]
 
 

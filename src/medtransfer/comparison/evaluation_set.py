@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,9 @@ import pandas as pd
 
 from medtransfer.statistics.intervals import class_freedom
 from medtransfer.statistics.metrics import Average
+from medtransfer.statistics.paired_tests import Differences, paired_differences
 from medtransfer.statistics.resampling import Resamples, draw, leave_each_out, the_sample
+from medtransfer.study import Comparison
 from medtransfer.tasks.predictions import Predictions
 from medtransfer.util.seeds import Key, generator
 
@@ -23,7 +25,8 @@ MOST_LEFT_OUT = 1000
 class EvaluationSet:
     """Test images (path, group and, with exclusive classes, label), the classes, and resamples of the groups.
 
-    members: the images of each class, [images, classes]; if omitted, those that it labels.
+    members: the images of each class, [images, classes]; if omitted, those that it labels. settings: those of the
+    study, with the confidence of intervals and the metrics that it asks for.
     """
 
     images: pd.DataFrame
@@ -31,6 +34,7 @@ class EvaluationSet:
     sample: Resamples
     resamples: Resamples
     members: np.ndarray | None = None
+    settings: Comparison = field(default_factory=Comparison)
 
     @property
     def labels(self) -> np.ndarray:
@@ -75,6 +79,12 @@ class EvaluationSet:
             return max(float(self.groups_of_class[average]) - 1, 1.0)
         return self.freedom_of_classes
 
+    def differences(
+        self, value: np.ndarray, resampled: np.ndarray, freedom: float, influence: np.ndarray | None = None
+    ) -> Differences:
+        """Test differences between variants on these images; see `paired_differences`."""
+        return paired_differences(value, resampled, self.groups, freedom, self.settings.confidence, influence)
+
     @property
     def warnings(self) -> list[str]:
         """Warnings of too few groups for intervals to be reliable."""
@@ -109,7 +119,8 @@ def draw_evaluation_set(
     return EvaluationSet(images, classes, the_sample(groups), draw(groups, resamples, rng), members)
 
 
-def images_of(rows: Predictions, resamples: int, *key: Key) -> EvaluationSet:
+def images_of(rows: Predictions, settings: Comparison, *key: Key) -> EvaluationSet:
     """Draw the resamples of the images of one role's rows, from `key`."""
     members = rows.members if rows.classes else None
-    return draw_evaluation_set(rows.images, tuple(rows.classes), resamples, generator(*key), members)
+    test = draw_evaluation_set(rows.images, tuple(rows.classes), settings.resamples, generator(*key), members)
+    return replace(test, settings=settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,23 +26,13 @@ from medtransfer.util.places import Places
 from medtransfer.util.progress import in_parallel
 
 SHOWN = ("calibration", "operating", "per_class", "per_finding", "agreement", "ranges")
-"""The tables of a task that are also made of external test sets."""
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """All external test sets; see `Comparison` for the tables. tables: those of `SHOWN`, with a first column `set`."""
-
-    scores: pd.DataFrame
-    rankings: pd.DataFrame
-    tables: Tables
-    warnings: tuple[str, ...]
+"""The tables of a task that are also made of external test sets, with a first column `set`."""
 
 
 def compare_elsewhere(
     study: Study, predictions: dict[str, Predictions], home: EvaluationSet, metrics: tuple[str, ...], places: Places
-) -> Elsewhere:
-    """Score the variants on each external test set, next to the study's own.
+) -> tuple[dict[str, Any], list[str]]:
+    """Score the variants on each external test set, next to the study's own: tables of `Comparison`, and warnings.
 
     predictions: by variant. home: the study's own test images. Classes without an image in an external set are left out
     at home, too, so that both scores are about the same classes. Raises `UserError` if predictions are missing.
@@ -55,26 +45,25 @@ def compare_elsewhere(
         at_home, rows = _of_present(predictions, there, home), next(iter(there.values())).tests
         test = _drawn(study, rows, name)
         own = home if at_home is predictions else _drawn(study, next(iter(at_home.values())).tests, f"{name} at home")
-        first = in_parallel(partial(_scores, study, own), at_home.values())
-        second = in_parallel(partial(_scores, study, test), there.values())
+        first = in_parallel(partial(_scores, own), at_home.values())
+        second = in_parallel(partial(_scores, test), there.values())
         parts = in_parallel(partial(_tables, study, test), there, there.values())
         pairs = dict(zip(predictions, zip(first, second, strict=True), strict=True))
         scores += [drop_row(name, variant, metric, *pairs[variant], test) for metric in metrics for variant in pairs]
         sides = (own, dict(zip(predictions, first, strict=True))), (test, dict(zip(predictions, second, strict=True)))
-        rankings += [ranking_row(name, metric, *sides, study.params.comparison.confidence) for metric in metrics]
+        rankings += [ranking_row(name, metric, *sides) for metric in metrics]
         for part in parts:
             for table in [each for each in SHOWN if each in part]:
                 part[table].insert(0, "set", name)
                 tables.setdefault(table, []).append(part[table])
         told = [*Prepared(places.external(name)).about["warnings"], *test.warnings]
         warnings += [f"EXTERNAL TEST SET: {name}: {warning}" for warning in told]
-    joined = {table: pd.concat(parts, ignore_index=True) for table, parts in tables.items()}
-    return Elsewhere(
-        pd.DataFrame(scores, columns=list(EXTERNAL)),
-        pd.DataFrame(rankings, columns=list(RANKINGS)),
-        joined,
-        tuple(warnings),
-    )
+    found = {
+        "external": pd.DataFrame(scores, columns=list(EXTERNAL)),
+        "rankings": pd.DataFrame(rankings, columns=list(RANKINGS)),
+        "external_tables": {table: pd.concat(parts, ignore_index=True) for table, parts in tables.items()},
+    }
+    return found, warnings
 
 
 def _require(name: str, predictions: dict[str, Predictions]) -> None:
@@ -105,19 +94,15 @@ def _of_present(
 
 
 def _drawn(study: Study, rows: Predictions, name: str) -> EvaluationSet:
-    return images_of(rows, study.params.comparison.resamples, "bootstrap", study.params.study.seed, name)
+    return images_of(rows, study.params.comparison, "bootstrap", study.params.study.seed, name)
 
 
-def _scores(study: Study, test: EvaluationSet, predictions: Predictions) -> Scores:
-    settings = study.params.comparison
-    tests = predictions.for_comparison(settings).tests
-    return score(tests, test, settings.confidence, settings.requested)
+def _scores(test: EvaluationSet, predictions: Predictions) -> Scores:
+    return score(predictions.of_role("test"), test)
 
 
 def _tables(study: Study, test: EvaluationSet, name: str, predictions: Predictions) -> Tables:
-    made = tables_of(study.params.study.task).of_variant(
-        name, predictions.for_comparison(study.params.comparison), test, study
-    )
+    made = tables_of(study.params.study.task).of_variant(name, replace(predictions), test, study)
     return {table: rows.copy() for table, rows in made.items() if table in SHOWN}
 
 
@@ -146,19 +131,18 @@ def ranking_row(
     metric: str,
     home: tuple[EvaluationSet, dict[str, Scores]],
     there: tuple[EvaluationSet, dict[str, Scores]],
-    confidence: float,
 ) -> dict[str, Any]:
     """Return a row of `Comparison.rankings`, from the variants' scores on the test images at home and there."""
     key, names = METRICS[metric].sort_key, list(home[1])
     values = [np.array([each.estimates[metric].value for each in scores.values()]) for _, scores in (home, there)]
-    found = [differences(scores, metric, test, confidence) for test, scores in (home, there)]
-    low, high = tau_interval([each.value for each in found], [each.p for each in found], confidence)
+    found = [differences(scores, metric, test) for test, scores in (home, there)]
+    low, high = tau_interval([each.value for each in found], [each.p for each in found], home[0].settings.confidence)
     best = [names[int(np.argmin(key(each)))] for each in values]
     return {
         "set": name,
         "metric": metric,
         "variants": len(names),
-        "tau": float(pairwise_tau(values[0][None], values[1][None])[0]),
+        "tau": pairwise_tau(*values),
         "tau_low": low,
         "tau_high": high,
         "best_at_home": best[0],

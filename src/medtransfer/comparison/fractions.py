@@ -16,7 +16,7 @@ from medtransfer.comparison.results import FRACTION_PAIRS, FRACTIONS, PROJECTION
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.statistics.intervals import standard_error, transformed_interval
 from medtransfer.statistics.metrics import METRICS
-from medtransfer.statistics.paired_tests import holm, paired_differences
+from medtransfer.statistics.paired_tests import holm
 from medtransfer.statistics.power_law import LEAST_POINTS, fit_power_laws, p_of_fit
 from medtransfer.study import Study
 from medtransfer.util.seeds import generator
@@ -46,7 +46,7 @@ def fraction_tables(
     study: Study, inputs: StageOutputs, scores: dict[str, Scores], test: EvaluationSet
 ) -> dict[str, pd.DataFrame]:
     """Return `fractions`, `fraction_pairs` and `projections` of a comparison."""
-    metric, confidence = study.params.comparison.metric, study.params.comparison.confidence
+    metric = study.params.comparison.metric
     curves = {
         name: _curve(study, name, inputs, scores[name], test)
         for name, variant in study.variants.items()
@@ -58,23 +58,21 @@ def fraction_tables(
             estimate = found.estimates[metric]
             row = {"variant": name, "fraction": fraction, "images": images, "sd": estimate.spread}
             rows.append(row | estimate.columns("value"))
-        projected.append({"variant": name, **projection(curve, metric, test, confidence, study.params.study.seed)})
+        projected.append({"variant": name, **projection(curve, metric, test, study.params.study.seed)})
     return {
         "fractions": pd.DataFrame(rows, columns=FRACTIONS),
-        "fraction_pairs": _pairs(curves, metric, test, confidence),
+        "fraction_pairs": _pairs(curves, metric, test),
         "projections": pd.DataFrame(projected, columns=PROJECTIONS),
     }
 
 
 def _curve(study: Study, name: str, inputs: StageOutputs, largest: Scores, test: EvaluationSet) -> Curve:
-    settings, card = study.params.comparison, inputs.cards[name]
-    compute = METRICS[settings.metric].compute
+    metric, card = study.params.comparison.metric, inputs.cards[name]
+    compute = METRICS[metric].compute
     *smaller, last = study.variants[name].strategy.fractions
     predictions = [*(inputs.smaller[name][fraction] for fraction in smaller), inputs.predictions[name]]
-    tests = [each.for_comparison(settings).tests for each in predictions]
-    scores = [
-        score(each, test, settings.confidence, settings.requested, (settings.metric,)) for each in tests[: len(smaller)]
-    ]
+    tests = [each.of_role("test") for each in predictions]
+    scores = [score(each, test, (metric,)) for each in tests[: len(smaller)]]
     runs = [[run for run in card["smaller_runs"] if run["fraction"] == each] for each in smaller] + [card["runs"]]
     return Curve(
         fractions=[*smaller, last],
@@ -99,7 +97,7 @@ def variance_by_chance(resampled: np.ndarray) -> float:
     return float(np.nanvar(apart, axis=1).mean()) * trainings / (trainings - 1)
 
 
-def projection(curve: Curve, metric: str, test: EvaluationSet, confidence: float, seed: int) -> dict[str, Any]:
+def projection(curve: Curve, metric: str, test: EvaluationSet, seed: int) -> dict[str, Any]:
     """Return the score at twice the images, with its interval and the gain; or the reason why there is no projection.
 
     The interval covers the choice of test images, by their resamples, and the spread of trainings, whose standard
@@ -127,9 +125,9 @@ def projection(curve: Curve, metric: str, test: EvaluationSet, confidence: float
     projected = best + sign * law.at(TWICE)
     freedom = min(test.freedom(METRICS[metric].average), float((curve.trainings - 1) * len(errors)))
     error = standard_error(projected[1:], test.groups)
-    low, high = transformed_interval(float(projected[0]), error, freedom, confidence, bounds)
+    low, high = transformed_interval(float(projected[0]), error, freedom, test.settings.confidence, bounds)
     gains = projected - (best + sign * law.at(1.0))
-    gain = paired_differences(gains[:1], gains[1:, None], test.groups, freedom, confidence)
+    gain = test.differences(gains[:1], gains[1:, None], freedom)
     found = {"value": float(projected[0]), "value_low": low, "value_high": high, "gain": float(gains[0])}
     return where | found | {"gain_low": float(gain.low[0]), "gain_high": float(gain.high[0])}
 
@@ -158,19 +156,17 @@ def _lacking(curve: Curve, metric: str, test: EvaluationSet) -> str:
     return ""
 
 
-def _pairs(curves: dict[str, Curve], metric: str, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+def _pairs(curves: dict[str, Curve], metric: str, test: EvaluationSet) -> pd.DataFrame:
     """Test the differences between variants at each fraction that both have; Holm's rule corrects over all of them."""
     rows: list[dict[str, Any]] = []
     freedom = freedom_of_difference(metric, test)
     for a, b in combinations(curves, 2):
         for fraction in sorted({*curves[a].fractions} & {*curves[b].fractions}):
             at = {name: curves[name].scores[curves[name].fractions.index(fraction)] for name in (a, b)}
-            found = paired_differences(
+            found = test.differences(
                 np.array([at[a].estimates[metric].value - at[b].estimates[metric].value]),
                 (at[a].resampled[metric] - at[b].resampled[metric])[:, None],
-                test.groups,
                 freedom,
-                confidence,
                 influence_of_difference(metric, at, a, [b]),
             )
             tested = {"difference": found.value[0], "low": found.low[0], "high": found.high[0], "p": found.p[0]}

@@ -42,8 +42,8 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
 
     Raises `UserError` if predictions are missing, or cover other test images than the first's.
     """
-    task = TASKS[study.params.study.task]
-    names, views = [*study.variants, *BASELINES], study.params.comparison.tta
+    settings = study.params.comparison
+    names, views = [*study.variants, *BASELINES], settings.tta
     missing = [
         f"{name}.parquet is missing; `dvc repro evaluate@{name}`"
         for name in names
@@ -54,10 +54,20 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
     ]
     if missing:
         raise UserError([f"predictions/{line}" for line in missing])
-    _warn_of_orphans(set(names), places)
+    orphans = sorted(path.stem for path in places.predictions("x").parent.glob("*.parquet") if path.stem not in names)
+    if orphans:
+        print(  # noqa: T201
+            f"warning: predictions of variants that params.yaml no longer has: {', '.join(orphans)}; "
+            "delete their files, or free their cache with `dvc gc --workspace`",
+            file=sys.stderr,
+        )
+
+    def of(table: pd.DataFrame) -> Predictions:
+        return TASKS[study.params.study.task].predictions(table).for_comparison(settings)
+
     tables = {name: split_fractions(pd.read_parquet(places.predictions(name))) for name in names}
-    predictions = {name: task.predictions(table) for name, (table, _) in tables.items()}
-    of_views = {name: task.predictions(pd.read_parquet(places.tta(name))) for name in views}
+    predictions = {name: of(table) for name, (table, _) in tables.items()}
+    of_views = {name: of(pd.read_parquet(places.tta(name))) for name in views}
     images = predictions[names[0]].of_role("test").images
     for name, found in (predictions | {f"tta/{name}": each for name, each in of_views.items()}).items():
         if not found.tests.images.equals(images):
@@ -68,9 +78,7 @@ def read_inputs(study: Study, places: Places) -> StageOutputs:
         cards={name: read_json(places.model(name) / "card.json") for name in study.variants},
         about=read_json(places.prepared / "dataset.json"),
         audit=read_json(places.results / "data.json"),
-        smaller={
-            name: {of: task.predictions(rows) for of, rows in found.items()} for name, (_, found) in tables.items()
-        },
+        smaller={name: {fraction: of(rows) for fraction, rows in found.items()} for name, (_, found) in tables.items()},
         views=of_views,
     )
 
@@ -91,15 +99,3 @@ def read_folds(metrics: dict[str, dict[str, Any]], prepared: Prepared) -> Folds 
         for metric in by_fold:
             values[str(metric)][name] = by_fold[metric].to_numpy()
     return Folds(dict(values), float(share))
-
-
-def _warn_of_orphans(known: set[str], places: Places) -> None:
-    folder = places.predictions("x").parent
-    orphans = sorted(path.stem for path in folder.glob("*.parquet") if path.stem not in known)
-    if orphans:
-        names = ", ".join(orphans)
-        print(  # noqa: T201
-            f"warning: predictions of variants that params.yaml no longer has: {names}; "
-            "delete their files, or free their cache with `dvc gc --workspace`",
-            file=sys.stderr,
-        )

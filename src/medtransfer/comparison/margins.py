@@ -43,7 +43,8 @@ def margin_table(
     equivalent = np.where(np.arange(len(names)) == best, np.nan, np.maximum(not_inferior, p[best]))
     found["p_not_inferior"], found["p_equivalent"] = holm(not_inferior), holm(equivalent)
     found["not_inferior"], found["equivalent"] = found["p_not_inferior"] < level, found["p_equivalent"] < level
-    found["outcome"] = [_outcome(row) for row in found.to_dict("records")]
+    shown = [found["equivalent"], found["not_inferior"], found["worse"]]
+    found["outcome"] = np.select(shown, ["equivalent", "not inferior", "worse"], "undecided")
     found.loc[best, "outcome"] = "best"
     return found
 
@@ -59,14 +60,6 @@ def _gains(names: list[str], pairs: pd.DataFrame, lower_is_better: bool) -> tupl
     freedom[a, b] = freedom[b, a] = pairs["freedom"].to_numpy(float)
     np.fill_diagonal(error, np.nan)
     return gain, error, freedom
-
-
-def _outcome(row: dict[str, object]) -> str:
-    if row["equivalent"]:
-        return "equivalent"
-    if row["not_inferior"]:
-        return "not inferior"
-    return "worse" if row["worse"] else "undecided"
 
 
 def recommended(margins: pd.DataFrame, table: pd.DataFrame) -> str:

@@ -21,7 +21,7 @@ def comparison_page(found: Comparison) -> str:
 
 def _markdown_table(section: TextTable) -> str:
     rows = [
-        [_marked_in_markdown(str(name), mark), *map(str, cells)]
+        [{"": f"{name}", "tied": f"**{name}** =", "baseline": f"*{name}*"}[mark], *map(str, cells)]
         for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
     ]
     return markdown_table(section.header, rows, section.left)
@@ -31,10 +31,6 @@ def _markdown_note(note: str) -> str:
     """Return a note as it is, or its parts as a list."""
     lines = note.split("\n")
     return note if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
-
-
-def _marked_in_markdown(name: str, mark: str) -> str:
-    return {"": name, "tied": f"**{name}** =", "baseline": f"*{name}*"}[mark]
 
 
 SPECIAL = {
@@ -75,14 +71,10 @@ def escaped(text: str) -> str:
 
 def _latex_table(section: TextTable, *caption: str) -> str:
     columns = "l" * section.left + "r" * (len(section.header) - section.left)
-    lines = [
-        _line([escaped(name) for name in section.header]),
-        r"\midrule",
-        *(
-            _line([_marked_in_latex(escaped(str(name)), mark), *(escaped(str(cell)) for cell in cells)])
-            for (name, *cells), mark in zip(section.rows, section.marks, strict=True)
-        ),
-    ]
+    marks = {"": "{}", "tied": r"\textbf{{{}}} =", "baseline": r"\emph{{{}}}"}
+    rows = [[escaped(str(cell)) for cell in row] for row in section.rows]
+    rows = [[marks[mark].format(name), *cells] for (name, *cells), mark in zip(rows, section.marks, strict=True)]
+    lines = [_line([escaped(name) for name in section.header]), r"\midrule", *map(_line, rows)]
     body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *lines, r"\bottomrule", r"\end{tabular}"])
     told = " ".join(escaped(part) for part in caption if part)
     return f"\\begin{{table}}\n\\centering\n\\caption{{{told}}}\n{body}\n\\end{{table}}\n"
@@ -93,7 +85,3 @@ def _line(cells: list[str]) -> str:
     if cells[0].startswith(("*", "[")):
         cells = [f"{{}}{cells[0]}", *cells[1:]]
     return " & ".join(cells) + r" \\"
-
-
-def _marked_in_latex(name: str, mark: str) -> str:
-    return {"": name, "tied": rf"\textbf{{{name}}} =", "baseline": rf"\emph{{{name}}}"}[mark]

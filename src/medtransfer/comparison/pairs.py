@@ -19,7 +19,6 @@ from medtransfer.statistics.paired_tests import (
     corrected_resampled_t_test,
     delong_test,
     holm,
-    paired_differences,
     sign_flip_test,
 )
 from medtransfer.util.hardware import cpu_count
@@ -52,7 +51,7 @@ def influence_of_difference(metric: str, scores: dict[str, Scores], a: str, othe
 
 
 def all_pairs(
-    scores: dict[str, Scores], metrics: tuple[str, ...], test: EvaluationSet, folds: Folds | None, confidence: float
+    scores: dict[str, Scores], metrics: tuple[str, ...], test: EvaluationSet, folds: Folds | None = None
 ) -> pd.DataFrame:
     """Test every pair of variants by every metric; see `Comparison.pairs`."""
     names = list(combinations(scores, 2))
@@ -61,12 +60,17 @@ def all_pairs(
         exact = np.array(list(pool.map(_exact, combinations(scores.values(), 2))))
     tables = []
     for metric in metrics:
-        found = differences(scores, metric, test, confidence)
+        of_folds = {} if folds is None else folds.values.get(metric, {})
+        found = differences(scores, metric, test)
         corrected = holm(found.p)
         further = {
             "mcnemar_p": exact if metric == "accuracy" else none,
             "delong_p": _delong(scores, names, found.value) if metric == "roc_auc" else none,
-            "resampled_t_p": none if folds is None else _resampled_t(folds, metric, names),
+            "resampled_t_p": [
+                corrected_resampled_t_test(of_folds[a] - of_folds[b], folds.test_to_train) for a, b in names
+            ]
+            if folds is not None and of_folds
+            else none,
         }
         columns: dict[str, Any] = {
             "metric": metric,
@@ -79,24 +83,22 @@ def all_pairs(
             "high": found.high,
             "p": found.p,
             "p_corrected": corrected,
-            "different": corrected < 1 - confidence,
+            "different": corrected < 1 - test.settings.confidence,
         }
         tables.append(pd.DataFrame(columns | further, columns=list(PAIRS)))
     return pd.concat(tables, ignore_index=True)
 
 
-def differences(scores: dict[str, Scores], metric: str, test: EvaluationSet, confidence: float) -> Differences:
+def differences(scores: dict[str, Scores], metric: str, test: EvaluationSet) -> Differences:
     """Test the pairs of one metric, in the order of `combinations`."""
     values = np.array([found.estimates[metric].value for found in scores.values()])
     resampled = np.stack([found.resampled[metric] for found in scores.values()], axis=1)
     freedom, names = freedom_of_difference(metric, test), list(scores)
     parts = [
-        paired_differences(
+        test.differences(
             values[number] - values[number + 1 :],
             resampled[:, [number]] - resampled[:, number + 1 :],
-            test.groups,
             freedom,
-            confidence,
             influence_of_difference(metric, scores, names[number], names[number + 1 :]),
         )
         for number in range(len(values))
@@ -120,10 +122,3 @@ def _delong(scores: dict[str, Scores], names: list[tuple[str, str]], differences
             for (a, b), difference in zip(influences, differences, strict=True)
         ]
     )
-
-
-def _resampled_t(folds: Folds, metric: str, names: list[tuple[str, str]]) -> np.ndarray:
-    if metric not in folds.values:
-        return np.full(len(names), np.nan)
-    values = folds.values[metric]
-    return np.array([corrected_resampled_t_test(values[a] - values[b], folds.test_to_train) for a, b in names])

@@ -13,7 +13,7 @@ from medtransfer.comparison.margins import recommended
 from medtransfer.comparison.results import PUBLISHED, Verdict
 from medtransfer.comparison.scores import Scores
 from medtransfer.statistics.metrics import METRICS
-from medtransfer.study import Reference, Study
+from medtransfer.study import Study
 
 FACTORS = ("backbone", "strategy", "augmentation")
 SIZES = ("parameters", "trainable_parameters", "multiply_adds")
@@ -38,8 +38,14 @@ def comparison_table(
             row |= dict(zip(FACTORS, (line.backbone_name, line.strategy_name, line.augmentation_name), strict=True))
             row |= {"runs": len(card["runs"])} | {size: card[size] for size in SIZES} | to_best[name]
         further = {key: value for key, value in outputs.metrics[name]["mean"].items() if key not in found.estimates}
-        rows.append(row | _estimates(found) | further | {f"{metric}_validation": promised[name]})
-    return _in_order(rows + _published_rows(study.params.comparison.reference), metric)
+        for each, estimate in found.estimates.items():
+            row |= {each: estimate.value, f"{each}_sd": estimate.spread, f"{each}_se": estimate.error}
+            row |= estimate.columns(each)
+        rows.append(row | further | {f"{metric}_validation": promised[name]})
+    if (reference := study.params.comparison.reference) is not None:
+        for name, figures in reference.rows.items():
+            rows.append({"variant": name, "kind": "published", **figures, "source": reference.source})
+    return _in_order(rows, metric)
 
 
 def differences_to(best: str, pairs: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -97,23 +103,6 @@ def best_of_each_backbone(table: pd.DataFrame) -> pd.DataFrame:
 def is_tied(row: Mapping[str, Any] | pd.Series) -> bool:
     """Return whether a row is marked as tied with the best; baselines and published rows never are."""
     return row.get("tied_with_best") in (True,)
-
-
-def _estimates(scores: Scores) -> dict[str, float]:
-    columns: dict[str, float] = {}
-    for metric, found in scores.estimates.items():
-        spreads = {f"{metric}_sd": found.spread, f"{metric}_se": found.error}
-        columns |= {metric: found.value} | spreads | found.columns(metric)
-    return columns
-
-
-def _published_rows(reference: Reference | None) -> list[dict[str, Any]]:
-    if reference is None:
-        return []
-    return [
-        {"variant": name, "kind": "published", **figures, "source": reference.source}
-        for name, figures in reference.rows.items()
-    ]
 
 
 def _in_order(rows: list[dict[str, Any]], metric: str) -> pd.DataFrame:

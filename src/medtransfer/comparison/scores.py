@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from medtransfer.statistics.intervals import (
     wilson_interval,
 )
 from medtransfer.statistics.metrics import metrics_of
+from medtransfer.statistics.resampling import Resamples
 from medtransfer.tasks.predictions import Predictions
 
 
@@ -60,23 +61,17 @@ class Scores:
     left_out: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def score(
-    tests: Predictions,
-    test: EvaluationSet,
-    confidence: float,
-    requested: Collection[str] = (),
-    only: Collection[str] = (),
-) -> Scores:
+def score(tests: Predictions, test: EvaluationSet, only: Collection[str] = ()) -> Scores:
     """Compute all metrics of a variant's test rows, their intervals, and their values in every resample.
 
-    requested: see `metrics_of`. only: the names of those to compute, if not all.
+    only: the names of those to compute, if not all.
     """
     sample, drawn = tests.outcomes(test.sample), tests.outcomes(test.resamples)
     right, influence = [run.right for run in sample], [run.influence for run in sample]
     joined = None if influence[0] is None else np.mean(influence, axis=0)
     lacking = [] if test.without is None else tests.outcomes(test.without)
     estimates, resampled, left_out = {}, {}, {}
-    for name, metric in metrics_of(tests.task, len(test.classes), requested).items():
+    for name, metric in metrics_of(tests.task, len(test.classes), test.settings.requested).items():
         if not metric.has_interval or (only and name not in only):
             continue
         runs = np.array([metric.value(run) for run in sample])
@@ -90,9 +85,8 @@ def score(
         if isinstance(metric.average, int) and not test.groups_of_class[metric.average]:
             runs = np.full_like(runs, np.nan)
         proportion = metric.proportion and len(runs) == 1 and test.single
-        estimates[name] = estimate(
-            runs, resampled[name], freedom, test, confidence, metric.bounds, len(test.images) * proportion, without
-        )
+        trials = len(test.images) * proportion
+        estimates[name] = estimate(runs, resampled[name], freedom, test, metric.bounds, trials, without)
     by_image = None if right[0] is None else np.sum(right, axis=0)
     by_group = None if by_image is None else np.bincount(test.sample.group, weights=by_image).astype(int)
     return Scores(estimates, resampled, by_group, joined, left_out)
@@ -103,7 +97,6 @@ def estimate(
     resampled: np.ndarray,
     freedom: float,
     test: EvaluationSet,
-    confidence: float,
     bounds: Bounds = SHARE,
     trials: int = 0,
     without: np.ndarray | None = None,
@@ -112,6 +105,7 @@ def estimate(
 
     without: float [groups], its values without each group, from which the error is jackknifed if all are defined.
     """
+    confidence = test.settings.confidence
     value, error = float(runs.mean()), standard_error(resampled, test.groups)
     if without is not None and np.isfinite(without).all():
         error, freedom = jackknifed(jackknife(value, without), freedom)
@@ -123,3 +117,24 @@ def estimate(
     if trials:
         return Estimate(value, spread, error, *wilson_interval(round(value * trials), trials, confidence), freedom)
     return Estimate(value, spread, error, *transformed_interval(value, error, freedom, confidence, bounds), freedom)
+
+
+def estimates_of(
+    values: Callable[[Resamples], Sequence[np.ndarray]],
+    test: EvaluationSet,
+    freedoms: Sequence[float],
+    bounds: Bounds = SHARE,
+    undefined: float = math.nan,
+) -> list[Estimate]:
+    """Estimate several values, one per item of `freedoms`.
+
+    values: returns for each run the values in each resample, [resamples, values], nan where not defined. undefined:
+    what they are if the test set itself leaves them undefined.
+    """
+    runs, resampled = np.concatenate(values(test.sample)), np.mean(values(test.resamples), axis=0)
+    left = None if test.without is None else np.mean(values(test.without), axis=0)
+    runs = np.where(np.isnan(runs), undefined, runs)
+    return [
+        estimate(runs[:, each], resampled[:, each], freedom, test, bounds, 0, None if left is None else left[:, each])
+        for each, freedom in enumerate(freedoms)
+    ]

@@ -46,25 +46,24 @@ def compare_subgroups(
         sets[name] = {variant: found.of_external(name) for variant, found in predictions.items()}
     rows: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
-    columns = {place: _columns(places, place) for place in sets}
+    files = {place: places.columns if place == HOME else places.external(place) / "columns.parquet" for place in sets}
+    columns = {place: pd.read_parquet(file) for place, file in files.items()}
     require_columns(study, columns)
     for place, each in sets.items():
-        tests = {variant: found.for_comparison(study.params.comparison).tests for variant, found in each.items()}
+        tests = {variant: found.of_role("test") for variant, found in each.items()}
         levels = levels_of(study, columns[place], next(iter(tests.values())).images["path"])
         found = {level: _scored(study, tests, paths, metrics, (place, *level)) for level, paths in levels.items()}
         for (subgroup, level), (test, estimates) in found.items():
+            about = {"set": place, "subgroup": subgroup, "level": level, "images": len(test.images)}
+            about |= {"groups": test.groups, "few": test.groups < FEW}
             rows += [
-                _row(place, subgroup, level, variant, metric, test, estimates[variant][metric])
+                about | {"variant": variant, "metric": metric} | estimates[variant][metric].columns("value")
                 for metric in metrics
                 for variant in tests
             ]
         for metric in metrics:
             gaps += gap_rows(place, metric, list(tests), found, study.params.comparison.confidence)
     return pd.DataFrame(rows, columns=list(SUBGROUPS)), corrected(pd.DataFrame(gaps, columns=list(GAPS)))
-
-
-def _columns(places: Places, place: str) -> pd.DataFrame:
-    return pd.read_parquet(places.columns if place == HOME else places.external(place) / "columns.parquet")
 
 
 def require_columns(study: Study, columns: dict[str, pd.DataFrame]) -> None:
@@ -118,29 +117,10 @@ def _order(level: str) -> tuple[bool, float, str]:
 def _scored(
     study: Study, tests: dict[str, Predictions], paths: np.ndarray, metrics: tuple[str, ...], key: tuple[str, ...]
 ) -> tuple[EvaluationSet, dict[str, dict[str, Estimate]]]:
-    settings = study.params.comparison
     inside = {name: replace(found, table=found.table[found.table["path"].isin(paths)]) for name, found in tests.items()}
-    test = images_of(next(iter(inside.values())), settings.resamples, "bootstrap", study.params.study.seed, *key)
-    found = in_parallel(
-        lambda each: score(each, test, settings.confidence, settings.requested, metrics).estimates, inside.values()
-    )
+    test = images_of(next(iter(inside.values())), study.params.comparison, "bootstrap", study.params.study.seed, *key)
+    found = in_parallel(lambda each: score(each, test, metrics).estimates, inside.values())
     return test, dict(zip(inside, found, strict=True))
-
-
-def _row(
-    place: str, subgroup: str, level: str, variant: str, metric: str, test: EvaluationSet, found: Estimate
-) -> dict[str, Any]:
-    return {
-        "set": place,
-        "subgroup": subgroup,
-        "level": level,
-        "variant": variant,
-        "metric": metric,
-        "images": len(test.images),
-        "groups": test.groups,
-        "few": test.groups < FEW,
-        **found.columns("value"),
-    }
 
 
 def gap_rows(
@@ -155,7 +135,7 @@ def gap_rows(
     Levels count as independent samples, which is too cautious where one patient has images in both. The interval holds
     for all pairs of the subgroup at once (Bonferroni).
     """
-    rows = []
+    rows, bounds = [], METRICS[metric].bounds
     for subgroup in dict.fromkeys(name for name, _ in scored):
         large = [
             level
@@ -167,7 +147,12 @@ def gap_rows(
         for variant in variants:
             for pair in pairs:
                 first, second = (scored[subgroup, level][1][variant][metric] for level in pair)
-                low, high = difference_interval(*(_at(each, metric, level_of) for each in (first, second)))
+                low, high = difference_interval(
+                    *(
+                        (each.value, *transformed_interval(each.value, each.error, each.freedom, level_of, bounds))
+                        for each in (first, second)
+                    )
+                )
                 if not math.isfinite(low + high):
                     continue
                 gap, sign = first.value - second.value, 1 if first.value >= second.value else -1
@@ -176,11 +161,6 @@ def gap_rows(
                 named |= dict(zip(("higher", "lower"), pair[::sign], strict=True))
                 rows.append(named | {"gap": abs(gap), "gap_low": ends[0], "gap_high": ends[1], "p": _p(first, second)})
     return rows
-
-
-def _at(found: Estimate, metric: str, confidence: float) -> tuple[float, float, float]:
-    low, high = transformed_interval(found.value, found.error, found.freedom, confidence, METRICS[metric].bounds)
-    return found.value, low, high
 
 
 def _p(first: Estimate, second: Estimate) -> float:

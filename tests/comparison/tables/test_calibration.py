@@ -20,7 +20,7 @@ def set_of(predictions: ClassPredictions) -> EvaluationSet:
 
 
 def tables_of(predictions: ClassPredictions) -> tuple[pd.Series, pd.DataFrame]:
-    table, bins = calibration_tables("v", predictions, set_of(predictions), 1, 0.95)
+    table, bins = calibration_tables("v", predictions, set_of(predictions), 1)
     return table.iloc[0], bins
 
 

@@ -18,7 +18,7 @@ RUNS = list(TESTS.runs().values())
 
 def test_classes_are_means_over_runs() -> None:
     test = draw_evaluation_set(TESTS.images, tuple(CLASSES), 200, np.random.default_rng(0))
-    table = per_class_table("v", TESTS, test, 0.95)
+    table = per_class_table("v", TESTS, test)
     values = [precision_recall_fscore_support(labels, scores.argmax(axis=1)) for labels, scores in RUNS]
     for place, name in enumerate(("precision", "recall", "f1")):
         np.testing.assert_allclose(table[name], np.mean([found[place] for found in values], axis=0), atol=1e-9)

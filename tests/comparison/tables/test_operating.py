@@ -23,7 +23,7 @@ def set_of(predictions: ClassPredictions, single: bool = False) -> EvaluationSet
 
 def test_rates_are_those_of_each_runs_own_threshold_from_validation_rows() -> None:
     predictions = drawn_predictions(1.0, 0, 2, classes=2)
-    table = operating_points("v", predictions, set_of(predictions), 0.95).set_index("rule")
+    table = operating_points("v", predictions, set_of(predictions)).set_index("rule")
     assert table.index.tolist() == list(THRESHOLD_RULES)
     validation, tests = predictions.of_role("validation").runs(), predictions.tests.runs()
     for rule, choose in THRESHOLD_RULES.items():
@@ -44,7 +44,7 @@ def test_rates_are_those_of_each_runs_own_threshold_from_validation_rows() -> No
 
 def test_one_run_of_single_images_has_wilsons_intervals() -> None:
     predictions = drawn_predictions(1.0, 0, 1, classes=2)
-    row = operating_points("v", predictions, set_of(predictions, single=True), 0.95).iloc[0]
+    row = operating_points("v", predictions, set_of(predictions, single=True)).iloc[0]
     positives = int((predictions.tests.images["label"] == 1).sum())
     expected = wilson_interval(round(row["sensitivity"] * positives), positives, 0.95)
     assert (row["sensitivity_low"], row["sensitivity_high"]) == pytest.approx(expected)
@@ -54,15 +54,15 @@ def test_without_both_classes_in_validation_there_is_no_threshold() -> None:
     predictions = drawn_predictions(1.0, 0, 1, classes=2)
     table = predictions.table
     without = ClassPredictions(table[(table["role"] == "test") | (table["label"] == 0)])
-    assert operating_points("v", without, set_of(predictions), 0.95).empty
-    assert operating_points("v", predictions.tests, set_of(predictions), 0.95).empty
+    assert operating_points("v", without, set_of(predictions)).empty
+    assert operating_points("v", predictions.tests, set_of(predictions)).empty
 
 
 def test_net_benefit_is_in_its_interval_and_at_low_thresholds_is_that_of_treating_all() -> None:
     predictions = drawn_predictions(1.0, 0, 2, classes=2)
     test = set_of(predictions)
-    curve = decision_curves("v", predictions.tests, test, 0.95)
-    everyone = treating_without_a_model(test, 0.95)
+    curve = decision_curves("v", predictions.tests, test)
+    everyone = treating_without_a_model(test)
     assert curve["x"].tolist() == THRESHOLDS.tolist()
     assert ((curve["low"] <= curve["y"]) & (curve["y"] <= curve["high"])).all()
     treat_all = everyone[everyone["variant"] == "treat all"]

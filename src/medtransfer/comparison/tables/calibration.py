@@ -26,21 +26,21 @@ DRAWS = 1000
 
 
 def calibration_tables(
-    name: str, predictions: ClassPredictions, test: EvaluationSet, seed: int, confidence: float
+    name: str, predictions: ClassPredictions, test: EvaluationSet, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a variant's rows of `Comparison.calibration` and `Comparison.reliability`.
 
     Without validation rows of every run there is no temperature, and nothing is scaled.
     """
     tests = predictions.tests
-    bins = [_bins(name, False, tests, test, confidence)]
+    bins = [_bins(name, False, tests, test)]
     row: dict[str, Any] = {"variant": name} | _mean_errors(tests, test)
-    row |= _reference(tests, test, confidence, generator("calibration", seed, name))
+    row |= _reference(tests, test, generator("calibration", seed, name))
     temperatures = _temperatures(predictions)
     if temperatures:
         softened = {run: scale(scores, temperatures[run]) for run, (_, scores) in tests.runs().items()}
         scaled = tests.with_probabilities(softened)
-        bins.append(_bins(name, True, scaled, test, confidence))
+        bins.append(_bins(name, True, scaled, test))
         row["temperature"] = float(np.mean(list(temperatures.values())))
         row |= {f"{metric}_scaled": value for metric, value in _mean_errors(scaled, test).items()}
     return pd.DataFrame([row], columns=CALIBRATION), pd.concat(bins, ignore_index=True)
@@ -60,9 +60,7 @@ def _mean_errors(tests: ClassPredictions, test: EvaluationSet) -> dict[str, floa
     }
 
 
-def _reference(
-    tests: ClassPredictions, test: EvaluationSet, confidence: float, rng: np.random.Generator
-) -> dict[str, float]:
+def _reference(tests: ClassPredictions, test: EvaluationSet, rng: np.random.Generator) -> dict[str, float]:
     """Return the calibration error of a calibrated model, mean over runs.
 
     It is given on average and as a quantile, with the p value of the hypothesis that the model is calibrated.
@@ -72,30 +70,20 @@ def _reference(
     larger = [(reference >= error - ROUNDING).sum() for reference, error in zip(drawn, errors, strict=True)]
     return {
         "ece_null": float(np.mean(drawn)),
-        "ece_null_high": float(np.mean([np.quantile(reference, confidence) for reference in drawn])),
+        "ece_null_high": float(np.mean([np.quantile(reference, test.settings.confidence) for reference in drawn])),
         "p_calibrated": float(np.mean(larger) + 1) / (DRAWS + 1),
     }
 
 
-def _bins(name: str, scaled: bool, tests: ClassPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+def _bins(name: str, scaled: bool, tests: ClassPredictions, test: EvaluationSet) -> pd.DataFrame:
     found = reliability(test.labels, tests.replicates, test.resamples)
     rows = []
-    for number in np.flatnonzero(found.images):
-        error = standard_error(found.resampled[:, number], test.groups)
-        freedom = max(float(found.groups[number]) - 1, 1.0)
-        low, high = transformed_interval(float(found.accuracy[number]), error, freedom, confidence)
-        rows.append(
-            {
-                "variant": name,
-                "scaled": scaled,
-                "bin": int(number),
-                "from": number / CALIBRATION_BINS,
-                "to": (number + 1) / CALIBRATION_BINS,
-                "images": int(found.images[number]),
-                "confidence": found.confidence[number],
-                "accuracy": found.accuracy[number],
-                "accuracy_low": low,
-                "accuracy_high": high,
-            }
-        )
+    for number in np.flatnonzero(found["images"]):
+        error = standard_error(found["resampled"][:, number], test.groups)
+        freedom, accuracy = max(float(found["groups"][number]) - 1, 1.0), found["accuracy"][number]
+        low, high = transformed_interval(float(accuracy), error, freedom, test.settings.confidence)
+        row = {"variant": name, "scaled": scaled, "bin": int(number), "images": int(found["images"][number])}
+        row |= {"from": number / CALIBRATION_BINS, "to": (number + 1) / CALIBRATION_BINS}
+        row |= {"confidence": found["confidence"][number]}
+        rows.append(row | {"accuracy": accuracy, "accuracy_low": low, "accuracy_high": high})
     return pd.DataFrame(rows, columns=RELIABILITY)

@@ -17,10 +17,11 @@ from medtransfer.comparison.results import (
     PER_CLASS,
     RELIABILITY,
 )
-from medtransfer.comparison.scores import estimate
+from medtransfer.comparison.scores import estimates_of
 from medtransfer.comparison.tables import TABLES, Tables, TaskTables
 from medtransfer.comparison.tables.calibration import calibration_tables
 from medtransfer.comparison.tables.operating import decision_curves, operating_points, treating_without_a_model
+from medtransfer.statistics.resampling import Resamples
 from medtransfer.study import Study
 from medtransfer.tasks.classes.figures import MOST_POINTS, macro_curves
 from medtransfer.tasks.classes.predictions import ClassPredictions
@@ -41,52 +42,46 @@ class ClassificationTables(TaskTables):
 
     def of_variant(self, name: str, predictions: ClassPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a variant's rows of each table."""
-        confidence, tests = study.params.comparison.confidence, predictions.tests
-        calibration, bins = calibration_tables(name, predictions, test, study.params.study.seed, confidence)
+        tests = predictions.tests
+        calibration, bins = calibration_tables(name, predictions, test, study.params.study.seed)
         curves, operating = [curve_table(name, tests)], pd.DataFrame(columns=OPERATING)
         if len(test.classes) == 2:
-            operating = operating_points(name, predictions, test, confidence)
-            curves.append(decision_curves(name, tests, test, confidence))
+            operating = operating_points(name, predictions, test)
+            curves.append(decision_curves(name, tests, test))
         return {
             "calibration": calibration,
             "reliability": bins,
             "operating": operating,
             "curves": pd.concat(curves, ignore_index=True),
-            "per_class": per_class_table(name, tests, test, confidence),
+            "per_class": per_class_table(name, tests, test),
             "confusion": confusion_table(name, tests),
             "images": image_table(name, tests),
         }
 
     def of_baseline(self, name: str, predictions: ClassPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a baseline's rows by class."""
-        confidence = study.params.comparison.confidence
-        return {"per_class": per_class_table(name, predictions.tests, test, confidence)}
+        return {"per_class": per_class_table(name, predictions.tests, test)}
 
     def of_no_model(self, test: EvaluationSet, study: Study) -> Tables:
         """Return the decision curves of treating all and of treating none."""
-        binary = len(test.classes) == 2
-        return {"curves": treating_without_a_model(test, study.params.comparison.confidence)} if binary else {}
+        return {"curves": treating_without_a_model(test)} if len(test.classes) == 2 else {}
 
 
-def per_class_table(name: str, tests: ClassPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+def per_class_table(name: str, tests: ClassPredictions, test: EvaluationSet) -> pd.DataFrame:
     """Return a variant's rows of `Comparison.per_class`; a class without test images has no values."""
-    sample, drawn = tests.outcomes(test.sample), tests.outcomes(test.resamples)
-    lacking = [] if test.without is None else tests.outcomes(test.without)
     rows = pd.DataFrame({"variant": name, "class": test.classes, "groups": test.groups_of_class})
     rows["images"] = np.bincount(test.labels, minlength=len(test.classes))
+    freedoms = [test.freedom(number) for number in range(len(test.classes))]
     for value in ("precision", "recall", "f1"):
-        runs = np.stack([getattr(run.counts, value)[0] for run in sample])
-        resampled = np.mean([run.counts.known(value) for run in drawn], axis=0)
-        runs[:, test.groups_of_class == 0] = np.nan
-        left = [run.counts.known(value) for run in lacking]
-        without = np.mean(left, axis=0).T if left else [None] * len(test.classes)
-        found = [
-            estimate(
-                runs[:, number], resampled[:, number], test.freedom(number), test, confidence, without=without[number]
-            )
-            for number in range(len(test.classes))
+
+        def known(weights: Resamples, value: str = value) -> list[np.ndarray]:
+            return [run.counts.known(value) for run in tests.outcomes(weights)]
+
+        found = estimates_of(known, test, freedoms, undefined=0.0)
+        rows[[value, f"{value}_low", f"{value}_high"]] = [
+            (of.value, of.low, of.high) if groups else [np.nan] * 3
+            for of, groups in zip(found, test.groups_of_class, strict=True)
         ]
-        rows[[value, f"{value}_low", f"{value}_high"]] = [(of.value, of.low, of.high) for of in found]
     return rows[list(PER_CLASS)]
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
 from medtransfer.comparison.results import PER_FINDING, SURE_ERRORS
-from medtransfer.comparison.scores import estimate
+from medtransfer.comparison.scores import estimates_of
 from medtransfer.comparison.tables import TABLES, Tables, TaskTables
 from medtransfer.statistics.calibration import CALIBRATION_BINS, confidence_bins
+from medtransfer.statistics.resampling import Resamples
 from medtransfer.study import Study
-from medtransfer.tasks.findings.metrics import FindingOutcomes
 from medtransfer.tasks.findings.predictions import FindingPredictions
 
 MOST_ERRORS = 20
@@ -31,8 +31,7 @@ class MultilabelTables(TaskTables):
 
     def of_baseline(self, name: str, predictions: FindingPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a baseline's rows by finding."""
-        confidence = study.params.comparison.confidence
-        return {"per_finding": per_finding_table(name, predictions.tests, test, confidence)}
+        return {"per_finding": per_finding_table(name, predictions.tests, test)}
 
     def legend(self, about: dict[str, object]) -> str:
         """Explain macro, micro and thresholds."""
@@ -43,35 +42,26 @@ class MultilabelTables(TaskTables):
         )
 
 
-def per_finding_table(name: str, tests: FindingPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+def per_finding_table(name: str, tests: FindingPredictions, test: EvaluationSet) -> pd.DataFrame:
     """Return a variant's rows of `Comparison.per_finding`."""
-    sample, drawn, truth = tests.outcomes(test.sample), tests.outcomes(test.resamples), tests.truth
-    lacking = [] if test.without is None else tests.outcomes(test.without)
+    truth = tests.truth
     rows = pd.DataFrame({"variant": name, "finding": tests.classes, "groups": test.groups_of_class})
     rows["images"], rows["known"] = (truth == 1).sum(axis=0), np.isfinite(truth).sum(axis=0)
+    freedoms = [test.freedom(each) for each in range(len(rows))]
     for value in ("roc_auc", "pr_auc", "f1"):
-        runs, resampled = ([_by_finding(run, value) for run in of] for of in (sample, drawn))
-        means = np.mean(resampled, axis=0)
-        left = [_by_finding(run, value) for run in lacking]
-        without = np.mean(left, axis=0).T if left else [None] * len(rows)
-        found = [
-            estimate(
-                np.stack(runs)[:, 0, each], means[:, each], test.freedom(each), test, confidence, without=without[each]
-            )
-            for each in range(len(rows))
-        ]
+
+        def by_finding(weights: Resamples, value: str = value) -> list[np.ndarray]:
+            runs = tests.outcomes(weights)
+            if value == "f1":
+                return [run.counts.known("f1") for run in runs]
+            areas = "roc" if value == "roc_auc" else "precision_recall"
+            return [np.stack([getattr(each, areas) for each in run.by_finding], axis=1) for run in runs]
+
+        found = estimates_of(by_finding, test, freedoms)
         rows[[value, f"{value}_low", f"{value}_high"]] = [(of.value, of.low, of.high) for of in found]
     rows["threshold"] = np.mean(list(tests.thresholds.values()), axis=0)
     rows["ece"] = np.mean([calibration_errors(truth, scores) for scores in tests.replicates], axis=0)
     return rows[list(PER_FINDING)]
-
-
-def _by_finding(run: FindingOutcomes, value: str) -> np.ndarray:
-    """Return a value of each finding in each resample, [resamples, findings]."""
-    if value == "f1":
-        return run.counts.known("f1")
-    of_areas = "roc" if value == "roc_auc" else "precision_recall"
-    return np.stack([getattr(areas, of_areas) for areas in run.by_finding], axis=1)
 
 
 def calibration_errors(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

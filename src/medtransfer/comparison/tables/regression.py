@@ -10,10 +10,11 @@ import pandas as pd
 
 from medtransfer.comparison.evaluation_set import FEW_OF_A_CLASS, EvaluationSet
 from medtransfer.comparison.results import AGREEMENT, NUMBERS, RANGES
-from medtransfer.comparison.scores import estimate
+from medtransfer.comparison.scores import estimate, estimates_of
 from medtransfer.comparison.tables import TABLES, Tables, TaskTables
 from medtransfer.data.targets.numbers import bin_ranges
 from medtransfer.statistics.intervals import Bounds
+from medtransfer.statistics.resampling import Resamples
 from medtransfer.study import Study
 from medtransfer.tasks.numbers.agreement import limits_of_agreement
 from medtransfer.tasks.numbers.predictions import NumberPredictions
@@ -29,19 +30,18 @@ class RegressionTables(TaskTables):
 
     def of_variant(self, name: str, predictions: NumberPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a variant's rows of each table."""
-        tests, confidence = predictions.tests, study.params.comparison.confidence
+        tests = predictions.tests
         mean = pd.DataFrame(tests.values.mean(axis=0), columns=["truth", "predicted", "low", "high"])
         numbers = tests.images[["path", "group"]].join(mean).assign(variant=name)
         return {
             "numbers": numbers[list(NUMBERS)],
-            "agreement": agreement_table(name, tests, test, confidence),
-            "ranges": range_table(name, tests, test, study.params.data.unit or "", confidence),
+            "agreement": agreement_table(name, tests, test),
+            "ranges": range_table(name, tests, test, study.params.data.unit or ""),
         }
 
     def of_baseline(self, name: str, predictions: NumberPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a baseline's errors by range."""
-        unit, confidence = study.params.data.unit or "", study.params.comparison.confidence
-        return {"ranges": range_table(name, predictions.tests, test, unit, confidence)}
+        return {"ranges": range_table(name, predictions.tests, test, study.params.data.unit or "")}
 
     def legend(self, about: dict[str, Any]) -> str:
         """Explain errors and intervals."""
@@ -52,23 +52,21 @@ class RegressionTables(TaskTables):
         )
 
 
-def agreement_table(name: str, tests: NumberPredictions, test: EvaluationSet, confidence: float) -> pd.DataFrame:
+def agreement_table(name: str, tests: NumberPredictions, test: EvaluationSet) -> pd.DataFrame:
     """Return a variant's row of `Comparison.agreement`."""
     errors = [predicted - truth for truth, predicted, _, _ in tests.values.transpose(0, 2, 1)]
-    runs = np.concatenate([limits_of_agreement(error, test.sample) for error in errors])
-    resampled = np.mean([limits_of_agreement(error, test.resamples) for error in errors], axis=0)
-    left = [] if test.without is None else [limits_of_agreement(error, test.without) for error in errors]
-    without = np.mean(left, axis=0).T if left else [None] * 3
+
+    def limits(weights: Resamples) -> list[np.ndarray]:
+        return [limits_of_agreement(error, weights) for error in errors]
+
+    found = estimates_of(limits, test, [test.groups - 1.0] * 3, ANY)
     row: dict[str, Any] = {"variant": name, "images": len(test.images), "groups": test.groups}
-    for place, value in enumerate(("lower", "bias", "upper")):
-        found = estimate(
-            runs[:, place], resampled[:, place], test.groups - 1.0, test, confidence, ANY, without=without[place]
-        )
-        row |= found.columns(value)
+    for value, each in zip(("lower", "bias", "upper"), found, strict=True):
+        row |= each.columns(value)
     return pd.DataFrame([row], columns=list(AGREEMENT))
 
 
-def range_table(name: str, tests: NumberPredictions, test: EvaluationSet, unit: str, confidence: float) -> pd.DataFrame:
+def range_table(name: str, tests: NumberPredictions, test: EvaluationSet, unit: str) -> pd.DataFrame:
     """Return the rows of a variant or baseline in `Comparison.ranges`: mean absolute error and bias by range.
 
     Ranges of too few groups have no intervals.
@@ -85,7 +83,7 @@ def range_table(name: str, tests: NumberPredictions, test: EvaluationSet, unit: 
             resampled = test.resamples.means_of_known(within).mean(axis=1)
             without = None if test.without is None else test.without.means_of_known(within).mean(axis=1)
             runs, freedom = each[:, inside].mean(axis=1), max(groups - 1.0, LEAST_FREEDOM)
-            found = estimate(runs, resampled, freedom, test, confidence, bounds, without=without)
+            found = estimate(runs, resampled, freedom, test, bounds, without=without)
             low, high = (found.low, found.high) if groups >= FEW_OF_A_CLASS else (math.nan, math.nan)
             row |= {value: found.value, f"{value}_low": low, f"{value}_high": high}
         rows.append(row)
