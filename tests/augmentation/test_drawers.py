@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -50,18 +51,24 @@ def prepared(build_prepared: Build) -> Prepared:
     return build_prepared(images=images, label_index=[0, 1] * 4, split=["train"] * 8)
 
 
+def no_semaphore(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")  # as with a /dev/shm that is read-only
+
+
 def one_by_one(maker: ViewMaker, view: int) -> list[np.ndarray]:
     drawn = [maker.draw(row, view) for row in ROWS.tolist()]
     return [np.stack(parts) for parts in zip(*drawn, strict=True)]
 
 
 @pytest.mark.parametrize("processes", [1, 2, 5])
-@pytest.mark.parametrize("platform", ["linux", "darwin"], ids=["processes", "threads"])
+@pytest.mark.parametrize("platform", ["linux", "darwin", "without /dev/shm"], ids=["processes", "threads", "no_shm"])
 def test_views_do_not_depend_on_how_many_draw_them(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch, processes: int, platform: str
 ) -> None:
     monkeypatch.setattr(drawers, "cpu_count", lambda: processes)
-    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform if platform != "without /dev/shm" else "linux")
+    if platform == "without /dev/shm":
+        monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", no_semaphore)
     maker = ViewMaker(prepared, POLICY, 5)
     with closing(Drawers(maker)) as drawing:
         for view in (0, 2):

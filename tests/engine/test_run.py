@@ -120,6 +120,15 @@ def test_deleted_outs_come_from_the_cache(study: Path, ran: Counter[str], capfd:
     assert "cached" in capfd.readouterr().err
 
 
+def test_an_empty_folder_of_the_run_cache_is_nothing(study: Path, ran: Counter[str]) -> None:
+    reproduce(2, ["train@v0000"], engine=ENGINE)
+    (entry,) = (path for path in (study / ".dvc/cache/runs").rglob("*") if path.is_file())
+    entry.unlink()
+    (study / "dvc.lock").unlink()
+    reproduce(2, ["train@v0000"], engine=ENGINE)
+    assert ran == Counter({"train@v0000": 2})
+
+
 def test_targets_are_run_with_what_is_upstream_of_them(study: Path, ran: Counter[str]) -> None:
     reproduce(2, ["evaluate@v0001"], engine=ENGINE)
     assert ran == Counter({"train@v0001", "evaluate@v0001"})
@@ -208,7 +217,7 @@ def test_another_command_waits_for_what_a_running_stage_writes(study: Path, monk
     reproduce(1, engine=ENGINE)
     assert "evaluate@v0002" in told[0], "the repository is not locked while a stage runs"
     assert "is busy, it is being blocked by" in told[1]
-    assert "medtransfer repro: train@v0000" in told[1]
+    assert "medtransfer repro" in told[1]
 
 
 def test_experiments_are_saved_one_for_each_value(

@@ -99,6 +99,13 @@ def test_a_disk_that_cannot_be_written_is_one_line(fail: Callable[[], None], tol
     assert "\n" not in str(ended.value)
 
 
+def test_a_cache_that_cannot_be_made_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MEDTRANSFER_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SystemExit, match="Not a directory; set MEDTRANSFER_CACHE to a folder that you may write to"):
+        run(lambda: (tmp_path / "file" / "cache" / "features").mkdir(parents=True))
+
+
 def test_another_error_keeps_its_traceback() -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         run(lambda: (_ for _ in ()).throw(RuntimeError("a bug")))

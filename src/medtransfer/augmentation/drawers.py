@@ -9,6 +9,7 @@ import sys
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from itertools import repeat
 
 import numpy as np
@@ -33,9 +34,10 @@ class Drawers:
     """Draw many views at once, with the same bytes as `ViewMaker.draw`.
 
     On Linux the drawers are forked processes, which start at once and share the images; on other systems forking is
-    not safe, and they are threads. They end with this object or with this process. A torch DataLoader draws the same
-    views, but needs memory in /dev/shm and a new iterator for each call, which fresh views make once per batch: it
-    takes 1.5 times as long for a whole view, and 11 times batch by batch (`benchmarks/against_libraries.py`).
+    not safe, and without /dev/shm it is not possible: there they are threads. They end with this object or with this
+    process. A torch DataLoader draws the same views, but needs memory in /dev/shm and a new iterator for each call,
+    which fresh views make once per batch: it takes 1.5 times as long for a whole view, and 11 times batch by batch
+    (`benchmarks/against_libraries.py`).
     """
 
     def __init__(self, maker: ViewMaker) -> None:
@@ -69,10 +71,11 @@ _here = threading.local()
 
 
 def _start(maker: ViewMaker) -> Executor:
-    if sys.platform != "linux":
-        return ThreadPoolExecutor(drawer_count(), initializer=_set_maker, initargs=(maker,))
-    fork = multiprocessing.get_context("fork")
-    return ProcessPoolExecutor(drawer_count(), mp_context=fork, initializer=_begin, initargs=(maker,))
+    if sys.platform == "linux":
+        fork = multiprocessing.get_context("fork")
+        with suppress(OSError):  # no semaphores, because /dev/shm is missing, full or read-only
+            return ProcessPoolExecutor(drawer_count(), mp_context=fork, initializer=_begin, initargs=(maker,))
+    return ThreadPoolExecutor(drawer_count(), initializer=_set_maker, initargs=(maker,))
 
 
 def _set_maker(maker: ViewMaker) -> None:

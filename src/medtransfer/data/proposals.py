@@ -85,10 +85,10 @@ def propose_groups(root: Path, table: pd.DataFrame, left_out: Collection[str] = 
 
 
 def _candidates(root: Path, table: pd.DataFrame, left_out: Collection[str]) -> Iterator[Proposal]:
-    for name in table.columns.difference(["path", "label", "split"], sort=False):
+    for name in filter(_speaks_of_patients, table.columns.difference(["path", "label", "split"], sort=False)):
         values = table[name].str.strip()
         keys = values.where(values != "")
-        if _speaks_of_patients(name) and _groups(table, keys):
+        if _groups(table, keys):
             yield Proposal(keys, f"column {name!r} gives {{groups}} groups", f"{{column: {yaml_word(name)}}}")
     dicom = table["path"].str.lower().str.endswith((".dcm", ".dicom"))
     if dicom.any() and can_read_dicom():

@@ -5,15 +5,17 @@ DVC decides with its own code; only the command of a stage runs elsewhere.
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from enum import Enum
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from medtransfer.engine.lockfile import LockFile
+from medtransfer.engine.lockfile import LockFile, text_of
 from medtransfer.engine.schedule import affected
 from medtransfer.util.errors import UserError
 
@@ -43,12 +45,14 @@ class Committer:
 
     def __init__(self, repo: Any, targets: Sequence[str]) -> None:
         self._repo = repo
+        _remove_empty_runs(repo)
         graph = repo.index.graph
         self._stages = {stage.addressing: stage for stage in graph}
         self.needs = affected(relabelled(graph), set(self._stages), targets)
         self._lock = LockFile(Path("dvc.lock"))
         self._inputs: dict[str, dict[str, Any]] = {}
-        self._held: dict[str, ExitStack] = {}
+        self._held: dict[str, Any] = {}
+        self._stale = False
         self._complete: set[str] = set()
         outs = [Path(out.fs_path) for out in repo.index.outs if not out.use_cache]
         self._uncached = {str(each) for out in outs for each in (out, *out.parents)}
@@ -98,6 +102,7 @@ class Committer:
                 return Begun.RESTORED
             if not _changed(stage):
                 return Begun.UNCHANGED
+            self._hold(stage)
             stage.remove_outs(ignore_remove=False, force=False)
             try:
                 self._repo.stage_cache.restore(stage)
@@ -106,9 +111,9 @@ class Committer:
                 self._inputs[name] = _inputs_of(stage)
                 whole = all(_is_in_cache(each, self._repo.cache.local) for each in stage.deps)
                 (self._complete.add if whole else self._complete.discard)(name)
-                self._hold(name)
                 return Begun.TO_RUN
             self._save(stage)
+            self.release(name)
             return Begun.RESTORED
 
     def commit(self, name: str) -> None:
@@ -122,22 +127,21 @@ class Committer:
             self.release(name)
 
     def release(self, name: str) -> None:
-        """Let other DVC commands use what a stage reads and writes."""
-        if name in self._held:
-            self._held.pop(name).close()
+        """Let other DVC commands use what a stage reads and writes, from the next `flush` or `begin` on."""
+        self._stale |= self._held.pop(name, None) is not None
 
     def flush(self) -> None:
-        """Write the lock file, if anything was committed since."""
-        if self._lock.changed:
+        """Write the lock file, if anything was committed since, and the list of files that running stages use."""
+        if self._lock.changed or self._stale:
             with self._locked():
+                self._hold()
                 self._lock.write()
                 self._repo.scm_context.track_file("dvc.lock")
 
     def close(self) -> None:
         """Write the lock file, and release all stages."""
-        with self._locked():
-            for name in list(self._held):
-                self.release(name)
+        for name in list(self._held):
+            self.release(name)
         self.flush()
 
     def _save(self, stage: Any) -> None:
@@ -146,27 +150,40 @@ class Committer:
 
         uncached = any(not out.use_cache and not (out.is_metric or out.is_plot) for out in stage.outs)
         stage.save(run_cache=not uncached)
-        stage.commit.__wrapped__(stage)  # without locking its files again, which would take a tenth of the run
+        stage.commit()
         if stage.path_in_repo == "dvc.yaml":
             self._lock.put(stage.name, to_single_stage_lockfile(stage))
         else:
             stage.dump(update_pipeline=False)
 
-    def _hold(self, name: str) -> None:
-        from dvc.rwlock import rwlock
+    def _hold(self, stage: Any = None) -> None:
+        """Keep other DVC commands from what running stages read and write, and from that of one more stage.
 
-        stage, stack, repo = self._stages[name], ExitStack(), self._repo
-        reads, writes = ([each.fs_path for each in entries] for entries in (stage.deps, stage.outs))
-        hardlink = repo.config["core"].get("hardlink_lock", False)
-        stack.enter_context(rwlock(repo.tmp_dir, repo.fs, f"medtransfer repro: {name}", reads, writes, hardlink))
-        self._held[name] = stack
+        DVC would list each stage by itself, and compare all paths of all of them, several times for each. Raises DVC's
+        `LockError` if another command uses what the stage reads or writes.
+        """
+        from dvc import rwlock
+
+        repo, me = self._repo, {"pid": os.getpid(), "cmd": "medtransfer repro"}
+        held = self._held | ({stage.addressing: stage} if stage is not None else {})
+        with rwlock._edit_rwlock(repo.tmp_dir, repo.fs, repo.config["core"].get("hardlink_lock", False)) as used:
+            readers = {path: [each for each in found if each != me] for path, found in used["read"].items()}
+            used["read"] = defaultdict(list, {path: found for path, found in readers.items() if found})
+            used["write"] = defaultdict(dict, {path: each for path, each in used["write"].items() if each != me})
+            if stage is not None:
+                reads, writes = ([each.fs_path for each in entries] for entries in (stage.deps, stage.outs))
+                for mode, waiting in (("write", reads + writes), ("read", writes)):
+                    rwlock._check_blockers(repo.tmp_dir, used, me, mode=mode, waiters=waiting)
+            rwlock._acquire_read(used, me, [each.fs_path for one in held.values() for each in one.deps])
+            rwlock._acquire_write(used, me, [each.fs_path for one in held.values() for each in one.outs])
+        self._held, self._stale = held, False
 
     @contextmanager
     def _locked(self, stage: Any = None) -> Iterator[None]:
         from dvc.exceptions import DvcException
 
         try:
-            with IN_DVC, self._repo.lock:
+            with IN_DVC, self._repo.lock, _hashed_once(stage.deps if stage is not None else []):
                 yield
         except (DvcException, OSError) as error:  # also of a lock that another command holds, or a missing input
             where = f"{stage.addressing}: " if stage is not None else ""
@@ -174,6 +191,13 @@ class Committer:
         finally:
             if stage is not None:
                 _forget_trees(stage)
+
+
+def _remove_empty_runs(repo: Any) -> None:
+    """Remove folders of the run-cache that a full disk or a kill left empty: DVC ends with a `TypeError` at them."""
+    for folder in Path(repo.stage_cache.cache_dir).glob("*/*"):
+        with suppress(OSError):  # not empty
+            folder.rmdir()
 
 
 def _changed(stage: Any) -> bool:
@@ -187,11 +211,14 @@ def _changed(stage: Any) -> bool:
 def in_linear_time() -> Iterator[None]:
     """Let DVC parse `params.yaml` only when it has changed, and look parameters up instead of searching for them.
 
-    It does both several times for each stage, so that the time of a run grows with the square of their number.
+    It does both several times for each stage, so that the time of a run grows with the square of their number. Let it
+    lock no files by stage either, because `Committer` does, and write entries of stages without a general emitter.
     """
+    from dvc import rwlock
     from dvc.dependency import param
+    from dvc.utils.serialize import _yaml
 
-    read = param.read_param_file
+    read, lock, dump = param.read_param_file, rwlock.rwlock, _yaml._dump
     parsed: dict[Any, Any] = {}
 
     def look_up(fs: Any, path: str, key_paths: Any = None, flatten: bool = False, **options: Any) -> Any:
@@ -205,17 +232,35 @@ def in_linear_time() -> Iterator[None]:
         except (KeyError, TypeError):  # no such parameter, a place in a list, or all parameters
             return read(fs, path, key_paths, flatten=flatten, **options)
 
-    param.read_param_file = look_up
+    def write(data: Any, stream: Any) -> None:
+        if (text := text_of(data)) is None:
+            dump(data, stream)
+        else:
+            stream.write(text)
+
+    param.read_param_file, rwlock.rwlock, _yaml._dump = look_up, lambda *_: nullcontext(), write
     try:
         yield
     finally:
-        param.read_param_file = read
+        param.read_param_file, rwlock.rwlock, _yaml._dump = read, lock, dump
 
 
 def _item(values: Any, name: str) -> Any:
     if not isinstance(values, dict):
         raise KeyError(name)
     return values[name]
+
+
+@contextmanager
+def _hashed_once(inputs: Sequence[Any]) -> Iterator[None]:
+    """Let DVC hash each input once, not four times."""
+    for each in inputs:
+        each.save, each.get_hash = cache(each.save), cache(each.get_hash)
+    try:
+        yield
+    finally:
+        for each in inputs:
+            del each.save, each.get_hash
 
 
 def _forget_trees(stage: Any) -> None:

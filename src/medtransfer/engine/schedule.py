@@ -50,12 +50,14 @@ class Schedule:
 
     def ready(self) -> list[str]:
         """List the stages that may start now: those whose upstream stages are done."""
-        done = set(self.in_state(State.DONE))
-        return [name for name in self.in_state(State.WAITING) if self.needs[name] <= done]
+        return [name for name in self.in_state(State.WAITING) if self._may_start(name)]
+
+    def _may_start(self, name: str) -> bool:
+        return all(self.states[upstream] is State.DONE for upstream in self.needs[name])
 
     def start(self, name: str) -> None:
         """Mark a stage as running. Raises `ValueError` if it may not start."""
-        if name not in self.ready():
+        if self.states[name] is not State.WAITING or not self._may_start(name):
             raise ValueError(f"{name} may not start: it is {self.states[name].value}")
         self.states[name] = State.RUNNING
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import remove_abandoned
 from medtransfer.util.hardware import collect_old_garbage_seldom, keep_freed_memory
-from medtransfer.util.places import state_folder
+from medtransfer.util.places import CACHE_VARIABLE, cache_folder, state_folder
 
 FULL = os.strerror(errno.ENOSPC)
 OF_THE_DISK = {
@@ -56,9 +56,18 @@ def _problems_of_the_user(error: Exception) -> list[str]:
         return [f"{str(error).split('. GPU')[0]}; {advice}"]
     if isinstance(error, MemoryError):
         return ["out of memory; try a smaller batch_size or image_size, or fewer stages at once (-j)"]
-    if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+    if isinstance(error, OSError) and (advice := _advice(error)):
         where = error.filename2 or error.filename or f"a file of {Path.cwd()}, or of {state_folder().resolve()}"
-        return [f"{where}: {error.strerror}; {OF_THE_DISK[error.errno]}"]
+        return [f"{where}: {error.strerror}; {advice}"]
     if FULL in str(error):  # of libraries that write by themselves
         return [f"{' '.join(str(error).split())[:200]}; {OF_THE_DISK[errno.ENOSPC]}"]
     return []
+
+
+def _advice(error: OSError) -> str:
+    """Return what to do about an error of the file system; nothing if it is a bug."""
+    cache, name = cache_folder().absolute(), error.filename
+    related = isinstance(name, str) and (Path(name).is_relative_to(cache) or cache.is_relative_to(name))
+    if related and not os.access(cache, os.W_OK):
+        return f"set {CACHE_VARIABLE} to a folder that you may write to"
+    return OF_THE_DISK.get(error.errno or 0, "")
