@@ -17,7 +17,8 @@ def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
     assert "The images are not prepared yet: `dvc repro prepare`" in output
     assert "| train@scratch" in output
     fresh.run("dvc", "repro", "prepare")
-    lines = [line.split("|") for line in fresh.run(*PLAN).splitlines() if line.startswith("| ")]
+    stages = next(part for part in fresh.run(*PLAN).split("\n\n") if part.startswith("| Stage"))
+    lines = [line.split("|") for line in stages.splitlines()]
     header, _, *rows = [[cell.strip() for cell in line[1:-1]] for line in lines]
     assert header == ["Stage", "Why", "Work", "Time", "Memory MB", "Disk MB"]
     planned = {row[0]: row for row in rows}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from medtransfer.report.interval_figure import interval_figure
@@ -38,3 +40,13 @@ def test_rows_fill_the_height(material: Material) -> None:
     rows = len(axis.get_yticks())
     assert -1 < low < -0.5
     assert rows - 0.5 < high < rows
+
+
+def test_a_published_result_without_a_row_has_no_entry_in_the_legend(material: Material) -> None:
+    row = {"variant": "somebody_2020", "metric": material.found.metric, "published": 0.9}
+    table = material.found.published.iloc[:0]
+    table = table.reindex(columns=[*dict.fromkeys([*table.columns, *row])])
+    table.loc[0, list(row)] = list(row.values())
+    legend = interval_figure(replace(material, found=replace(material.found, published=table))).axes[0].get_legend()
+    assert legend is not None
+    assert "published" not in [text.get_text() for text in legend.get_texts()]

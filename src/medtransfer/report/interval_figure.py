@@ -22,6 +22,7 @@ def interval_figure(material: Material) -> Figure:
     found, metric = material.found, material.found.metric
     rows, left_out = _shown(material)
     published = found.published[found.published["metric"] == metric].set_index("variant")["published"]
+    published = published[published.index.isin(rows["variant"])]
     figure = new_figure(9, 1.4 + 0.32 * len(rows) + 0.3 * len(found.warnings))
     axis = figure.subplots()
     for height, (_, row) in enumerate(rows.iterrows()):
