@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from medtransfer.study import SCHEMA_VERSION, Study, load_study
+from medtransfer.study.code import code_files
 from medtransfer.util.command import run
 from medtransfer.util.digests import remember, script_digest
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import atomic_folder, measured, sha256_of_file, write_json, write_text
-from medtransfer.util.places import VERSION, Places
+from medtransfer.util.files import atomic_folder, measured, write_json, write_text
+from medtransfer.util.places import Places
 
 LIBRARIES = ("albumentations", "captum", "segmentation-models-pytorch", "timm", "torch", "torchvision")
 """Packages that know which models, weights and transforms exist."""
@@ -31,13 +32,10 @@ def main() -> None:
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     checked = measured("checked", about, lambda: check(study))
-    inputs = {"prepare": corrections_of(study)}
+    texts = code_files(study, Path(__file__).parent)
     with atomic_folder(places.code) as folder:
-        for script in sorted(Path(__file__).parent.glob("*.py")):
-            write_text(folder / f"{script.stem}.txt", f"{script_digest(script)}\n{inputs.get(script.stem, '')}")
-        write_text(folder / VERSION, f"{version('medtransfer')}\n")
-        for name in study.params.backbones:
-            write_text(folder / "backbones" / f"{name}.txt", "used\n" if name in study.used_backbones else "unused\n")
+        for name, text in texts.items():
+            write_text(folder / name, text)
     remember()
     write_json(places.checked, checked)
 
@@ -50,16 +48,6 @@ def read() -> Study:
         from medtransfer.check import study_problems
 
         return load_study(further=study_problems)
-
-
-def corrections_of(study: Study) -> str:
-    """Return a line with the hash of the corrected labels, on which `prepare` depends; empty if there are none."""
-    name = study.params.data.labels.corrections
-    if name is None:
-        return ""
-    if not Path(name).is_file():
-        raise UserError(f"{study.where}: data.labels.corrections: {name} is not a file")
-    return f"{name} {sha256_of_file(Path(name))}\n"
 
 
 def check(study: Study) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 ATTACKS = (
     "<script>window.ran = 1</script>", "</script><script>window.ran = 1</script>",
@@ -27,3 +30,26 @@ def names() -> st.SearchStrategy[str]:
     parts = attacks | st.text(max_size=20)
     drawn = attacks | st.builds("{}{}".format, attacks, attacks) | st.builds("{}{}{}".format, parts, attacks, parts)
     return (drawn | st.text(max_size=60)).filter(lambda name: len(name.encode(errors="replace")) <= 255)
+
+
+READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+
+def shape(page: str) -> list[tuple[str, int]]:
+    """Return the structure of a Markdown page as a reader sees it: headings, tables, rows and cells."""
+    return [
+        (token.type, token.nesting)
+        for token in READER.parse(page)
+        if token.type.partition("_")[0] in ("heading", "table", "tr", "td", "th", "fence", "html", "bullet", "list")
+    ]
+
+
+def inline(page: str) -> set[str]:
+    """Return the kinds of what is within the lines of a Markdown page."""
+    return {child.type for token in READER.parse(page) for child in token.children or ()}
+
+
+def drawn(count: int) -> list[str]:
+    """Return all attacks, and then pairs of them, always the same."""
+    found, random = [name for name in ATTACKS if name.strip()], Random(0)
+    return list(dict.fromkeys([*found, *("".join(random.sample(found, 2)) for _ in range(2 * count))]))[:count]

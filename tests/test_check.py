@@ -49,7 +49,7 @@ OPTIONS = [
     ("variants.head_only", LINE | {"epocs": 3}, "head_only.epocs: unknown key; did you mean 'epochs'?"),
     ("strategies.frozen.schedule", {"kind": "step", "evry": 3}, "evry: unknown key; did you mean 'every'?"),
     ("strategies.frozen.schedule", {"kind": "step", "every": 0}, "schedule.every: input should be greater than or"),
-    ("strategies.frozen.schedule", {"kind": "step", "every": 2.0}, "every: input should be a valid integer, but got"),
+    ("strategies.frozen.schedule", {"kind": "step", "every": 2.0}, "every: expected a whole number, but got"),
     ("strategies.frozen.schedule", {"kind": "step", "factor": 1}, "schedule.factor: input should be less than 1, but"),
     (
         "strategies.frozen.schedule",
@@ -319,7 +319,7 @@ def test_choices_of_an_extension_are_checked_like_others(extended: Path) -> None
     assert build_head(study.params.strategies["frozen"], 4, 2, []).rank == 3
     raw["strategies"]["frozen"] |= {"rank": "many", "loss": {"kind": "brier", "power": 0}}
     assert choice_problems(check_study(raw, "x")) == [
-        "x: strategies.frozen.rank: input should be a valid integer, but got 'many'",
+        "x: strategies.frozen.rank: expected a whole number, but got 'many'",
         "x: strategies.frozen.loss.power: input should be greater than 0, but got 0",
     ]
 

@@ -131,7 +131,7 @@ def _backbones(options: argparse.Namespace) -> None:
     sys.stdout.write(backbones_table(options.pattern) if options.pattern else families_table())
 
 
-@command(RUN, "-j 8 --engine slurm")
+@command(RUN, "", "-j 8 --engine slurm")
 @argument("-j --jobs", "N", JOBS, type=_jobs, default="auto")
 @argument("--engine", "NAME", ENGINE)
 def _plan(options: argparse.Namespace) -> None:
@@ -141,7 +141,7 @@ def _plan(options: argparse.Namespace) -> None:
     sys.stdout.write(plan(jobs=options.jobs, engine=options.engine))
 
 
-@command(RUN, "-j 2", "train@lite0_frozen")
+@command(RUN, "", "-j 2 train@lite0_frozen", "-S strategies.frozen.lr=0.01,0.001 -n rates")
 @argument("targets", "STAGE", "stages to update (default: all)", nargs="*")
 @argument("-j --jobs", "N", JOBS, type=_jobs, default="auto")
 @argument("--engine", "NAME", ENGINE)
@@ -161,7 +161,10 @@ def _repro(options: argparse.Namespace) -> None:
 
 
 @command(
-    RESULTS, "lite0_frozen path/to/images -o predictions.csv", "lite0_frozen test --submission sample.csv -o mine.csv"
+    RESULTS,
+    "lite0_frozen path/to/images -o predictions.csv",
+    "lite0_frozen image.png --explain",
+    "lite0_frozen test --submission sample.csv -o mine.csv",
 )
 @MODEL
 @ONE_RUN
@@ -262,7 +265,7 @@ def _submit(options: argparse.Namespace, model: Model, files: list[Path]) -> Non
 def _suspects(options: argparse.Namespace) -> None:
     """List the images whose labels are most likely wrong.
 
-    It needs a variant with a frozen backbone, or a k-fold study; fixed test images are left alone
+    It needs a variant with a frozen backbone, or a k-fold study; the images of a fixed test set are not judged.
     """
     from medtransfer.deployment.model import find_model
 
@@ -336,7 +339,7 @@ def _results(_: argparse.Namespace) -> None:
     sys.stdout.write(f"{path}: the tables and figures of the finished study, and how to reproduce them\n")
 
 
-@command(OTHER, "lite0_frozen")
+@command(OTHER, "lite0_frozen", "--all")
 @argument("variants", "VARIANT", "a trained variant", nargs="*")
 @argument("--all", None, "log every variant that is trained", action="store_true")
 def _log(options: argparse.Namespace) -> None:

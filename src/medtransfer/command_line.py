@@ -110,12 +110,11 @@ def parser() -> Page:
     page.groups = {group: {} for group in (START, RUN, RESULTS, OTHER)}
     for name, (group, carry_out, examples) in COMMANDS.items():
         summary, *more = inspect.cleandoc(carry_out.__doc__ or "").split("\n\n")
-        description = [summary, *more] if more else [summary.rstrip(".")]
         lines = "\n".join(f"  medtransfer {name} {example}".rstrip() for example in examples)
         built = subparsers.add_parser(
             name,
             help=" ".join(summary.split()).rstrip("."),
-            description="\n\n".join(fill(" ".join(part.split()), WIDTH) for part in description),
+            description="\n\n".join(fill(" ".join(part.split()), WIDTH) for part in (summary, *more)),
             epilog=f"{'examples' if len(examples) > 1 else 'example'}:\n{lines}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

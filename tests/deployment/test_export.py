@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import onnxruntime
 import pytest
 import torch
 from builders import CLASSES, assembled
+from hostile import ATTACKS, inline, shape
 from torch import nn
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment import export
 from medtransfer.deployment.export import TOLERANCE, export_model, largest_difference, require_onnx, write_onnx
 from medtransfer.deployment.model import Model, find_model
+from medtransfer.deployment.model_card import model_card
 from medtransfer.deployment.predict import predict_files
 from medtransfer.deployment.predictor import Ensemble
 from medtransfer.models.families import SegmenterFamily
@@ -24,7 +27,8 @@ from medtransfer.models.network import Network, Normalise, to_channels_first
 from medtransfer.study import Backbone, Loss, UNet
 from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import write_json
+from medtransfer.util.files import read_json, write_json
+from medtransfer.util.places import Places
 
 FITTED = ("prototypes", "knn", "logistic")
 SIZES = {"alexnet": 96, "inception_v3": 96, "maxvit_t": 224, "vit_b_16": 224, "timm/swin_tiny_patch4_window7_224": 224}
@@ -193,6 +197,21 @@ def test_the_card_lists_data_training_metrics_and_warnings(repository: Path) -> 
     assert [cell.strip() for cell in rows["cyst"].split("|")[2:-1]] == [".500", ".250", ".333"]
     table = Prepared(repository / "data/prepared").table
     assert f"{len(table[(table['label'] == 'mass') & (table['split'] == 'test')])} |" in text
+
+
+def test_no_name_changes_the_card(repository: Path) -> None:
+    model, places = find_model("tiny", root=repository), Places(repository)
+
+    def card_with(name: str) -> str:
+        write_json(places.manifest, read_json(places.manifest) | {"reference": name, "licence": name})
+        card = model.card | {"classes": ["cyst", name], "data": model.card["data"] | {"warnings": []}}
+        return model_card(replace(model, card=card), None, places)
+
+    plain = shape(card_with("plain"))
+    for name in ATTACKS:
+        page = card_with(name)
+        assert shape(page) == plain, name
+        assert not inline(page) & {"html_inline", "link_open", "image"}, name
 
 
 def test_the_card_of_a_model_from_elsewhere_has_no_metrics_of_this_repository(repository: Path) -> None:

@@ -58,6 +58,7 @@ def test_a_comment_reruns_check_alone_and_a_statement_the_stages_that_reach_it(l
     locked.write("extensions/mine.py", "LIMIT = 3  # as before\n")
     locked.run("dvc", "repro", "check")
     assert changed_stages(locked) == set()
+    assert locked.run("medtransfer", "plan") == "Everything is up to date.\n"
 
 
 def test_weights_of_a_backbone_are_fetched_once_a_variant_uses_it(fresh: Project) -> None:
@@ -67,5 +68,6 @@ def test_weights_of_a_backbone_are_fetched_once_a_variant_uses_it(fresh: Project
     assert card["reference"] == "not fetched: no variant uses this backbone"
     assert not (fresh.folder / "weights/idle/weights.safetensors").exists()
     fresh.replace("  frozen: {backbone: pretrained", "  frozen: {backbone: idle")  # few_shot still has the other
+    assert "| weights@idle      | now used    |" in fresh.run("medtransfer", "plan")
     assert stages_run(fresh.run("dvc", "repro", "weights@idle", "weights@pretrained")) == {"check", "weights@idle"}
     assert (fresh.folder / "weights/idle/weights.safetensors").is_file()

@@ -14,7 +14,7 @@ PLAN = ("python", "-m", "medtransfer.cli", "plan")
 @pytest.mark.slow
 def test_the_plan_lists_the_stages_that_then_run(fresh: Project) -> None:
     output = fresh.run(*PLAN)
-    assert "The images are not prepared yet: `dvc repro prepare`" in output
+    assert "run `dvc repro prepare`" in " ".join(output.split())
     assert "| train@scratch" in output
     fresh.run("dvc", "repro", "prepare")
     stages = next(part for part in fresh.run(*PLAN).split("\n\n") if part.startswith("| Stage"))

@@ -36,12 +36,16 @@ class Browser:
 
     def open(self, page: Path, width: int = 1600, dark: bool = False) -> None:
         """Open a page in a window of `width` pixels, by a system whose theme is dark or light."""
+        self.visit(page.resolve().as_uri(), width, dark)
+
+    def visit(self, url: str, width: int = 1600, dark: bool = False) -> None:
+        """Open an address as `open` does a page."""
         size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 500}
         self.command("Emulation.setDeviceMetricsOverride", size)
         self.set_media(dark=dark)
         for log in ("browser", "performance"):
             self.chrome.get_log(log)
-        self.chrome.get(page.resolve().as_uri())
+        self.chrome.get(url)
 
     def set_media(self, media: str = "screen", dark: bool = False) -> None:
         """Show the page as on a screen or on paper, by a dark or light system."""

@@ -8,14 +8,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pandas as pd
 import pytest
-from hostile import ATTACKS, names
+from hostile import drawn, inline, names, shape
 from hypothesis import Phase, assume, given, settings
-from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from medtransfer.comparison.pages import comparison_page, comparison_tables
@@ -36,7 +34,6 @@ WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 EXAMPLES = pytest.mark.parametrize("examples", [15, pytest.param(200, marks=pytest.mark.slow)])
 MADE = make_comparison()
 PARTS = ("operating", "per_class", "confusion", "images", "published", "table")
-READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
 def accepted(name: str) -> str | None:
@@ -62,20 +59,6 @@ def comparison(label: str, path: str, source: str) -> Comparison:
     new = {CLASSES[0]: label, SOURCE: source, image_paths()[0]: path}
     changed: dict[str, Any] = {name: getattr(MADE, name).replace(new) for name in PARTS}
     return replace(MADE, classes=(label, *CLASSES[1:]), **changed)
-
-
-def shape(page: str) -> list[tuple[str, int]]:
-    """Return the structure of a Markdown page as a reader sees it: headings, tables, rows and cells."""
-    return [
-        (token.type, token.nesting)
-        for token in READER.parse(page)
-        if token.type.partition("_")[0] in ("heading", "table", "tr", "td", "th", "fence", "html", "bullet", "list")
-    ]
-
-
-def inline(page: str) -> set[str]:
-    """Return the kinds of what is within the lines of a Markdown page."""
-    return {child.type for token in READER.parse(page) for child in token.children or ()}
 
 
 @EXAMPLES
@@ -132,12 +115,6 @@ def test_a_name_ends_neither_a_cell_nor_a_code_span(examples: int) -> None:
         assert not inline(page) & {"html_inline", "link_open", "image"}
 
     check()
-
-
-def drawn(count: int) -> list[str]:
-    """Return all attacks, and then pairs of them, always the same."""
-    found, random = [name for name in ATTACKS if name.strip()], Random(0)
-    return list(dict.fromkeys([*found, *("".join(random.sample(found, 2)) for _ in range(2 * count))]))[:count]
 
 
 @pytest.mark.slow

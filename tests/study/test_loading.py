@@ -64,9 +64,20 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"study: {name: a", "not valid YAML: "),
-        (b"study: 1\nstudy: 2\n", "not valid YAML: "),
-        (b"study: \xff\xfe\n", "expected UTF-8 text"),
+        (
+            b"study: {name: a",
+            ":1: not valid YAML: expected ',' or '}', but got '<stream end>'; check that every bracket is",
+        ),
+        (b"study: 1\nstudy: 2\n", ':2: not valid YAML: found duplicate key "study"; name it once'),
+        (
+            b"study:\n\tname: a\n",
+            ":2: not valid YAML: found character '\\t' that cannot start any token; indent by spaces",
+        ),
+        (
+            b"study:\n  name: a\n   seed: 0\n",
+            ":3: not valid YAML: mapping values are not allowed here; check the indentation",
+        ),
+        (b"study: \xff\xfe\n", ": expected UTF-8 text"),
     ],
 )
 def test_a_file_that_cannot_be_parsed_is_one_line(tmp_path: Path, content: bytes, line: str) -> None:
@@ -75,7 +86,7 @@ def test_a_file_that_cannot_be_parsed_is_one_line(tmp_path: Path, content: bytes
     with pytest.raises(UserError) as raised:
         load_study(path)
     (problem,) = raised.value.problems
-    assert problem.startswith(f"{path}: {line}")
+    assert problem.startswith(f"{path}{line}")
     assert "\n" not in problem
 
 

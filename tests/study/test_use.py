@@ -89,9 +89,9 @@ def test_later_changes_see_earlier_ones(studies: Path, target: Path) -> None:
             "unknown escape character 'd'; use single quotes, in which a backslash is literal",
         ),
         ("data.colour=grey", "data.colour: unknown key"),
-        ("data.image_size=big", "data.image_size: input should be a valid integer, but got 'big'"),
+        ("data.image_size=big", "data.image_size: expected a whole number, but got 'big'"),
         ("variants.head_only.strategy=frosen", "no 'frosen' in strategies; did you mean 'frozen'?"),
-        ("training=", "training: expected a section of keys and values, but got None"),
+        ("training=", "training: expected a section of keys and values, but got nothing"),
     ],
 )
 def test_a_bad_change_is_one_line_and_changes_nothing(studies: Path, target: Path, change: str, line: str) -> None:

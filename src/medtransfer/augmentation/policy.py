@@ -11,9 +11,11 @@ from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
+from pydantic import ValidationError
 
 from medtransfer.augmentation.mixing import MIXES
 from medtransfer.study import Policy
+from medtransfer.study.loading import error_lines
 from medtransfer.util.errors import UserError, near
 
 
@@ -111,7 +113,8 @@ def _build_one(name: str, arguments: dict[str, Any], size: int, known: bool = Fa
     if not _is_transform(kind):
         names = [name for name, value in vars(albumentations).items() if _is_transform(value)]
         raise UserError(f"no Albumentations transform {name!r}{near(name, names)}")
-    signature = inspect.signature(kind.__init__).parameters
+    signature = dict(inspect.signature(kind.__init__).parameters)
+    del signature["self"]
     if "size" in signature and signature["size"].default is inspect.Parameter.empty:
         arguments = {"size": [size, size]} | arguments
     unknown = [argument for argument in arguments if argument not in signature]
@@ -123,6 +126,9 @@ def _build_one(name: str, arguments: dict[str, Any], size: int, known: bool = Fa
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             return kind(**arguments)
+    except ValidationError as error:  # of Albumentations' own schema
+        first = {line.partition(":")[0].partition(".")[0]: line for line in reversed(error_lines(error))}
+        raise UserError(f"{name}: {line}" for line in first.values()) from None
     except (ValueError, TypeError, NotImplementedError, UserWarning) as error:
         raise UserError(f"{name}: {' '.join(str(error).split())[:200]}") from None
 

@@ -20,7 +20,7 @@ from medtransfer.tasks import TASKS
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import read_json
 from medtransfer.util.places import Places, run_name
-from medtransfer.util.text import counted, in_figures, markdown_table, with_interval
+from medtransfer.util.text import code, counted, in_figures, markdown_table, visible, with_interval, without_html
 
 USE = """\
 ```python
@@ -47,13 +47,13 @@ def model_card(model: Model, difference: float | None, places: Places) -> str:
     difference: the largest difference between an exported file and the PyTorch model on validation images; None if
     nothing was exported. Metrics are read from the study at `places` if its comparison includes the model.
     """
-    card = model.card
+    card, classes = model.card, ", ".join(map(code, model.card["classes"]))
     sections = {
         "": [_summary(model), *(f"> **Warning.** {warning}" for warning in card["data"]["warnings"]), LIMITS],
         "Use": [
             USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=output_name(card)),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
-            f"**Output**: {output_name(card)} of {', '.join(card['classes'])}, in this order: [{output_shape(card)}].",
+            f"**Output**: {output_name(card)} [{output_shape(card)}], in the order {classes}.",
             _verification(card, difference),
         ],
         "Data": [_listed(_data(places)), _counts(places)],
@@ -63,7 +63,7 @@ def model_card(model: Model, difference: float | None, places: Places) -> str:
     parts = [f"# {model.name}"]
     for title, paragraphs in sections.items():
         parts += [f"## {title}"] * bool(title) + [paragraph for paragraph in paragraphs if paragraph]
-    return "\n\n".join(parts) + "\n"
+    return without_html("\n\n".join(parts) + "\n")
 
 
 def _summary(model: Model) -> str:
@@ -185,4 +185,4 @@ def _per_class(classes: dict[str, dict[str, float]]) -> str:
 
 
 def _listed(values: dict[str, str]) -> str:
-    return "\n".join(f"- **{name}**: {value}" for name, value in values.items())
+    return "\n".join(f"- **{name}**: {visible(value)}" for name, value in values.items())

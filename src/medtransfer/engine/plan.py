@@ -34,6 +34,8 @@ MEASURED = (
     "which memory is the peak. Times are medians per image, multiplied by the number of images."
 )
 
+UNPREPARED = "The images are not prepared yet. To see the costs, too, run `dvc repro prepare`, then this command again."
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -65,9 +67,7 @@ def plan(
     study = load_study()
     if not (prepared_folder / ABOUT).is_file():
         unknown = page(dict.fromkeys(reasons), reasons)
-        return (
-            f"{unknown}The images are not prepared yet: `dvc repro prepare`, then this command\nestimates the cost.\n"
-        )
+        return f"{unknown}{fill(UNPREPARED, 80)}\n"
     found = estimate(list(reasons), study, Prepared(prepared_folder))
     trainings = {stage.removeprefix("train@"): each for stage, each in found.items() if stage.startswith("train@")}
     write_json(
@@ -119,6 +119,9 @@ def estimate(stages: list[str], study: Study, prepared: Prepared) -> dict[str, E
 def page(found: dict[str, Estimate | None], reasons: dict[str, str]) -> str:
     """Lay out the estimates, the reasons and the sums as a Markdown table."""
     known = [each for each in found.values() if each is not None]
+    if not known:
+        rows = [[stage, reasons[stage]] for stage in found]
+        return f"{_table(HEADER[:2], rows, left=2)}\n{counted(len(found), 'stage')}.\n"
     rows = [
         [
             stage,
@@ -132,8 +135,6 @@ def page(found: dict[str, Estimate | None], reasons: dict[str, str]) -> str:
         for stage, each in found.items()
     ]
     total, disk = sum(each.seconds for each in known), sum(each.disk for each in known)
-    if not known:
-        return f"{_table(HEADER, rows, left=3)}\n{counted(len(found), 'stage')}.\n"
     summary = (
         f"{len(found)} stages; {duration(total)} in all if run one after another and none stops early; {disk:,.0f} MB "
         "written. –: not known in advance."

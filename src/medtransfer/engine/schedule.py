@@ -11,7 +11,8 @@ from typing import Any
 
 import networkx as nx
 
-from medtransfer.util.digests import script_digest
+from medtransfer.study import load_study
+from medtransfer.study.code import changes, code_files
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.places import HERE, VERSION, shipped
 
@@ -86,14 +87,15 @@ class Schedule:
 def stages_expected() -> tuple[dict[str, str], dict[str, frozenset[str]]]:
     """Return the stages that `dvc repro` would run, in a valid order, with the reason and the upstream stages of each.
 
-    Stages that run only if `check` changes the digest of their code are left out.
+    What `check` would tell a stage counts, too: other code, other corrected labels, a backbone that is newly used.
     """
     graph, changed = _graph_and_changes()
     reasons = {name: reason for name, entries in changed.items() if (reason := _reason(entries))}
-    changed_code, code = _changed_scripts(), _code_reason()
+    written = _changes_of_code()
     for name in graph:
-        if name.partition("@")[0] in changed_code and reasons.get(name) != NEVER:
-            reasons[name] = "; ".join([code, *([reasons[name]] if name in reasons else [])])
+        found = written.get(name, []) + written.get(name.partition("@")[0], [])
+        if found and reasons.get(name) != NEVER:
+            reasons[name] = "; ".join([*found, *([reasons[name]] if name in reasons else [])])
     check = {CHECK: reasons.pop(CHECK)} if CHECK in reasons else {}
     expected = affected(graph, set(reasons), ())
     for name, upstream in expected.items():
@@ -104,14 +106,16 @@ def stages_expected() -> tuple[dict[str, str], dict[str, frozenset[str]]]:
     return check | {name: reasons[name] for name in expected}, needs
 
 
-def _changed_scripts() -> set[str]:
-    """Name the stages whose code is not that of the digests that `check` wrote."""
-    written = {path.stem: path.read_text(encoding="utf-8").strip() for path in HERE.code.glob("*.txt")}
-    return {
-        script.stem
-        for script in shipped("stages").glob("*.py")
-        if written.get(script.stem, digest := script_digest(script)) != digest
-    }
+def _changes_of_code() -> dict[str, list[str]]:
+    """Say for each stage, or kind of stage, in what the files that `check` would write differ from those it wrote."""
+    found = {}
+    for name, text in code_files(load_study(), shipped("stages")).items():
+        path = HERE.code / name
+        stage = name.removesuffix(".txt").replace("backbones/", "weights@")
+        if name != VERSION and path.is_file():
+            found[stage] = changes(path.read_text(encoding="utf-8"), text)
+    code = _code_reason()
+    return {stage: [code if each == "code" else each for each in words] for stage, words in found.items() if words}
 
 
 def _code_reason() -> str:

@@ -22,11 +22,33 @@ from medtransfer.util.digests import EXTENSIONS
 from medtransfer.util.errors import UserError, near
 
 NAME = re.compile(r"[a-z0-9_]+")
+NAMES = f"names match {NAME.pattern} (lower-case letters, digits and underscores)"
 STAGE = re.compile(r"(?:[^@]*:)?[a-z_]+@", re.DOTALL)
 """The prefix of a stage's name in DVC, with `dvc.yaml:` if DVC was started in another folder."""
 Item = TypeVar("Item")
 MANY = ("augmentation", "backbones", "strategies", "variants")
 """The sections of parts by name."""
+WORDS = {
+    "model_type": "a section of keys and values",
+    "dict_type": "a section of keys and values",
+    "list_type": "a list, such as [0]",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "too_short": "{min_length} or more entries",
+}
+"""What was expected instead of a value of a wrong type, by pydantic's kind of error."""
+ADVICE = {
+    r"'\t'": "indent by spaces, not by tabs",
+    "cannot start any token": "put the text in quotes",
+    "unexpected end of stream": "check that every quote is closed",
+    "expected ','": "check that every bracket is closed",
+    "duplicate key": "name it once",
+    "block end": "check the indentation of this line and of those before it",
+    "mapping values": "check the indentation of this line and of those before it",
+}
+"""What to do about what the parser of YAML found, by a part of its words."""
 BASELINES = ("constant", "nearest_neighbour")
 
 
@@ -81,7 +103,7 @@ def item_of(stage: str) -> str:
     before = STAGE.match(stage)
     name = stage[before.end() :] if before else stage
     if not NAME.fullmatch(name):
-        raise UserError(f"params.yaml: {name[:200]!r}: names match [a-z0-9_]+")
+        raise UserError(f"params.yaml: {name[:200]!r}: {NAMES}")
     return name
 
 
@@ -149,7 +171,7 @@ def check_study(raw: Any, where: str, further: Further = lambda _: []) -> Study:
 def _resolved(params: Params, raw: Any, where: str) -> tuple[Study, list[str]]:
     """Fill the parts of variants in; return those that are right as a study, and the problems of the others."""
     problems = [
-        f"{where}: {section}.{name}: names match [a-z0-9_]+"
+        f"{where}: {section}.{name}: {NAMES}"
         for section in MANY
         for name in getattr(params, section)
         if not NAME.fullmatch(name)
@@ -171,11 +193,7 @@ def _resolved(params: Params, raw: Any, where: str) -> tuple[Study, list[str]]:
         problems += [
             f"{where}: {section}: no {name!r} in {target}{near(name, known)}" for name in names if name not in known
         ]
-    problems += [
-        f"{where}: data.external.{name}: names match [a-z0-9_]+"
-        for name in params.data.external
-        if not NAME.fullmatch(name)
-    ]
+    problems += [f"{where}: data.external.{name}: {NAMES}" for name in params.data.external if not NAME.fullmatch(name)]
     if problems or len(params.variants) < len(raw["variants"]):
         comparison = params.comparison.model_copy(update={"tta": {}})
         params = params.model_copy(update={"explain": Explain(), "comparison": comparison})
@@ -232,7 +250,15 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         return deepcopy(_parsed(text))
     except YAMLError as error:
-        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f":{mark.line + 1}"
+        raise UserError(f"{where}{line}: not valid YAML: {_reason(error)}") from None
+
+
+def _reason(error: YAMLError) -> str:
+    """Return what the parser found, and what is usually behind it."""
+    found = " ".join(str(getattr(error, "problem", None) or error).partition(" with value")[0].split())
+    return next((f"{found}; {advice}" for sign, advice in ADVICE.items() if sign in found), found)
 
 
 @lru_cache(maxsize=4)
@@ -284,8 +310,9 @@ def error_lines(error: ValidationError, path: str = "", model: type[BaseModel] |
             message = f"unknown key{near(str(key), known)}" if (known := _keys_at(model, above)) else "unknown key"
         elif item["type"] == "missing":
             message = "missing"
-        elif item["type"] in ("model_type", "dict_type"):
-            message = f"expected a section of keys and values, but got {item['input']!r}"
+        elif item["type"] in WORDS:
+            given = "nothing" if item["input"] is None else repr(item["input"])
+            message = f"expected {WORDS[item['type']].format(**item.get('ctx', {}))}, but got {given}"
         elif not item["type"].startswith("value_error"):
             message = f"{message[0].lower()}{message[1:]}, but got {item['input']!r}"
         lines.append(": ".join(part for part in (path, place, message) if part))

@@ -12,6 +12,7 @@ from medtransfer.tasks.baselines import constant, median_grade, nearest, votes
 from medtransfer.tasks.classes.predictions import ClassPredictions
 from medtransfer.tasks.classification import Classification
 from medtransfer.tasks.task import Validation
+from medtransfer.util.text import code
 
 if TYPE_CHECKING:
     import torch
@@ -140,7 +141,7 @@ class Ordinal(Classification):
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the range of the grades."""
-        return f"grade images from {outputs[0]} to {outputs[-1]}"
+        return f"grade images from {code(outputs[0])} to {code(outputs[-1])}"
 
     def predictions(self, table: pd.DataFrame) -> GradePredictions:
         """Return rows of predictions as an object."""

@@ -17,7 +17,7 @@ from medtransfer.tasks.baselines import constant, mean_number, median_number, ne
 from medtransfer.tasks.numbers.intervals import with_intervals
 from medtransfer.tasks.numbers.predictions import NumberPredictions
 from medtransfer.tasks.task import Task, Validation
-from medtransfer.util.text import listed
+from medtransfer.util.text import code, listed
 
 if TYPE_CHECKING:
     import torch
@@ -119,7 +119,7 @@ class Regression(Task):
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the name of the number."""
-        return f"predict {outputs[0]} from images"
+        return f"predict {code(outputs[0])} from images"
 
     def loss(self, loss: Loss, prepared: Prepared, rows: np.ndarray) -> nn.Module:
         """Build the loss against numbers, standardised by those of `rows`."""

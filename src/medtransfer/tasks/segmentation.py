@@ -17,6 +17,7 @@ from medtransfer.tasks.baselines import constant, majority_mask, nearest, neares
 from medtransfer.tasks.masks.predictions import MaskPredictions, mask_columns
 from medtransfer.tasks.task import Task
 from medtransfer.util.seeds import Key, seed_from
+from medtransfer.util.text import code
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +73,7 @@ class Segmentation(Task):
 
     def purpose(self, outputs: list[str]) -> str:
         """Return the classes of the masks."""
-        return f"segment {', '.join(outputs[1:])} in images"
+        return f"segment {', '.join(map(code, outputs[1:]))} in images"
 
     def assemble(
         self,
