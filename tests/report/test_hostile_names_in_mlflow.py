@@ -105,7 +105,7 @@ def test_two_hundred_names_run_nothing_on_the_pages_of_mlflow(
         f"experiments/{experiment}/models": "model",
         named: "name.0",
         f"{trained}/artifacts/card.json": "onerror",
-        f"experiments/{experiment}/models/{model.model_id}": "preprocessing",
+        f"experiments/{experiment}/models/{model.model_id}": "augmentation.views",
         "models/study": "Version 1",
         "models/study/versions/1": "trained to distinguish 5 classes",
     }

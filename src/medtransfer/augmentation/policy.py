@@ -126,11 +126,19 @@ def _build_one(name: str, arguments: dict[str, Any], size: int, known: bool = Fa
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             return kind(**arguments)
-    except ValidationError as error:  # of Albumentations' own schema
-        first = {line.partition(":")[0].partition(".")[0]: line for line in reversed(error_lines(error))}
-        raise UserError(f"{name}: {line}" for line in first.values()) from None
     except (ValueError, TypeError, NotImplementedError, UserWarning) as error:
-        raise UserError(f"{name}: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{name}: {line}" for line in _reasons(error)) from None
+
+
+def _reasons(error: Exception) -> list[str]:
+    """Return what is wrong with a transform, a line for each argument that Albumentations' own schema refuses."""
+    if isinstance(error.__cause__, ValidationError):
+        first: dict[str, str] = {}
+        for line in error_lines(error.__cause__):
+            place, _, message = line.partition(": ")
+            first.setdefault(argument := place.partition(".")[0], f"{argument}: {message}")
+        return list(first.values())
+    return [" ".join(str(error).split())[:200]]
 
 
 def _is_transform(value: Any) -> TypeGuard[type[albumentations.BasicTransform]]:

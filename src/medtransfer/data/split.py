@@ -165,7 +165,7 @@ def _require_enough(table: pd.DataFrame, parts: int) -> None:
     fewer = ", or use fewer folds" if parts > LEAST_PARTS else ""
     problems = [
         f"data.split: {label!r} has {counted(int(count), 'image')}, too few for {parts} parts; "
-        f"leave it out by data.labels: {{drop: [{label}]}}{fewer}"
+        f"add images of it, or leave it out by data.labels: {{drop: [{label}]}}{fewer}"
         for label, count in counts.items()
         if count < parts
     ]

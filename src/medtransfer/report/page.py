@@ -48,7 +48,12 @@ def render(material: Material) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"theme": lambda colour: THEME[colour.lower()], "glyph": GLYPHS.get, "breakable": breakable}
+    environment.filters |= {
+        "theme": lambda colour: THEME[colour.lower()],
+        "glyph": GLYPHS.get,
+        "breakable": breakable,
+        "counted": counted,
+    }
     shown = sorted((item for item in SECTIONS.items() if item[1].applies(material)), key=lambda item: item[1].order)
     titles = {name: section.title for name, section in shown}
     bodies = {}

@@ -35,8 +35,9 @@ def _bounded(line: str) -> str:
 def near(name: str, known: Iterable[str]) -> str:
     """Return the end of an error line about an unknown name: the name that was probably meant, or those there are."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
+    if not names:
+        return ""
+    if close := difflib.get_close_matches(name, names, n=1):
         return f"; did you mean {close[0]!r}?"
     return f"; choose from {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
 

@@ -82,7 +82,7 @@ def test_one_label_is_too_few(write_set, problems_of) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"file": "label.csv"}, "data.layout.file: label.csv is not in the set"),
+        ({"file": "label.csv"}, "data.layout.file: label.csv is not in the set; did you mean 'labels.csv'?"),
         ({"image": "nmae"}, "data.layout.image: labels.csv has no column 'nmae'; did you mean 'name'?"),
         ({"label": "x"}, "data.layout.label: labels.csv has no column 'x'; choose from name, plane"),
         ({"split": "part"}, "data.layout.split: labels.csv has no column 'part'; choose from name, plane"),

@@ -218,7 +218,8 @@ def _table(tried: Tried) -> pd.DataFrame:
 
 def _no_images(base: Path, files: Sequence[PurePosixPath]) -> str:
     if kinds := other_kinds(files):
-        return f"{base}: expected images, but got {', '.join(kinds)}, which are not read; save the images as PNG"
+        remedy = "unpack archives, and save other files as PNG"
+        return f"{base}: expected images, but got {', '.join(kinds)}, which are not read; {remedy}"
     suffixes = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])
     return f"{base}: expected images, but got {len(files)} files of other kinds ({suffixes})"
 

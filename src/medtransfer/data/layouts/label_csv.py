@@ -136,7 +136,8 @@ def open_table(root: Path, layout: Layout, images: Sequence[Path] = ()) -> tuple
     """
     path = root / str(layout.file)
     if not file_of_table(path).is_file():
-        return None, [f"data.layout.file: {layout.file} is not in the set"]
+        tables = [str(path.relative_to(root)) for path in root.rglob("*") if path.suffix.lower() in TABLE_SUFFIXES]
+        return None, [f"data.layout.file: {layout.file} is not in the set{near(str(layout.file), tables)}"]
     wanted = [("image", layout.image), ("label", layout.label), ("split", layout.split)]
     wanted += [("classes", name) for name in layout.classes or []]
     try:
