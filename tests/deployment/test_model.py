@@ -52,7 +52,8 @@ def test_an_unknown_model_or_run_is_an_error_with_a_suggestion(
 
 
 def test_without_trained_models_the_error_says_how_to_train(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="none is trained here yet, run `dvc repro`"):
+    (tmp_path / "dvc.yaml").touch()
+    with pytest.raises(UserError, match="none is trained here yet: run `dvc repro`"):
         find_model("frozen", root=tmp_path)
 
 

@@ -56,6 +56,7 @@ def test_an_unknown_variant_is_answered_by_the_nearest_name() -> None:
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
+    (tmp_path / "dvc.yaml").touch()
     with pytest.raises(UserError) as raised:
         load_study(path)
     assert raised.value.problems == [f"{path}: no such file; `medtransfer use NAME` writes it"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medtransfer.util.errors import UserError, near
+from medtransfer.util.errors import ELSEWHERE, UserError, near
 from medtransfer.util.places import run_name
 
 if TYPE_CHECKING:
@@ -47,7 +47,12 @@ def find_model(name: str, run: str | None = None, root: Path = Path()) -> Model:
     folders = [folder for folder in (root / "models" / name, Path(name)) if (folder / CARD).is_file()]
     if not folders:
         trained = [card.parent.name for card in (root / "models").glob(f"*/{CARD}")]
-        hint = near(name, trained) if trained else "; none is trained here yet, run `dvc repro` to train"
+        if trained:
+            hint = near(name, trained)
+        elif (root / "dvc.yaml").is_file():
+            hint = "; none is trained here yet: run `dvc repro`"
+        else:
+            hint = f"; {ELSEWHERE}"
         raise UserError(f"{name}: neither a trained variant nor a folder of one{hint}")
     card = read_card(folders[0])
     if missing := NEEDED - card.keys():

@@ -13,7 +13,7 @@ import networkx as nx
 
 from medtransfer.study import load_study
 from medtransfer.study.code import changes, code_files
-from medtransfer.util.errors import UserError, near
+from medtransfer.util.errors import ELSEWHERE, UserError, near
 from medtransfer.util.places import HERE, VERSION, shipped
 
 CHECK = "check"
@@ -154,9 +154,7 @@ def _graph_and_changes() -> tuple[nx.DiGraph, dict[str, list[Any]]]:
 def require_study(*files: str) -> None:
     """Raise `UserError` if the current folder lacks one of the files of a study."""
     if missing := [name for name in files if not Path(name).is_file()]:
-        raise UserError(
-            f"{missing[0]}: no such file; change to the folder of a study, or create one with `medtransfer init`"
-        )
+        raise UserError(f"{missing[0]}: no such file; {ELSEWHERE}")
 
 
 @contextmanager

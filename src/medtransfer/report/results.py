@@ -33,12 +33,11 @@ def write_results(studies: Path, params: Path, places: Places, target: Path) -> 
     NAME is `study.name`. Raises `UserError` if the study is not finished, if the tables are those of other variants, or
     if no command produces its parameters.
     """
-    page, costs = places.results / "comparison.md", places.results / "cost.csv"
+    study, page, costs = load_study(params), places.results / "comparison.md", places.results / "cost.csv"
     for path in (page, costs):
         if not path.is_file():
             raise UserError(f"{path} is missing; run `dvc repro` first")
     command = command_of(studies, params)
-    study = load_study(params)
     name = study.params.study.name
     if set(pd.read_csv(costs)["variant"]) != set(study.variants):
         raise UserError(f"{costs} has other variants than {params}: the study is not finished; run `dvc repro` first")

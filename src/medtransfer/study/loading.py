@@ -19,7 +19,7 @@ from medtransfer.study.section import OTHER, WORD
 from medtransfer.study.strategy import Prompts, Strategy
 from medtransfer.study.variant import Variant
 from medtransfer.util.digests import EXTENSIONS
-from medtransfer.util.errors import UserError, near
+from medtransfer.util.errors import ELSEWHERE, UserError, near
 
 NAME = re.compile(r"[a-z0-9_]+")
 NAMES = f"names match {NAME.pattern} (lower-case letters, digits and underscores)"
@@ -240,7 +240,9 @@ def read_yaml(path: Path) -> Any:
     try:
         return parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `medtransfer use NAME` writes it") from None
+        of_a_study = (path.parent / "dvc.yaml").is_file()
+        remedy = "`medtransfer use NAME` writes it" if of_a_study else ELSEWHERE
+        raise UserError(f"{path}: no such file; {remedy}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: expected UTF-8 text") from None
 

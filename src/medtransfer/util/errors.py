@@ -12,6 +12,10 @@ MOST_CHARACTERS = 4000
 """Of a line: names and cells of files that are not trusted may have any length."""
 
 
+ELSEWHERE = "change to the folder of a study, or create one with `medtransfer init`"
+"""What to do where there is no study."""
+
+
 class UserError(Exception):
     """A mistake in the parameters, the data or the setup, with one line per problem.
 
