@@ -127,6 +127,8 @@ def test_init_says_what_to_do_next(capsys: pytest.CaptureFixture[str], folder: P
         "  put the images into data/incoming, or set data.folder in params.yaml",
         "  dvc repro",
     ]
+    main(["init", "other", "-S", "data.folder=phtos"])
+    assert "  there is no folder phtos here: put the images into phtos, or set" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,9 @@ def _init(options: argparse.Namespace) -> None:
         )
     sys.stdout.write(f"  cd {shlex.quote(str(options.folder))}\n")
     if data.source == "folder" and not any((options.folder / data.folder).glob("[!.]*")):
-        sys.stdout.write(f"  put the images into {data.folder}, or set data.folder in params.yaml\n")
+        given = any(change.startswith("data.folder=") for change in options.set)
+        missing = f"there is no folder {data.folder} here: " if given else ""
+        sys.stdout.write(f"  {missing}put the images into {data.folder}, or set data.folder in params.yaml\n")
     sys.stdout.write("  dvc repro\n")
 
 
