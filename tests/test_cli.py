@@ -147,6 +147,16 @@ def test_outside_a_study_a_command_says_where_to_go(
     assert "\n" not in found
 
 
+@pytest.mark.parametrize("command", ["plan", "repro", "clean"])
+def test_without_dvc_a_command_says_how_to_set_it_up(
+    capsys: pytest.CaptureFixture[str], folder: Path, command: str
+) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (folder / name).touch()
+    told = "error: this folder is in no DVC repository; run `git init`, then `dvc init`, here"
+    assert failure(capsys, command) == told
+
+
 def test_use_keeps_the_parameters_that_it_replaces(
     capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

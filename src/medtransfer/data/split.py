@@ -148,7 +148,7 @@ def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> 
     if len(np.unique(parts)) < len(shares):
         sizes = table["group"].value_counts()
         raise UserError(
-            f"data.split: the {len(table)} images are in {len(sizes)} groups, the largest of {sizes.iloc[0]}, "
+            f"data.split: the {len(table)} images are in {counted(len(sizes), 'group')}, the largest of {sizes.iloc[0]}, "
             f"which cannot fill {len(shares)} parts; check data.group"
         )
     return parts

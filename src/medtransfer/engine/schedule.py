@@ -163,13 +163,15 @@ def open_repository() -> Iterator[Any]:
 
     Raises `UserError` if it is not that of a study; errors of DVC within the block become `UserError`, too.
     """
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
     require_study("dvc.yaml", "params.yaml")
     try:
         with Repo(".") as repo:
             yield repo
+    except NotDvcRepoError:
+        raise UserError("this folder is in no DVC repository; run `git init`, then `dvc init`, here") from None
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from None
 

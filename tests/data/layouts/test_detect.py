@@ -154,7 +154,7 @@ def test_many_folders_that_differ_in_a_number_may_be_patients(write_set) -> None
 @pytest.mark.parametrize(
     ("images", "line"),
     [
-        ("", "RAW: expected images, but got 1 files of other kinds"),
+        ("", "RAW: expected images, but got 1 file of other kinds"),
         (
             "a.png b.png",
             "data.layout: auto: no layout is detected for 2 images, the first being a.png; expected folders of ",

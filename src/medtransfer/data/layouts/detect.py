@@ -221,7 +221,7 @@ def _no_images(base: Path, files: Sequence[PurePosixPath]) -> str:
         remedy = "unpack archives, and save other files as PNG"
         return f"{base}: expected images, but got {', '.join(kinds)}, which are not read; {remedy}"
     suffixes = ", ".join(sorted({file.suffix.lower() or "no suffix" for file in files})[:MOST_CHOICES])
-    return f"{base}: expected images, but got {len(files)} files of other kinds ({suffixes})"
+    return f"{base}: expected images, but got {counted(len(files), 'file')} of other kinds ({suffixes})"
 
 
 def _unnamed_masks(base: Path, images: Sequence[PurePosixPath], pairs: Pairs) -> str:
