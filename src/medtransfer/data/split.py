@@ -147,8 +147,9 @@ def _parts(table: pd.DataFrame, shares: np.ndarray, seed: int, purpose: str) -> 
     parts = partition(table["group"].to_numpy(), _members(table), shares, rng)
     if len(np.unique(parts)) < len(shares):
         sizes = table["group"].value_counts()
+        groups = counted(len(sizes), "group")
         raise UserError(
-            f"data.split: the {len(table)} images are in {counted(len(sizes), 'group')}, the largest of {sizes.iloc[0]}, "
+            f"data.split: the {len(table)} images are in {groups}, the largest of {sizes.iloc[0]}, "
             f"which cannot fill {len(shares)} parts; check data.group"
         )
     return parts

@@ -136,8 +136,8 @@ def page(found: dict[str, Estimate | None], reasons: dict[str, str]) -> str:
     ]
     total, disk = sum(each.seconds for each in known), sum(each.disk for each in known)
     summary = (
-        f"{counted(len(found), 'stage')}; {duration(total)} in all if run one after another and none stops early; {disk:,.0f} MB "
-        "written. –: not known in advance."
+        f"{counted(len(found), 'stage')}; {duration(total)} in all if run one after another and none stops early; "
+        f"{disk:,.0f} MB written. –: not known in advance."
     )
     return f"{_table(HEADER, rows, left=3)}\n{fill(summary, 80)}\n"
 
