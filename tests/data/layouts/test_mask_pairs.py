@@ -88,6 +88,15 @@ def pairs_of(root: Path, base: str = ".", **masks: Any) -> list[str]:
             "x/C_1.png < m/C_1_mask.png, x/M_1.png < m/M_1.png",
         ),
         ("images/1.jpg masks/1_m.png", {}, "images/1.jpg < masks/1_m.png"),
+        ("x/a_1.png x/a_1_gt_2_hard.png", {}, "x/a_1.png < x/a_1_gt_2_hard.png"),
+        ("x/a.png x/a_expert1_seg.png x/a_no_mask.png", {}, "x/a.png < x/a_expert1_seg.png"),
+        ("images/a.png masks/a_mask_v2.png", {}, "images/a.png < masks/a_mask_v2.png"),
+        (
+            "i/a.png masks/a_1.png masks/a_2.png",
+            {"folder": "masks"},
+            "i/a.png < masks/a_1.png, i/a.png < masks/a_2.png",
+        ),
+        ("x/i/a.png x/lung_masks/a.png x/seg/a.png", {"folder": "seg", "missing": "drop"}, "x/i/a.png < x/seg/a.png"),
         ("images/a.png ManualMask/a.png", {}, "images/a.png < ManualMask/a.png"),
         ("tr/images/21_tr.tif tr/manual/21_manual1.gif", {}, "tr/images/21_tr.tif < tr/manual/21_manual1.gif"),
         (
@@ -134,10 +143,37 @@ def test_masks_of_two_kinds_in_one_folder_may_be_classes_or_merged(write_set) ->
     with pytest.raises(UserError) as raised:
         pairs_of(root)
     assert str(raised.value).endswith(
-        "choose one: data.masks: {folder: leftMask, missing: drop} or {folder: rightMask, missing: drop}; or, if they "
+        'choose one: data.files: {exclude: ["*rightMask/*"]} or {exclude: ["*leftMask/*"]}; or, if they '
         "are different classes: data.masks: {classes: {leftMask: {folder: leftMask}, rightMask: {folder: rightMask}}}; "
         "or, to merge them: data.masks: {folder: ManualMask}"
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "choices"),
+    [
+        (
+            "masks/1_reader1.png masks/1_reader2.png",
+            "data.masks: {suffix: _reader1, missing: drop} or data.masks: {suffix: _reader2",
+        ),
+        (
+            "masks/1_seg_50.png masks/1_seg_75.png",
+            "data.masks: {suffix: _seg_50, missing: drop} or data.masks: {suffix: _seg_75",
+        ),
+        ("masks/A/1.png masks/B/1.png", "data.masks: {folder: A, missing: drop} or data.masks: {folder: B"),
+        ("x/1_mask_R1.png x/1_mask_R2.png", 'data.files: {exclude: ["*_mask_R2*"]} or {exclude: ["*_mask_R1*"]}'),
+    ],
+)
+def test_masks_by_several_readers_are_not_merged_unasked(write_set, names: str, choices: str) -> None:
+    root = write_set(f"x/1.png {names}")
+    with pytest.raises(UserError, match="masks of several kinds for 1 image") as raised:
+        pairs_of(root)
+    assert f"choose one: {choices}" in str(raised.value)
+
+
+def test_masks_of_classes_are_recognised_whatever_follows_the_word(write_set) -> None:
+    root = write_set("cyst/a.png cyst/a_mask_final.png normal/b.png normal/b_gt_1_hard.png")
+    assert "2 of 4 images are masks of others (cyst/a_mask_final.png of cyst/a.png)" in refusal(root)
 
 
 def test_folders_of_namesakes_and_outlines_are_named_if_there_are_no_masks(write_set) -> None:

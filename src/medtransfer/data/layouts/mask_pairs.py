@@ -19,9 +19,13 @@ MASK_WORDS = frozenset(
 )
 NEGATIONS = frozenset(("no", "non", "not", "with", "without", "un"))
 NUMBER = r"[\W_]*\d*$"
-SUFFIX = re.compile(rf"[ _.-]+({'|'.join(sorted(MASK_WORDS, key=len, reverse=True))}){NUMBER}", re.IGNORECASE)
+ANY_WORD = "|".join(sorted(MASK_WORDS, key=len, reverse=True))
+SUFFIX = re.compile(rf"[ _.-]+({ANY_WORD}){NUMBER}", re.IGNORECASE)
 """`_mask`, `_Annotation`, `-seg2`: the part that the name of a mask adds to that of its image. It does not begin with a
 bracket: `cyst (1)_mask` is a mask of `cyst (1)`."""
+WITHIN = re.compile(rf"[ _.-](?:.*[\W\d_])?({ANY_WORD})(?![^\W\d_])", re.IGNORECASE)
+"""A word for masks that is not the first of a name; others may be around it: `_reader1_mask`, `_gt_2_hard`."""
+SEPARATOR = re.compile(r"[ _.-]+")
 LAST_WORD = re.compile(r"[ _.-]+[a-z]+\d?$")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -57,8 +61,16 @@ def kind_of(mask: PurePosixPath, image: PurePosixPath) -> Kind:
     folder = next((part for part in reversed(inside) if speaks_of_masks(part)), None)
     if folder is not None:
         return "folder", folder
-    ending = SUFFIX.search(mask.stem)
-    return "suffix", mask.stem[ending.start() : ending.end(1)] if ending else mask.stem
+    return "suffix", ending_of(mask, image)
+
+
+def ending_of(mask: PurePosixPath, image: PurePosixPath) -> str:
+    """Return what the name of a mask adds to that of its image, without the number after a word for masks."""
+    own = mask.stem.lower().startswith(image.stem.lower())
+    ending = SUFFIX.search(mask.stem, len(image.stem) if own else 0)
+    if ending:
+        return mask.stem[len(image.stem) if own else ending.start() : ending.end(1)]
+    return mask.stem[len(image.stem) :] if own else mask.stem
 
 
 def excluding(pairs: Pairs, images: Sequence[PurePosixPath]) -> list[str]:
@@ -84,11 +96,19 @@ def _by_suffix(images: Sequence[PurePosixPath]) -> Pairs:
     known = {(image.parent, image.stem.lower()): image for image in images}
     pairs = []
     for mask in images:
-        stem = mask.stem.lower()
-        image = known.get((mask.parent, SUFFIX.sub("", stem)))
-        if image is not None and image != mask and SUFFIX.search(stem):
+        stems = _shorter(mask.stem.lower())
+        image = next((known[mask.parent, stem] for stem in stems if (mask.parent, stem) in known), None)
+        if image is not None:
             pairs.append((mask, image))
     return pairs
+
+
+def _shorter(stem: str) -> list[str]:
+    """Return what the name of a mask, in lower case, may begin with, longest first: the rest has a word for masks."""
+    if WITHIN.search(stem) is None:
+        return []
+    ends = [separator.start() for separator in SEPARATOR.finditer(stem)][::-1]
+    return [stem[:at] for at in ends if at and WITHIN.match(stem, at) and not NEGATIONS.intersection(words(stem[at:]))]
 
 
 def _by_folder(images: Sequence[PurePosixPath]) -> Pairs:
@@ -147,7 +167,12 @@ def alone_in(images: Iterable[PurePosixPath]) -> dict[tuple[str, ...], PurePosix
 def image_names(mask: PurePosixPath) -> list[str]:
     """Return the names that the image of a mask may have: its own, and what remains without its last word."""
     stem = mask.stem.lower()
-    return list(dict.fromkeys((stem, SUFFIX.sub("", stem), LAST_WORD.sub("", stem))))
+    return list(dict.fromkeys((stem, *_shorter(stem), LAST_WORD.sub("", stem))))
+
+
+def number_less(stem: str) -> str:
+    """Return a name without the number at its end, which may count the masks of one image."""
+    return re.sub(r"[ _.-]+\d+$", "", stem)
 
 
 def _is_next_to(image: PurePosixPath, mask: PurePosixPath, at: int) -> bool:

@@ -30,6 +30,7 @@ from medtransfer.data.layouts.mask_pairs import (
     kind_of,
     likeliest,
     mask_pairs,
+    number_less,
     unpaired_masks,
 )
 from medtransfer.data.layouts.unread import boxes_and_outlines
@@ -39,6 +40,8 @@ from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, yaml_word
 
 FREQUENT = 0.2
+READERS = frozenset(words("annotator annot reader expert rater observer grader doctor radiologist manual"))
+"""Words before a number that says who drew a mask, so that masks of several numbers are not parts of one."""
 BY_NAME = (
     "data.masks.folder or data.masks.suffix; a mask needs the name of its image, in another folder or with a suffix"
 )
@@ -78,10 +81,10 @@ def find_masks(
 
 def _several_kinds(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     """Return a problem if an image has masks of several folders or suffixes, which differ in meaning."""
-    kinds: dict[PurePosixPath, dict[Kind, PurePosixPath]] = {}
+    masks: dict[PurePosixPath, list[PurePosixPath]] = {}
     for mask, image in pairs:
-        key, name = kind_of(mask, image)
-        kinds.setdefault(image, {})[key, name] = mask
+        masks.setdefault(image, []).append(mask)
+    kinds = {image: _kinds_of(image, of_it) for image, of_it in masks.items() if len(of_it) > 1}
     mixed = {image: found for image, found in kinds.items() if len(found) > 1}
     if not mixed:
         return []
@@ -90,9 +93,28 @@ def _several_kinds(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     return [
         f"data.masks: auto: masks of several kinds for {counted(len(mixed), 'image')} ({image}: "
         f"{', '.join(map(str, found.values()))}); merging them would mix their meanings; choose one: "
-        f"{_that_work(images, both) or _without_others(images, pairs, both)}{_a_class_each(images, both)}"
+        f"{_without_others(images, pairs, both)}{_a_class_each(images, both)}"
         f"{_merged(images, pairs)}"
     ]
+
+
+def _kinds_of(image: PurePosixPath, masks: Sequence[PurePosixPath]) -> dict[Kind, PurePosixPath]:
+    """Return a mask of each kind: of masks in one folder whose names only count up, all are of one."""
+    kinds = {kind_of(mask, image): mask for mask in masks}
+    if len(kinds) > 1:
+        return kinds
+    places = {mask.parent.parts[len(shared_start([mask.parent.parts for mask in masks])) :]: mask for mask in masks}
+    if len(places) > 1 and all(places):
+        return {("folder", place[0]): mask for place, mask in places.items()}
+    own = image.stem.lower()
+    endings = {mask.stem[len(own) :]: mask for mask in masks if mask.stem.lower().startswith(own)}
+    numbers = [int(re.sub(r"\D", "", ending) or 0) for ending in endings]
+    before = {re.sub(NUMBER, "", ending).lower() for ending in endings}
+    if len(endings) < len(masks) or (
+        len(before) == 1 and max(numbers) <= len(masks) and READERS.isdisjoint(re.findall(r"[^\W\d_]+", before.pop()))
+    ):
+        return kinds
+    return {("suffix", ending): mask for ending, mask in endings.items()}
 
 
 def _merged(images: Sequence[PurePosixPath], pairs: Pairs) -> str:
@@ -132,12 +154,19 @@ def _that_work(images: Sequence[PurePosixPath], kinds: set[Kind], suffixes: bool
 
 
 def _without_others(images: Sequence[PurePosixPath], pairs: Pairs, kinds: set[Kind]) -> str:
-    """Return the choices of `data.files` that exclude all masks but those of one kind."""
-    found = []
+    """Return the choices that leave masks of one kind: the others are excluded or, failing that, not selected."""
+    found: list[str] = []
     for kind in sorted(kinds):
-        patterns = excluding([pair for pair in pairs if kind_of(*pair) != kind], images)
-        found += [f"{{exclude: {json.dumps(patterns)}}}"] if patterns else []
-    return f"data.files: {' or '.join(found)}" if found else BY_NAME
+        others = [pair for pair in pairs if kind_of(*pair) != kind]
+        left = [image for image in images if image not in {mask for mask, _ in others}]
+        remaining = mask_pairs(left)
+        sound = remaining and not _several_kinds(left, remaining) and not _unpaired(left, remaining)
+        if sound and (patterns := excluding(others, images)):
+            start = "" if any(choice.startswith("data.files") for choice in found) else "data.files: "
+            found.append(f"{start}{{exclude: {json.dumps(patterns)}}}")
+        elif choice := _that_work(images, {kind}, suffixes=False):
+            found.append(choice)
+    return " or ".join(found) or BY_NAME
 
 
 def _folders_of_namesakes(images: Sequence[PurePosixPath]) -> set[Kind]:
@@ -168,9 +197,10 @@ def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     left = unpaired_masks(images, pairs)
     if not left:
         return []
+    kinds = {kind_of(mask, image) for mask, image in pairs} | {("folder", left[0].parent.name)}
     return [
         f"data.masks: auto: {counted(len(left), 'file')} in mask folders without an image, such as {left[0]}; "
-        f"select the masks by {_that_work(images, {kind_of(*pair) for pair in pairs}) or BY_NAME}"
+        f"select the masks by {_that_work(images, kinds) or BY_NAME}"
     ]
 
 
@@ -188,8 +218,9 @@ def _named_pairs(images: Sequence[PurePosixPath], masks: MaskFiles) -> tuple[Pai
         if len(places) != 1:
             continue
         suffix = _suffix_of(places[0])
-        stems = image_names(mask) if suffix is None else [suffix.sub("", mask.stem), mask.stem]
-        candidates = next((found for stem in stems if (found := likeliest(mask, others.get(stem.lower(), [])))), [])
+        stems = [suffix.sub("", mask.stem), mask.stem] if suffix else [*image_names(mask), number_less(mask.stem)]
+        named = ([*_not_masks(others.get(stem.lower(), []))] for stem in stems)
+        candidates = likeliest(mask, next(filter(None, named), []))
         if not candidates and suffix is None:
             above = (mask.parts[:end] for end in range(len(mask.parts) - 1, -1, -1))
             candidates = next(([alone[folder]] for folder in above if folder in alone), [])
@@ -205,6 +236,11 @@ def _named_pairs(images: Sequence[PurePosixPath], masks: MaskFiles) -> tuple[Pai
         if not any(is_mask(mask) for mask, _ in pairs)
     ]
     return pairs, problems
+
+
+def _not_masks(images: Sequence[PurePosixPath]) -> Sequence[PurePosixPath]:
+    """Return the images that are in no folder of masks, of another kind, or else all."""
+    return [image for image in images if not holds_masks(image.parent.name)] or images
 
 
 def class_of_mask(mask: PurePosixPath, masks: MaskFiles) -> int:
