@@ -42,6 +42,13 @@ def test_levels_are_values_or_ranges_and_the_unknown(study_with: MakeStudy) -> N
     assert sum(map(len, found.values())) == 60
 
 
+def test_a_decimal_comma_is_one_in_the_columns_of_subgroups(study_with: MakeStudy) -> None:
+    paths = [f"{number:02}.png" for number in range(30)]
+    columns = columns_of(paths).assign(days=["0,4", "0,9", "1,5"] * 10)
+    study = study_with(subgroups={"days": {"column": "days", "bins": [0, 0.5, 1, 2]}})
+    assert [len(of) for of in levels_of(study, columns, pd.Series(paths)).values()] == [10, 10, 10]
+
+
 @pytest.mark.parametrize(
     ("subgroups", "message"),
     [

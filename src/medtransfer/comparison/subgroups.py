@@ -100,7 +100,8 @@ def levels_of(study: Study, columns: pd.DataFrame, paths: pd.Series) -> Levels:
 
 
 def _ranges(values: pd.Series, bins: list[float], name: str) -> pd.Series:
-    numbers = pd.to_numeric(values.str.extract(r"(-?\d+(?:\.\d+)?)", expand=False), errors="coerce")
+    first = values.str.extract(r"(-?\d+(?:[.,]\d+)?)", expand=False).str.replace(",", ".", regex=False)
+    numbers = pd.to_numeric(first, errors="coerce")
     if numbers.isna().all():
         raise UserError(f"comparison.subgroups.{name}: bins need numbers, but the column holds {values.iloc[0]!r}")
     labels = [f"{low:g} to {high:g}" for low, high in pairwise(bins)]

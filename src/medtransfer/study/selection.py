@@ -46,6 +46,9 @@ class Labels(Section):
     separates the findings in a cell; "" if each cell is one. none: the words that mean that there is no finding; by
     default `No Finding`, `normal` and the like. uncertain, empty: what -1 and an empty cell mean in the column of a
     finding; `ignore` leaves it out of the image's loss and metrics.
+
+    Of numbers, `decimal` is the sign before decimals where a table leaves it open, as 1,234 does; the other one
+    separates thousands.
     """
 
     aliases: dict[Label, Label] = Field(default_factory=dict)
@@ -55,6 +58,7 @@ class Labels(Section):
     none: list[Label] | None = None
     uncertain: Literal["ignore", "positive", "negative"] | None = None
     empty: Literal["ignore", "negative"] | None = None
+    decimal: Literal[".", ","] | None = None
     corrections: Annotated[str, Field(pattern=r"^extensions/[^/].*\.csv$")] | None = None
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from medtransfer.data.layouts.files import words
 from medtransfer.data.layouts.image_tables import IDENTITY_WORDS, UNNAMED
 from medtransfer.data.layouts.label_tables import label_tables
 from medtransfer.data.targets import TARGETS, Encoded, Target
+from medtransfer.data.targets.number_cells import SIGNS, as_numbers, units_of, with_points
 from medtransfer.study import Data, Labels
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, yaml_word
@@ -31,6 +32,7 @@ class Numbers(Target):
     noun = "numbers"
     listed_as = "ranges"
     properties = frozenset(("unit",))
+    settings = frozenset(("decimal",))
 
     def readings(self, base: Path, files: Sequence[PurePosixPath]) -> list[Reading]:
         """Return a reading for each numeric column of each table that names images: which one is meant is asked."""
@@ -41,6 +43,15 @@ class Numbers(Target):
             if _is_measure(name, table.others[name])
             for layout in table.layouts("label_csv", label=name)
         ]
+
+    def renamed(self, table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, list[str], list[str]]:
+        """Apply `data.labels`, and write numbers with points before decimals, where the cells show where these are."""
+        renamed, dropped, problems = super().renamed(table, labels)
+        texts, unclear = with_points(renamed["label"], labels.decimal)
+        if unclear is not None:
+            ways = " or ".join(as_yaml(labels, decimal=sign) for sign in SIGNS)
+            problems.append(f"{unclear!r} may have decimals after its comma, or thousands before it; say which: {ways}")
+        return renamed.assign(label=texts), dropped, problems
 
     def described(self, labels: pd.Series) -> str:
         """Return the smallest and the largest number."""
@@ -53,7 +64,9 @@ class Numbers(Target):
 
     def problems(self, table: pd.DataFrame, labels: Labels) -> list[str]:
         """Return labels that are missing or no finite numbers; and refuse numbers that are all the same."""
-        values = as_numbers(table["label"])
+        values, units = as_numbers(table["label"]), units_of(table["label"])
+        if len(units) > 1:
+            return [f"numbers in several units ({', '.join(unit or 'none' for unit in units)}); write them in one"]
         wrong = table[~np.isfinite(values)]
         found = [*_with_commas(wrong), *_not_numbers(wrong, labels)]
         if not found and values.nunique() < 2:
@@ -65,14 +78,14 @@ class Numbers(Target):
         values = as_numbers(labels).to_numpy()
         if data.order is not None or data.labels.positive is not None:
             raise UserError("data: order and labels.positive belong to classes, not to numbers; omit them")
+        unit = "".join(units_of(labels)[:1])
+        if unit and unit.casefold() != (data.unit or "").casefold():
+            raise UserError(
+                f"data.unit: the numbers have the unit {unit}, as in {labels.iloc[0]!r}; set data.unit: {unit}"
+            )
         ranges = pd.Series(bin_ranges(values, data.unit or ""), index=labels.index)
         strata = ranges.map(lambda name: (name,))
         return Encoded(ranges, strata, names=[data.layout.label or "value"], values=values.astype(np.float32)[:, None])
-
-
-def as_numbers(labels: pd.Series) -> pd.Series:
-    """Return labels as float64; nan where one is not a number."""
-    return pd.to_numeric(labels, errors="coerce").astype(np.float64)
 
 
 def bin_ranges(values: np.ndarray, unit: str) -> list[str]:
@@ -93,7 +106,7 @@ def bin_ranges(values: np.ndarray, unit: str) -> list[str]:
 
 def _is_measure(name: str, column: pd.Series) -> bool:
     """Return whether a column holds several numbers and little else, and is not named as an identity."""
-    values = as_numbers(column.str.replace(",", ".", regex=False))
+    values = as_numbers(with_points(column)[0].str.replace(",", ".", regex=False))
     identity = name.startswith(UNNAMED) or bool(IDENTITY_WORDS.intersection(words(name)))
     return not identity and bool(np.isfinite(values).mean() >= MOSTLY) and values.nunique() > 1
 
