@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medtransfer.data.layouts.read import Rows
-from medtransfer.data.published import published_split
-from medtransfer.study import Split
+from medtransfer.data.published import propose_split, published_split
+from medtransfer.study import Layout, Split
 from medtransfer.util.errors import UserError
 
 PATHS = ["set/a/1.png", "set/a/2.png", "set/b/3.png", "set/b/4.png"]
@@ -157,3 +157,34 @@ def test_lists_give_back_the_split_that_they_were_written_from(
         inside = [path.removeprefix("set/") for path, split in zip(PATHS, splits, strict=True) if split == name]
         (root / "set" / f"{name}.txt").write_text("\n".join(inside), encoding="utf-8")
     assert split_of(root, lists={name: f"{name}.txt" for name in set(splits)}) == splits
+
+
+@pytest.mark.parametrize(
+    ("files", "proposed"),
+    [
+        (
+            {"train.txt": "a1.png\na2.png\n", "test_list.txt": "b1.png\nb2.png\n"},
+            "test_list.txt (2) and train.txt (2) list images of a published split; to use it: data.split: {method: "
+            "published, lists: {test: test_list.txt, train: train.txt}}",
+        ),
+        ({"test.csv": "name\nx/a1.png\n"}, "lists: {test: test.csv, train: rest}}"),
+        ({"train.txt": "a1\na2\n", "val.txt": "b1\nb2\n"}, "lists: {train: train.txt, test: val.txt}}"),
+        ({"train_ids.txt": "a\n", "test_ids.txt": "b\n"}, "lists: {test: test_ids.txt, train: train_ids.txt}}"),
+        (
+            {"folds.csv": "file,set\na1.png,train\na2.png,train\nb1.png,test\nb2.png,valid\n"},
+            "column 'set' of folds.csv holds a published split (test 1, train 2, valid 1); to use it: data.tables: "
+            "[{file: folds.csv, key: file}] and data.split: {method: published, column: set}",
+        ),
+        ({"train.txt": "a1.png\nb1.png\n", "val.txt": "a1.png\n"}, None),
+        ({"train.txt": "nothing\nof this\nset\n"}, None),
+    ],
+)
+def test_files_that_hold_a_split_are_proposed(tmp_path: Path, files: dict[str, str], proposed: str | None) -> None:
+    names = ["x/a1.png", "x/a2.png", "y/b1.png", "y/b2.png"]
+    names = [name.replace("/a", "/a_").replace("/b", "/b_") for name in names] if "train_ids.txt" in files else names
+    for name, content in (dict.fromkeys(names, "") | files).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    table = pd.DataFrame({"path": names, "label": ["x", "x", "y", "y"], "split": None})
+    found = propose_split(tmp_path, Layout(kind="class_folders"), table)
+    assert found[0].endswith(proposed) if proposed else found == []

@@ -38,7 +38,7 @@ from medtransfer.data.layouts.read import Given, as_yaml, read_rows
 from medtransfer.data.layouts.unused_masks import unused_masks
 from medtransfer.data.prepared import ABOUT, COLUMNS, IMAGES, MASKS, PIXEL, TABLE, VALUE, Prepared
 from medtransfer.data.proposals import propose_groups
-from medtransfer.data.published import published_split
+from medtransfer.data.published import propose_split, published_split
 from medtransfer.data.selection import Dropped, unwanted_files
 from medtransfer.data.selection import summary_of as summary_of_dropped
 from medtransfer.data.split import assign_splits
@@ -151,7 +151,7 @@ def set_warnings(data: Data, notes: Sequence[str], shortcuts: list[Shortcut]) ->
     if data.group is None:
         warnings.append(
             "NO GROUP KEY: images of one patient may be on both sides of a split; "
-            "intervals treat every image as independent"
+            "intervals treat all images but copies of one another as independent"
         )
     return [*warnings, *notes, *(shortcut.warning() for shortcut in shortcuts if shortcut.strong)]
 
@@ -193,6 +193,9 @@ def read_set(raw: Path, data: Data, target: Target, root: Path = Path()) -> Read
         rows = rows[~maskless].reset_index(drop=True)
     others = Aside(masks, copies, unused, given)
     lines = describe_set(raw, layout, rows, others, found.without_image).splitlines()
+    lines += [f"labels   of {line}" for line in found.keyed]
+    if data.split.lists is None and found.table["split"].isna().any() and data.split.column is None:
+        lines += [f"split    {line}" for line in propose_split(raw, layout, found.table, unwanted)]
     if found.emptied:
         lines.append(f"emptied  {len(found.emptied):,} with findings in data.labels.drop alone: now without a finding")
     lines += [f"order    {' < '.join(encoded.classes)}"] * target.ordered + _more(rows, data, dropped)

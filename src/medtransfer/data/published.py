@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from medtransfer.data.groups import column_of, column_problem, folder_of
-from medtransfer.data.layouts.files import file_of_set, split_of
+from medtransfer.data.layouts.files import file_of_set, files_below, relative_to, split_of
+from medtransfer.data.layouts.image_tables import image_tables, split_column
+from medtransfer.data.layouts.keys import images_named
+from medtransfer.data.layouts.label_csv import tables_named
+from medtransfer.data.layouts.label_tables import split_of_path
 from medtransfer.data.layouts.read import Rows
-from medtransfer.data.layouts.tables import RowMatches, match_images
-from medtransfer.study import Split
+from medtransfer.data.layouts.tables import TABLE_SUFFIXES, WORKBOOKS, RowMatches, match_images
+from medtransfer.study import Layout, Split
 from medtransfer.study.data import REST, SplitName
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, listed, yaml_word
 
 MOST_SHOWN = 3
+MOST_TABLES = 20
 HEADER = 1
 """A list may begin with a line that names no image."""
 SEVERAL = "images have that name"
@@ -38,6 +45,60 @@ def published_split(
     if split.lists is not None:
         return _from_lists(root, base, rows.table["path"], split.lists, left_out)
     return rows.table["split"], []
+
+
+def propose_split(
+    root: Path, layout: Layout, table: pd.DataFrame, left_out: Collection[str] = frozenset()
+) -> list[str]:
+    """Return a sentence if files of the set hold a published split: lists that are named after splits, or a column."""
+    files = relative_to(root, files_below(root)) if root.is_dir() else []
+    own = {str(PurePosixPath(layout.root) / name) for name in tables_named(root / layout.root, layout)} | set(left_out)
+    texts = [name for name in files if PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES - WORKBOOKS]
+    texts = [name for name in texts if name not in own]
+    lists = {name: split for name in texts if (split := split_of_path(PurePosixPath(name).stem))}
+    if 0 < len(lists) == len(set(lists.values())):
+        return _proposed_lists(
+            root, layout.root, table["path"], {split: name for name, split in lists.items()}, left_out
+        )
+    with suppress(UserError):  # a table of masks
+        for other in image_tables(root, list(map(PurePosixPath, [*table["path"], *texts[:MOST_TABLES]]))):
+            if other.table[other.image].nunique() == len(table) and (column := split_column(other.others)):
+                counts = [
+                    f"{value} {count}" for value, count in other.table[column].value_counts().sort_index().items()
+                ]
+                join = f"[{{file: {yaml_word(str(other.file))}, key: {yaml_word(other.image)}}}]"
+                return [
+                    f"column {column!r} of {other.file} holds a published split ({', '.join(counts)}); to use it: "
+                    f"data.tables: {join} and data.split: {{method: published, column: {yaml_word(column)}}}"
+                ]
+    return []
+
+
+def _proposed_lists(
+    root: Path, base: str, paths: pd.Series, files: Mapping[str, str], left_out: Collection[str]
+) -> list[str]:
+    """Return a sentence about lists of images, one for each of several splits, if no image is in two of them."""
+    listed_images: dict[str, set[str]] = {}
+    for split, file in sorted(files.items()):
+        with suppress(UserError):
+            listed_images[split] = _images_listed(root, base, paths, left_out, file, "")[0]
+    sizes = {split: len(images) for split, images in listed_images.items() if images}
+    whole = len(set().union(*listed_images.values()))
+    if not sizes or sum(sizes.values()) > whole:
+        return []
+    named = {split: files[split] for split in sizes}
+    if "test" not in named and "val" in named and (len(named) > 1 or whole < len(paths)):
+        named["test"] = named.pop("val")
+    for split in ("train", "test"):
+        if whole < len(paths) and split not in named and REST not in named.values():
+            named[split] = REST
+    counts = listed([f"{files[split]} ({size})" for split, size in sizes.items()])
+    if not {"train", "test"} <= named.keys() or (whole < len(paths) and REST not in named.values()):
+        return [f"{counts} list {whole} of {len(paths)} images for a published split; data.split.lists uses such files"]
+    how = ", ".join(f"{split}: {yaml_word(file)}" for split, file in named.items())
+    return [
+        f"{counts} list images of a published split; to use it: data.split: {{method: published, lists: {{{how}}}}}"
+    ]
 
 
 def _from_column(rows: Rows, split: Split) -> pd.Series:
@@ -125,16 +186,18 @@ def _images_listed(
     images, others = [root / path for path in paths], [root / path for path in left_out]
     names = max(columns, key=lambda names: _matched(match_images(root, root / base, [*images, *others], names)))
     best = match_images(root, root / base, images, names)
-    absent = names[[path == "" for path in best.paths]]
+    found = images_named(root, root / base, images, list(names))
+    absent = names[[not each for each in found]]
     missing = len(absent) - _matched(match_images(root, root / base, others, absent))
     if missing == len(names):
         raise UserError(f"{where}: {file} names none of the {len(paths)} images, such as {paths.iloc[0]}")
     if several := [line for line in best.problems if SEVERAL in line]:
         raise UserError(f"{where}: {file}: {several[0]}")
+    listed_images = set(chain.from_iterable(found))
     if missing <= HEADER:
-        return set(best.paths) - {""}, []
-    return set(best.paths) - {""}, [
-        f"SPLIT LISTS: {missing} of {len(best.paths)} names in {file} are not images of the set; an image that is "
+        return listed_images, []
+    return listed_images, [
+        f"SPLIT LISTS: {missing} of {len(names)} names in {file} are not images of the set; an image that is "
         "spelt otherwise there is not in this split"
     ]
 

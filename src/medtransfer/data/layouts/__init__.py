@@ -25,12 +25,14 @@ class Reading:
     """One way to read a set, as found by a detector.
 
     evidence: `certain` if files that only this layout has explain all images below `layout.root`; `named` if the names
-    of folders or columns suggest it; `possible` if only the values of a column do. classes: for an error line.
+    of folders or columns suggest it; `possible` if only the values of a column do. classes: for an error line. keys:
+    the folders, patients or cases that the rows of a table name instead of images.
     """
 
     layout: Layout
     evidence: Strength
     classes: tuple[str, ...] = ()
+    keys: frozenset[str] = frozenset()
 
 
 Read = Callable[[Path, Layout, Sequence[Path]], "tuple[pd.DataFrame, list[str]]"]

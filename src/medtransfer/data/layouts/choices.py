@@ -58,6 +58,16 @@ def within_train(evidence: Evidence) -> list[Reading]:
     return [reading for place in sorted(places) for reading in _within(base, files, PurePosixPath(*place))]
 
 
+def together(readings: Sequence[Reading]) -> Reading | None:
+    """Return the reading of several parts of a set, each with the same classes in splits of its own, as one."""
+    layouts = [reading.layout for reading in readings if reading.layout.kind == "split_folders"]
+    levels = {(len(PurePosixPath(layout.root).parts), layout.depth) for layout in layouts}
+    if not 1 < len(layouts) == len(readings) or len(levels) > 1 or len({each.classes for each in readings}) > 1:
+        return None
+    ((above, depth),) = levels
+    return Reading(Layout(kind="class_folders", depth=above + 1 + depth), "possible", readings[0].classes)
+
+
 def within_parts(evidence: Evidence) -> list[Reading]:
     """Return the readings of each of the classes alone, in case these are parts of which one has the classes."""
     layout = evidence.reading.layout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -18,12 +19,13 @@ from medtransfer.data.layouts.choices import (
     moved_below,
     selections_of_rows,
     strays,
+    together,
     within_parts,
     within_train,
 )
 from medtransfer.data.layouts.evidence import Evidence
 from medtransfer.data.layouts.files import files_below, images_of, relative_to
-from medtransfer.data.layouts.folder_objections import OF_FOLDERS
+from medtransfer.data.layouts.folder_objections import OF_FOLDERS, are_keys
 from medtransfer.data.layouts.folders import are_patients, only_numbered
 from medtransfer.data.layouts.image_tables import image_tables, same_partition
 from medtransfer.data.layouts.mask_pairs import Pairs, excluding, mask_pairs
@@ -39,6 +41,7 @@ from medtransfer.util.text import counted
 MOST_CHOICES = 6
 REMEDY = "data.labels: {"
 """In a problem of labels that these parameters solve."""
+BY_FOLDER = "data.split: {{method: published, folder: {}}}"
 AT_RANDOM = " and data.split.method: random"
 MOST_ASKED = 2
 """The most problems of one reading that are told with the others."""
@@ -49,12 +52,13 @@ class Tried:
     """A reading, the table that it gives, and its problems.
 
     One with rows without an image, images without a row, or classes without images has both: its layout then leaves
-    these out.
+    these out. split: the `data.split` that belongs to it.
     """
 
     reading: Reading
     table: pd.DataFrame | None
     problems: list[str]
+    split: str = ""
 
     @property
     def sound(self) -> bool:
@@ -126,6 +130,9 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         doubted = [Evidence(base, files, each.reading, each.table) for each in tried if each.table is not None]
         doubted = [evidence for evidence in doubted if objections(evidence)]
         tried += [_try(base, reading, left_out) for evidence in doubted for reading in within_train(evidence)]
+        if whole := together([each.reading for each in tried]):
+            at = len(PurePosixPath(start).parts) + whole.layout.depth
+            tried.append(replace(_try(base, whole, left_out), split=f" and {BY_FOLDER.format(at)}"))
     else:
         further = (boxes_and_outlines(base, files), strays(base, start, files, images))
         reasons = [_nothing_detected(base, images), *filter(None, further)]
@@ -171,6 +178,8 @@ def _plausible(
         return certain + _plausible(base, rest, images_of(rest, base), detected_readings(base, rest))
     tables = [reading for reading in everything if reading.evidence == "named" and reading.layout.file]
     folders = [reading for reading in everything if reading.evidence == "named" and not reading.layout.file]
+    keys = frozenset(chain.from_iterable(reading.keys for reading in everything))
+    folders = [reading for reading in folders if not (keys and are_keys(reading.classes, keys))]
     if tables:  # then folders that differ only in a number are parts of an archive
         folders = [reading for reading in folders if not only_numbered(reading.classes)]
     if len(folders) > 1:
@@ -249,9 +258,8 @@ def _refusal(start: str, reasons: Sequence[str], tried: Sequence[Tried], given: 
         if each.table is not None and given.target.may_be_split(each.table["label"]):
             unsplit = given.published and each.table["split"].isna().all()
             labels = f" ({given.target.described(each.table['label'])})"
-            shown.setdefault(
-                as_yaml(moved_below(start, each.reading.layout)), f"{AT_RANDOM if unsplit else ''}{labels}"
-            )
+            split = each.split or (AT_RANDOM if unsplit else "")
+            shown.setdefault(as_yaml(moved_below(start, each.reading.layout)), f"{split}{labels}")
     choices = f"name one: data.layout: {' or '.join(layout + shown[layout] for layout in list(shown)[:MOST_CHOICES])}"
     if not shown:
         choices = "no layout fits the set as it is; name images and labels in a CSV of two columns, image and label"

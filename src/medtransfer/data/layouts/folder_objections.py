@@ -13,12 +13,12 @@ import pandas as pd
 
 from medtransfer.data.layouts.evidence import Evidence, Objection, shown
 from medtransfer.data.layouts.files import SPLIT_NAMES, images_of, names_split, split_of, words
-from medtransfer.data.layouts.folders import MOST_NUMBERED_CLASSES
-from medtransfer.data.layouts.image_tables import image_tables, label_columns, same_partition
+from medtransfer.data.layouts.folders import MOST_NUMBERED_CLASSES, PATIENT_DIGITS, only_numbered
+from medtransfer.data.layouts.image_tables import image_tables, label_columns, same_partition, split_column
 from medtransfer.data.layouts.label_csv import MOST_EXCLUDED
 from medtransfer.data.layouts.namesakes import same_names
 from medtransfer.data.layouts.table_objections import missing_labels
-from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, match_names, read_table
+from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, loose, match_names, read_table
 from medtransfer.util.text import counted, yaml_word
 
 LEAST_NAMED = 0.5
@@ -56,6 +56,17 @@ def _in_order(names: Collection[str]) -> bool:
     """Return whether numbers count from 0 or 1 to at most ten, as those of classes do and those of patients rarely."""
     numbers, count = sorted(map(int, names)), len(names)
     return count <= MOST_NUMBERED_CLASSES and numbers in (list(range(count)), list(range(1, count + 1)))
+
+
+def are_keys(names: Sequence[str], keys: Collection[str]) -> bool:
+    """Return whether folders are what the rows of a table name, and no classes by their number or numbers.
+
+    Half of the names are enough if all differ only in numbers, as test images have no rows.
+    """
+    named = len({loose(key.rpartition("/")[2]) for key in keys}.intersection(map(loose, names)))
+    digits = all(name.isdigit() for name in names)
+    numbered = only_numbered(names) or (digits and (len(names[0]) >= PATIENT_DIGITS or not _in_order(names)))
+    return 2 * named >= len(names) if numbered else named == len(names) > MOST_NUMBERED_CLASSES
 
 
 def _splits_as_classes(evidence: Evidence) -> Iterator[str]:
@@ -166,7 +177,8 @@ def _contradicting_tables(evidence: Evidence) -> Iterator[str]:
         if not table.is_submission and len(unread) > 1 and label_columns(unread.drop(columns=["path", "truth"]))[1]:
             yield f"{table.file} has labels of {len(unread)} images that are not read, such as {unread['path'].iloc[0]}"
         rows = rows[rows["truth"].notna()]
-        columns = label_columns(rows.drop(columns=["path", "truth"]))[0] if len(rows) else []
+        others = rows.drop(columns=["path", "truth", *filter(None, [split_column(table.others)])])
+        columns = label_columns(others)[0] if len(rows) else []
         if any(same_partition(rows[column], rows["truth"]) for column in columns):
             continue
         differing = [column for column in columns if not _in_paths(rows[column], rows["path"])]

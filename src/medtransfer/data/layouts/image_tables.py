@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts.files import IMAGE_SUFFIXES, SPLIT_NAMES, images_of, stem_of, words
+from medtransfer.data.layouts.keys import images_of_keys, spread
 from medtransfer.data.layouts.mask_pairs import speaks_of_masks
 from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, WORKBOOKS, loose, read_table
 from medtransfer.data.layouts.workbooks import first_sheet, sheets_of
@@ -46,11 +48,16 @@ MOST_LISTS = 50
 
 @dataclass(frozen=True)
 class ImageTable:
-    """A table of the set, relative to its root, and the column that names images."""
+    """A table of the set, relative to its root, and the column that names images.
+
+    folders: if the column names folders, patients or cases, its values as written; it then holds the path of an image
+    of each, in a row of its own.
+    """
 
     file: PurePosixPath
     image: str
     table: pd.DataFrame
+    folders: frozenset[str] = frozenset()
 
     @property
     def others(self) -> pd.DataFrame:
@@ -82,9 +89,35 @@ def image_tables(root: Path, files: Sequence[PurePosixPath]) -> list[ImageTable]
                 table = read_table(root / file, header=False)
         except (OSError, ValueError):
             continue  # it is counted among the ignored files
-        if (image := _image_column(file, table, known)) is not None:
+        image = _image_column(file, table, known)
+        if (image is None or known.are_ambiguous(table[image])) and (of_keys := _by_keys(file, table, known, image)):
+            found.append(of_keys)
+        elif image is not None:
             found.append(ImageTable(file, image, table))
     return found
+
+
+def _by_keys(file: PurePosixPath, table: pd.DataFrame, known: _Names, image: str | None) -> ImageTable | None:
+    """Return a table by the column whose values are the folders, patients or cases of most images.
+
+    Where a column `image` may name images, too, only one that explains all rows and images counts.
+    """
+    best: tuple[int, str, list[list[str]]] = (0, "", [])
+    for name in table:
+        values = table[name].str.strip()
+        if _measures(name) or values.nunique() < max(2, ENOUGH * len(values)):
+            continue
+        found = images_of_keys(known.paths, known.paths, list(values))
+        explained, images = sum(map(bool, found)), len({path for paths in found for path in paths})
+        if image is not None and (explained < len(found) or images < known.count):
+            continue
+        if explained > 1 and max(explained / len(found), images / known.count) >= ENOUGH and images > best[0]:
+            best = images, name, found
+    count, name, found = best
+    if not count:
+        return None
+    rows, paths = spread(table, found, missing=False)
+    return ImageTable(file, name, rows.assign(**{name: paths}), frozenset(table[name].str.strip().str.strip("/")))
 
 
 def _sheets(root: Path, file: PurePosixPath) -> list[PurePosixPath]:
@@ -152,8 +185,15 @@ class _Names:
 
     def __init__(self, images: Sequence[PurePosixPath]) -> None:
         self.count = len(images)
-        self.exact = {stem_of(image.name) for image in images}
+        self.paths = list(map(str, images))
+        self.counts = Counter(stem_of(image.name) for image in images)
+        self.exact = self.counts.keys()
         self.loose = set(map(loose, self.exact))
+        self.folders = {folder for image in images for folder in image.parts[:-1]}
+
+    def are_ambiguous(self, names: pd.Series) -> bool:
+        """Return whether every name is that of several images, or of none."""
+        return all(self.counts[key] != 1 for key in map(base_name, names))
 
     def in_header_of(self, table: pd.DataFrame) -> bool:
         """Return whether the first row of a table, read as its header, names an image as the rows below do.
@@ -163,6 +203,8 @@ class _Names:
         for name in table:
             key = base_name(name)
             if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
+                return True
+            if _last_folder(name) in self.folders and len(self.folders & set(map(_last_folder, table[name]))) > 1:
                 return True
             if loose(key) in self.loose:
                 keys = set(map(base_name, table[name]))
@@ -194,6 +236,10 @@ def _image_column(file: PurePosixPath, table: pd.DataFrame, known: _Names) -> st
     if not exact:
         return loosely[0] if len(loosely) == 1 else None
     return max(exact, key=lambda name: exact[name])
+
+
+def _last_folder(name: str) -> str:
+    return name.strip("/ ").rpartition("/")[2]
 
 
 def _measures(name: str) -> bool:

@@ -8,13 +8,14 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.layouts.files import file_of_set
-from medtransfer.data.layouts.tables import match_images, read_table, selected_rows
+from medtransfer.data.layouts.keys import images_named, spread
+from medtransfer.data.layouts.tables import read_table, selected_rows
 from medtransfer.study import JoinedTable
 from medtransfer.util.errors import UserError, near
 from medtransfer.util.text import counted, listed
 
-PathsOf = Callable[[pd.Series], pd.Series]
-"""Names of images to their paths, "" where there is none."""
+PathsOf = Callable[[pd.Series], list[list[str]]]
+"""Names of images, folders or patients to the paths of their images."""
 
 Differing = dict[str, str]
 """Columns that were not joined because rows of one key differ in them: the reason, by column."""
@@ -28,7 +29,7 @@ def with_columns(
     The tables are in one of `folders`. Returns the table and the problems; a column that no table has is not added.
     """
     try:
-        joined, differing = _joined(folders, table, [join for join in joins if join.on in table], lambda names: names)
+        joined, differing = _joined(folders, table, [join for join in joins if join.on in table])
     except UserError as error:
         return table, error.problems
     problems = [differing[name] for name in wanted if name in differing]
@@ -44,10 +45,8 @@ def join_images(
     that were not joined, and the problems.
     """
 
-    def paths_of(names: pd.Series) -> pd.Series:
-        base = folders[0]
-        images = [base / path for path in rows["path"]]
-        return pd.Series(match_images(base, base, images, names).paths, index=names.index)
+    def paths_of(names: pd.Series) -> list[list[str]]:
+        return images_named(folders[0], folders[0], [folders[0] / path for path in rows["path"]], list(names))
 
     try:
         joined, differing = _joined(folders, rows, joins, paths_of)
@@ -57,7 +56,7 @@ def join_images(
 
 
 def _joined(
-    folders: Sequence[Path], table: pd.DataFrame, joins: Sequence[JoinedTable], paths_of: PathsOf
+    folders: Sequence[Path], table: pd.DataFrame, joins: Sequence[JoinedTable], paths_of: PathsOf | None = None
 ) -> tuple[pd.DataFrame, Differing]:
     differing: Differing = {}
     for join in joins:
@@ -65,7 +64,9 @@ def _joined(
             raise UserError(f"data.tables: {join.file}: on: no column {join.on!r}{near(join.on, table.columns)}")
         other = _read(folders, join)
         keys = other[join.key].str.strip()
-        keys = paths_of(keys) if join.on is None else keys
+        if join.on is None and paths_of is not None:
+            other, paths = spread(other, paths_of(keys))
+            keys = pd.Series(paths, index=other.index, dtype=object)
         where = "path" if join.on is None else join.on
         own = table[where].str.strip()
         if not keys.isin(own).any():

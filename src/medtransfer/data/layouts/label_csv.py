@@ -15,13 +15,15 @@ from typing import Any
 import pandas as pd
 
 from medtransfer.data.layouts import LAYOUTS, LayoutFormat, Reading, Strength
-from medtransfer.data.layouts.files import ImageFiles, files_below, relative_to
+from medtransfer.data.layouts.files import ImageFiles, files_below, relative_to, within
 from medtransfer.data.layouts.image_tables import label_columns, split_value
 from medtransfer.data.layouts.joins import with_columns
+from medtransfer.data.layouts.keys import images_named, spread
 from medtransfer.data.layouts.label_tables import label_tables
 from medtransfer.data.layouts.tables import (
     TABLE_SUFFIXES,
     UNNAMED_COLUMN,
+    RowMatches,
     file_of_table,
     match_images,
     read_table,
@@ -32,6 +34,7 @@ from medtransfer.util.errors import UserError, many, near
 
 WITHOUT_IMAGE, WITHOUT_ROW = "rows without an image", "images without a row"
 EMPTIED = "images whose findings are all left out"
+KEYED = "folders, patients or cases whose labels the images have"
 """The entries of a table's `attrs` for what `missing: drop` leaves out: the names in rows, and the paths of images."""
 MOST_EXCLUDED, FEW = 10, 0.2
 FOLDER, SPLIT_OF_FILE, PLACE = "folder of the images", "split of the file", "path of the image"
@@ -95,7 +98,7 @@ def read_tables(
         tables.append(rows.drop(columns=[FOLDER, SPLIT_OF_FILE]))
         problems += found
     found_rows = pd.concat(tables, ignore_index=True)
-    for key in (WITHOUT_IMAGE, WITHOUT_ROW):
+    for key in (WITHOUT_IMAGE, WITHOUT_ROW, KEYED):
         found_rows.attrs[key] = [name for table in tables for name in table.attrs.get(key, [])]
     return found_rows, problems
 
@@ -108,8 +111,10 @@ def detect_label_csv(root: Path, files: Sequence[PurePosixPath]) -> list[Reading
     found = []
     for table in label_tables(root, files):
         labels, named = label_columns(table.others)
-        evidence: Strength = "named" if named else "possible"
-        found += [Reading(layout, evidence) for label in labels for layout in table.layouts("label_csv", label=label)]
+        telling = len(labels) == 1 and table.others[labels[0]].nunique() < len(table.keys)
+        evidence: Strength = "named" if named or telling else "possible"
+        layouts = [layout for label in labels for layout in table.layouts("label_csv", label=label)]
+        found += [Reading(layout, evidence, keys=table.keys) for layout in layouts]
     return found
 
 
@@ -169,6 +174,16 @@ def label_rows(
     With `missing: drop`, rows without an image and images without a row are left out.
     """
     matches = match_images(root, root / str(layout.images), images, table[layout.image].str.strip())
+    keyed: list[str] = []
+    if not any(matches.paths):
+        found = images_named(root, root / str(layout.images), images, table[layout.image].str.strip())
+        if any(found):
+            labels, _ = spread(labels.to_frame("label"), found)
+            labels, (table, paths) = labels["label"], spread(table, found)
+            missing = list(table[layout.image][[path == "" for path in paths]])
+            unnamed = sorted(set(relative_to(root, within(root / str(layout.images), images))).difference(paths))
+            matches = RowMatches(paths, missing, [], unnamed)
+            keyed = [f"{sum(map(bool, found)):,} in column {layout.image!r}, each of all of its images"]
     rows = table.drop(columns=[name for name in ("path", "label", "split") if name in table])
     rows = rows.assign(path=matches.paths, label=labels.str.strip(), split=None)
     problems = matches.problems
@@ -177,6 +192,7 @@ def label_rows(
         problems, unnamed = matches.ambiguous_problems, []
         rows = rows[rows["path"] != ""]
         rows.attrs |= {WITHOUT_IMAGE: matches.missing, WITHOUT_ROW: matches.unnamed}
+    rows.attrs[KEYED] = keyed
     if layout.split is not None:
         rows["split"] = table.loc[rows.index, layout.split].map(split_value)
         unknown = sorted(set(table.loc[rows.index, layout.split][rows["split"].isna()]))
@@ -216,10 +232,9 @@ def _unwanted(root: Path, folder: str, images: Sequence[Path], names: pd.Series)
     unwanted = images.unwanted if isinstance(images, ImageFiles) else []
     if not unwanted:
         return pd.Series(False, index=names.index)
-    every = match_images(root, root / folder, [*images, *unwanted], names.str.strip()).paths
-    kept = match_images(root, root / folder, images, names.str.strip()).paths
+    every = images_named(root, root / folder, [*images, *unwanted], names.str.strip())
     out = {path.relative_to(root).as_posix() for path in unwanted}
-    return pd.Series([not here and path in out for here, path in zip(kept, every, strict=True)], index=names.index)
+    return pd.Series([bool(paths) and out.issuperset(paths) for paths in every], index=names.index)
 
 
 def row_selections(root: Path, layout: Layout, images: Sequence[Path]) -> list[Layout]:
@@ -230,8 +245,9 @@ def row_selections(root: Path, layout: Layout, images: Sequence[Path]) -> list[L
     table, _ = open_table(root, layout, images) if isinstance(layout.file, str) else (None, [])
     if table is None or layout.label is None:
         return []
-    paths = match_images(root, root / str(layout.images), images, table[layout.image].str.strip()).paths
-    rows = table.assign(**{PLACE: paths})[[path != "" for path in paths]]
+    found = images_named(root, root / str(layout.images), images, table[layout.image].str.strip())
+    rows, paths = spread(table, found, missing=False)
+    rows = rows.assign(**{PLACE: paths})
     for name in table.columns.drop([layout.image, layout.label]):
         values = list(rows[name].value_counts().index)
         alone = rows.groupby([name, PLACE])[layout.label].nunique()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, partial
 from glob import escape
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path, PurePosixPath
 from string import digits as DIGITS
 from typing import Any
@@ -27,12 +27,13 @@ class LabelTables:
     """A table that names images, or one for each split, read as one: its further columns, and where its images are.
 
     fields: those of the layout that name the files, the column of images and that of the split. others: the columns
-    besides these. folders: returns the folders of the images, each a reading of its own.
+    besides these. folders: returns the folders of the images, each a reading of its own. keys: see `ImageTable`.
     """
 
     fields: dict[str, Any]
     others: pd.DataFrame
     folders: Callable[[], Sequence[str | dict[str, str]]]
+    keys: frozenset[str] = frozenset()
 
     def layouts(self, kind: str, **fields: Any) -> list[Layout]:
         """Return a layout for each folder of images."""
@@ -57,7 +58,8 @@ def label_tables(root: Path, files: Sequence[PurePosixPath]) -> list[LabelTables
                 "image": next(iter(group.values())).image,
             }
             others = pd.concat([table.others for table in group.values()], ignore_index=True)
-            found.append(LabelTables(fields, others, partial(list, [folders])))
+            keys = frozenset(chain.from_iterable(table.folders for table in group.values()))
+            found.append(LabelTables(fields, others, partial(list, [folders]), keys))
     alone = [table for table in tables if table.file not in together]
     for whole, parts in _of_parts(alone):
         alone = [whole, *(table for table in alone if table.file not in parts)]
@@ -65,7 +67,7 @@ def label_tables(root: Path, files: Sequence[PurePosixPath]) -> list[LabelTables
         split = split_column(table.others)
         fields = {"file": str(table.file), "image": table.image} | ({"split": split} if split else {})
         others = table.others.drop(columns=split or [])
-        found.append(LabelTables(fields, others, cache(partial(folders_of_images, table, images))))
+        found.append(LabelTables(fields, others, cache(partial(folders_of_images, table, images)), table.folders))
     return found
 
 
@@ -122,8 +124,10 @@ def split_of_path(path: str) -> str | None:
 def folders_of_images(table: ImageTable, images: Sequence[PurePosixPath]) -> list[str]:
     """Return the folder below which the rows name their images; several if the rows name others in each."""
     named, paths = list(table.table[table.image].str.strip()), list(map(str, images))
-    keys = {base_name(name) for name in named}
-    places = [image.parts[:-1] for image in images if stem_of(image.name) in keys] or [i.parts[:-1] for i in images]
+    keys, written = {base_name(name) for name in named}, set(named)
+    places = [image.parts[:-1] for image in images if str(image) in written]
+    places = places or [image.parts[:-1] for image in images if stem_of(image.name) in keys]
+    places = places or [image.parts[:-1] for image in images]
     common = PurePosixPath(*shared_start(places))
 
     def matched(folder: PurePosixPath) -> RowMatches:

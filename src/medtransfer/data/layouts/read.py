@@ -13,7 +13,7 @@ import pandas as pd
 from medtransfer.data.layouts import LAYOUTS
 from medtransfer.data.layouts.files import ImageFiles, images_below
 from medtransfer.data.layouts.joins import join_images
-from medtransfer.data.layouts.label_csv import EMPTIED, WITHOUT_IMAGE, WITHOUT_ROW
+from medtransfer.data.layouts.label_csv import EMPTIED, KEYED, WITHOUT_IMAGE, WITHOUT_ROW
 from medtransfer.data.targets import TARGETS, Target
 from medtransfer.study import JoinedTable, Labels, Layout
 from medtransfer.util.errors import UserError
@@ -56,7 +56,8 @@ class Rows:
     """The rows of a set, the images whose label is left out, and joined columns whose rows differ, by their file.
 
     without_image: the names in rows of a table that `missing: drop` leaves out. without_row: images that it leaves out.
-    emptied: images whose findings are all left out, which then count as images without a finding.
+    emptied: images whose findings are all left out, which then count as images without a finding. keyed: what the rows
+    of a table name instead of images.
     """
 
     table: pd.DataFrame
@@ -65,6 +66,7 @@ class Rows:
     without_image: list[str] = field(default_factory=list)
     without_row: list[str] = field(default_factory=list)
     emptied: list[str] = field(default_factory=list)
+    keyed: list[str] = field(default_factory=list)
 
 
 def read_layout(root: Path, layout: Layout, given: Given | Collection[str] = frozenset()) -> pd.DataFrame:
@@ -88,7 +90,7 @@ def read_rows(root: Path, layout: Layout, given: Given) -> Rows:
     images.unwanted = [root / path for path in sorted(given.unwanted) if (root / path).is_relative_to(base)]
     images.root, images.tables, images.target = root, given.tables, given.target
     table, problems = LAYOUTS[layout.kind].read(base, layout, images)
-    without_image, without_row = (table.attrs.get(name, []) for name in (WITHOUT_IMAGE, WITHOUT_ROW))
+    without_image, without_row, keyed = (table.attrs.get(name, []) for name in (WITHOUT_IMAGE, WITHOUT_ROW, KEYED))
     if not problems and table.empty:
         problems = [f"{base}: no images were found by layout {layout.kind}"]
     dropped: list[str] = []
@@ -105,7 +107,8 @@ def read_rows(root: Path, layout: Layout, given: Given) -> Rows:
         raise UserError([within + problem for problem in problems])
     table["path"] = [_within(layout, path) for path in table["path"]]
     dropped, without_row = ([_within(layout, path) for path in paths] for paths in (dropped, without_row))
-    return Rows(table.sort_values("path", ignore_index=True), dropped, differing, without_image, without_row, emptied)
+    table = table.sort_values("path", ignore_index=True)
+    return Rows(table, dropped, differing, without_image, without_row, emptied, keyed)
 
 
 def _within(layout: Layout, path: str) -> str:

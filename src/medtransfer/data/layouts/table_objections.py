@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 import pandas as pd
 
@@ -20,6 +22,7 @@ from medtransfer.data.layouts.image_tables import (
 )
 from medtransfer.data.layouts.tables import UNNAMED_COLUMN
 from medtransfer.data.targets.finding_cells import is_list, names_in
+from medtransfer.data.targets.number_cells import as_numbers, with_points
 from medtransfer.util.text import counted
 
 MOST_NUMBERS = 12
@@ -75,15 +78,16 @@ def _several_labels(evidence: Evidence) -> Iterator[str]:
 
 
 def _combined(labels: Sequence[str]) -> str:
+    numbers = " or numbers with a comma" if all(re.fullmatch(r"[\d.,]+", label) for label in labels) else ""
     return (
-        f"some labels are several at once ({shown(labels)}): each combination would be a class of its own "
+        f"some labels are several at once{numbers} ({shown(labels)}): each combination would be a class of its own "
         f"({OF_FINDINGS})"
     )
 
 
 def _numbers(evidence: Evidence) -> Iterator[str]:
     if _many_numbers(evidence.table["label"]):
-        numbers = pd.to_numeric(pd.Series(evidence.labels))
+        numbers = as_numbers(with_points(pd.Series(evidence.labels), ",")[0])
         yield (
             f"the labels are {len(numbers)} different numbers from {numbers.min():g} to {numbers.max():g}, "
             f"a quantity and not classes ({OF_NUMBERS})"
@@ -92,7 +96,7 @@ def _numbers(evidence: Evidence) -> Iterator[str]:
 
 def _many_numbers(column: pd.Series) -> bool:
     values = pd.Series(column.unique())
-    return len(values) > MOST_NUMBERS and bool(pd.to_numeric(values, errors="coerce").notna().all())
+    return len(values) > MOST_NUMBERS and bool(as_numbers(with_points(values, ",")[0]).notna().all())
 
 
 def missing_labels(evidence: Evidence) -> Iterator[str]:
@@ -127,11 +131,19 @@ def _other_targets(evidence: Evidence) -> Iterator[str]:
 def _unread_namesakes(evidence: Evidence) -> Iterator[str]:
     """Find images that are not read and have the name of one that is, as in a copy of the set in another size."""
     read = {str(path) for path, _ in evidence.rows}
-    names = {stem_of(path.name) for path, _ in evidence.rows}
+    parts = {path.parts for path, _ in evidence.rows}
+    telling = next(
+        (count for count in range(1, 4) if len({of[-count:] for of in parts}) == len(parts)), 1
+    )  # of names that recur in each folder, as those of slices, folders are a part
+    names = {_name_of(path, telling) for path, _ in evidence.rows}
     others = [image for image in images_of(evidence.files, evidence.base) if str(image) not in read]
-    same = [image for image in others if stem_of(image.name) in names]
+    same = [image for image in others if _name_of(image, telling) in names]
     if same:
         yield f"{counted(len(same), 'image')} with the names of others would not be read, such as {same[0]}"
+
+
+def _name_of(image: PurePosixPath, parts: int) -> tuple[str, ...]:
+    return (*image.parts[-parts:-1], stem_of(image.name))
 
 
 OF_TABLES: Sequence[Objection] = (_several_labels, _numbers, missing_labels, _other_targets, _unread_namesakes)

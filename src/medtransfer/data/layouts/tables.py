@@ -164,18 +164,25 @@ def match_names(below: list[str], places: list[str], names: list[str]) -> RowMat
     If no name is found, all were written elsewhere (`/kaggle/input/set/images/`): as many of the folders that they
     begin with are dropped as necessary, or all of them if the bare names are different.
     """
-    index = _Index(below, places)
+    found = find_places(below, places, names)
     names = [_normal(name) for name in names]
-    found = [index.find(name) for name in names]
-    if not any(found):
-        spellings = ([index.find(name) for name in each] for each in _written_here(names))
-        found = next(filter(any, spellings), found)
     return RowMatches(
         paths=[places[0] if len(places) == 1 else "" for places in found],
         missing=[name or "(empty name)" for name, places in zip(names, found, strict=True) if not places],
         ambiguous=[name for name, places in zip(names, found, strict=True) if len(places) > 1],
         unnamed=sorted(set(places).difference(*found)),
     )
+
+
+def find_places(below: list[str], places: list[str], names: list[str]) -> list[list[str]]:
+    """Return the places that each name refers to: none, one, or several; see `match_names`."""
+    index = _Index(below, places)
+    names = [_normal(name) for name in names]
+    found = [index.find(name) for name in names]
+    if not any(found):
+        spellings = ([index.find(name) for name in each] for each in _written_here(names))
+        found = next(filter(any, spellings), found)
+    return found
 
 
 class _Index:
