@@ -16,7 +16,7 @@ from medtransfer.study import Labels
 from medtransfer.util.errors import near
 from medtransfer.util.text import FORMULA, UNSHOWN, counted, listed, yaml_word
 
-MOST_SHOWN = 6
+MOST_SHOWN, LEAST_CLASSES = 6, 2
 BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 """A space that may be missing: `Mild Demented`, `MildDemented`."""
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20 "
@@ -62,9 +62,12 @@ def label_problems(table: pd.DataFrame, labels: Labels) -> list[str]:
 def _empty(table: pd.DataFrame, labels: Labels) -> Iterator[str]:
     without = table["path"][table["label"] == ""]
     if len(without):
+        ways = f"to leave them out: {as_yaml(labels, drop=[''])}"
+        if table["label"].nunique() < LEAST_CLASSES + 1:
+            ways = "without them one class is left; name another column of labels in data.layout"
         yield (
             f"{counted(len(without), 'image')} {'has' if len(without) == 1 else 'have'} no label, such as "
-            f"{without.iloc[0]}; to leave them out: {as_yaml(labels, drop=[''])}"
+            f"{without.iloc[0]}; {ways}"
         )
 
 

@@ -11,11 +11,10 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medtransfer.data.groups import column_of, column_problem, folder_of
-from medtransfer.data.layouts.files import file_of_set, files_below, relative_to, split_of
+from medtransfer.data.layouts.files import file_of_set, files_below, relative_to, split_of, words
 from medtransfer.data.layouts.image_tables import image_tables, split_column
 from medtransfer.data.layouts.keys import images_named
 from medtransfer.data.layouts.label_csv import tables_named
-from medtransfer.data.layouts.label_tables import split_of_path
 from medtransfer.data.layouts.read import Rows
 from medtransfer.data.layouts.tables import TABLE_SUFFIXES, WORKBOOKS, RowMatches, match_images
 from medtransfer.study import Layout, Split
@@ -25,6 +24,7 @@ from medtransfer.util.text import counted, listed, yaml_word
 
 MOST_SHOWN = 3
 MOST_TABLES = 20
+LIST_WORDS = frozenset(words("list lists split ids id name names file filenames files patient patients cases subjects"))
 HEADER = 1
 """A list may begin with a line that names no image."""
 SEVERAL = "images have that name"
@@ -55,7 +55,7 @@ def propose_split(
     own = {str(PurePosixPath(layout.root) / name) for name in tables_named(root / layout.root, layout)} | set(left_out)
     texts = [name for name in files if PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES - WORKBOOKS]
     texts = [name for name in texts if name not in own]
-    lists = {name: split for name in texts if (split := split_of_path(PurePosixPath(name).stem))}
+    lists = {name: split for name in texts if (split := _split_of_list(PurePosixPath(name).stem))}
     if 0 < len(lists) == len(set(lists.values())):
         return _proposed_lists(
             root, layout.root, table["path"], {split: name for name, split in lists.items()}, left_out
@@ -72,6 +72,11 @@ def propose_split(
                     f"data.tables: {join} and data.split: {{method: published, column: {yaml_word(column)}}}"
                 ]
     return []
+
+
+def _split_of_list(stem: str) -> str | None:
+    """Return the split that the name of a list states, if it states nothing else: `test_list`, `train_patients`."""
+    return split_of(" ".join(word for word in words(stem) if word not in LIST_WORDS))
 
 
 def _proposed_lists(

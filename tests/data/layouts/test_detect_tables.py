@@ -135,3 +135,11 @@ def test_folders_with_splits_are_preferred_to_a_csv_that_agrees(write_set) -> No
 
 def test_a_csv_without_labels_is_ignored(write_set) -> None:
     assert detected(write_set(CLASSES, {"meta.csv": "file,age,width\na,4,7\nb,5,7\nc,6,7\n"})) == "class_folders"
+
+
+def test_run_lengths_beside_a_column_that_may_not_be_the_label_are_asked_about(write_set) -> None:
+    rows = "".join(f"{name},{organ},1 2\n" for name, organ in (("a", "lung"), ("b", "lung"), ("c", "spleen")))
+    root = write_set("i/a.png i/b.png i/c.png", {"train.csv": f"id,organ,rle\n{rows}"})
+    assert "column 'rle' has outlines of objects, which are not read; 'organ' may not be what is learned" in refusal(
+        root
+    )

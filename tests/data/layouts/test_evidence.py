@@ -255,3 +255,24 @@ def test_no_replica_of_a_much_used_set_is_read_wrongly(shared: Path, tmp_path: P
             wrong[name] = zoo.differences(root, truth, found[["path", "label", "split"]].assign(group=found["path"]))
     assert len(wrong) >= 13
     assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def test_most_images_may_be_elsewhere(write_set) -> None:
+    root = write_set("fold/train/a/1.png fold/test/b/2.png all/A/1.png all/A/2.png all/B/3.png all/B/4.png")
+    assert "4 images elsewhere would not be read, such as all/A/1.png" in refusal(root)
+
+
+def test_a_remedy_for_one_of_several_columns_is_not_offered_for_all(write_set) -> None:
+    rows = "".join(
+        f"{name}.png,{a},{b}\n" for name, a, b in zip("123456", "uuuvvv", ["x", "x", "y", "y", "", ""], strict=True)
+    )
+    line = refusal(write_set(" ".join(f"i/{n}.png" for n in range(1, 7)), {"t.csv": f"image,state,site_name\n{rows}"}))
+    assert "drop" not in line
+    no_other = write_set("", {"u.csv": "image,diagnosis\n1.png,cancer\n2.png,\n3.png,\n4.png,cancer\n"})
+    (no_other / "t.csv").unlink()
+    assert "drop" not in refusal(no_other)
+
+
+def test_folders_of_predictions_are_not_a_class_in_silence(write_set) -> None:
+    root = write_set("yes/1.png yes/2.png no/3.png no/4.png pred/5.png", {"notes/a.json": "{}"})
+    assert "may mean that there is none (pred)" in refusal(root)

@@ -117,7 +117,8 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
         others = [reading for reading in everything if reading.layout != tried[0].reading.layout]
         tried += _instead(evidence, others, left_out)
     elif len(tried) == 1:
-        reasons = tried[0].problems
+        doubts = [] if tried[0].table is None else objections(Evidence(base, files, tried[0].reading, tried[0].table))
+        reasons = [*tried[0].problems, *doubts]
         others = [reading for reading in everything if reading.layout != readings[0].layout]
         others += selections_of_rows(base, images, readings[0])
         tried += [_try(base, reading, left_out) for reading in others]
@@ -125,7 +126,7 @@ def detect_layout(root: Path, start: str, left_out: Given) -> Layout:
             raise UserError(reasons)
     elif tried:
         readable = sum(each.table is not None for each in tried)
-        reasons = [each.problems[0] for each in tried if each.problems]
+        reasons = [_problem_of(each) for each in tried if each.problems]
         reasons += [f"the set can be read in {readable} ways"] if readable > 1 else []
         doubted = [Evidence(base, files, each.reading, each.table) for each in tried if each.table is not None]
         doubted = [evidence for evidence in doubted if objections(evidence)]
@@ -218,6 +219,12 @@ def _agree(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     return (
         list(first["path"]) == list(second["path"]) and same_splits and same_partition(first["label"], second["label"])
     )
+
+
+def _problem_of(tried: Tried) -> str:
+    """Return the first problem of one of several readings, of `data.labels` without what would solve that one alone."""
+    problem, column = tried.problems[0], tried.reading.layout.label
+    return f"by {column!r} {problem.partition('; to ')[0]}" if column and REMEDY in problem else problem
 
 
 def _table(tried: Tried) -> pd.DataFrame:

@@ -118,6 +118,15 @@ def _unread_siblings(evidence: Evidence) -> Iterator[str]:
     yield f"{shown(names)} {verbs[0]} images of the same classes, but {verbs[1]} not named like a split; {ways}"
 
 
+def _mostly_unread(evidence: Evidence) -> Iterator[str]:
+    """Find more images elsewhere than are read, unless their folders are named as a test split."""
+    read = {path for path, _ in evidence.rows}
+    unread = [image for image in images_of(evidence.files, evidence.base) if image not in read]
+    unread = [image for image in unread if "test" not in map(split_of, image.parts[:-1])]
+    if len(unread) > len(read):
+        yield f"{counted(len(unread), 'image')} elsewhere would not be read, such as {unread[0]}"
+
+
 def _by_folder(evidence: Evidence, names: Sequence[str]) -> str:
     """Return the layout and split by which folders of these names, besides those named as splits, are splits."""
     layout, root = evidence.reading.layout, PurePosixPath(evidence.start) / evidence.reading.layout.root
@@ -125,7 +134,7 @@ def _by_folder(evidence: Evidence, names: Sequence[str]) -> str:
     known = set(evidence.table["split"].dropna())
     values = {}
     for name in names:
-        said = {SPLIT_NAMES[word] for word in words(name) if word in SPLIT_NAMES}
+        said = {split for word, split in SPLIT_NAMES.items() if any(part.startswith(word) for part in words(name))}
         values[name] = said.pop() if len(said) == 1 else "val" if "val" not in known else "test"
     flow = ", ".join(f"{yaml_word(name)}: {split}" for name, split in values.items() if split_of(name) is None)
     fields = ["kind: class_folders", *([f"root: {yaml_word(str(root))}"] if root.parts else []), f"depth: {depth}"]
@@ -220,6 +229,7 @@ OF_FOLDERS: Sequence[Objection] = (
     _numbers_as_classes,
     _classes_further_down,
     _unread_siblings,
+    _mostly_unread,
     _contradicting_names,
     missing_labels,
     same_names,

@@ -133,7 +133,9 @@ def _sheets(root: Path, file: PurePosixPath) -> list[PurePosixPath]:
 
 def label_columns(table: pd.DataFrame) -> tuple[list[str], bool]:
     """Return the columns that may hold the label, and whether their names say so."""
-    several = [name for name in table if 1 < table[name].nunique() <= max(2, len(table) // 2)]
+    several = [
+        name for name in table if 1 < table[name].nunique() - (table[name] == "").any() <= max(2, len(table) // 2)
+    ]
     named = [name for name in several if LABEL_WORDS.intersection(words(name)) - OTHER_WORDS]
     marks = mark_columns(table)
     named = [name for name in named if not any(_says_how(name, other) for other in named)]

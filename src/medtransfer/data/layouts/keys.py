@@ -11,6 +11,8 @@ import pandas as pd
 from medtransfer.data.layouts.files import IMAGE_SUFFIXES, relative_to, shared_start, split_of, stem_of, within
 from medtransfer.data.layouts.tables import find_places, loose, match_names
 
+MOST_TRIED = 500
+"""Images of a large set that are tried first: if none begins with a key, few of the others do."""
 SEPARATOR = re.compile(r"[\W_]+")
 
 
@@ -63,9 +65,14 @@ def _below(folders: Sequence[str], inside: dict[str, list[str]]) -> list[str]:
 def _of_beginnings(below: Sequence[str], places: Sequence[str], keys: Sequence[str]) -> list[list[str]]:
     """Return the images with a part of their path that begins with a key; none for any key if one image has two."""
     found: dict[str, list[str]] = {loose(key): [] for key in keys if key}
-    for path, place in zip(below, places, strict=True):
+
+    def starts_of(path: str) -> set[str]:
         parts = stem_of(path).split("/")
-        starts = {loose(part[: sign.start()]) for part in parts for sign in SEPARATOR.finditer(part)} & found.keys()
+        return {loose(part[: sign.start()]) for part in parts for sign in SEPARATOR.finditer(part)} & found.keys()
+
+    few = below[:: len(below) // MOST_TRIED or 1]
+    for path, place in zip(below, places, strict=True) if any(map(starts_of, few)) else ():
+        starts = starts_of(path)
         if len(starts) > 1:
             return [[] for _ in keys]
         if starts:

@@ -26,6 +26,7 @@ bracket: `cyst (1)_mask` is a mask of `cyst (1)`."""
 WITHIN = re.compile(rf"[ _.-](?:.*[\W\d_])?({ANY_WORD})(?![^\W\d_])", re.IGNORECASE)
 """A word for masks that is not the first of a name; others may be around it: `_reader1_mask`, `_gt_2_hard`."""
 SEPARATOR = re.compile(r"[ _.-]+")
+FIRST_WORD = re.compile(r"^[a-z]+[ _.-]+(?=.*\d)")
 LAST_WORD = re.compile(r"[ _.-]+[a-z]+\d?$")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -167,7 +168,9 @@ def alone_in(images: Iterable[PurePosixPath]) -> dict[tuple[str, ...], PurePosix
 def image_names(mask: PurePosixPath) -> list[str]:
     """Return the names that the image of a mask may have: its own, and what remains without its last word."""
     stem = mask.stem.lower()
-    return list(dict.fromkeys((stem, *_shorter(stem), LAST_WORD.sub("", stem))))
+    first = FIRST_WORD.match(stem)
+    rest = [stem[first.end() :]] if first and speaks_of_masks(first[0]) else []
+    return list(dict.fromkeys((stem, *_shorter(stem), LAST_WORD.sub("", stem), *rest)))
 
 
 def number_less(stem: str) -> str:
@@ -188,23 +191,26 @@ def holds_masks(folder: str) -> bool:
 
 
 def images_by_name(images: Iterable[PurePosixPath]) -> dict[str, list[PurePosixPath]]:
-    """Map stems to images, and stems without their last word (`21_training`) unless an image has that name."""
+    """Map stems to images, and without last or first word (`21_training`, `bus_21`) unless an image has that name."""
     found: dict[str, list[PurePosixPath]] = {}
     shorter: dict[str, list[PurePosixPath]] = {}
     for image in images:
         stem = image.stem.lower()
         found.setdefault(stem, []).append(image)
-        shorter.setdefault(LAST_WORD.sub("", stem), []).append(image)
+        for name in {LAST_WORD.sub("", stem), FIRST_WORD.sub("", stem)}:
+            shorter.setdefault(name, []).append(image)
     return shorter | found
 
 
 def likeliest(mask: PurePosixPath, images: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Keep the images whose folders agree best with those of the mask: most in common, then fewest others."""
-    folders = set(mask.parent.parts)
+    """Keep the images whose folders agree best with those of the mask: most, or words (`test-mask`), in common."""
+    if len(images) < 2:
+        return list(images)
+    folders, said = set(mask.parent.parts), set(words(str(mask.parent)))
 
-    def agreement(image: PurePosixPath) -> tuple[int, int]:
+    def agreement(image: PurePosixPath) -> tuple[int, int, int]:
         own = set(image.parent.parts)
-        return len(own & folders), -len(own - folders)
+        return len(own & folders), len(said.intersection(words(str(image.parent)))), -len(own - folders)
 
-    best = max(map(agreement, images), default=(0, 0))
+    best = max(map(agreement, images))
     return [image for image in images if agreement(image) == best]

@@ -195,7 +195,7 @@ def _frequent_suffixes(images: Sequence[PurePosixPath]) -> set[Kind]:
 
 def _unpaired(images: Sequence[PurePosixPath], pairs: Pairs) -> list[str]:
     left = unpaired_masks(images, pairs)
-    if not left:
+    if not left or len(left) == len(images):
         return []
     kinds = {kind_of(mask, image) for mask, image in pairs} | {("folder", left[0].parent.name)}
     return [

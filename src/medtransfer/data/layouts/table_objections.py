@@ -29,8 +29,10 @@ MOST_NUMBERS = 12
 """More different numbers than this are probably a quantity, not classes."""
 MISSING = frozenset(
     ("nan", "na", "n/a", "#n/a", "null", "none", "?", "-", "nil", "unknown", "missing", "undefined", "not available",
-     "unlabelled", "unlabeled", "unsorted", "untitled", "new folder", "untitled folder")
+     "unlabelled", "unlabeled", "pred", "prediction",
+     "predictions", "unsorted", "untitled", "new folder", "untitled folder")
 )  # fmt: skip
+OUTLINES = frozenset(("rle", "encodedpixels"))
 OF_NUMBERS, OF_FINDINGS = "the study own_numbers predicts numbers", "the study own_findings predicts several"
 """Where targets of other kinds belong: templates of `medtransfer use`."""
 
@@ -128,6 +130,14 @@ def _other_targets(evidence: Evidence) -> Iterator[str]:
             yield f"{', '.join(layout.files)}: column {name!r} may be the target as well as {layout.label!r}"
 
 
+def _outlines(evidence: Evidence) -> Iterator[str]:
+    """Find run lengths in the table of a column whose name does not say that it holds labels."""
+    named = [name for name in evidence.table if OUTLINES.intersection(words(str(name)))]
+    if named and evidence.reading.evidence == "possible":
+        label = evidence.reading.layout.label
+        yield f"column {named[0]!r} has outlines of objects, which are not read; {label!r} may not be what is learned"
+
+
 def _unread_namesakes(evidence: Evidence) -> Iterator[str]:
     """Find images that are not read and have the name of one that is, as in a copy of the set in another size."""
     read = {str(path) for path, _ in evidence.rows}
@@ -146,4 +156,11 @@ def _name_of(image: PurePosixPath, parts: int) -> tuple[str, ...]:
     return (*image.parts[-parts:-1], stem_of(image.name))
 
 
-OF_TABLES: Sequence[Objection] = (_several_labels, _numbers, missing_labels, _other_targets, _unread_namesakes)
+OF_TABLES: Sequence[Objection] = (
+    _several_labels,
+    _numbers,
+    missing_labels,
+    _other_targets,
+    _outlines,
+    _unread_namesakes,
+)
