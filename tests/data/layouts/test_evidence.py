@@ -266,7 +266,7 @@ def test_a_remedy_for_one_of_several_columns_is_not_offered_for_all(write_set) -
     rows = "".join(
         f"{name}.png,{a},{b}\n" for name, a, b in zip("123456", "uuuvvv", ["x", "x", "y", "y", "", ""], strict=True)
     )
-    line = refusal(write_set(" ".join(f"i/{n}.png" for n in range(1, 7)), {"t.csv": f"image,state,site_name\n{rows}"}))
+    line = refusal(write_set(" ".join(f"i/{n}.png" for n in range(1, 7)), {"t.csv": f"image,state,region\n{rows}"}))
     assert "drop" not in line
     no_other = write_set("", {"u.csv": "image,diagnosis\n1.png,cancer\n2.png,\n3.png,\n4.png,cancer\n"})
     (no_other / "t.csv").unlink()

@@ -46,7 +46,7 @@ def test_one_comma_before_three_digits_is_open() -> None:
 def test_cells_that_disagree_and_words_stay_as_they_are() -> None:
     assert list(with_points(pd.Series(["12,5", "12.25"]))[0]) == ["12,5", "12.25"]
     assert list(with_points(pd.Series(["a,b", "12,5"]))[0]) == ["a,b", "12.5"]
-    assert units_of(pd.Series(["1 mm", "2 cm", "3", "NA"])) == ["", "cm", "mm"]
+    assert units_of(pd.Series(["1 mm", "2 cm", "3", "NA", "7_right.jpg", "8.png"])) == ["", "cm", "mm"]
 
 
 def test_a_column_that_leaves_it_open_is_asked_about_and_read_as_said() -> None:

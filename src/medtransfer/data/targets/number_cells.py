@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-CELL = re.compile(r"\s*([+-]?[\d.,]*\d(?:[eE][+-]?\d+)?)\s*([^\W\d]\S*|[%°]\S*)?\s*")
+CELL = re.compile(r"\s*([+-]?[\d.,]*\d(?:[eE][+-]?\d+)?)\s*([^\W\d_][^\s._]*|[%°][^\s._]*)?\s*")
 SIGNS = ".,"
 
 
