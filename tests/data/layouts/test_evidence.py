@@ -276,3 +276,9 @@ def test_a_remedy_for_one_of_several_columns_is_not_offered_for_all(write_set) -
 def test_folders_of_predictions_are_not_a_class_in_silence(write_set) -> None:
     root = write_set("yes/1.png yes/2.png no/3.png no/4.png pred/5.png", {"notes/a.json": "{}"})
     assert "may mean that there is none (pred)" in refusal(root)
+
+
+def test_masks_whose_images_have_other_names_are_not_images_of_a_class(write_set) -> None:
+    line = refusal(write_set("x/a.png x/b.png y/c.png x/1_mask.png y/2_mask.png"))
+    assert "2 images named as masks, such as x/1_mask.png, would be images of a class; to leave them out: " in line
+    assert 'data.files: {exclude: ["*_mask*"]}' in line

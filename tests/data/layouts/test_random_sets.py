@@ -245,7 +245,7 @@ def test_a_random_set_is_read_rightly_or_refused_with_choices_that_work(tmp_path
     assert sum(check(seed, tmp_path / str(seed)) for seed in range(100 * hundred, 100 * hundred + 100)) > 20
 
 
-@pytest.mark.parametrize("seed", [703, 1269, 1693])
+@pytest.mark.parametrize("seed", [703, 1269, 1693, 3280])
 def test_sets_that_were_once_read_wrongly(tmp_path: Path, seed: int) -> None:
     check(seed, tmp_path)
 

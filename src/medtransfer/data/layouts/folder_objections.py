@@ -16,6 +16,7 @@ from medtransfer.data.layouts.files import SPLIT_NAMES, images_of, names_split, 
 from medtransfer.data.layouts.folders import MOST_NUMBERED_CLASSES, PATIENT_DIGITS, only_numbered
 from medtransfer.data.layouts.image_tables import image_tables, label_columns, same_partition, split_column
 from medtransfer.data.layouts.label_csv import MOST_EXCLUDED
+from medtransfer.data.layouts.mask_pairs import SUFFIX
 from medtransfer.data.layouts.namesakes import same_names
 from medtransfer.data.layouts.table_objections import missing_labels
 from medtransfer.data.layouts.tables import LISTS, TABLE_SUFFIXES, loose, match_names, read_table
@@ -127,6 +128,17 @@ def _mostly_unread(evidence: Evidence) -> Iterator[str]:
         yield f"{counted(len(unread), 'image')} elsewhere would not be read, such as {unread[0]}"
 
 
+def _lone_masks(evidence: Evidence) -> Iterator[str]:
+    """Find some images that are named as masks, of images that are not there."""
+    endings = {path: found for path, _ in evidence.rows if (found := SUFFIX.search(path.stem))}
+    if 0 < len(endings) < len(evidence.rows):
+        patterns = sorted({f"*{escape(found.string[found.start() : found.end(1)])}*" for found in endings.values()})
+        yield (
+            f"{counted(len(endings), 'image')} named as masks, such as {next(iter(endings))}, would be images of a "
+            f"class; to leave them out: data.files: {{exclude: {json.dumps(patterns, ensure_ascii=False)}}}"
+        )
+
+
 def _by_folder(evidence: Evidence, names: Sequence[str]) -> str:
     """Return the layout and split by which folders of these names, besides those named as splits, are splits."""
     layout, root = evidence.reading.layout, PurePosixPath(evidence.start) / evidence.reading.layout.root
@@ -230,6 +242,7 @@ OF_FOLDERS: Sequence[Objection] = (
     _classes_further_down,
     _unread_siblings,
     _mostly_unread,
+    _lone_masks,
     _contradicting_names,
     missing_labels,
     same_names,
