@@ -89,7 +89,7 @@ def pairs_of(root: Path, base: str = ".", **masks: Any) -> list[str]:
         ),
         ("images/1.jpg masks/1_m.png", {}, "images/1.jpg < masks/1_m.png"),
         ("a-image/1.jpg b-image/1.jpg b-mask/1.png", {}, "b-image/1.jpg < b-mask/1.png"),
-        ("i/bus_01-l.png masks/mask_01-l.png", {}, "i/bus_01-l.png < masks/mask_01-l.png"),
+        ("images/bus_01-l.png masks/mask_01-l.png", {}, "images/bus_01-l.png < masks/mask_01-l.png"),
         ("x/a_1.png x/a_1_gt_2_hard.png", {}, "x/a_1.png < x/a_1_gt_2_hard.png"),
         ("x/a.png x/a_expert1_seg.png x/a_no_mask.png", {}, "x/a.png < x/a_expert1_seg.png"),
         ("images/a.png masks/a_mask_v2.png", {}, "images/a.png < masks/a_mask_v2.png"),
@@ -176,6 +176,11 @@ def test_masks_by_several_readers_are_not_merged_unasked(write_set, names: str, 
 def test_images_below_a_folder_that_sounds_like_masks_are_not_masks_without_images(write_set) -> None:
     with pytest.raises(UserError, match=r"no masks .* among the 1 images .* 1 \.xml file, such as MoNuSeg/a"):
         pairs_of(write_set("MoNuSeg/i/a.png", {"MoNuSeg/a.xml": "<annotation>"}))
+
+
+def test_a_class_that_is_called_contour_has_no_masks(write_set) -> None:
+    root = write_set("contour/contour_0.png contour/contour_1.png plain/plain_0.png plain/plain_1.png")
+    assert as_yaml(resolve_layout(root, AUTO)) == "class_folders"
 
 
 def test_masks_of_classes_are_recognised_whatever_follows_the_word(write_set) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from glob import escape
 from pathlib import PurePosixPath
 
-from medtransfer.data.layouts.files import shared_start, words
+from medtransfer.data.layouts.files import NEUTRAL_WORDS, shared_start, words
 
 MASK_WORDS = frozenset(
     words(
@@ -191,14 +191,18 @@ def holds_masks(folder: str) -> bool:
 
 
 def images_by_name(images: Iterable[PurePosixPath]) -> dict[str, list[PurePosixPath]]:
-    """Map stems to images, and without last or first word (`21_training`, `bus_21`) unless an image has that name."""
+    """Map stems to images, and stems without their last word (`21_training`) unless an image has that name.
+
+    In folders such as `images`, which name no class, the first word may be missing, too (`bus_21`).
+    """
     found: dict[str, list[PurePosixPath]] = {}
     shorter: dict[str, list[PurePosixPath]] = {}
     for image in images:
         stem = image.stem.lower()
         found.setdefault(stem, []).append(image)
-        for name in {LAST_WORD.sub("", stem), FIRST_WORD.sub("", stem)}:
-            shorter.setdefault(name, []).append(image)
+        shorter.setdefault(LAST_WORD.sub("", stem), []).append(image)
+        if FIRST_WORD.match(stem) and NEUTRAL_WORDS.intersection(words(image.parent.name)):
+            shorter.setdefault(FIRST_WORD.sub("", stem), []).append(image)
     return shorter | found
 
 
