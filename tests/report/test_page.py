@@ -97,6 +97,12 @@ def test_names_are_escaped_in_the_page(page: Path) -> None:
     assert not [attributes for _, attributes in outline.tags if any(key.startswith("on") for key in attributes)]
 
 
+def test_the_header_of_a_column_of_words_is_above_them(page: Path) -> None:
+    header = re.search(r'<th scope="col"([^>]*)><button type="button">Rule<', page.read_text(encoding="utf-8"))
+    assert header is not None
+    assert 'class="text"' in header[1]
+
+
 def test_the_scripts_data_is_json_that_cannot_end_its_element(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     start = text.index('id="data">') + len('id="data">')

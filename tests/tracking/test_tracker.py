@@ -363,6 +363,9 @@ def _check_links(client: Any, parent: Any, found: dict[str, Any]) -> None:
     assert str(version.version) == "2"
     assert version.description.startswith("# tiny")
     assert "Verification" not in version.description
+    assert 'mlflow.pytorch.load_model("models:/study@tiny")' in version.description
+    assert "a single run (fold 0 seed 0)" in version.description
+    assert "onnx" not in version.description
     with pytest.raises(UserError, match="tiny: its model is not in MLflow; `medtransfer log tiny` logs it"):
         register_variant("another", "tiny", store)
 

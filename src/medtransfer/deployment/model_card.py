@@ -30,6 +30,14 @@ session = onnxruntime.InferenceSession("model.onnx")
 pixels = numpy.zeros((1, {channels}, {size}, {size}), numpy.uint8)  # images, preprocessed as described below
 ({output},) = session.run(["{output}"], {{"{input}": pixels}})
 ```"""
+USE_IN_MLFLOW = """\
+```python
+import mlflow, torch
+
+model = mlflow.pytorch.load_model("{address}")
+pixels = torch.zeros((8, {channels}, {size}, {size}), dtype=torch.uint8)  # images, preprocessed as described below
+{output} = model(pixels)
+```"""
 NO_METRICS = "None: this repository has no comparison with this model; run `dvc repro` to create one."
 SPLITS = ("train", "rotating", "val", "test")
 ALWAYS = ("init", "train", "head", "optimizer", "lr", "batch_size", "epochs", "monitor")
@@ -41,17 +49,23 @@ LIMITS = (
 )
 
 
-def model_card(model: Model, difference: float | None, places: Places) -> str:
+def model_card(model: Model, difference: float | None, places: Places, address: str = "") -> str:
     """Return the card of a model as Markdown.
 
     difference: the largest difference between an exported file and the PyTorch model on validation images; None if
-    nothing was exported. Metrics are read from the study at `places` if its comparison includes the model.
+    nothing was exported. address: that of the model in MLflow, if it is there. Metrics are read from the study at `places` if its comparison includes the model.
     """
     card, classes = model.card, ", ".join(map(code, model.card["classes"]))
     sections = {
         "": [_summary(model), *(f"> **Warning.** {warning}" for warning in card["data"]["warnings"]), LIMITS],
         "Use": [
-            USE.format(channels=card["channels"], size=card["image_size"], input=INPUT, output=output_name(card)),
+            (USE_IN_MLFLOW if address else USE).format(
+                channels=card["channels"],
+                size=card["image_size"],
+                input=INPUT,
+                output=output_name(card),
+                address=address,
+            ),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
             f"**Output**: {output_name(card)} [{output_shape(card)}], in the order {classes}.",
             _verification(card, difference),

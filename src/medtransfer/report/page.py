@@ -93,7 +93,7 @@ def _recommended(verdict: Verdict) -> str:
         return ""
     margin = typeset(verdict.margin)
     if not verdict.not_inferior:
-        return f"No other variant is shown to be less than {margin} worse than every other."
+        return f"No other variant is shown to be less than {margin} worse than the best."
     told = "" if verdict.recommended == verdict.best else f"; recommended: {verdict.recommended}, the cheapest"
     return f"Not inferior by a margin of {margin}: {listed(_some(verdict.not_inferior))}{told}."
 

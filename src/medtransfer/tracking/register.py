@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from medtransfer.deployment.model import find_model
@@ -20,5 +21,6 @@ def register_variant(study: str, variant: str, root: Path = Path()) -> tuple[str
     `UserError` if the variant is not trained, or its model is not in MLflow.
     """
     model = find_model(variant, None, root)
+    logged = replace(model, runs=model.runs[:1])  # as `VariantLog.evaluation` chooses it
     log = VariantLog(study, variant, process_name(), origin())
-    return log.register(model.card, model_card(model, None, Places(root)))
+    return log.register(model.card, model_card(logged, None, Places(root), f"models:/{study}@{variant}"))

@@ -83,7 +83,7 @@ def external_figure(values: pd.DataFrame, title: str) -> Figure:
             axis.plot(value, height + shift, "o", color=colour, markerfacecolor=face, markersize=5, gid=tip(str(name)))
         axis.plot([], [], "o", color=colour, markerfacecolor=face, label=label)
     axis.set_yticks(heights, [shortened(str(name), LONGEST_NAME) for name in values.index], fontsize=7.5)
-    axis.set(xlabel=title)
+    axis.set(xlabel=title, ylim=(-0.6, len(values) - 0.4))
     axis.grid(visible=False, axis="y")
     axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure

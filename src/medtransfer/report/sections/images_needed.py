@@ -16,7 +16,7 @@ from medtransfer.statistics.metrics import title_of
 from medtransfer.util.plotting import COLOURS, MARKERS, panels
 from medtransfer.util.text import shortened
 
-SIZE, MARGINS = (7.2, 3.4), (0.62, 0.12, 0.55, 0.12)
+SIZE, MARGINS, LEGEND_COLUMNS = (7.2, 3.4), (0.62, 0.12, 0.55), 3
 LONGEST_NAME, APART = 34, 1.02
 """Variants are drawn next to each other, each at this many times the number of images of the one before."""
 
@@ -61,7 +61,8 @@ def _told(row: pd.Series) -> dict[str, str]:
 
 def curves_figure(fractions: pd.DataFrame, projections: pd.DataFrame, names: list[str], title: str) -> Figure:
     """Draw the score of variants by the number of images, with intervals; hollow: twice as many, by the power law."""
-    figure, (axis,) = panels(1, 1, SIZE, MARGINS)
+    lines = -(-len(names) // LEGEND_COLUMNS)  # of the legend, which is above: below, it would cover intervals
+    figure, (axis,) = panels(1, 1, SIZE, (*MARGINS, 0.12 + 0.17 * lines))
     beyond = projections.set_index("variant")
     for number, name in enumerate(names):
         rows, colour, marker = fractions[fractions["variant"] == name], COLOURS[number], MARKERS[number]
@@ -82,7 +83,7 @@ def curves_figure(fractions: pd.DataFrame, projections: pd.DataFrame, names: lis
     ticks = sorted({round(value) for value in fractions["images"]} | {round(v) for v in beyond["images"]})
     axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize=7.5)
     axis.set(xlabel="training images", ylabel=title)
-    axis.legend(fontsize=7, loc="best")
+    axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=LEGEND_COLUMNS)
     return figure
 
 

@@ -18,6 +18,7 @@ from medtransfer.report.wording import three_digits
 from medtransfer.tracking.origin import origin
 from medtransfer.util.files import read_json
 from medtransfer.util.hardware import cpu_count, processor
+from medtransfer.util.text import listed
 
 PACKAGES = ("torch", "torchvision", "albumentations", "scikit-learn", "scipy", "numpy", "pandas", "dvc", "mlflow")
 SHORT_HASH = 12
@@ -61,8 +62,9 @@ def code_commit(*paths: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return commit
-    is_changed = done.returncode == 0 and done.stdout.strip()
-    return f"{commit}, with uncommitted changes in {', '.join(paths)}" if is_changed else commit
+    files = [line[3:].strip('"') for line in done.stdout.splitlines()] if done.returncode == 0 else []
+    changed = [path for path in paths if any(file == path or file.startswith(f"{path}/") for file in files)]
+    return f"{commit}, with uncommitted changes in {listed(changed or paths)}" if files else commit
 
 
 def data_facts(material: Material) -> dict[str, str]:

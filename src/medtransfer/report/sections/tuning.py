@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from medtransfer.comparison.results import TRIALS
 from medtransfer.report.material import Material
@@ -18,7 +19,7 @@ from medtransfer.util.plotting import COLOURS, MUTED, panels
 from medtransfer.util.text import counted, in_figures, shortened
 
 WIDTH, HEIGHT, MARGINS = 2.3, 1.9, (0.52, 0.1, 0.46, 0.24)
-COLUMNS, MOST_PANELS, LONGEST_NAME = 4, 24, 30
+COLUMNS, MOST_PANELS, LONGEST_NAME, MOST_TICKS = 4, 24, 30, 4
 WIDE = 20
 """Values whose largest is this many times the smallest are drawn on a logarithmic axis."""
 
@@ -74,6 +75,9 @@ def _draw(axis: Axes, table: pd.DataFrame, searched: str, label: str) -> None:
     values = table[searched].to_numpy(float)
     if values.min() > 0 and values.max() >= WIDE * values.min():
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(numticks=MOST_TICKS))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set(xlabel=searched, ylabel=label)
     axis.tick_params(labelsize=7.5)
     axis.locator_params(axis="y", nbins=4)
