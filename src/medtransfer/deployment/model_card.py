@@ -53,7 +53,8 @@ def model_card(model: Model, difference: float | None, places: Places, address: 
     """Return the card of a model as Markdown.
 
     difference: the largest difference between an exported file and the PyTorch model on validation images; None if
-    nothing was exported. address: that of the model in MLflow, if it is there. Metrics are read from the study at `places` if its comparison includes the model.
+    nothing was exported. address: that of the model in MLflow, if it is there. Metrics are read from the study at
+    `places` if its comparison includes the model.
     """
     card, classes = model.card, ", ".join(map(code, model.card["classes"]))
     sections = {
