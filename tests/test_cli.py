@@ -157,6 +157,20 @@ def test_without_dvc_a_command_says_how_to_set_it_up(
     assert failure(capsys, command) == told
 
 
+def test_what_a_killed_command_left_of_dvcs_locks_does_not_stop_the_next(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["init", "mine"])
+    monkeypatch.chdir("mine")
+    Path(".dvc/tmp").mkdir(exist_ok=True)
+    Path(".dvc/tmp/rwlock").touch()
+    main(["clean"])
+    assert not Path(".dvc/tmp/rwlock").exists()
+    Path(".dvc/tmp/rwlock").write_text('{"read": {}, "write": {}}', encoding="utf-8")
+    main(["clean"])
+    assert Path(".dvc/tmp/rwlock").exists()
+
+
 def test_use_keeps_the_parameters_that_it_replaces(
     capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
@@ -169,11 +170,34 @@ def open_repository() -> Iterator[Any]:
     require_study("dvc.yaml", "params.yaml")
     try:
         with Repo(".") as repo:
+            _remove_damaged_locks(repo)
             yield repo
     except NotDvcRepoError:
         raise UserError("this folder is in no DVC repository; run `git init`, then `dvc init`, here") from None
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from None
+
+
+def _remove_damaged_locks(repo: Any) -> None:
+    """Remove DVC's list of files in use if a command was killed while it wrote the list: DVC would refuse every run."""
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    path, guard = (Path(repo.tmp_dir) / name for name in (RWLOCK_FILE, RWLOCK_LOCK))
+
+    def is_damaged() -> bool:
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            return True
+        return False
+
+    if is_damaged():
+        with make_lock(str(guard), tmp_dir=repo.tmp_dir, hardlink_lock=repo.config["core"].get("hardlink_lock", False)):
+            if is_damaged():  # still: nobody else was writing it
+                path.unlink()
 
 
 def affected(graph: nx.DiGraph, changed: set[str], targets: Sequence[str]) -> dict[str, frozenset[str]]:
