@@ -51,7 +51,8 @@ def _duplicates(audit: dict[str, Any]) -> Iterator[str]:
     """Yield sentences about duplicates and about groups in several splits."""
     exact, near, crossing = audit["exact_duplicates"], audit["near_duplicates"], audit["crossing"]
     yield f"{counted(exact['sets'], 'set')} of exact duplicates{_contradicting(exact['contradictory_sets'])}."
-    across = f", {near['pairs_across_splits']:,} of them across published splits" if near["pairs"] else ""
+    number = f"{near['pairs_across_splits']:,}" if near["pairs_across_splits"] else "none"
+    across = f", {number} of them across published splits" if near["pairs"] else ""
     yield f"{counted(near['pairs'], 'pair')} of near duplicates{across}{_contradicting(near['contradictory_pairs'])}."
     if crossing and crossing["groups"]:
         yield f"as published, {Crossing(**crossing).sentence()}."

@@ -72,7 +72,7 @@ def content(material: Material) -> dict[str, Any]:
         "metric": title,
         "panels": shown,
         "machines": machines(found.costs),
-        "frozen": f"{frozen:,.0f} s" if frozen else "",
+        "frozen": f"{frozen:,.0f} s" if frozen >= 0.5 else "",
         "planned": _planned(material),
     }
 
