@@ -182,3 +182,10 @@ def test_real_sets_are_detected(shared: Path, folder: str, layout: str, images: 
     root = shared / "data" / folder
     assert detected(root) == layout
     assert len(understood(root)) == images
+
+
+def test_parts_with_the_same_classes_and_splits_can_be_read_together(write_set) -> None:
+    places = [f"{part}/{part} data/{split}/{label}" for part in "pq" for split in ("Train", "Test") for label in "xy"]
+    root = write_set("", {f"{place}/images/{place[0]}{n}.png": "" for place in places for n in (1, 2)})
+    choice = "{kind: class_folders, depth: 3} and data.split: {method: published, folder: 3} (classes x 8, y 8)"
+    assert choice in refusal(root)
