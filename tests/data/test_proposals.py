@@ -114,6 +114,12 @@ def test_a_column_of_patients_is_proposed() -> None:
     )
 
 
+def test_columns_that_do_not_speak_of_patients_are_not_looked_at() -> None:
+    """A table of thousands of them took minutes."""
+    table = pd.DataFrame({"path": ["a.png", "b.png"], "width": [1, 2]})  # a number has no text to look at
+    assert propose_groups(NOWHERE, table) == []
+
+
 def test_a_column_of_a_table_that_was_not_read_is_proposed_with_the_table(tmp_path: Path) -> None:
     names = [f"a/i{number}.png" for number in range(6)]
     for name in names:
