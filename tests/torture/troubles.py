@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import resource
 import shutil
+import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import psutil
+from dvc.utils.serialize import modify_yaml
 from engine.simulated import write_scripts
 from pipeline.conftest import Project, new_project, stages_run
 from ruamel.yaml import YAML
 
 from medtransfer.util.files import sha256_of_file
 
+from .servers import new_store
+
 COST = ("metrics/cost", "plots/costs", "report")
 """Outs that differ between two undisturbed runs, because they say what a run cost."""
-OWN = {".dvc", ".git", ".medtransfer", "__pycache__"}
+OWN = {".dvc", ".git", ".medtransfer", "__pycache__", "mlartifacts", "mlflow.db", "tmp"}
 OUTS = ("data/raw", "data/prepared", "data/views", "weights", "models", "predictions", "metrics", "plots")
 PATIENCE = 300.0
 """Seconds after which a run that was disturbed must have ended."""
 ORPHANS_MAY_LIVE = 120.0
 """Seconds; the agents of a Ray that was killed take up to 90 to notice."""
-PLACES = ("data", "models", "metrics", "predictions", ".dvc/cache", ".dvc/tmp", ".medtransfer", "tmp")
+PLACES = (
+    ".", "data", "weights", "models", "metrics", "predictions", "plots", "report", ".dvc/cache", ".dvc/tmp",
+    ".medtransfer", "tmp",
+)  # fmt: skip
 NOTHING_RAN = "nothing ran"
+MOST_FORGOTTEN = 3
+WHOLE, TRACKED = 10, 4
+"""Of this many trials that kill a run of real stages, one starts with nothing, and one is tracked."""
 MOST_BLOCKS = 64
 """The most kilobytes of a file in the trouble of a full disk: some stages finish, others cannot."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What an undisturbed run left: the hash of each out, all files, and how long it took, in seconds."""
+    """What an undisturbed run left: the hash of each out, and all files; and its seconds and processor seconds."""
 
     hashes: dict[str, str]
     files: frozenset[str]
     seconds: float
+    work: float
+
+
+class Tracked(Project):
+    """A project whose stages log to MLflow."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a user, with tracking."""
+        return {key: value for key, value in super().environment.items() if key != "MEDTRANSFER_TRACKING"}
 
 
 def small_project(root: Path, folder: Path) -> Project:
@@ -80,15 +105,59 @@ def scripts_project(root: Path, folder: Path) -> Project:
 
 def undisturbed_run(project: Project, folder: Path, command: str) -> tuple[Project, Undisturbed]:
     """Return a copy of a project after a command that nothing disturbed, and what that left."""
-    copy, started = copy_of(project, folder), time.monotonic()
+    copy, started, before = copy_of(project, folder), time.monotonic(), _of_children()
     copy.run(*command.split())
-    return copy, Undisturbed(hashes(copy), files(copy), time.monotonic() - started)
+    return copy, Undisturbed(hashes(copy), files(copy), time.monotonic() - started, _of_children() - before)
+
+
+def _of_children() -> float:
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
+
+
+def spent(main: psutil.Process) -> float:
+    """Return the processor seconds of a process and all that it has started; 0 once it has ended."""
+    with suppress(psutil.Error):
+        return sum(sum(each.cpu_times()[:4]) for each in [main, *main.children(recursive=True)])
+    return 0.0
+
+
+def forget(project: Project, random: Random) -> list[str]:
+    """Make some random stages of a finished run such as have never run: no outs, no entry, nothing in the cache."""
+    cache = project.folder / ".dvc/cache"
+    with modify_yaml(str(project.folder / "dvc.lock")) as lock:
+        stages = lock["stages"]
+        names = random.sample(sorted(stages), random.randint(1, MOST_FORGOTTEN))
+        gone = [stages.pop(name) for name in names]
+    outs = {out["path"] for stage in gone for out in stage["outs"]}
+    for found in list(cache.glob("runs/*/*/*")):
+        if any(out["path"] in outs for out in YAML(typ="safe", pure=True).load(found)["outs"]):
+            shutil.rmtree(found.parent)  # an empty one ends DVC 3.67 with a TypeError
+    for name in _objects(cache, gone) - _objects(cache, stages.values()):
+        (cache / "files/md5" / name[:2] / name[2:]).unlink(missing_ok=True)
+    for path in (project.folder / out for out in outs):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return names
+
+
+def _objects(cache: Path, stages: Iterable[dict[str, Any]]) -> set[str]:
+    """Name the objects in the cache that belong to outs, those in their folders included."""
+    found = {out["md5"] for stage in stages for out in stage["outs"]}
+    for name in [each for each in found if each.endswith(".dir")]:
+        with suppress(FileNotFoundError):  # of an out that is not cached
+            found |= {each["md5"] for each in json.loads((cache / "files/md5" / name[:2] / name[2:]).read_text())}
+    return found
+
+
+def lock_of(project: Project) -> dict[str, Any]:
+    """Return the entries of `dvc.lock`, by stage."""
+    stages: dict[str, Any] = YAML(typ="safe", pure=True).load(project.read("dvc.lock"))["stages"]
+    return stages
 
 
 def hashes(project: Project) -> dict[str, str]:
     """Return the hash of every out, costs apart, and of every exported file."""
-    stages = YAML(typ="safe", pure=True).load(project.read("dvc.lock"))["stages"]
-    outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    outs = {out["path"]: out["md5"] for stage in lock_of(project).values() for out in stage.get("outs", [])}
     exported = [path for path in (project.folder / "exports").rglob("*") if path.is_file()]
     outs |= {path.relative_to(project.folder).as_posix(): sha256_of_file(path) for path in exported}
     return {path: found for path, found in outs.items() if not path.startswith(COST)}
@@ -110,24 +179,25 @@ def living(project: Project) -> list[psutil.Process]:
     return found
 
 
-def kill_one(command: str, victims: str = "any") -> Callable[[Project, Random, float], str]:
+def kill_one(command: str, victims: str = "any") -> Callable[[Project, Random, Undisturbed], str]:
     """Return the trouble that a random process of a command is killed at a random instant.
 
     victims: any process; `coordinator`, the one that was started; or `worker`, one that runs stages, of which nobody
     may notice more than the time.
     """
 
-    def trouble(project: Project, random: Random, seconds: float) -> str:
+    def trouble(project: Project, random: Random, run: Undisturbed) -> str:
         main, started = project.start(*command.split()), time.monotonic()
-        if victims == "any":
-            instant = random.uniform(0, seconds)
+        if victims == "any":  # processor seconds: those of the clock depend on what else this machine does
+            instant, process = random.uniform(0, run.work), psutil.Process(main.pid)
+            while main.poll() is None and spent(process) < instant:
+                time.sleep(0.03)
         else:  # that of a random stage, so that no kill comes too late, however busy the machine is
             stage = random.randrange(STAGES)
             while len(list((project.folder / ".medtransfer/logs").glob("*"))) < stage and main.poll() is None:
                 time.sleep(0.02)
-            instant = random.uniform(0, 1 if stage else seconds / 2)
-        with suppress(subprocess.TimeoutExpired):
-            main.wait(instant)
+            with suppress(subprocess.TimeoutExpired):
+                main.wait(random.uniform(0, 1 if stage else run.seconds / 2))
         while not (found := _victims(project, main, victims)) and main.poll() is None:
             time.sleep(0.02)
         victim, told = random.choice(found) if found else None, NOTHING_RAN
@@ -156,7 +226,7 @@ def _victims(project: Project, main: subprocess.Popen[bytes], kind: str) -> list
     return found
 
 
-def spoil_a_file(project: Project, random: Random, seconds: float) -> str:
+def spoil_a_file(project: Project, random: Random, run: Undisturbed) -> str:
     """Let a random file of a finished run vanish, be cut off, or change."""
     candidates = sorted(path for out in OUTS for path in (project.folder / out).rglob("*") if path.is_file())
     path = random.choice(candidates)
@@ -169,37 +239,59 @@ def spoil_a_file(project: Project, random: Random, seconds: float) -> str:
     return f"{path.relative_to(project.folder)} {how}"
 
 
-def place_is_useless(project: Project, random: Random, seconds: float) -> str:
-    """Let one folder be on a file system that is full or read-only, as a disk or quota of its own is."""
-    place, size = random.choice(PLACES), random.choice((0, 4, 64, 512))
+def place_is_useless(project: Project, random: Random, run: Undisturbed) -> str:
+    """Let one folder be on a file system that is full or read-only, as a disk or quota of its own is, for a while."""
+    place, free = random.choice(PLACES), random.choice((None, 0, 4, 64, 512))
     folder = project.folder / place
     folder.mkdir(parents=True, exist_ok=True)
-    options = f"size={max(size, 4)}k" if size else "size=4m,ro"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
-    try:
-        variables = {"TMPDIR": str(folder)} if place == "tmp" else {}
-        done = subprocess.run(
-            ["dvc", "repro"],
-            cwd=project.folder, env=project.environment | variables, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-        if place == "tmp":
-            folder.rmdir()
+    _move_to_a_disk(folder, free)
+    done = subprocess.run(
+        ["dvc", "repro"],
+        cwd=project.folder,
+        env=project.environment | ({"TMPDIR": str(folder)} if place == "tmp" else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    _mount("-o", "remount,rw,size=1g", str(folder))
     output = done.stdout + done.stderr
     assert "Traceback" not in output, output
-    return f"{place} {f'has {size} kB' if size else 'is read-only'}: exit code {done.returncode}"
+    return f"{place} {'is read-only' if free is None else f'has {free} kB'}: exit code {done.returncode}"
 
 
-def two_users(project: Project, random: Random, seconds: float) -> str:
+def _move_to_a_disk(folder: Path, free: int | None) -> None:
+    """Move a folder to a file system of its own with some kilobytes left; None for a read-only one."""
+    aside = folder.parent / f"{folder.name or 'all'}.aside"
+    aside.mkdir()
+    _mount("-t", "tmpfs", "-o", "size=1g", "tmpfs", str(aside))
+    shutil.copytree(folder, aside, symlinks=True, dirs_exist_ok=True)
+    used = int(subprocess.run(["df", "--output=used", str(aside)], capture_output=True, check=True).stdout.split()[1])
+    _mount("--move", str(aside), str(folder))
+    aside.rmdir()
+    _mount("-o", f"remount,{'ro' if free is None else f'size={used + free}k'}", str(folder))
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)
+
+
+def unmount_all(below: Path) -> None:
+    """Unmount every file system below a folder."""
+    for line in Path("/proc/mounts").read_text().splitlines()[::-1]:
+        if Path(line.split()[1]).is_relative_to(below):
+            subprocess.run(["umount", "-l", line.split()[1]], check=True)
+
+
+def two_users(project: Project, random: Random, run: Undisturbed) -> str:
     """Let a second project share the caches of DVC and of features, and run at about the same time."""
     shared = project.folder.parent / "shared"
+    shutil.move(project.folder / ".dvc/cache", shared / "dvc")
     other = copy_of(project, project.folder.parent / "other")
     for each in (project, other):
         each.run("dvc", "cache", "dir", "--local", str(shared / "dvc"))
     with patch.dict(os.environ, {"MEDTRANSFER_CACHE": str(shared / "features")}):
         first = project.start("dvc", "repro")
-        pause = random.uniform(0, seconds / 2)
+        pause = random.uniform(0, run.work / 2)
         time.sleep(pause)
         second = other.start("dvc", "repro")
         codes = [process.wait(4 * PATIENCE) for process in (first, second)]
@@ -209,7 +301,7 @@ def two_users(project: Project, random: Random, seconds: float) -> str:
     return f"{pause:.1f} s apart"
 
 
-def limit_files(project: Project, random: Random, seconds: float) -> str:
+def limit_files(project: Project, random: Random, run: Undisturbed) -> str:
     """Let no file grow beyond a random size, as a full disk does."""
     blocks = random.randrange(1, MOST_BLOCKS)
     done = subprocess.run(
@@ -224,95 +316,157 @@ def limit_files(project: Project, random: Random, seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of trouble: whether it starts from a finished run, and the command that must put everything right.
+    """A kind of trouble: what it starts from, and the command that must put everything right.
 
-    mounts: whether it mounts file systems, which only root may. scripts: the command that is disturbed, if the study is
-    that of small scripts.
+    start: `partly`, from a finished run some stages of which were forgotten; `finished`; or `scripts`, from a study of
+    small scripts that has not run. mounts: whether it mounts file systems, which only root may. disturbed: the command
+    that is disturbed, unless it is `repair`.
     """
 
-    trouble: Callable[[Project, Random, float], str]
-    from_finished: bool
+    trouble: Callable[[Project, Random, Undisturbed], str]
+    start: str
     repair: str
     mounts: bool = False
-    scripts: str = ""
+    disturbed: str = ""
 
 
+SERIAL, PARALLEL = "dvc repro", "medtransfer repro -j 2"
 PREDICT = "medtransfer predict scratch data/raw -o exports/p.csv"
 EXPORT = "medtransfer export scratch"
+DOWNLOAD = "dvc repro -f download"
 KINDS = {
-    "kill of `dvc repro`": Kind(kill_one("dvc repro"), False, "dvc repro"),
-    "kill of `medtransfer repro`": Kind(kill_one("medtransfer repro -j 2"), False, "medtransfer repro -j 2"),
-    "kill of a download": Kind(kill_one("dvc repro -f download"), True, "dvc repro"),
-    "kill of `medtransfer predict`": Kind(kill_one(PREDICT), True, PREDICT),
-    "kill of `medtransfer export`": Kind(kill_one(EXPORT), True, EXPORT),
-    "full or read-only place": Kind(place_is_useless, False, "dvc repro", mounts=True),
-    "two users of one cache": Kind(two_users, False, "dvc repro"),
-    "spoiled file": Kind(spoil_a_file, True, "dvc repro"),
-    "full disk": Kind(limit_files, False, "dvc repro"),
+    "kill of `dvc repro`": Kind(kill_one(SERIAL), "partly", SERIAL),
+    "kill of `medtransfer repro`": Kind(kill_one(PARALLEL), "partly", PARALLEL),
+    "kill of a download": Kind(kill_one(DOWNLOAD), "finished", SERIAL, disturbed=DOWNLOAD),
+    "kill of `medtransfer predict`": Kind(kill_one(PREDICT), "finished", PREDICT),
+    "kill of `medtransfer export`": Kind(kill_one(EXPORT), "finished", EXPORT),
+    "full or read-only place": Kind(place_is_useless, "partly", SERIAL, mounts=True),
+    "two users of one cache": Kind(two_users, "partly", SERIAL),
+    "spoiled file": Kind(spoil_a_file, "finished", SERIAL),
+    "full disk": Kind(limit_files, "partly", SERIAL),
 }
 
 for _engine in ("local", "ray"):
     _command = f"medtransfer repro -j 2 --engine {_engine}"
     for _victim in ("worker", "coordinator"):
         _trouble = kill_one(_command, _victim)
-        KINDS[f"kill of a {_victim}, {_engine}"] = Kind(_trouble, False, "dvc repro", scripts=_command)
+        KINDS[f"kill of a {_victim}, {_engine}"] = Kind(_trouble, "scripts", SERIAL, disturbed=_command)
+
+
+SHARES = {SERIAL: (0.04, 0.055), PARALLEL: (0.07, 0.03)}
+"""The share of the work of `dvc repro` that a command does before the first stage, and for each, about."""
 
 
 class Studies:
-    """The projects that trials start from, and what undisturbed runs of them leave; each is made when it is needed."""
+    """The projects that trials start from, and what undisturbed runs of them leave; each is made when it is needed.
 
-    def __init__(self, root: Path, base: Path) -> None:
+    complete: a project that `dvc repro` has run, and the processor seconds of that, if there is one.
+    """
+
+    def __init__(self, root: Path, base: Path, complete: tuple[Project, float] | None = None) -> None:
         self._root, self._base = root, base
+        self._projects: dict[str, Project] = {}
         self._made: dict[str, tuple[Project, Undisturbed]] = {}
-
-    def untouched(self) -> Project:
-        """Return the project with real stages before its first run."""
-        folder = self._base / "untouched"
-        return Project(folder) if folder.exists() else small_project(self._root, folder)
-
-    def complete(self) -> tuple[Project, Undisturbed]:
-        """Return the same project after `dvc repro`, and what that left."""
-        return self._after(self.untouched(), "dvc repro")
-
-    def start_of(self, kind: Kind) -> tuple[Project, Undisturbed]:
-        """Return the project that a trial starts from, and what must be there after its repair."""
-        if kind.scripts:
-            folder = self._base / "scripts"
-            project = Scripts(folder, self._root) if folder.exists() else scripts_project(self._root, folder)
-            serial = self._after(project, "dvc repro")[1]
-            return project, replace(serial, seconds=self._after(project, kind.scripts)[1].seconds)
-        complete, expected = self.complete()
-        if kind.repair in (PREDICT, EXPORT):
-            expected = self._after(complete, kind.repair)[1]
-        return complete if kind.from_finished else self.untouched(), expected
+        if complete:
+            project, work = complete
+            self._made[SERIAL] = project, Undisturbed(hashes(project), files(project), work, work)
 
     def trial(self, title: str, place: Path, seed: int) -> str:
         """Run one trial of a kind in `place`, and say what was done."""
-        start, expected = self.start_of(KINDS[title])
-        return suffer(KINDS[title], copy_of(start, place / "project"), expected, seed)
+        kind, random = KINDS[title], Random(seed)
+        starts = {"scripts": self._scripts, "finished": self._finished, "partly": self._partly}
+        with patch.dict(os.environ, {"MEDTRANSFER_CACHE": str(self._base / "cache")}):
+            project, expected, told = starts[kind.start](kind, place / "project", random, seed)
+        kept = place if random.random() < 0.5 else self._base
+        with patch.dict(os.environ, {"MEDTRANSFER_CACHE": str(kept / "cache")}):
+            return suffer(kind, project, expected, random, f"seed {seed}: {told}") + told
 
-    def _after(self, project: Project, command: str) -> tuple[Project, Undisturbed]:
+    def _scripts(self, kind: Kind, folder: Path, random: Random, seed: int) -> tuple[Project, Undisturbed, str]:
+        untouched = self._made_once("scripts", partial(scripts_project, self._root))
+        serial, parallel = (self._after(command, untouched)[1] for command in (SERIAL, kind.disturbed))
+        return copy_of(untouched, folder), replace(serial, seconds=parallel.seconds), ""
+
+    def _finished(self, kind: Kind, folder: Path, random: Random, seed: int) -> tuple[Project, Undisturbed, str]:
+        complete, expected = self._complete()
+        if command := kind.disturbed or (kind.repair if kind.repair != SERIAL else ""):
+            expected = self._after(command, complete)[1]
+        return copy_of(complete, folder), expected, ""
+
+    def _partly(self, kind: Kind, folder: Path, random: Random, seed: int) -> tuple[Project, Undisturbed, str]:
+        complete, expected = self._complete()
+        if seed % WHOLE == WHOLE - 1:
+            project, told = copy_of(self._untouched(), folder), "; from nothing"
+        else:
+            project = copy_of(complete, folder)
+            names = forget(project, random)
+            told = f"; without {', '.join(sorted(names))}"
+            before, each = SHARES[kind.repair]
+            expected = replace(expected, work=expected.work * (before + each * len(names)))
+        if seed % TRACKED == TRACKED - 1:
+            project, told = Tracked(project.folder), f"{told}; tracked"
+            if not (self._base / "mlflow.db").exists():
+                new_store(self._base)
+            shutil.copyfile(self._base / "mlflow.db", project.folder / "mlflow.db")
+        return project, expected, told
+
+    def _untouched(self) -> Project:
+        return self._made_once("untouched", partial(small_project, self._root))
+
+    def _complete(self) -> tuple[Project, Undisturbed]:
+        return self._made.get(SERIAL) or self._after(SERIAL, self._untouched())
+
+    def _made_once(self, name: str, make: Callable[[Path], Project]) -> Project:
+        if name not in self._projects:
+            self._projects[name] = make(self._base / name)
+        return self._projects[name]
+
+    def _after(self, command: str, project: Project) -> tuple[Project, Undisturbed]:
         name = f"{project.folder.name} after {command.replace('/', '_')}"
         if name not in self._made:
             self._made[name] = undisturbed_run(project, self._base / name.replace(" ", "_"), command)
         return self._made[name]
 
 
-def suffer(kind: Kind, project: Project, undisturbed: Undisturbed, seed: int) -> str:
+def suffer(kind: Kind, project: Project, undisturbed: Undisturbed, random: Random, where: str) -> str:
     """Disturb a project, repair it by one command, compare it with an undisturbed run, and say what was done."""
-    told = kind.trouble(project, Random(seed), undisturbed.seconds)
+    try:
+        told = kind.trouble(project, random, undisturbed)
+        where = f"{where}; {told}"
+        _wait_until_nobody_lives(project, where)
+        project.run(*kind.repair.split())
+        assert hashes(project) == undisturbed.hashes, f"{where}: other bytes: {_differing(project, undisturbed)}"
+        assert files(project) == undisturbed.files, f"{where}: {files(project) ^ undisturbed.files}"
+        unfinished = project.folder / ".medtransfer/unfinished"
+        assert not unfinished.is_dir() or not list(unfinished.iterdir()), f"{where}: unfinished runs"
+        if isinstance(project, Tracked):
+            _wait_until_nobody_lives(project, where)
+            check_runs(project, where)
+        assert not living(project), f"{where}: {[process.cmdline() for process in living(project)]} after the repair"
+    finally:
+        unmount_all(project.folder.parent)
+    return told
+
+
+def _wait_until_nobody_lives(project: Project, where: str) -> None:
     deadline = time.monotonic() + ORPHANS_MAY_LIVE
     while living(project) and time.monotonic() < deadline:
         time.sleep(0.2)
-    where = f"seed {seed}: {told}"
     assert not living(project), f"{where}: {[process.cmdline() for process in living(project)]}"
-    project.run(*kind.repair.split())
-    assert hashes(project) == undisturbed.hashes, f"{where}: other bytes"
-    assert files(project) == undisturbed.files, f"{where}: {files(project) ^ undisturbed.files}"
-    unfinished = project.folder / ".medtransfer/unfinished"
-    assert not unfinished.is_dir() or not list(unfinished.iterdir()), f"{where}: unfinished runs"
-    assert not living(project), f"{where}: {[process.cmdline() for process in living(project)]} after the repair"
-    return told
+
+
+def _differing(project: Project, undisturbed: Undisturbed) -> list[str]:
+    return [path for path, _ in hashes(project).items() ^ undisturbed.hashes.items()]
+
+
+def check_runs(project: Project, where: str) -> None:
+    """Assert that MLflow holds the training of each stage that ran as finished, and nothing as running."""
+    waiting = list((project.folder / ".medtransfer/tracking").glob("*/*.jsonl"))
+    assert not waiting, f"{where}: {waiting} not logged"
+    with closing(sqlite3.connect(project.folder / "mlflow.db")) as store:
+        runs = store.execute("select name, status from runs where name != 'none'").fetchall()  # that of `new_store`
+    assert not [name for name, status in runs if status == "RUNNING"], f"{where}: {runs}"
+    for name in re.findall(r"train@(\w+)", where):
+        assert (name, "FINISHED") in runs, f"{where}: no run of {name} in {runs}"
 
 
 def copy_of(project: Project, folder: Path) -> Project:
