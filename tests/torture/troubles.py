@@ -350,7 +350,7 @@ for _engine in ("local", "ray"):
     _command = f"medtransfer repro -j 2 --engine {_engine}"
     for _victim in ("worker", "coordinator"):
         _trouble = kill_one(_command, _victim)
-        KINDS[f"kill of a {_victim}, {_engine}"] = Kind(_trouble, "scripts", SERIAL, disturbed=_command)
+        KINDS[f"kill of a {_victim}, {_engine}"] = Kind(_trouble, "scripts", SERIAL)
 
 
 SHARES = {SERIAL: (0.04, 0.055), PARALLEL: (0.07, 0.03)}
@@ -383,8 +383,7 @@ class Studies:
 
     def _scripts(self, kind: Kind, folder: Path, random: Random, seed: int) -> tuple[Project, Undisturbed, str]:
         untouched = self._made_once("scripts", partial(scripts_project, self._root))
-        serial, parallel = (self._after(command, untouched)[1] for command in (SERIAL, kind.disturbed))
-        return copy_of(untouched, folder), replace(serial, seconds=parallel.seconds), ""
+        return copy_of(untouched, folder), self._after(SERIAL, untouched)[1], ""
 
     def _finished(self, kind: Kind, folder: Path, random: Random, seed: int) -> tuple[Project, Undisturbed, str]:
         complete, expected = self._complete()
