@@ -69,7 +69,7 @@ def model_card(model: Model, difference: float | None, places: Places, address: 
             ),
             f"**Preprocessing**: {preprocessing(card['channels'], card['image_size'], card['resize'])}",
             f"**Output**: {output_name(card)} [{output_shape(card)}], in the order {classes}.",
-            _verification(card, difference),
+            _verification(card, difference) if difference is not None else "",
         ],
         "Data": [_listed(_data(places)), _counts(places)],
         "Training": [_listed(_training(model))],
@@ -91,19 +91,13 @@ def _summary(model: Model) -> str:
     )
 
 
-def _verification(card: dict[str, Any], difference: float | None) -> str:
-    if difference is None:
-        return ""
+def _verification(card: dict[str, Any], difference: float) -> str:
+    precise = card["precision"] == "float32"
+    trained = f" It was trained and evaluated in {card['precision']}; expect differences in the third digit."
     return (
         f"**Verification**: on validation images, the {output_name(card)} of this file differ from those of the "
-        f"PyTorch model in float32 by at most {difference:.1e}.{_precision(card)}"
+        f"PyTorch model in float32 by at most {difference:.1e}.{'' if precise else trained}"
     )
-
-
-def _precision(card: dict[str, Any]) -> str:
-    if card["precision"] == "float32":
-        return ""
-    return f" It was trained and evaluated in {card['precision']}; expect differences in the third digit."
 
 
 def _data(places: Places) -> dict[str, str]:

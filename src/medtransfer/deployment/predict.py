@@ -13,8 +13,8 @@ from medtransfer.deployment.explain.explainer import Explainer, open_explainer
 from medtransfer.deployment.explain.methods import METHODS
 from medtransfer.deployment.images import ImageBatches
 from medtransfer.deployment.model import Model
-from medtransfer.deployment.predictor import JointPredictor, Predictor
-from medtransfer.deployment.tables import ImageTable, MapTable, MaskTable, PredictionTable, pictures_next_to
+from medtransfer.deployment.predictor import Predictor, joint_answers
+from medtransfer.deployment.tables import ImageTable, MapTable, MaskTable, pictures_next_to
 from medtransfer.deployment.trained import load_run
 from medtransfer.models.heads import HEADS
 from medtransfer.models.network import BATCH
@@ -55,7 +55,7 @@ def predict_files(
     writes nothing.
     """
     compute = model.compute()
-    predictor = _predictor(model, others, views, compute)
+    predictors = _predictors(model, others, views, compute)
     batches = ImageBatches(files, model.card, BATCH)
     written = 0
     with atomic_file(target) as temporary, _open_table(model, files, target, maps, compute) as table:
@@ -63,7 +63,7 @@ def predict_files(
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.header)
             for batch in batches:
-                writer.writerows(table.rows(batch, predictor.answers(batch.pixels)))
+                writer.writerows(table.rows(batch, joint_answers(predictors, batch.pixels)))
                 written += len(batch.files)
         if not written:
             raise UserError(
@@ -72,8 +72,8 @@ def predict_files(
     return batches.unreadable
 
 
-def _predictor(model: Model, others: Sequence[Model], views: int, compute: Compute) -> Predictor | JointPredictor:
-    """Return the predictor of one model or several. Raises `UserError` if models or views do not fit."""
+def _predictors(model: Model, others: Sequence[Model], views: int, compute: Compute) -> list[Predictor]:
+    """Return the predictors of models. Raises `UserError` if models or views do not fit."""
     for other in others:
         if differing := [name for name in ALIKE if other.card[name] != model.card[name]]:
             raise UserError(
@@ -86,15 +86,14 @@ def _predictor(model: Model, others: Sequence[Model], views: int, compute: Compu
         policy = Variant.from_card(one.card).policy
         if problem := tta_problem(policy, one.card["image_size"], TASKS[one.card["task"]].per_pixel):
             raise UserError(f"--views: {one.name}: {problem}")
-    each = [Predictor(one.folder, one.runs, one.compute(), views) for one in others]
-    first = Predictor(model.folder, model.runs, compute, views)
-    return JointPredictor([first, *each]) if others else first
+    further = [Predictor(one.folder, one.runs, one.compute(), views) for one in others]
+    return [Predictor(model.folder, model.runs, compute, views), *further]
 
 
 @contextmanager
 def _open_table(
     model: Model, files: Sequence[Path], target: Path, maps: MapOptions | None, compute: Compute
-) -> Iterator[PredictionTable]:
+) -> Iterator[ImageTable | MapTable | MaskTable]:
     """Yield the table for the model's task; its pictures are written to a folder next to it."""
     card = model.card
     if maps is not None:

@@ -37,7 +37,7 @@ class Predictor:
         variant = Variant.from_card(card)
         strategy, size = variant.strategy, card["image_size"]
         self._views = TestTimeViews(variant.policy, card["study_seed"], views, size) if views > 1 else None
-        self._task, self._loss, self._compute = TASKS[card["task"]], strategy.loss, compute
+        self.task, self._loss, self._compute = TASKS[card["task"]], strategy.loss, compute
         self.networks = [load_run(model, fold, seed).to(compute.device) for fold, seed in runs]
         if not strategy.trains_backbone:
             first: dict[str, Network] = {}
@@ -45,7 +45,7 @@ class Predictor:
                 owner = first.setdefault(fingerprint(network), network)
                 network.normalise, network.body = owner.normalise, owner.body
         self._embedders = [
-            embedder_of(network, size, compute) if self._task.flat_features else None for network in self.networks
+            embedder_of(network, size, compute) if self.task.flat_features else None for network in self.networks
         ]
 
     def answers(self, pixels: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ class Predictor:
 
         pixels: uint8 [n, size, size, channels], n at most 32.
         """
-        return self._task.joint_answers(self.logits(pixels), self._loss)
+        return self.task.joint_answers(self.logits(pixels), self._loss)
 
     def logits(self, pixels: np.ndarray) -> list[torch.Tensor]:
         """Return the logits of each run for packed images, n at most 32; with several views, of each view and run."""
@@ -63,7 +63,7 @@ class Predictor:
         for view in range(self._views.count):
             drawn, places = self._views.draw(pixels, view)
             logits = self._logits_of(drawn)
-            found += [moved_back(each, places) for each in logits] if self.per_pixel else logits
+            found += [moved_back(each, places) for each in logits] if self.task.per_pixel else logits
         return found
 
     def _logits_of(self, pixels: np.ndarray) -> list[torch.Tensor]:
@@ -78,33 +78,22 @@ class Predictor:
             found.append(batch_logits(embedder.rest, activations[embedder.key], self._compute))
         return found
 
-    @property
-    def per_pixel(self) -> bool:
-        """Whether the task predicts a class for each pixel."""
-        return self._task.per_pixel
-
     def mean_probabilities(self, pixels: np.ndarray) -> torch.Tensor:
         """Return the mean over runs of the probabilities for packed images, float64 [n, outputs, ...], n at most 32."""
-        each = [self._task.probabilities(logits, self._loss) for logits in self.logits(pixels)]
+        each = [self.task.probabilities(logits, self._loss) for logits in self.logits(pixels)]
         return torch.stack(each).double().mean(dim=0)
 
     def as_module(self) -> Ensemble:
         """Return all runs as one self-contained module, on the CPU and in float32."""
-        return Ensemble(self.networks, self._task, self._loss).cpu().eval()
+        return Ensemble(self.networks, self.task, self._loss).cpu().eval()
 
 
-class JointPredictor:
-    """Several variants, each of which has the same weight; the first's task says how probabilities are averaged."""
-
-    def __init__(self, predictors: Sequence[Predictor]) -> None:
-        self._predictors = predictors
-
-    def answers(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the joint answers of all variants for packed images; see `Predictor.answers`."""
-        first = self._predictors[0]
-        means = [predictor.mean_probabilities(pixels) for predictor in self._predictors]
-        mean = torch.stack(means).mean(dim=0)
-        return np.asarray(mean.argmax(dim=1).byte() if first.per_pixel else mean.float())
+def joint_answers(predictors: Sequence[Predictor], pixels: np.ndarray) -> np.ndarray:
+    """Return the answers of several variants of one task for packed images, n at most 32; each has the same weight."""
+    if len(predictors) == 1:
+        return predictors[0].answers(pixels)
+    mean = torch.stack([predictor.mean_probabilities(pixels) for predictor in predictors]).mean(dim=0)
+    return np.asarray(mean.argmax(dim=1).byte() if predictors[0].task.per_pixel else mean.float())
 
 
 class Ensemble(nn.Module):

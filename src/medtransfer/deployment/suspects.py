@@ -140,5 +140,4 @@ def _write_sheet(prepared: Prepared, rows: np.ndarray, labels: list[str], path: 
         axis.imshow(prepared.images[row].squeeze(), cmap="gray", vmin=0, vmax=255)
         name = Path(prepared.table["path"].iloc[row]).name
         axis.set_title(f"{shortened(name, 24)}\n{shortened(label, 24)}", fontsize=7)
-    with atomic_file(path) as temporary:
-        save_png(figure, temporary, dpi=110)
+    save_png(figure, path)

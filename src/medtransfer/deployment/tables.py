@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -29,15 +29,6 @@ LONGEST = 768
 """The limit of a map's longer side in pixels: maps are coarse, and thousands of them have to fit on a disk."""
 
 
-class PredictionTable(Protocol):
-    """The columns and rows of a table of predictions."""
-
-    header: list[str]
-
-    def rows(self, batch: ImageBatch, answers: np.ndarray) -> list[list[str]]:
-        """Return one row per image of a batch, and write the pictures that belong to it."""
-
-
 class ImageTable:
     """Path, and the columns of the task: for classes the predicted one and the probability of each."""
 
@@ -46,7 +37,7 @@ class ImageTable:
         self.header = ["path", *self._task.columns(self._outputs)]
 
     def rows(self, batch: ImageBatch, answers: np.ndarray) -> list[list[str]]:
-        """See `PredictionTable`; answers are those of the task, [n, outputs]."""
+        """Return one row per image of a batch; answers: those of the task, [n, outputs]."""
         return [
             [path_cell(file), *self._task.cells(self._outputs, answer)]
             for file, answer in zip(batch.files, answers, strict=True)
@@ -66,7 +57,7 @@ class MapTable:
         self.header = [*self._images.header, "map"]
 
     def rows(self, batch: ImageBatch, answers: np.ndarray) -> list[list[str]]:
-        """See `PredictionTable`; answers are those of the task, [n, outputs]."""
+        """Return one row per image of a batch, and write the maps; see `ImageTable`."""
         classes = answers.argmax(axis=1)
         found = [explainer.maps(self._method, batch.pixels, classes) for explainer in self._explainers]
         mean = np.mean([_scaled(maps) for maps in found], axis=0)
@@ -96,7 +87,7 @@ class MaskTable:
         self._palette = [round(255 * part) for colour in ("#000000", *shown) for part in to_rgb(colour)]
 
     def rows(self, batch: ImageBatch, answers: np.ndarray) -> list[list[str]]:
-        """See `PredictionTable`; answers are class numbers uint8 [n, size, size]."""
+        """Return one row per image of a batch, and write the masks; answers: class numbers uint8 [n, size, size]."""
         return [self._row(file, size, mask) for file, size, mask in zip(batch.files, batch.sizes, answers, strict=True)]
 
     def _row(self, file: Path, size: tuple[int, int], mask: np.ndarray) -> list[str]:

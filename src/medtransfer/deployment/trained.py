@@ -5,11 +5,10 @@ Only `predict_variant` reads test rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,35 +82,23 @@ def predict_variant(
     smaller: take the runs on smaller fractions of the training images; see `role_at`. views: of each image, whose mean
     is taken. external: the name of the external test set that `prepared` is; all of its images have this role.
     """
+    task, loss = TASKS[prepared.task], variant.strategy.loss
     for run in read_card(model).get("smaller_runs" if smaller else "runs", []):
-        for frame in _predictions(variant, prepared, model, compute, run, ROLES[1:] if external else ROLES, views):
-            yield frame.assign(role=f"{EXTERNAL}{external}") if external else frame
-
-
-def _predictions(
-    variant: Variant,
-    prepared: Prepared,
-    model: Path,
-    compute: Compute,
-    run: dict[str, Any],
-    wanted: Sequence[str],
-    views: TestTimeViews | None,
-) -> Iterator[pd.DataFrame]:
-    """Yield the predictions of a run for the rows of each role that is wanted."""
-    task, fold, seed = TASKS[prepared.task], run["fold"], run["seed"]
-    network = load_run(model, fold, seed, run.get("fraction")).to(compute.device)
-    embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
-    if embedder is not None:
-        embedder.plan(len(prepared.table) * (1 if views is None else views.count))
-    roles = prepared.roles(min(fold, prepared.folds - 1))  # an external set is the same in all folds
-    for role in wanted:
-        rows: np.ndarray = getattr(roles, role)
-        loss, rest = variant.strategy.loss, embedder.rest if embedder else network
-        if views is None:
-            batches = predict_batches(rest, ImageExamples(prepared, rows, embedder), compute)
-            answers = [task.answers(logits, loss) for logits, _ in batches]
-        else:
-            together = batches_of_views(rest, views, prepared, rows, embedder, compute)
-            answers = [task.joint_answers(logits, loss) for logits in together]
-        named = role_at(role, run["fraction"]) if "fraction" in run else role
-        yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, named)
+        fold, seed = run["fold"], run["seed"]
+        network = load_run(model, fold, seed, run.get("fraction")).to(compute.device)
+        embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
+        if embedder is not None:
+            embedder.plan(len(prepared.table) * (1 if views is None else views.count))
+        roles = prepared.roles(min(fold, prepared.folds - 1))  # an external set is the same in all folds
+        for role in ROLES[1:] if external else ROLES:
+            rows: np.ndarray = getattr(roles, role)
+            rest = embedder.rest if embedder else network
+            if views is None:
+                batches = predict_batches(rest, ImageExamples(prepared, rows, embedder), compute)
+                answers = [task.answers(logits, loss) for logits, _ in batches]
+            else:
+                together = batches_of_views(rest, views, prepared, rows, embedder, compute)
+                answers = [task.joint_answers(logits, loss) for logits in together]
+            named = role_at(role, run["fraction"]) if "fraction" in run else role
+            named = f"{EXTERNAL}{external}" if external else named
+            yield task.frame(prepared, rows, np.concatenate(answers), fold, seed, named)

@@ -16,7 +16,6 @@ from scored import predictions_frame
 
 from medtransfer.data.prepared import Prepared
 from medtransfer.deployment.explain.explain import (
-    Case,
     cases_of,
     choose_cases,
     choose_masked,
@@ -125,18 +124,14 @@ def test_the_untrained_network_has_other_weights_but_the_same_shapes_and_normali
         assert not torch.equal(states[1][name], states[0][name])
 
 
-CASES = [
-    Case("a", 0, 0, 0.6),
-    Case("b", 0, 0, 0.9),
-    Case("c", 0, 1, 0.7),
-    Case("d", 1, 0, 0.5),
-    Case("e", 1, 0, 0.8),
-    Case("f", 0, 0, 0.9),
-]
+CASES = pd.DataFrame(
+    [("a", 0, 0, 0.6), ("b", 0, 0, 0.9), ("c", 0, 1, 0.7), ("d", 1, 0, 0.5), ("e", 1, 0, 0.8), ("f", 0, 0, 0.9)],
+    columns=["path", "label", "predicted", "probability"],
+)
 
 
-def names(found: dict[str, list[Case]]) -> dict[str, list[str]]:
-    return {title: [case.path for case in group] for title, group in found.items()}
+def names(found: dict[str, pd.DataFrame]) -> dict[str, list[str]]:
+    return {title: list(group["path"]) for title, group in found.items()}
 
 
 def test_the_most_confident_right_and_wrong_images_of_each_class_are_chosen_with_ties_by_name() -> None:
@@ -157,9 +152,9 @@ def test_a_case_has_the_most_probable_class_and_its_probability() -> None:
     images = pd.DataFrame({"path": ["a", "b"], "group": ["a", "b"], "label_index": [2, 0]})
     scores = np.array([[0.1, 0.2, 0.7], [0.25, 0.5, 0.25]])
     test = ClassPredictions(predictions_frame(images, scores, ["x", "y", "z"], 0, 0, "test"))
-    first, second = cases_of(test)
-    assert (first.path, first.label, first.predicted, first.probability) == ("a", 2, 2, pytest.approx(0.7))
-    assert (second.label, second.predicted) == (0, 1)
+    first, second = cases_of(test).to_dict("records")
+    assert first == {"path": "a", "label": 2, "predicted": 2, "probability": pytest.approx(0.7)}
+    assert (second["label"], second["predicted"]) == (0, 1)
 
 
 def test_only_rows_with_a_mask_are_drawn_up_to_a_limit() -> None:

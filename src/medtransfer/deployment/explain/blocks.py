@@ -58,7 +58,10 @@ def open_block(network: Network, name: str | None, size: int, where: str) -> Blo
     elif name not in dict(body.named_modules()) or name == "":
         known = [known for known, _ in body.named_modules() if known]
         raise UserError(f"{where}: no block {name!r}{near(name, known)}")
-    grid = Grid(body.get_submodule(name), _is_channels_last(body), _extra_tokens(body))
+    tower = getattr(body, "body", body)  # of a body whose tokens are pooled by another module than its own
+    # tokens before those of patches: timm's models say their number; torchvision's have a class token
+    extra = int(getattr(tower, "num_prefix_tokens", hasattr(tower, "class_token")))
+    grid = Grid(body.get_submodule(name), _is_channels_last(body), extra)
     body.set_submodule(name, grid)
     shapes: list[torch.Size] = []
     hook = grid.grid.register_forward_hook(lambda _module, _inputs, output: shapes.append(output.shape))
@@ -90,29 +93,15 @@ def find_block(network: Network, size: int) -> str:
     if tokens:
         name, block, _ = tokens[-1]
         parts = [inner for inner, module, shape in ended if len(shape) == 3 and module in set(block.children())]
-        return parts[0] if _pools_class_token(body) else name
+        pooling = getattr(body, "pooling", getattr(getattr(body, "body", body), "global_pool", "token"))
+        return parts[0] if pooling == "token" else name
     called = [name for name, _, _ in grids]
     on_grid = [name for name, _, shape in grids if shape[2:] == last[2][2:] and called.count(name) == 1]
     return min(reversed(on_grid), key=lambda name: name.count("."))
 
 
-def _tower(body: nn.Module) -> Any:
-    """Return the model of a body whose tokens are pooled by another module than its own."""
-    return getattr(body, "body", body)
-
-
-def _extra_tokens(body: nn.Module) -> int:
-    """Return the number of tokens before those of patches: timm's models say it; torchvision's have a class token."""
-    tower = _tower(body)
-    return int(getattr(tower, "num_prefix_tokens", int(hasattr(tower, "class_token"))))
-
-
 def _is_channels_last(body: nn.Module) -> bool:
     return getattr(body, "output_fmt", "NHWC" if type(body).__name__ == "SwinTransformer" else "") == "NHWC"
-
-
-def _pools_class_token(body: nn.Module) -> bool:
-    return getattr(body, "pooling", getattr(_tower(body), "global_pool", "token")) == "token"
 
 
 def _outputs(network: Network, size: int) -> list[tuple[str, nn.Module, torch.Size]]:

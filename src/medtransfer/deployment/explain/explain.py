@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from medtransfer.data.images.packed import Images, without_ignored
 from medtransfer.data.prepared import Prepared
@@ -59,55 +60,38 @@ def explain_variant(
     return {
         "run": run,
         "block": block,
-        "sheet": {title: [vars(case) for case in group] for title, group in chosen.items()},
-        "maps": _scores(study, prepared, pair, {case.path for case in cases}),
+        "sheet": {title: group.to_dict("records") for title, group in chosen.items()},
+        "maps": _scores(study, prepared, pair, set(cases["path"])),
     }
 
 
-@dataclass(frozen=True)
-class Case:
-    """A test image, the numbers of its label and its most probable class, and the probability of the latter."""
-
-    path: str
-    label: int
-    predicted: int
-    probability: float
-
-
-def cases_of(test: ClassPredictions) -> list[Case]:
-    """Return the test images of one run."""
+def cases_of(test: ClassPredictions) -> pd.DataFrame:
+    """Return a row for each test image of one run: path, label and the most probable class with its probability."""
     ((labels, scores),) = test.runs().values()
     best = scores.argmax(axis=1)
-    return [
-        Case(str(path), int(label), int(number), float(row[number]))
-        for path, label, number, row in zip(test.table["path"], labels, best, scores, strict=True)
-    ]
+    probability = scores[np.arange(len(best)), best].astype(np.float64)
+    return pd.DataFrame(
+        {"path": test.table["path"].to_numpy(), "label": labels, "predicted": best, "probability": probability}
+    )
 
 
-def choose_cases(cases: list[Case], explain: Explain) -> dict[str, list[Case]]:
+def choose_cases(cases: pd.DataFrame, explain: Explain) -> dict[str, pd.DataFrame]:
     """Choose the images of the contact sheet: those named, or the most confident right and wrong ones of each class.
 
     Raises `UserError` for names that are not test images of the run.
     """
     if explain.images:
-        known = {case.path: case for case in cases}
-        missing = [name for name in explain.images if name not in known]
+        known = cases.set_index("path", drop=False)
+        missing = [name for name in explain.images if name not in known.index]
         if missing:
-            raise UserError([f"explain.images: no test image {name!r}{near(name, known)}" for name in missing])
-        return {"chosen": [known[name] for name in explain.images]}
+            raise UserError([f"explain.images: no test image {name!r}{near(name, known.index)}" for name in missing])
+        return {"chosen": known.loc[explain.images]}
+    order = cases.sort_values(["label", "probability", "path"], ascending=[True, False, True])
+    right = order["predicted"] == order["label"]
     return {
-        "right": _most_confident([case for case in cases if case.predicted == case.label], explain.of_each),
-        "wrong": _most_confident([case for case in cases if case.predicted != case.label], explain.of_each),
+        title: order[chosen].groupby("label").head(explain.of_each)
+        for title, chosen in (("right", right), ("wrong", ~right))
     }
-
-
-def _most_confident(cases: list[Case], of_each: int) -> list[Case]:
-    """Return the most probable cases of each label, label by label."""
-    found = []
-    for label in sorted({case.label for case in cases}):
-        own = [case for case in cases if case.label == label]
-        found += sorted(own, key=lambda case: (-case.probability, case.path))[:of_each]
-    return found
 
 
 def choose_masked(masks: Images, rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
@@ -153,11 +137,11 @@ def untrained(card: dict[str, Any], trained: Network, fold: int, seed: int) -> N
     return assemble(variant, weights, outputs, card["image_size"], trained.normalise, key)
 
 
-def _pictures(study: Study, prepared: Prepared, pair: Pair, cases: list[Case]) -> list[Picture]:
-    if not cases:
+def _pictures(study: Study, prepared: Prepared, pair: Pair, cases: pd.DataFrame) -> list[Picture]:
+    if cases.empty:
         return []
-    rows = _rows(prepared, [case.path for case in cases])
-    pixels, predicted = prepared.images[rows], np.array([case.predicted for case in cases], dtype=np.int64)
+    rows = _rows(prepared, list(cases["path"]))
+    pixels, predicted = prepared.images[rows], cases["predicted"].to_numpy(np.int64)
     methods = study.params.explain.methods
     shown = {METHODS[method].title: pair.trained.maps(method, pixels, predicted) for method in methods}
     shown[f"{METHODS[methods[0]].title}, untrained"] = pair.untrained.maps(methods[0], pixels, predicted)
@@ -166,10 +150,10 @@ def _pictures(study: Study, prepared: Prepared, pair: Pair, cases: list[Case]) -
         Picture(
             np.array(prepared.images[row]),
             None if prepared.masks is None else without_ignored(prepared.masks[row]),
-            caption(case.path, classes[case.label], classes[case.predicted], case.probability),
+            caption(case["path"], classes[case["label"]], classes[case["predicted"]], case["probability"]),
             {title: found[number] for title, found in shown.items()},
         )
-        for number, (row, case) in enumerate(zip(rows, cases, strict=True))
+        for number, (row, case) in enumerate(zip(rows, cases.to_dict("records"), strict=True))
     ]
 
 
