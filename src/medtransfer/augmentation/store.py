@@ -54,11 +54,7 @@ class Views(ABC):
 
     @abstractmethod
     def source(self, view: int) -> Pixels:
-        """Return the pixels of one view of all images, indexed by `items`."""
-
-    @abstractmethod
-    def items(self, rows: np.ndarray) -> np.ndarray:
-        """Return the indices of rows of the prepared table within a view."""
+        """Return the pixels of one view of all images, indexed by their rows in the prepared table."""
 
     @abstractmethod
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
@@ -67,7 +63,7 @@ class Views(ABC):
 
 def view_pixels(views: Views, rows: np.ndarray, view: int) -> np.ndarray:
     """Return one view of rows, uint8 [rows, size, size, channels]."""
-    return views.source(view).read(views.items(rows))
+    return views.source(view).read(rows)
 
 
 class OriginalViews(Views):
@@ -82,10 +78,6 @@ class OriginalViews(Views):
     def source(self, view: int) -> Pixels:
         """Return the pixels of the images."""
         return self._prepared.pixels
-
-    def items(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows themselves."""
-        return rows
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
         """Return the labels or masks of the images; see `Views`."""
@@ -140,10 +132,6 @@ class DrawnViews(Views):
             return self._draw(rows, view) if kept is None or (places < 0).any() else kept[places]
 
         return Pixels(sha256_of_json(self._origin | {"view": view}), len(images), images.row_bytes, read)
-
-    def items(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows themselves."""
-        return rows
 
     def labels(self, rows: np.ndarray, view: int) -> np.ndarray:
         """Return the labels or masks of a view, see `Views`.

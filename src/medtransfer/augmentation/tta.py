@@ -49,15 +49,12 @@ class TestTimeViews:
         places = np.arange(self._size**2).reshape(self._size, self._size)
         if view == 0:
             return pixels, np.tile(places, (len(pixels), 1, 1))
-        drawn = [self._draw_one(image, view, places.astype(np.float32)) for image in pixels]
-        found = [np.stack(part) for part in zip(*drawn, strict=True)]
-        return found[0], found[1].astype(np.int64)
-
-    def _draw_one(self, image: np.ndarray, view: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        digest = hashlib.sha256(image.tobytes()).hexdigest()
-        self._transform.set_random_seed(seed_from("test-time view", self.seed, view, digest) % 2**32)
-        drawn = self._transform(image=np.ascontiguousarray(image), mask=places)
-        return drawn["image"], drawn["mask"]
+        drawn = []
+        for image in pixels:
+            digest = hashlib.sha256(image.tobytes()).hexdigest()
+            self._transform.set_random_seed(seed_from("test-time view", self.seed, view, digest) % 2**32)
+            drawn.append(self._transform(image=np.ascontiguousarray(image), mask=places.astype(np.float32)))
+        return np.stack([each["image"] for each in drawn]), np.stack([each["mask"] for each in drawn]).astype(np.int64)
 
     def pixels(self, images: Pixels, shape: tuple[int, ...], view: int) -> Pixels:
         """Return one view of packed images, each [shape], as pixels with a hash of all that determines them."""

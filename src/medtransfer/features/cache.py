@@ -80,14 +80,11 @@ class FeatureCache:
                 if items is batches[-1] or time.monotonic() - flushed > FLUSH_SECONDS:
                     os.fsync(file.fileno())
                     done[np.concatenate(pending)] = True
-                    self._write_done(done)
+                    with atomic_file(self._folder / DONE) as temporary:
+                        np.save(temporary, done)
                     flushed, pending = time.monotonic(), []
 
     def _read_done(self) -> np.ndarray:
         if (self._folder / DONE).exists() and (self._folder / ROWS).exists():
             return np.asarray(np.load(self._folder / DONE))
         return np.zeros(self._count, np.bool_)
-
-    def _write_done(self, done: np.ndarray) -> None:
-        with atomic_file(self._folder / DONE) as temporary:
-            np.save(temporary, done)

@@ -69,7 +69,12 @@ class Embedder:
     def open(self, pixels: Pixels, items: np.ndarray) -> Rows:
         """Make sure that the rows of `items` can be read; return the function that reads any of them."""
         if not self.keeps:
-            return lambda wanted: self._recompute(pixels, wanted)
+
+            def recompute(wanted: np.ndarray) -> torch.Tensor:
+                parts = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+                return torch.cat([self.activations(pixels.read(part)) for part in parts])
+
+            return recompute
         about = {"pixels": pixels.sha256, "images": pixels.count, **self._about}
         name = sha256_of_json(about)[:32]
         cache = FeatureCache(self._root / name, about, pixels.count, self.row_bytes)
@@ -119,10 +124,6 @@ class Embedder:
     def features(self, rows: torch.Tensor) -> torch.Tensor:
         """Convert rows of a wholly frozen body to its features, float32 [n, width]."""
         return self._cut.specs[0].unpack(rows).float()
-
-    def _recompute(self, pixels: Pixels, items: np.ndarray) -> torch.Tensor:
-        starts = range(0, len(items), BATCH)
-        return torch.cat([self.activations(pixels.read(items[start : start + BATCH])) for start in starts])
 
 
 def embedder_of(

@@ -70,7 +70,9 @@ def assemble(
     body never trains share it.
     """
     strategy = variant.strategy
-    keep_spatial, output = HEADS[strategy.head].keeps_spatial, _output(variant)
+    kind = HEADS[strategy.head]
+    keep_spatial = kind.keeps_spatial
+    output = TOKENS if kind.takes_tokens else strategy.blocks or variant.backbone.pooling
     if strategy.init == "pretrained" and not strategy.trains_backbone:
         body = _shared_body(variant.model, output, image_size, keep_spatial, weights)
     else:
@@ -90,25 +92,19 @@ def assemble(
     return network.eval()
 
 
-def _output(variant: Variant) -> str | int:
-    """Name the output of the body: features by the name of their pooling, `tokens`, or those of N last blocks."""
-    if HEADS[variant.strategy.head].takes_tokens:
-        return TOKENS
-    return variant.strategy.blocks or variant.backbone.pooling
-
-
 @lru_cache(maxsize=1)
 def _shared_body(model: str, output: str | int, image_size: int, keep_spatial: bool, weights: Weights) -> Body:
     return _build_body(model, output, image_size, keep_spatial, weights)
 
 
 def _build_body(model: str, output: str | int, image_size: int, keep_spatial: bool, weights: Weights | None) -> Body:
-    """Build a backbone with weights, or with random numbers from torch's generator if there are none."""
+    """Build a backbone with weights, or with random numbers from torch's generator if there are none.
+
+    output: features by the name of their pooling, `tokens`, or those of N last blocks.
+    """
     family = ClassifierFamily.of(model)
     module = family.build(model, image_size)
-    if weights is not None:
-        if weights.state is None:
-            raise ValueError(f"{model}: init: pretrained without weights")
+    if weights is not None and weights.state is not None:
         optional = family.classifier_parameters(module)
         load_weights(module, family.fit_state(module, weights.state), optional, str(weights.file))
         if weights.card.transform_input:
@@ -121,16 +117,10 @@ def _build_body(model: str, output: str | int, image_size: int, keep_spatial: bo
     else:
         module = family.with_pooling(module, model, output)
     to_channels_last(module)
-    return Body(module, classifier, _feature_width(module, image_size))
-
-
-def _feature_width(body: nn.Module, image_size: int) -> int:
-    """Count the features, or those of a token, that a body returns for one blank image in eval mode."""
-    training = body.training
+    training = module.training
     with torch.no_grad():
-        features = body.eval()(torch.zeros(1, 3, image_size, image_size))
-    body.train(training)
-    return int(features.shape[-1])
+        features = module.eval()(torch.zeros(1, 3, image_size, image_size))
+    return Body(module.train(training), classifier, int(features.shape[-1]))
 
 
 def normalisation(variant: Variant, weights: Weights, images: Images, train_rows: np.ndarray) -> Normalise:

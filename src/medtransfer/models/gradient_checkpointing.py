@@ -6,7 +6,7 @@ Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost". Gradients and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from typing import Any
 
@@ -35,14 +35,10 @@ def _forgetful(kind: type[nn.Module]) -> type[nn.Module]:
     def forward(self: nn.Module, *inputs: Any, **options: Any) -> Any:
         if not torch.is_grad_enabled():
             return kind.forward(self, *inputs, **options)
-        compute, contexts = partial(kind.forward, self, **options), partial(_contexts, self)
-        return checkpoint(compute, *inputs, use_reentrant=False, context_fn=contexts)
+        compute = partial(kind.forward, self, **options)
+        return checkpoint(compute, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _on_copies(self)))
 
     return type(f"Forgetful{kind.__name__}", (kind,), {"forward": forward})
-
-
-def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _on_copies(block)
 
 
 @contextmanager

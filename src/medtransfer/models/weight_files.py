@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
@@ -13,6 +12,7 @@ from urllib.error import URLError
 import torch
 
 from medtransfer.models.families import ClassifierFamily, Release, Statistics, is_path
+from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
 from medtransfer.util.files import read_json, sha256_of_file
@@ -21,19 +21,8 @@ from medtransfer.util.progress import progress
 MIRROR_VARIABLE = "MEDTRANSFER_WEIGHTS"
 
 
-@dataclass(frozen=True)
-class WeightsFile:
-    """A file of weights, where it came from, and the mean and standard deviation of channels that it expects."""
-
-    path: Path
-    source: str
-    reference: str
-    mean: Statistics
-    std: Statistics
-
-
-def find_weights(name: str, spec: Backbone, family: ClassifierFamily, mirror: str | None) -> WeightsFile:
-    """Find the file of a backbone's weights, or download it.
+def find_weights(name: str, spec: Backbone, family: ClassifierFamily, mirror: str | None) -> tuple[Path, WeightsCard]:
+    """Find the file of a backbone's weights, or download it; return it with its card.
 
     Raises `UserError` that names the file and how to provide it if it is missing, damaged or cannot be downloaded.
     """
@@ -48,8 +37,9 @@ def find_weights(name: str, spec: Backbone, family: ClassifierFamily, mirror: st
     if not path.is_file():
         raise UserError(f"backbones.{name}.weights: {path} does not exist; expected the path of a state dict")
     usual = family.input_statistics(model)
-    statistics = _statistics(name, model, family, given, usual) if given.is_dir() else usual
-    return WeightsFile(path, "file", given.name, *statistics)
+    mean, std = _statistics(name, model, family, given, usual) if given.is_dir() else usual
+    sha256 = sha256_of_file(path)
+    return path, WeightsCard(model=model, source="file", reference=given.name, sha256=sha256, mean=mean, std=std)
 
 
 def _statistics(
@@ -67,7 +57,9 @@ def _statistics(
     return mean, std
 
 
-def _published(name: str, model: str, weights: str, family: ClassifierFamily, mirror: str | None) -> WeightsFile:
+def _published(
+    name: str, model: str, weights: str, family: ClassifierFamily, mirror: str | None
+) -> tuple[Path, WeightsCard]:
     """Find published weights in a mirror folder or a cache, or download them there; check their hash every time."""
     release = family.release(model, weights)
     folders = [Path(folder) for folder in (mirror, os.environ.get(MIRROR_VARIABLE)) if folder]
@@ -86,7 +78,9 @@ def _published(name: str, model: str, weights: str, family: ClassifierFamily, mi
             f"{path}: expected SHA-256 {sha256[:8]}… but got {found[:8]}…; the file is damaged: delete it and "
             "fetch it again"
         )
-    return WeightsFile(path, release.source, release.reference, *statistics)
+    mean, std = statistics
+    source, reference = release.source, release.reference
+    return path, WeightsCard(model=model, source=source, reference=reference, sha256=found, mean=mean, std=std)
 
 
 def _obtained(name: str, release: Release, obtain: Callable[[Release], Path]) -> Path:

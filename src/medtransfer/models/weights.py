@@ -16,7 +16,6 @@ from medtransfer.models.weight_files import find_weights
 from medtransfer.models.weights_card import WeightsCard
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError
-from medtransfer.util.files import sha256_of_file
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "backbone.")
@@ -32,21 +31,15 @@ def obtain_weights(name: str, spec: Backbone, mirror: str | None) -> tuple[State
     """
     model = spec.model or name
     family = ClassifierFamily.of(model)
-    found = find_weights(name, spec, family, mirror)
+    path, card = find_weights(name, spec, family, mirror)
     module = family.build(model, family.default_size(model))
-    state = _with_counters(family.rename(module, read_state(found.path)), module)
-    load_weights(module, family.fit_state(module, state), family.classifier_parameters(module), str(found.path))
-    card = WeightsCard(
-        model=model,
-        source=found.source,
-        reference=found.reference,
-        sha256=sha256_of_file(found.path),
-        mean=found.mean,
-        std=found.std,
-        # GoogLeNet and Inception, ported from TensorFlow, rescale ImageNet-normalised input themselves
-        transform_input=hasattr(module, "transform_input"),
-    )
-    return state, card
+    state = family.rename(module, read_state(path))
+    # files written before torch 0.4.1 lack the counters of batch norms, which begin at 0
+    counters = {key: value for key, value in module.state_dict().items() if key.endswith(".num_batches_tracked")}
+    state |= {key: torch.zeros_like(value) for key, value in counters.items() if key not in state}
+    load_weights(module, family.fit_state(module, state), family.classifier_parameters(module), str(path))
+    # GoogLeNet and Inception, ported from TensorFlow, rescale ImageNet-normalised input themselves
+    return state, card.model_copy(update={"transform_input": hasattr(module, "transform_input")})
 
 
 def read_state(path: Path) -> State:
@@ -148,9 +141,3 @@ def load_encoder(encoder: nn.Module, state: State, where: str) -> None:
     if missing:
         raise UserError(f"{where}: does not fit the encoder: it misses {', '.join(missing[:3])}")
     encoder.load_state_dict({name: state[name] for name in own})
-
-
-def _with_counters(state: State, module: nn.Module) -> State:
-    """Add the counters of batch norms, from 0, that files written before torch 0.4.1 lack."""
-    counters = {key: value for key, value in module.state_dict().items() if key.endswith(".num_batches_tracked")}
-    return state | {key: torch.zeros_like(value) for key, value in counters.items() if key not in state}

@@ -62,7 +62,6 @@ class ViewExamples:
 
     def __init__(self, views: Views, rows: np.ndarray, embedder: Embedder | None = None) -> None:
         self.views, self.rows, self._embedder = views, rows, embedder
-        self._items = views.items(rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -82,11 +81,11 @@ class ViewExamples:
 
     def start(self, epoch: int) -> None:
         """Open the view of `epoch`."""
-        self._read = _open(self.views.source(self.views.view_of(epoch)), self._items, self._embedder)
+        self._read = _open(self.views.source(self.views.view_of(epoch)), self.rows, self._embedder)
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
         """Return rows of the view of `epoch`."""
-        inputs = self._read(self._items[positions])
+        inputs = self._read(self.rows[positions])
         labels = self.views.labels(self.rows[positions], self.views.view_of(epoch))
         return Batch(inputs, torch.from_numpy(labels))
 

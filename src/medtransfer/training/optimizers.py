@@ -71,8 +71,11 @@ def build_optimizer(network: Network, strategy: Strategy) -> torch.optim.Optimiz
 
     Each parameter group keeps its full rate as `full_lr`, which `set_rate` scales from epoch to epoch.
     """
-    groups = [_group(list(part.parameters()), rate) for part, rate in _parts(network, strategy)]
-    return optimizer_of([group for group in groups if group["params"]], strategy)
+    trained = [
+        ([each for each in part.parameters() if each.requires_grad], rate) for part, rate in _parts(network, strategy)
+    ]
+    groups = [{"params": parameters, "lr": rate, "full_lr": rate} for parameters, rate in trained if parameters]
+    return optimizer_of(groups, strategy)
 
 
 def optimizer_of(groups: Groups, strategy: Strategy) -> torch.optim.Optimizer:
@@ -94,10 +97,6 @@ def _parts(network: Network, strategy: Strategy) -> list[tuple[nn.Module | nn.Pa
     layers = [nn.ParameterList(parameters) for parameters in own if parameters]
     rates = np.geomspace(strategy.first_layer_lr, last, len(layers))
     return [*zip(layers, map(float, rates), strict=True), (network.head, strategy.lr)]
-
-
-def _group(parameters: list[nn.Parameter], rate: float) -> dict[str, Any]:
-    return {"params": [p for p in parameters if p.requires_grad], "lr": rate, "full_lr": rate}
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

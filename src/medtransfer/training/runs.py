@@ -165,9 +165,12 @@ def _train_one_by_one(contest: _Contest, checkpoints: Path, report: Report) -> N
         return Checkpoint(checkpoints, f"{contest.run.name}_trial{number}")
 
     def train(number: int, job: Job) -> Fit:
-        fit = _train_alone(job, checkpoint(number), report)
+        if HEADS[job.strategy.head].fitted or job.strategy.train == "none":
+            found = _fit_in_one_step(job, report)
+        else:
+            found = fit(job, checkpoint(number), lambda epoch: report(job, epoch))
         contest.frozen_seconds += 0.0 if job.embedder is None else job.embedder.seconds
-        return fit
+        return found
 
     while proposals := trials.proposals():
         bars = trials.bars()
@@ -209,7 +212,10 @@ def make_job(
         embedder_of(network, int(prepared.images.shape[1]), inputs.compute, notify) if task.flat_features else None
     )
     if embedder is not None:
-        embedder.plan(_images_in_all(inputs, len(rows)), notify)
+        # the views and images that all runs use at most; the rows of small runs may differ
+        runs = prepared.folds * len(inputs.seeds) * len(inputs.variant.strategy.fractions)
+        most = min(len(rows) * runs, len(prepared.learnable_rows))
+        embedder.plan(most * views_used(strategy, inputs.views.count) + len(prepared.table), notify)
     balanced = prepared.table["label_index"].to_numpy()[rows] if strategy.sampler == "balanced" else None
     return Job(
         task,
@@ -252,26 +258,12 @@ def make_network(inputs: Inputs, fold: int, seed: int) -> Network:
     return network
 
 
-def _images_in_all(inputs: Inputs, rows: int) -> int:
-    """Return the number of views and images that all runs use at most; the rows of small runs may differ."""
-    prepared = inputs.prepared
-    runs = prepared.folds * len(inputs.seeds) * len(inputs.variant.strategy.fractions)
-    rows = min(rows * runs, len(prepared.learnable_rows))
-    return rows * views_used(inputs.variant.strategy, inputs.views.count) + len(prepared.table)
-
-
 def views_used(strategy: Strategy, distinct: int | None) -> int:
     """Return how many views of an image training uses of that many distinct ones; None means one per epoch."""
     if strategy.train == "none":
         return 1
     views = distinct or strategy.epochs
     return views if HEADS[strategy.head].fitted else min(views, strategy.epochs)
-
-
-def _train_alone(job: Job, checkpoint: Checkpoint, report: Report) -> Fit:
-    if HEADS[job.strategy.head].fitted or job.strategy.train == "none":
-        return _fit_in_one_step(job, report)
-    return fit(job, checkpoint, lambda epoch: report(job, epoch))
 
 
 def _fit_in_one_step(job: Job, report: Report) -> Fit:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,25 +31,21 @@ from medtransfer.util.progress import progress
 LATENCY_BATCH, SECONDS, REPEATS = 16, 1.0, 5
 
 
-@dataclass(frozen=True)
-class RunningCost:
-    """The multiply-adds of a network for one image, and its seconds per image in a batch of 16."""
+def running_cost(network: Network, image_size: int, channels: int, compute: Compute) -> dict[str, Any]:
+    """Measure the cost of prediction on the network's device; cached by its structure and all that affects speed.
 
-    multiply_adds: int
-    seconds_an_image: float
-
-
-def running_cost(network: Network, image_size: int, channels: int, compute: Compute) -> RunningCost:
-    """Measure the cost of prediction on the network's device; cached by its structure and all that affects speed."""
+    Returns the `multiply_adds` of one image, and the `seconds_an_image` in a batch of 16.
+    """
     shapes = [tuple(tensor.shape) for tensor in network.state_dict().values()]
     about = {"network": f"{network}{shapes}", "pixels": [channels, image_size], **compute.describe()}
     about["code"] = module_digest("medtransfer.models.assemble")
 
     def measure() -> dict[str, Any]:
         pixels = torch.zeros(LATENCY_BATCH, channels, image_size, image_size, dtype=torch.uint8, device=compute.device)
-        return asdict(RunningCost(count_multiply_adds(network, image_size), _latency(network, pixels, compute)))
+        multiply_adds = count_multiply_adds(network, image_size)
+        return {"multiply_adds": multiply_adds, "seconds_an_image": _latency(network, pixels, compute)}
 
-    return RunningCost(**measured("costs", about, measure))
+    return measured("costs", about, measure)
 
 
 def _latency(network: Network, pixels: torch.Tensor, compute: Compute) -> float:
@@ -121,7 +116,7 @@ def train_variant(inputs: Inputs, folder: Path, cost_path: Path, report: Report)
 
 
 def _card(
-    inputs: Inputs, network: Network, running: RunningCost, abouts: list[dict[str, Any]], trained: int
+    inputs: Inputs, network: Network, running: dict[str, Any], abouts: list[dict[str, Any]], trained: int
 ) -> dict[str, Any]:
     prepared = inputs.prepared
     of_table = [about for about in abouts if "fraction" not in about]
@@ -140,7 +135,7 @@ def _card(
         "weights": inputs.weights.card.model_dump(mode="json"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "trainable_parameters": trained,
-        "multiply_adds": running.multiply_adds,
+        "multiply_adds": running["multiply_adds"],
         "study_seed": inputs.study_seed,
         "data": {key: prepared.about[key] for key in ("pixels_sha256", "table_sha256", "warnings")},
         "precision": inputs.compute.precision,
@@ -160,11 +155,11 @@ def _about(run: Run, job: Job, found: list[Trial]) -> dict[str, Any]:
     return about | {"images": len(job.train)}
 
 
-def _cost(inputs: Inputs, running: RunningCost, runs: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _cost(inputs: Inputs, running: dict[str, Any], runs: dict[str, Any], seconds: float) -> dict[str, Any]:
     return {
         "train_seconds": sum(run["seconds"] for run in runs.values()),
         "stage_seconds": seconds,
-        "seconds_an_image": running.seconds_an_image,
+        "seconds_an_image": running["seconds_an_image"],
         "latency_batch": LATENCY_BATCH,
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "device": inputs.compute.name(),

@@ -220,7 +220,13 @@ class ClassifierFamily(Family):
         pooling = (
             [] if spec.pooling == "default" else [f"pooling: {spec.pooling} needs tokens, which {model} does not have"]
         )
-        return pooling + self.weights_problems(model, spec) + self._size_problems(model, image_size, "data.image_size")
+        least, multiple = self.image_sizes(model)
+        sizes = []
+        if image_size < least:
+            sizes.append(f"{model} needs images of at least {least} pixels, but data.image_size is {image_size}")
+        elif image_size % multiple:
+            sizes.append(f"{model} needs a multiple of {multiple} pixels, but data.image_size is {image_size}")
+        return pooling + self.weights_problems(model, spec) + sizes
 
     def weights_problems(self, model: str, spec: Backbone) -> list[str]:
         """List what is wrong with the weights of a backbone."""
@@ -246,14 +252,6 @@ class ClassifierFamily(Family):
         except Exception as error:  # noqa: BLE001 - each architecture refuses a size in its own way
             reason = " ".join(str(error).split())[:160]
             return [f"{model} does not take images of data.image_size {image_size}: {reason}"]
-        return []
-
-    def _size_problems(self, model: str, size: int, key: str) -> list[str]:
-        least, multiple = self.image_sizes(model)
-        if size < least:
-            return [f"{model} needs images of at least {least} pixels, but {key} is {size}"]
-        if size % multiple:
-            return [f"{model} needs a multiple of {multiple} pixels, but {key} is {size}"]
         return []
 
 

@@ -24,7 +24,7 @@ from medtransfer.models.families import (
     TextEmbeddings,
 )
 from medtransfer.models.families.timm import fitted_by_timm
-from medtransfer.models.tokens import BlockFeatures, TimmBlocks, tokens_of
+from medtransfer.models.tokens import BlockFeatures, ForwardFeatures, TimmBlocks, tokens_of
 from medtransfer.models.torchvision_models import library
 from medtransfer.study import Backbone
 from medtransfer.util.errors import UserError, near
@@ -206,12 +206,8 @@ class OpenClip(ClassifierFamily):
         return TextEmbeddings(functional.normalize(torch.cat(rows), dim=1), float(stored["logit_scale"].exp()), bias)
 
 
-class TowerTokens(nn.Module):
+class TowerTokens(ForwardFeatures):
     """An image tower without its pooling."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images [n, 3, h, w] to tokens [n, tokens, width]: all of a transformer, or the places of the last map."""

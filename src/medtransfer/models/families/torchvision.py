@@ -9,7 +9,7 @@ from torch import nn
 
 from medtransfer.models.families import FAMILIES, IMAGENET_CLASSES, ClassifierFamily, Release, State
 from medtransfer.models.heads.own import with_outputs
-from medtransfer.models.tokens import Places
+from medtransfer.models.tokens import ForwardFeatures, Places
 from medtransfer.models.torchvision_models import library, models
 from medtransfer.util.errors import UserError
 
@@ -29,12 +29,8 @@ AFTER_MAP = ("aux", "avgpool", "classifier", "dropout", "fc", "flatten", "head")
 """Prefixes of the names of layers after the last map."""
 
 
-class EncoderTokens(nn.Module):
+class EncoderTokens(ForwardFeatures):
     """A vision transformer without its head: its class token and its patch tokens after the last layer norm."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images [n, 3, h, w] to tokens [n, 1 + patches, width]."""
