@@ -21,7 +21,7 @@ from medtransfer.comparison.results import Comparison
 from medtransfer.comparison.rows import comparison_table, published_table, verdict_of
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.subgroups import compare_subgroups
-from medtransfer.comparison.tables import TABLES, Tables, tables_of
+from medtransfer.comparison.tables import Tables, tables_of
 from medtransfer.comparison.warnings import budget_warnings, chance_warnings, promise_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
@@ -54,6 +54,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
     scores, parts, promised = zip(*examined, strict=True)
     by_name = dict(zip(inputs.predictions, scores, strict=True))
     of_variants = {name: by_name[name] for name in study.variants}
+    parts = (*parts, tables_of(study.params.study.task).of_no_model(test, study))
     folds = read_folds(inputs.metrics, Prepared(places.prepared))
     pairs = all_pairs(of_variants, metrics, test, folds)
     table = comparison_table(study, by_name, dict(zip(by_name, promised, strict=True)), pairs, inputs)
@@ -92,7 +93,10 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
         **elsewhere,
         audit=inputs.audit,
         about=inputs.about,
-        **_joined([*parts, tables_of(study.params.study.task).of_no_model(test, study)]),
+        **{
+            name: pd.concat([part[name] for part in parts if name in part], ignore_index=True)
+            for name in dict.fromkeys(name for part in parts for name in part)
+        },
     )
 
 
@@ -104,11 +108,3 @@ def _examine(study: Study, test: EvaluationSet, name: str, predictions: Predicti
     scores = score(predictions.tests, test)
     promised = predictions.of_role("validation").mean_over_runs(study.params.comparison.metric)
     return scores, rows_of(name, predictions, test, study), promised
-
-
-def _joined(parts: list[Tables]) -> Tables:
-    """Join the rows of the tables that only one task has; tables of other tasks are empty."""
-    found = {name: pd.DataFrame(columns=columns) for task in TABLES.values() for name, columns in task.columns.items()}
-    for name in dict.fromkeys(name for part in parts for name in part):
-        found[name] = pd.concat([part[name] for part in parts if name in part], ignore_index=True)
-    return found

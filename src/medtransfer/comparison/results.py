@@ -190,20 +190,20 @@ class Comparison:
     table: pd.DataFrame
     pairs: pd.DataFrame
     effects: pd.DataFrame
-    calibration: pd.DataFrame
-    reliability: pd.DataFrame
-    operating: pd.DataFrame
-    curves: pd.DataFrame
-    per_class: pd.DataFrame
-    confusion: pd.DataFrame
     learning: pd.DataFrame
     costs: pd.DataFrame
-    images: pd.DataFrame
-    masks: pd.DataFrame
     maps: pd.DataFrame
     published: pd.DataFrame
     audit: dict[str, Any]
     about: dict[str, Any]
+    calibration: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=CALIBRATION))
+    reliability: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=RELIABILITY))
+    operating: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=OPERATING))
+    curves: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=CURVES))
+    per_class: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PER_CLASS))
+    confusion: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=CONFUSION))
+    images: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=IMAGES))
+    masks: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MASKS))
     per_finding: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PER_FINDING))
     sure_errors: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=SURE_ERRORS))
     numbers: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=NUMBERS))
@@ -215,7 +215,6 @@ class Comparison:
     projections: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=PROJECTIONS))
     ensembles: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=ENSEMBLES))
     margins: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=MARGINS))
-
     subgroups: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=SUBGROUPS))
     gaps: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=GAPS))
     external: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=EXTERNAL))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -15,12 +15,7 @@ Tables = dict[str, pd.DataFrame]
 
 
 class TaskTables:
-    """The tables of a task, by their names in `Comparison`; this base class has none.
-
-    columns: those of each table.
-    """
-
-    columns: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """The tables of a task, by their names in `Comparison`; this base class has none."""
 
     def of_variant(self, name: str, predictions: Any, test: EvaluationSet, study: Study) -> Tables:
         """Return a variant's rows of each table."""

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import pandas as pd
 
 from medtransfer.comparison.evaluation_set import EvaluationSet
-from medtransfer.comparison.results import (
-    CALIBRATION,
-    CONFUSION,
-    CURVES,
-    IMAGES,
-    OPERATING,
-    PER_CLASS,
-    RELIABILITY,
-)
+from medtransfer.comparison.results import CONFUSION, CURVES, IMAGES, OPERATING, PER_CLASS
 from medtransfer.comparison.scores import estimates_of
 from medtransfer.comparison.tables import TABLES, Tables, TaskTables
 from medtransfer.comparison.tables.calibration import calibration_tables
@@ -29,16 +19,6 @@ from medtransfer.tasks.classes.predictions import ClassPredictions
 
 class ClassificationTables(TaskTables):
     """See `Comparison`; operating points and decision curves are those of binary tasks."""
-
-    columns: ClassVar = {
-        "calibration": CALIBRATION,
-        "reliability": RELIABILITY,
-        "operating": OPERATING,
-        "curves": CURVES,
-        "per_class": PER_CLASS,
-        "confusion": CONFUSION,
-        "images": IMAGES,
-    }
 
     def of_variant(self, name: str, predictions: ClassPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a variant's rows of each table."""

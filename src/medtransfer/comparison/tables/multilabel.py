@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import pandas as pd
 
@@ -22,8 +20,6 @@ HALF = 0.5
 
 class MultilabelTables(TaskTables):
     """See `Comparison.per_finding` and `Comparison.sure_errors`."""
-
-    columns: ClassVar = {"per_finding": PER_FINDING, "sure_errors": SURE_ERRORS}
 
     def of_variant(self, name: str, predictions: FindingPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a variant's rows of both tables."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,6 @@ LEAST_FREEDOM = 1.0
 
 class RegressionTables(TaskTables):
     """See `Comparison.numbers`, `Comparison.agreement` and `Comparison.ranges`."""
-
-    columns: ClassVar = {"numbers": NUMBERS, "agreement": AGREEMENT, "ranges": RANGES}
 
     def of_variant(self, name: str, predictions: NumberPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return a variant's rows of each table."""

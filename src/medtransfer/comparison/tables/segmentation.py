@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -17,8 +17,6 @@ UNITS = {"px": "pixels of the original images", "mm": "mm"}
 
 class SegmentationTables(TaskTables):
     """See `Comparison.masks`."""
-
-    columns: ClassVar = {"masks": MASKS}
 
     def of_variant(self, name: str, predictions: MaskPredictions, test: EvaluationSet, study: Study) -> Tables:
         """Return the pixels of masks and Dice by image, mean over runs."""
