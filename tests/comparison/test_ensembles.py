@@ -13,8 +13,7 @@ from medtransfer.comparison.compare import compute_comparison
 from medtransfer.comparison.ensembles import ALL, TIED, tied_on_validation
 from medtransfer.comparison.pages import comparison_page
 from medtransfer.study import Study
-from medtransfer.tasks.numbers.intervals import with_intervals
-from medtransfer.tasks.numbers.predictions import NumberPredictions
+from medtransfer.tasks.numbers.predictions import NumberPredictions, with_intervals
 from medtransfer.tasks.predictions import average, write_rows
 from medtransfer.util.errors import UserError
 from medtransfer.util.places import Places

@@ -45,7 +45,7 @@ class Predictor:
                 owner = first.setdefault(fingerprint(network), network)
                 network.normalise, network.body = owner.normalise, owner.body
         self._embedders = [
-            embedder_of(network, size, compute) if self.task.flat_features else None for network in self.networks
+            None if self.task.per_pixel else embedder_of(network, size, compute) for network in self.networks
         ]
 
     def answers(self, pixels: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ def predict_variant(
     for run in read_card(model).get("smaller_runs" if smaller else "runs", []):
         fold, seed = run["fold"], run["seed"]
         network = load_run(model, fold, seed, run.get("fraction")).to(compute.device)
-        embedder = embedder_of(network, int(prepared.images.shape[1]), compute) if task.flat_features else None
+        embedder = None if task.per_pixel else embedder_of(network, int(prepared.images.shape[1]), compute)
         if embedder is not None:
             embedder.plan(len(prepared.table) * (1 if views is None else views.count))
         roles = prepared.roles(min(fold, prepared.folds - 1))  # an external set is the same in all folds

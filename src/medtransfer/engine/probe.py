@@ -92,7 +92,7 @@ def measure(name: str, channels: int, outputs: int) -> dict[str, Any]:
         forget_activations(network)
     network.to(compute.device)
     compute = in_precision(compute, study.params.training.precision, network, channels, size)
-    embedder = embedder_of(network, size, compute) if task.flat_features else None
+    embedder = None if task.per_pixel else embedder_of(network, size, compute)
     shape = (max(IMAGES, variant.strategy.batch_size), size, size, channels)
     pixels = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
     found: dict[str, Any] = {"prefix": 0.0, "features": None, "row_bytes": 0}

@@ -34,8 +34,6 @@ class Classification(Task):
 
     target = "classes"
     score = "accuracy"
-    flat_features = True
-    per_pixel = False
     one_class = True
     tables: str | None = "classification"
     baselines: ClassVar = {"constant": constant(class_shares), "nearest_neighbour": nearest(votes)}

@@ -36,8 +36,6 @@ class Multilabel(Task):
     target = "findings"
     score = "label_accuracy"
     tables = "multilabel"
-    flat_features = True
-    per_pixel = False
     baselines: ClassVar = {"constant": constant(frequencies), "nearest_neighbour": nearest(shares_of_neighbours)}
 
     @property
@@ -114,7 +112,7 @@ class Multilabel(Task):
         self, name: str, history: Path, table: pd.DataFrame, found: dict[str, Any], prepared: Prepared, path: Path
     ) -> None:
         """Draw learning curves, areas by finding, and ROC curves."""
-        from medtransfer.tasks.findings.figures import write_finding_figure
+        from medtransfer.tasks.classes.figures import write_finding_figure
 
         write_finding_figure(name, history, self.predictions(table).tests, found, path)
 

@@ -14,8 +14,7 @@ from medtransfer.statistics.label_errors import LabelDoubts, number_doubts
 from medtransfer.study import Loss, Policy, Variant
 from medtransfer.tasks import TASKS
 from medtransfer.tasks.baselines import constant, mean_number, median_number, nearest
-from medtransfer.tasks.numbers.intervals import with_intervals
-from medtransfer.tasks.numbers.predictions import NumberPredictions
+from medtransfer.tasks.numbers.predictions import NumberPredictions, with_intervals
 from medtransfer.tasks.task import Task, Validation
 from medtransfer.util.text import code, listed
 
@@ -65,9 +64,7 @@ class Regression(Task):
     loss_unit = "standardised"
     curve = "mean absolute error"
     answer = "values"
-    flat_features = True
     tables = "regression"
-    per_pixel = False
     baselines: ClassVar = {"constant": constant(median_number), "nearest_neighbour": nearest(mean_number)}
 
     @property

@@ -41,7 +41,6 @@ class Segmentation(Task):
     target = "masks"
     score = "dice"
     curve = "mean Dice"
-    flat_features = False
     per_pixel = True
     tables = "segmentation"
     baselines: ClassVar = {"constant": constant(majority_mask), "nearest_neighbour": nearest(nearest_mask, 1)}

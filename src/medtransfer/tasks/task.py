@@ -38,12 +38,11 @@ class Task(ABC):
     target: the name of what it predicts in `data.targets.TARGETS`. score: the name of the validation score in
     histories, next to the loss; lower_is_better: whether smaller scores are better, where others are at most 1.
     loss_unit: that of the loss, for figures; curve: what the score is called there if it is drawn instead, because
-    losses of several kinds have no common scale. answer: the name of the output of exported models. flat_features:
-    whether a frozen body yields one short row of features per image, which is worth caching. per_pixel: whether a
-    network predicts a class for each pixel rather than for the image. one_class: whether each image has one of several
-    exclusive classes, which fitted heads, few shots and maps need. tables: the name of its tables in
-    `comparison.tables.TABLES`, if it has any. baselines: the predictors that need no network, by the names of
-    `study.BASELINES`.
+    losses of several kinds have no common scale. answer: the name of the output of exported models. per_pixel: whether
+    a network predicts a class for each pixel rather than for the image, from features too large to cache. one_class:
+    whether each image has one of several exclusive classes, which fitted heads, few shots and maps need. tables: the
+    name of its tables in `comparison.tables.TABLES`, if it has any. baselines: the predictors that need no network, by
+    the names of `study.BASELINES`.
     """
 
     target: str
@@ -52,8 +51,7 @@ class Task(ABC):
     loss_unit: str = "nats"
     curve: str = ""
     answer: str = "probabilities"
-    flat_features: bool
-    per_pixel: bool
+    per_pixel: bool = False
     one_class: bool = False
     tables: str | None = None
     baselines: ClassVar[dict[str, Baseline]]

@@ -137,11 +137,6 @@ class Fit:
     seconds: float
     frozen_seconds: float = 0.0
 
-    @property
-    def validation_loss(self) -> float:
-        """The validation loss of the epoch kept."""
-        return self.epochs[self.kept].validation_loss
-
 
 def fit(job: Job, checkpoint: Checkpoint, report: Callable[[Epoch], None]) -> Fit:
     """Train for `strategy.epochs`, or until what is monitored has not improved for `patience` epochs.

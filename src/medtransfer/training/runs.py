@@ -124,7 +124,7 @@ class _Contest:
             raise TypeError("a run without trials")
         (job, fit), found = self.best, self.trials.found
         trains = job.strategy.train != "none" and not HEADS[job.strategy.head].fitted
-        if trains and not math.isfinite(fit.validation_loss):
+        if trains and not math.isfinite(fit.epochs[fit.kept].validation_loss):
             raise UserError(
                 f"{self.inputs.variant.name}: training diverged in epoch {len(fit.epochs)} at lr {job.strategy.lr:g} "
                 f"(fold {job.fold}, seed {job.seed}): the validation loss is not finite; "
@@ -208,9 +208,8 @@ def make_job(
     roles = prepared.roles(fold)
     rows = training_rows(prepared, roles.train, strategy, seed, fold)
     network = make_network(inputs, fold, seed)
-    embedder = (
-        embedder_of(network, int(prepared.images.shape[1]), inputs.compute, notify) if task.flat_features else None
-    )
+    size = int(prepared.images.shape[1])
+    embedder = None if task.per_pixel else embedder_of(network, size, inputs.compute, notify)
     if embedder is not None:
         # the views and images that all runs use at most; the rows of small runs may differ
         runs = prepared.folds * len(inputs.seeds) * len(inputs.variant.strategy.fractions)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medtransfer.tasks.numbers.intervals import conformal_quantile, with_intervals
+from medtransfer.tasks.numbers.predictions import conformal_quantile, with_intervals
 
 
 @pytest.mark.parametrize("count", [19, 20, 99, 137])

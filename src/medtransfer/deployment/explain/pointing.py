@@ -8,6 +8,7 @@ import numpy as np
 
 from medtransfer.statistics.intervals import SHARE, Bounds, standard_error, transformed_interval
 from medtransfer.statistics.resampling import Resamples
+from medtransfer.tasks.predictions import defined
 
 DIFFERENCE = Bounds(-1.0, 1.0)
 """The bounds of differences of shares, and of correlations."""
@@ -63,8 +64,4 @@ class Evidence:
         value = float(self.sample.means_of_known(values[:, None])[0, 0])
         error = standard_error(self.resamples.means_of_known(values[:, None])[:, 0], self.sample.groups)
         low, high = transformed_interval(value, error, self.sample.groups - 1, self.confidence, bounds)
-        return {name: _number(found) for name, found in (("value", value), ("low", low), ("high", high))}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+        return {name: defined(found) for name, found in (("value", value), ("low", low), ("high", high))}

@@ -132,9 +132,12 @@ class ClassifierFamily(Family):
         space.
         """
 
-    @abstractmethod
     def image_sizes(self, model: str) -> tuple[int, int]:
-        """Return the smallest image size in pixels, and the number that sizes must be a multiple of."""
+        """Return the smallest image size in pixels, and the number that sizes must be a multiple of.
+
+        1, 1 where a library does not say which sizes fit: `problems` then tries each.
+        """
+        return 1, 1
 
     def default_size(self, model: str) -> int:
         """Return an image size at which a model has every layer that its published weights have."""

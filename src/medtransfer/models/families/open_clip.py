@@ -95,10 +95,6 @@ class OpenClip(ClassifierFamily):
         """Return none."""
         return set()
 
-    def image_sizes(self, model: str) -> tuple[int, int]:
-        """Return 1, 1: `problems` tries each size."""
-        return 1, 1
-
     def default_size(self, model: str) -> int:
         """Return the size that the weights were trained at."""
         size = _config(model)["vision_cfg"].get("image_size", 224)

@@ -81,10 +81,6 @@ class Timm(ClassifierFamily):
         """See `ClassifierFamily`; a transformer with tokens is needed."""
         return TimmBlocks(module, blocks)
 
-    def image_sizes(self, model: str) -> tuple[int, int]:
-        """Return 1, 1: `problems` tries each size, since timm does not say which ones fit."""
-        return 1, 1
-
     def default_size(self, model: str) -> int:
         """Return the size that the weights were trained at."""
         return int(_config(model).input_size[-1])

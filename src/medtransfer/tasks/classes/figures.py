@@ -1,4 +1,4 @@
-"""Figures of a classification: learning curves, the confusion matrix, and ROC curves of few points."""
+"""Figures of classes and findings: learning curves, the confusion matrix, areas, and ROC curves of few points."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from matplotlib.colors import to_rgb
 
 from medtransfer.statistics.metrics import phrase_of
 from medtransfer.tasks.classes.predictions import ClassPredictions
+from medtransfer.tasks.findings.predictions import FindingPredictions
 from medtransfer.util.plotting import COLOURS, INK, MUTED, new_figure, save_png
 from medtransfer.util.text import counted, shortened
 
@@ -106,6 +107,18 @@ def write_variant_figure(
         draw_roc_curves(roc, labels[:, None] == shown, scores[:, shown], names, "ROC, each class against the rest")
 
 
+def write_finding_figure(
+    name: str, history: Path, tests: FindingPredictions, found: dict[str, Any], path: Path
+) -> None:
+    """Draw learning curves, the areas of each finding, and ROC curves side by side."""
+    value = found["mean"]["roc_auc"]
+    score = "" if value is None else f"{phrase_of('roc_auc')} {value:.3f} on "
+    with variant_panels(name, history, found, score, path) as (areas, roc):
+        draw_areas(areas, found["classes"])
+        truth = np.tile(tests.truth, (len(tests.replicates), 1))
+        draw_roc_curves(roc, truth, tests.replicates.reshape(len(truth), -1), tests.classes, "ROC of each finding")
+
+
 def draw_learning_curves(axis: Axes, history: pd.DataFrame, quantity: str = "loss", label: str = "loss (nats)") -> None:
     """Draw a quantity of training views and validation images by epoch: each run thin, their mean thick."""
     for part, (images, colour) in LEARNING.items():
@@ -152,4 +165,17 @@ def draw_roc_curves(axis: Axes, truth: np.ndarray, scores: np.ndarray, names: li
     axis.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
     axis.set_title(title if len(names) <= MOST_ROC_CLASSES else f"{title} (the {MOST_ROC_CLASSES} most frequent)")
     axis.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
+    axis.legend(fontsize=7, loc="lower right")
+
+
+def draw_areas(axis: Axes, findings: dict[str, dict[str, Any]]) -> None:
+    """Draw ROC-AUC and average precision of each finding, the best at the top."""
+    order = sorted(findings, key=lambda name: findings[name]["roc_auc"] or 0.0)
+    for number, (key, title) in enumerate({"roc_auc": "ROC-AUC", "pr_auc": "average precision"}.items()):
+        values = [np.nan if findings[name][key] is None else findings[name][key] for name in order]
+        axis.plot(values, range(len(order)), "o", color=COLOURS[number], label=title)
+    axis.axvline(0.5, color=MUTED, linestyle=":", linewidth=1)
+    names = [f"{shortened(name, LONGEST_NAME)} ({findings[name]['images']})" for name in order]
+    axis.set_yticks(range(len(order)), names, fontsize=7)
+    axis.set(xlim=(0, 1.01), title="By finding (its test images)")
     axis.legend(fontsize=7, loc="lower right")
