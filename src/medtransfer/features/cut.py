@@ -107,17 +107,16 @@ class Rest(nn.Module):
 
 
 class NetworkCut:
-    """Two parts that together compute the outputs of a network; nothing in `prefix` trains."""
+    """Two parts that together compute the outputs of a network; nothing in `prefix` trains.
+
+    row_bytes: the size of one image's packed activations.
+    """
 
     def __init__(self, network: Network, body: BodyCut) -> None:
         self._normalise, self._body = network.normalise, body
         self.rest = Rest(body.specs, body.rest, network.head)
         self.specs, self.name = body.specs, body.name
-
-    @property
-    def row_bytes(self) -> int:
-        """The size of one image's packed activations."""
-        return sum(spec.row_bytes for spec in self.specs)
+        self.row_bytes = sum(spec.row_bytes for spec in self.specs)
 
     def prefix(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map uint8 pixels [n, channels, size, size] to packed activations, uint8 [n, row_bytes]."""

@@ -31,12 +31,14 @@ class Embedder:
     """The activations of a network's frozen prefix for any images: the same bits cached or recomputed.
 
     key: the hash of everything but the pixels that determines the bits: the body's weights and structure, the
-    normalisation, the cut, device, precision, threads, versions, and the code. keeps: whether activations are cached.
+    normalisation, the cut, device, precision, threads, versions, and the code. rest: the network after the cut, from
+    packed activations to logits. row_bytes: the size of one image's activations. keeps: whether they are cached.
     seconds: the time spent so far on computing those.
     """
 
     def __init__(self, network: Network, cut: NetworkCut, compute: Compute) -> None:
         self._cut, self._compute = cut, compute
+        self.rest, self.row_bytes = cut.rest, cut.row_bytes
         self._root = cache_folder() / "features"
         about = {"body": fingerprint(network), "cut": cut.name, **compute.describe()}
         self._about = about | {"code": module_digest("medtransfer.features.embedder")}
@@ -45,16 +47,6 @@ class Embedder:
         self.keeps = True
         self._used: set[str] = set()
         self._recorded: RecordedForward | None = None
-
-    @property
-    def rest(self) -> nn.Module:
-        """The network after the cut: packed activations to logits."""
-        return self._cut.rest
-
-    @property
-    def row_bytes(self) -> int:
-        """The size of one image's activations."""
-        return self._cut.row_bytes
 
     def plan(self, images: int, notify: Callable[[str], None] = lambda _: None) -> None:
         """Decide whether to cache the activations of `images` images; notify if they are not."""
