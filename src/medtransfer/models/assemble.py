@@ -104,7 +104,9 @@ def _build_body(model: str, output: str | int, image_size: int, keep_spatial: bo
     """
     family = ClassifierFamily.of(model)
     module = family.build(model, image_size)
-    if weights is not None and weights.state is not None:
+    if weights is not None:
+        if weights.state is None:
+            raise ValueError(f"{model}: init: pretrained without weights")
         optional = family.classifier_parameters(module)
         load_weights(module, family.fit_state(module, weights.state), optional, str(weights.file))
         if weights.card.transform_input:
