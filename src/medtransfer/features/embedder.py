@@ -38,7 +38,8 @@ class Embedder:
 
     def __init__(self, network: Network, cut: NetworkCut, compute: Compute) -> None:
         self._cut, self._compute = cut, compute
-        self.rest, self.row_bytes = cut.rest, cut.row_bytes
+        self.rest: nn.Module = cut.rest
+        self.row_bytes = cut.row_bytes
         self._root = cache_folder() / "features"
         about = {"body": fingerprint(network), "cut": cut.name, **compute.describe()}
         self._about = about | {"code": module_digest("medtransfer.features.embedder")}
