@@ -17,7 +17,7 @@ from medtransfer.util.plotting import COLOURS, MUTED, panels
 from medtransfer.util.text import shortened
 
 MOST_VARIANTS, LONGEST_NAME = len(COLOURS), 34
-SIZE, MARGINS = (7.2, 3.0), (0.62, 0.12, 0.55, 0.12)
+SIZE, MARGINS, LEGEND_COLUMNS = (7.2, 3.0), (0.62, 0.12, 0.55), 3
 WIDTH = 0.7
 """The share of the distance between two ranges in which the variants are drawn side by side."""
 
@@ -42,7 +42,8 @@ def _cells(rows: pd.DataFrame) -> list[str]:
 
 def range_figure(ranges: pd.DataFrame, chosen: list[str], unit: str) -> Figure:
     """Draw the errors of variants side by side in each range, with intervals; that of a constant as a dash."""
-    figure, (axis,) = panels(1, 1, SIZE, MARGINS)
+    lines = -(-(len(chosen) + 1) // LEGEND_COLUMNS)  # of the legend, which is above: within, it would cover values
+    figure, (axis,) = panels(1, 1, SIZE, (*MARGINS, 0.12 + 0.17 * lines))
     names = list(dict.fromkeys(ranges["range"]))
     shifts = (np.arange(len(chosen)) - (len(chosen) - 1) / 2) * WIDTH / max(len(chosen), 1)
     for number, name in enumerate(chosen):
@@ -57,7 +58,7 @@ def range_figure(ranges: pd.DataFrame, chosen: list[str], unit: str) -> Figure:
     axis.set_xticks(range(len(names)), names, fontsize=7.5)
     axis.set(xlabel="range of the true number", ylabel=title_of("mae", unit))
     axis.set_ylim(bottom=0)
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=LEGEND_COLUMNS)
     return figure
 
 
