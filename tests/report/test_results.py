@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,7 @@ def test_a_page_is_replaced_whole(finished: Places, tmp_path: Path) -> None:
 
 
 def test_a_study_that_is_not_finished_has_no_page(places: Places, tmp_path: Path) -> None:
+    shutil.copy(STUDIES / "phantom.yaml", places.root / "params.yaml")
     with pytest.raises(UserError, match="run `dvc repro` first"):
         write_results(STUDIES, places.root / "params.yaml", places, tmp_path / "results")
     assert not (tmp_path / "results").exists()
