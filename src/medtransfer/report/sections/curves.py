@@ -67,7 +67,7 @@ def curve_figure(curves: pd.DataFrame, kind: Kind, looks: dict[str, Look]) -> Fi
         axis.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
     if kind.curve == "net_benefit":
         shown = curves.loc[~curves["variant"].str.startswith("treat "), "y"].max()
-        axis.set_ylim(max(axis.get_ylim()[0], -0.1), min(axis.get_ylim()[1], 1.3 * max(shown, 0.05)))
+        axis.set_ylim(max(axis.get_ylim()[0], -0.08), min(axis.get_ylim()[1], 1.3 * max(shown, 0.05)))
     else:
         axis.set_ylim(0, 1.01)
     axis.legend(fontsize=7, loc=kind.legend)
