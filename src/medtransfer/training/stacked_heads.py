@@ -135,7 +135,7 @@ class StackedHeads:
         decoupled = isinstance(self._optimizer, torch.optim.AdamW)
         for name, gradient in gradients.items():
             if decays is not None and not decoupled:
-                gradient.addcmul_(_of_runs(decays, gradient), before[name])
+                gradient = torch.addcmul(gradient, _of_runs(decays, gradient), before[name])  # noqa: PLW2901
             for part, runs in zip(self._parts[name], self._cohorts, strict=True):
                 part.grad = gradient[runs] if runs.stop <= len(rates) else None
         self._optimizer.step()

@@ -68,7 +68,7 @@ def test_all_problems_are_listed_at_once(write_set, problems_of) -> None:
 
 
 def test_rows_that_are_cut_short_have_no_label(write_set, problems_of) -> None:
-    root = write_set("a.png b.png", {"labels.csv": "name,plane\na,brain\nb\n"})
+    root = write_set("a.png b.png c.png", {"labels.csv": "name,plane\na,brain\nb\nc,spine\n"})
     assert problems_of(root, **KIND) == [
         'RAW: 1 image has no label, such as b.png; to leave them out: data.labels: {drop: [""]}'
     ]
