@@ -110,6 +110,7 @@ def test_numbers_and_labels_of_the_axes_can_be_read(material: Material, share: f
     figure.draw_without_rendering()
     axis = figure.axes[0]
     left, right = axis.get_xlim()
+    assert right > 1.99 * left
     numbers = [label for label in axis.get_xticklabels() if left <= label.get_position()[0] <= right]
     boxes = [label.get_window_extent() for label in numbers]
     assert len(boxes) > 1

@@ -30,6 +30,8 @@ LEAST_SHOWN = 1e-3
 """Smaller costs are drawn here, because a logarithmic axis has no zero."""
 
 FEW_DECADES, ONE_STEP = 2.0, 0.4
+NARROWEST = 2.0
+"""An axis of costs spans at least this factor, so that costs that hardly differ do not look different."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,9 @@ def cost_figure(
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set(xlabel=cost.label, ylabel=label)
     axis.margins(x=0.12, y=0.08)
+    low, high = axis.get_xlim()
+    wider = max(np.sqrt(NARROWEST * low / high), 1.0)
+    axis.set_xlim(low / wider, high * wider)
     label_points(figure, axis, _names(variants[front]), costs[front], values[front])
     return figure
 
