@@ -17,7 +17,7 @@ from medtransfer.check import choice_problems
 from medtransfer.comparison import results
 from medtransfer.comparison.compare import compare, compute_comparison
 from medtransfer.comparison.pages import comparison_page
-from medtransfer.comparison.warnings import chance_warnings, promise_warnings
+from medtransfer.comparison.warnings import baseline_warnings, chance_warnings, promise_warnings
 from medtransfer.comparison.writing import TABLES
 from medtransfer.study import Study
 from medtransfer.tasks.classes.predictions import ClassPredictions
@@ -374,3 +374,24 @@ def test_a_promise_beyond_the_interval_is_a_warning_whichever_way_is_better(
     row = {"variant": "weak", "kind": "variant", metric: 0.8, f"{metric}_low": 0.7, f"{metric}_high": 0.9}
     found = promise_warnings(study_with(metric=metric), pd.DataFrame([row | {f"{metric}_validation": promised}]))
     assert bool(found) == warned
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "named"),
+    [
+        ("accuracy", {"a": 0.6, "b": 0.7, "constant": 0.9, "nearest_neighbour": 0.71}, "b (.700)"),
+        ("accuracy", {"a": 0.6, "b": 0.7, "constant": 0.9, "nearest_neighbour": 0.7}, ""),
+        ("log_loss", {"a": 0.6, "b": 0.7, "constant": 0.9, "nearest_neighbour": 0.5}, "a (.600)"),
+        ("log_loss", {"a": 0.6, "b": 0.7, "constant": 0.1, "nearest_neighbour": 0.65}, ""),
+        ("accuracy", {"a": 0.6, "constant": 0.9}, ""),
+    ],
+)
+def test_a_baseline_that_no_variant_reaches_is_named(
+    study_with: MakeStudy, metric: str, values: dict[str, float], named: str
+) -> None:
+    rows = [
+        {"variant": name, "kind": "variant" if len(name) == 1 else "baseline", metric: value}
+        for name, value in values.items()
+    ]
+    found = baseline_warnings(study_with(metric=metric), pd.DataFrame(rows))
+    assert [named in warning and "nearest_neighbour" in warning for warning in found] == [True] * bool(named)

@@ -22,7 +22,7 @@ from medtransfer.comparison.rows import comparison_table, published_table, verdi
 from medtransfer.comparison.scores import Scores, score
 from medtransfer.comparison.subgroups import compare_subgroups
 from medtransfer.comparison.tables import Tables, tables_of
-from medtransfer.comparison.warnings import budget_warnings, chance_warnings, promise_warnings
+from medtransfer.comparison.warnings import baseline_warnings, budget_warnings, chance_warnings, promise_warnings
 from medtransfer.comparison.writing import write_comparison
 from medtransfer.data.prepared import Prepared
 from medtransfer.statistics.metrics import headline_metrics
@@ -71,6 +71,7 @@ def compute_comparison(study: Study, places: Places) -> Comparison:
             *inputs.about["warnings"],
             *TASKS[study.params.study.task].warnings(study.params),
             *chance_warnings(study, table),
+            *baseline_warnings(study, table),
             *promise_warnings(study, table),
             *budget_warnings(study),
             *test.warnings,

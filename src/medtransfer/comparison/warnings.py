@@ -1,4 +1,4 @@
-"""Warnings of training that had no effect, of scores that do not hold on test images, and of unequal tuning."""
+"""Warnings of training that is no better than a baseline, of scores that fall on test images, and of unequal tuning."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from medtransfer.util.text import in_figures
 
 BLIND = "constant"
 """The baseline that ignores the image."""
+KINDS = ("variant", "baseline")
 MOST_NAMED = 3
 
 
@@ -52,6 +53,27 @@ def chance_warnings(study: Study, table: pd.DataFrame) -> list[str]:
     return [
         f"CHANCE LEVEL: not distinguishable from the baseline {BLIND}, which ignores the image "
         f"({phrase_of(metric)} {in_figures(blind)}): {told}; {_advice(study, names)}"
+    ]
+
+
+def baseline_warnings(study: Study, table: pd.DataFrame) -> list[str]:
+    """Warn of baselines other than the constant one that no variant reaches; see `chance_warnings` for that one.
+
+    table: see `Comparison.table`.
+    """
+    metric = study.params.comparison.metric
+    sign = -1 if METRICS[metric].lower_is_better else 1
+    worth = sign * table.set_index("variant")[metric]
+    of_kind = {kind: worth[(table["kind"] == kind).to_numpy()].drop(BLIND, errors="ignore").dropna() for kind in KINDS}
+    if any(found.empty for found in of_kind.values()):
+        return []
+    (best, value), (baseline, reached) = ((found.idxmax(), found.max()) for found in of_kind.values())
+    if reached <= value:
+        return []
+    return [
+        f"BASELINE: {baseline} ({phrase_of(metric)} {in_figures(sign * reached)}) is better than every variant; the "
+        f"best is {best} ({in_figures(sign * value)}); test images may have copies among the training images (see "
+        "metrics/data.md), or the variants are trained too little"
     ]
 
 
