@@ -166,6 +166,10 @@ def test_the_file_returns_the_probabilities_that_predict_writes(repository: Path
     model = find_model("tiny", root=repository)
     assert export_model(model, repository / "out", repository) < 1e-5
     assert sorted(path.name for path in (repository / "out").iterdir()) == ["README.md", "model.onnx"]
+    found = (repository / "out/model.onnx").read_bytes()
+    assert b"medtransfer/deployment" not in found  # as in a path of this machine
+    export_model(model, repository / "again", repository)
+    assert (repository / "again/model.onnx").read_bytes() == found
     prepared = Prepared(repository / "data/prepared")
     files = [repository / "raw" / path for path in prepared.table["path"][:3]]
     predict_files(model, files, repository / "mine.csv")

@@ -57,6 +57,8 @@ def write_onnx(network: nn.Module, model: Model, path: Path) -> None:
             verbose=False,
         )
     assert program is not None
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # stack traces, with the paths of this machine
     program.model.metadata_props.update(describe_model(model.card, model.runs))
     tensors = sum(value.nelement() * value.element_size() for value in network.state_dict().values())
     program.save(path, external_data=tensors > LARGEST_FILE)
