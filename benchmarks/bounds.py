@@ -109,7 +109,10 @@ BOUNDS = [
     Bound("… share of the ideal speed-up, 4 to 64 workers", "engine", r"^\d+$", "of ideal", 0.95),
     Bound("hostile and damaged files with a fault, of 10,000", "fuzz", r"Faults: (\d+)", most=0),
     Bound("server faults tried", "torture", r"server", "trials", 30),
-    Bound("kills, full places and vanished files tried", "torture", r"kill|full|vanish|spoil", "trials", 250),
+    Bound("kills of `dvc repro` tried", "torture", r"kill of `dvc", "trials", 100),
+    Bound("kills of `medtransfer repro` tried", "torture", r"kill of `medtransfer repro", "trials", 100),
+    Bound("full and read-only places tried", "torture", r"place", "trials", 30),
+    Bound("spoiled and vanished files tried", "torture", r"spoiled", "trials", 20),
 ]
 
 
