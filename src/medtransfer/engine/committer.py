@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from enum import Enum
-from functools import cache, reduce
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from medtransfer.engine.lockfile import LockFile, text_of
+from medtransfer.engine.dvc_costs import forget_trees, hashed_once, is_changed
+from medtransfer.engine.lockfile import LockFile
 from medtransfer.engine.schedule import affected
 from medtransfer.util.errors import UserError
 
@@ -100,7 +100,7 @@ class Committer:
                     return Begun.UNCHANGED
                 stage.dump(update_pipeline=False)
                 return Begun.RESTORED
-            if not _changed(stage):
+            if not is_changed(stage):
                 return Begun.UNCHANGED
             self._hold(stage)
             stage.remove_outs(ignore_remove=False, force=False)
@@ -183,14 +183,14 @@ class Committer:
         from dvc.exceptions import DvcException
 
         try:
-            with IN_DVC, self._repo.lock, _hashed_once(stage.deps if stage is not None else []):
+            with IN_DVC, self._repo.lock, hashed_once(stage.deps if stage is not None else []):
                 yield
         except (DvcException, OSError) as error:  # also of a lock that another command holds, or a missing input
             where = f"{stage.addressing}: " if stage is not None else ""
             raise UserError(f"{where}{' '.join(str(error).split())}") from None
         finally:
             if stage is not None:
-                _forget_trees(stage)
+                forget_trees(stage)
 
 
 def _remove_empty_runs(repo: Any) -> None:
@@ -198,78 +198,6 @@ def _remove_empty_runs(repo: Any) -> None:
     for folder in Path(repo.stage_cache.cache_dir).glob("*/*"):
         with suppress(OSError):  # not empty
             folder.rmdir()
-
-
-def _changed(stage: Any) -> bool:
-    """Return what DVC's `Stage.changed` does, which locks each file again: a tenth of the time of a run."""
-    if stage.is_callback or stage.always_changed or stage.changed_stage():
-        return True
-    return any(each.status() for each in [*stage.deps, *stage.outs])
-
-
-@contextmanager
-def in_linear_time() -> Iterator[None]:
-    """Let DVC parse `params.yaml` only when it has changed, and look parameters up instead of searching for them.
-
-    It does both several times for each stage, so that the time of a run grows with the square of their number. Let it
-    lock no files by stage either, because `Committer` does, and write entries of stages without a general emitter.
-    """
-    from dvc import rwlock
-    from dvc.dependency import param
-    from dvc.utils.serialize import _yaml
-
-    read, lock, dump = param.read_param_file, rwlock.rwlock, _yaml._dump
-    parsed: dict[Any, Any] = {}
-
-    def look_up(fs: Any, path: str, key_paths: Any = None, flatten: bool = False, **options: Any) -> Any:
-        found = Path(path).stat()
-        key = (path, found.st_mtime_ns, found.st_size, found.st_ino)
-        if key not in parsed:
-            parsed.clear()
-            parsed[key] = param.load_path(path, fs, **options)
-        try:
-            return {each: reduce(_item, each.split("."), parsed[key]) for each in key_paths}
-        except (KeyError, TypeError):  # no such parameter, a place in a list, or all parameters
-            return read(fs, path, key_paths, flatten=flatten, **options)
-
-    def write(data: Any, stream: Any) -> None:
-        if (text := text_of(data)) is None:
-            dump(data, stream)
-        else:
-            stream.write(text)
-
-    param.read_param_file, rwlock.rwlock, _yaml._dump = look_up, lambda *_: nullcontext(), write
-    try:
-        yield
-    finally:
-        param.read_param_file, rwlock.rwlock, _yaml._dump = read, lock, dump
-
-
-def _item(values: Any, name: str) -> Any:
-    if not isinstance(values, dict):
-        raise KeyError(name)
-    return values[name]
-
-
-@contextmanager
-def _hashed_once(inputs: Sequence[Any]) -> Iterator[None]:
-    """Let DVC hash each input once, not four times."""
-    for each in inputs:
-        each.save, each.get_hash = cache(each.save), cache(each.get_hash)
-    try:
-        yield
-    finally:
-        for each in inputs:
-            del each.save, each.get_hash
-
-
-def _forget_trees(stage: Any) -> None:
-    """Free the listings of folders that DVC keeps in memory for ever: it searches all of them for each new one."""
-    from dvc_objects.fs.memory import MemoryFileSystem
-
-    for each in [*stage.deps, *stage.outs]:
-        each.obj = None
-    MemoryFileSystem().fs.store.clear()
 
 
 def _is_in_cache(entry: Any, cache: Any) -> bool:

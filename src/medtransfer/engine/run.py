@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
-from medtransfer.engine.committer import Begun, Committer, InputsChangedError, in_linear_time
+from medtransfer.engine.committer import Begun, Committer, InputsChangedError
+from medtransfer.engine.dvc_costs import in_linear_time
 from medtransfer.engine.engines import Workers, open_engine
 from medtransfer.engine.forecast import remember
 from medtransfer.engine.remote import at_a_distance
