@@ -128,7 +128,10 @@ def test_init_says_what_to_do_next(capsys: pytest.CaptureFixture[str], folder: P
         "  dvc repro",
     ]
     main(["init", "other", "-S", "data.folder=phtos"])
-    assert "  there is no folder phtos here: put the images into phtos, or set" in capsys.readouterr().out
+    assert "  phtos does not exist: put the images into phtos, or set" in capsys.readouterr().out
+    (folder / "empty").mkdir()
+    main(["init", "third", "-S", "data.folder=empty"])
+    assert "  put the images into" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

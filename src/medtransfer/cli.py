@@ -67,9 +67,9 @@ def _init(options: argparse.Namespace) -> None:
             f"  git -C {options.folder} add --all; git -C {options.folder} commit -m 'Create the study'\n"
         )
     sys.stdout.write(f"  cd {shlex.quote(str(options.folder))}\n")
-    if data.source == "folder" and not any((options.folder / data.folder).glob("[!.]*")):
-        given = any(change.startswith("data.folder=") for change in options.set)
-        missing = f"there is no folder {data.folder} here: " if given else ""
+    images = options.folder / data.folder
+    if data.source == "folder" and not any(images.glob("[!.]*")):
+        missing = "" if images.is_dir() else f"{data.folder} does not exist: "
         sys.stdout.write(f"  {missing}put the images into {data.folder}, or set data.folder in params.yaml\n")
     sys.stdout.write("  dvc repro\n")
 

@@ -1,4 +1,4 @@
-"""What `check` writes for stages to depend on: digests of code, and facts that no section of `params.yaml` holds."""
+"""Files that `check` writes for other stages to depend on: digests of code, and facts from outside `params.yaml`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def code_files(study: Study, stages: Path) -> dict[str, str]:
 
     `NAME.txt` holds the digest of a stage's code, on which the stage depends; that of `prepare` also the hash of the
     corrected labels. `backbones/NAME.txt` says whether a variant uses a backbone, because unused weights are not
-    fetched. Raises `UserError` if there is no file of corrected labels.
+    fetched. Raises `UserError` if the file of corrected labels is missing.
     """
     texts = {f"{script.stem}.txt": f"{script_digest(script)}\n" for script in sorted(stages.glob("*.py"))}
     texts["prepare.txt"] += _corrections(study)

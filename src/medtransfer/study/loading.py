@@ -258,7 +258,7 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def _reason(error: YAMLError) -> str:
-    """Return what the parser found, and what is usually behind it."""
+    """Return the problem that the parser found, with advice on its usual cause."""
     found = " ".join(str(getattr(error, "problem", None) or error).partition(" with value")[0].split())
     return next((f"{found}; {advice}" for sign, advice in ADVICE.items() if sign in found), found)
 
