@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from medtransfer.data.targets import TARGETS
-from medtransfer.data.targets.number_cells import as_numbers, units_of, with_points
+from medtransfer.data.targets.number_cells import as_numbers, rough_numbers, units_of, with_points
 from medtransfer.study import Labels
 from medtransfer.util.errors import UserError
 
@@ -28,6 +28,9 @@ from ..sets import data_of
         (["054Y", "007Y"], [54, 7]),
         (["50 %", "1,5 %"], [50, 1.5]),
         (["1e3", "2.5"], [1000, 2.5]),
+        (["1.234", "0.500", "2"], [1.234, 0.5, 2]),
+        (["1.234", "12.500"], [1.234, 12.5]),
+        (["1.234.567", "2.000", "3"], [1234567, 2000, 3]),
     ],
 )
 def test_cells_that_show_what_they_mean_are_numbers(cells: list[str], numbers: list[float]) -> None:
@@ -41,6 +44,24 @@ def test_one_comma_before_three_digits_is_open() -> None:
     assert with_points(cells)[1] == "1,234"
     assert list(with_points(cells, ",")[0]) == ["1.234", "2"]
     assert list(with_points(cells, ".")[0]) == ["1234", "2"]
+
+
+def test_one_point_before_three_digits_is_open_beside_whole_numbers() -> None:
+    cells = pd.Series(["1.234", "987"])
+    assert with_points(cells)[1] == "1.234"
+    assert list(with_points(cells, ".")[0]) == ["1.234", "987"]
+    assert list(with_points(cells, ",")[0]) == ["1234", "987"]
+
+
+def test_a_stated_sign_does_not_overrule_cells_that_show_another() -> None:
+    assert list(with_points(pd.Series(["0.25", "12,5"]), ",")[0]) == ["0.25", "12,5"]
+    assert list(with_points(pd.Series(["0.25", "1"]), ",")[0]) == ["0.25", "1"]
+
+
+def test_any_writing_is_recognised_as_numbers() -> None:
+    cells = pd.Series(["12,5", "12.25", "1,234.5", "1,234", "7"])
+    assert list(rough_numbers(cells)) == [12.5, 12.25, 1234.5, 1.234, 7]
+    assert rough_numbers(pd.Series(["a,b", "12,5"])).isna().tolist() == [True, False]
 
 
 def test_cells_that_disagree_and_words_stay_as_they_are() -> None:

@@ -22,7 +22,7 @@ from medtransfer.data.layouts.image_tables import (
 )
 from medtransfer.data.layouts.tables import UNNAMED_COLUMN
 from medtransfer.data.targets.finding_cells import is_list, names_in
-from medtransfer.data.targets.number_cells import as_numbers, with_points
+from medtransfer.data.targets.number_cells import rough_numbers
 from medtransfer.util.text import counted
 
 MOST_NUMBERS = 12
@@ -89,7 +89,7 @@ def _combined(labels: Sequence[str]) -> str:
 
 def _numbers(evidence: Evidence) -> Iterator[str]:
     if _many_numbers(evidence.table["label"]):
-        numbers = as_numbers(with_points(pd.Series(evidence.labels), ",")[0])
+        numbers = rough_numbers(pd.Series(evidence.labels))
         yield (
             f"the labels are {len(numbers)} different numbers from {numbers.min():g} to {numbers.max():g}, "
             f"a quantity and not classes ({OF_NUMBERS})"
@@ -98,7 +98,7 @@ def _numbers(evidence: Evidence) -> Iterator[str]:
 
 def _many_numbers(column: pd.Series) -> bool:
     values = pd.Series(column.unique())
-    return len(values) > MOST_NUMBERS and bool(as_numbers(with_points(values, ",")[0]).notna().all())
+    return len(values) > MOST_NUMBERS and bool(rough_numbers(values).notna().all())
 
 
 def missing_labels(evidence: Evidence) -> Iterator[str]:

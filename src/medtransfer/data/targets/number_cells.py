@@ -28,21 +28,25 @@ def units_of(cells: pd.Series) -> list[str]:
 def with_points(cells: pd.Series, decimal: str | None = None) -> tuple[pd.Series, str | None]:
     """Return cells with a point before decimals and no separators of thousands, and a number that leaves this open.
 
-    decimal: the sign before decimals. If omitted, numbers such as 12,5 or 1.234,5 show it, unless they disagree.
+    decimal: the sign before decimals. If omitted, numbers such as 12,5 or 1.234,5 show it. A comma before three digits
+    leaves it open, and so does a point that only some numbers have. Cells that disagree stay as they are.
     """
-    numbers = {cell: found[1] for cell in cells.unique() if "," in cell and (found := CELL.fullmatch(cell))}
-    if not numbers:
-        return cells, None
-    every = [found[1] for cell in cells.unique() if (found := CELL.fullmatch(cell))]
-    shown = {decimal} if decimal else {sign for number in every if (sign := _decimal_of(number))}
+    numbers = {cell: found[1] for cell in cells.unique() if (found := CELL.fullmatch(cell))}
+    signed = [number for number in numbers.values() if not set(SIGNS).isdisjoint(number)]
+    shown = {sign for sign in [decimal, *map(_decimal_of, signed)] if sign}
     if len(shown) != 1:
-        return cells, None if shown else next(iter(numbers.values()))
+        unclear = [number for number in signed if "," in number] or signed * (len(signed) < len(numbers))
+        return cells, None if shown else next(iter(unclear), None)
     (decimal,) = shown
     others = SIGNS.replace(str(decimal), "")
-    plain = {
-        cell: cell.replace(others, "").replace(str(decimal), ".") for cell in cells.unique() if CELL.fullmatch(cell)
-    }
+    plain = {cell: cell.replace(others, "").replace(str(decimal), ".") for cell in numbers}
     return cells.map(lambda cell: plain.get(cell, cell)), None
+
+
+def rough_numbers(cells: pd.Series) -> pd.Series:
+    """Return cells as float64 for judging what a column holds: in doubt, the last sign precedes decimals."""
+    texts = with_points(cells)[0].str.replace(r"[.,](?=.*[.,]\d)", "", regex=True)
+    return as_numbers(texts.str.replace(",", ".", regex=False))
 
 
 def _decimal_of(number: str) -> str | None:

@@ -14,7 +14,7 @@ from medtransfer.data.layouts.files import words
 from medtransfer.data.layouts.image_tables import IDENTITY_WORDS, UNNAMED
 from medtransfer.data.layouts.label_tables import label_tables
 from medtransfer.data.targets import TARGETS, Encoded, Target
-from medtransfer.data.targets.number_cells import SIGNS, as_numbers, units_of, with_points
+from medtransfer.data.targets.number_cells import SIGNS, as_numbers, rough_numbers, units_of, with_points
 from medtransfer.study import Data, Labels
 from medtransfer.util.errors import UserError
 from medtransfer.util.text import counted, yaml_word
@@ -49,8 +49,11 @@ class Numbers(Target):
         renamed, dropped, problems = super().renamed(table, labels)
         texts, unclear = with_points(renamed["label"], labels.decimal)
         if unclear is not None:
-            ways = " or ".join(as_yaml(labels, decimal=sign) for sign in SIGNS)
-            problems.append(f"{unclear!r} may have decimals after its comma, or thousands before it; say which: {ways}")
+            ways = " or ".join(as_yaml(labels, decimal=each) for each in SIGNS)
+            sign = "comma" if "," in unclear else "point"
+            problems.append(
+                f"{unclear!r} may have decimals after its {sign}, or thousands before it; say which: {ways}"
+            )
         return renamed.assign(label=texts), dropped, problems
 
     def described(self, labels: pd.Series) -> str:
@@ -106,7 +109,7 @@ def bin_ranges(values: np.ndarray, unit: str) -> list[str]:
 
 def _is_measure(name: str, column: pd.Series) -> bool:
     """Return whether a column holds several numbers and little else, and is not named as an identity."""
-    values = as_numbers(with_points(column)[0].str.replace(",", ".", regex=False))
+    values = rough_numbers(column)
     identity = name.startswith(UNNAMED) or bool(IDENTITY_WORDS.intersection(words(name)))
     return not identity and bool(np.isfinite(values).mean() >= MOSTLY) and values.nunique() > 1
 
