@@ -49,6 +49,15 @@ def test_a_decimal_comma_is_one_in_the_columns_of_subgroups(study_with: MakeStud
     assert [len(of) for of in levels_of(study, columns, pd.Series(paths)).values()] == [10, 10, 10]
 
 
+def test_a_comma_before_three_digits_is_asked_about_in_the_columns_of_subgroups(study_with: MakeStudy) -> None:
+    paths = pd.Series([f"{number}.png" for number in range(30)])
+    study = study_with(subgroups={"dose": {"column": "dose", "bins": [0, 500, 5000]}})
+    found = levels_of(study, columns_of(paths).assign(dose=["1.234,5", "600", "20"] * 10), paths)
+    assert {level: len(images) for (_, level), images in found.items()} == {"0 to 500": 10, "500 to 5000": 20}
+    with pytest.raises(UserError, match="'1,234' may have decimals after its comma"):
+        levels_of(study, columns_of(paths).assign(dose=["1,234", "600", "20"] * 10), paths)
+
+
 @pytest.mark.parametrize(
     ("subgroups", "message"),
     [

@@ -13,6 +13,7 @@ import pandas as pd
 from medtransfer.comparison.evaluation_set import EvaluationSet, images_of
 from medtransfer.comparison.results import GAPS, SUBGROUPS
 from medtransfer.comparison.scores import Estimate, score
+from medtransfer.data.targets.number_cells import with_points
 from medtransfer.statistics.intervals import difference_interval, transformed_interval
 from medtransfer.statistics.metrics import METRICS
 from medtransfer.statistics.paired_tests import holm
@@ -80,7 +81,7 @@ def levels_of(study: Study, columns: pd.DataFrame, paths: pd.Series) -> Levels:
     """Return the test images of each level of each subgroup; those without a value are the level `unknown`.
 
     columns: path, and the columns of the set's tables as text; a subgroup whose column is missing has no levels. Raises
-    `UserError` if a column has no numbers for bins, or too many values.
+    `UserError` if a column has no clear numbers for bins, or too many values.
     """
     own = columns.set_index("path").reindex(paths)
     found: Levels = {}
@@ -100,7 +101,13 @@ def levels_of(study: Study, columns: pd.DataFrame, paths: pd.Series) -> Levels:
 
 
 def _ranges(values: pd.Series, bins: list[float], name: str) -> pd.Series:
-    first = values.str.extract(r"(-?\d+(?:[.,]\d+)?)", expand=False).str.replace(",", ".", regex=False)
+    texts, unclear = with_points(values)
+    if unclear is not None and "," in unclear:
+        raise UserError(
+            f"comparison.subgroups.{name}: {unclear!r} may have decimals after its comma, or thousands before it; "
+            "write decimals with a point, and no separators of thousands"
+        )
+    first = texts.str.extract(r"(-?\d+(?:[.,]\d+)?)", expand=False).str.replace(",", ".", regex=False)
     numbers = pd.to_numeric(first, errors="coerce")
     if numbers.isna().all():
         raise UserError(f"comparison.subgroups.{name}: bins need numbers, but the column holds {values.iloc[0]!r}")
